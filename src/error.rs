@@ -1,0 +1,151 @@
+//! One error type for the whole crate: an opaque struct with a public kind and
+//! a message that carries both the limit and the value that broke it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, for programs. The wording for people is in the [`Error`] itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The operating system refused to read or write.
+    Io,
+    /// There is nothing to fingerprint: zero bytes.
+    Empty,
+    /// The bytes are no format that this build reads.
+    Unsupported,
+    /// The bytes claim to be a known format, but break its rules.
+    Malformed,
+    /// A number of [`Limits`](crate::Limits) was exceeded; the message names it and the value.
+    Limit,
+    /// A decoder panicked; the panic was contained and the part is lost.
+    Panicked,
+    /// An index file is damaged: a checksum, bound or stride does not hold.
+    Corrupt,
+    /// The file is not an index at all, or of a format version this build cannot read.
+    Version,
+    /// Two recipes or two keys met that must not be mixed.
+    Recipe,
+    /// The caller's [`Cancel`](crate::Cancel) token fired.
+    Cancelled,
+    /// An argument of the call makes no sense; the message says which.
+    InvalidInput,
+}
+
+impl ErrorKind {
+    /// The kind as one lower-case word, as the JSON lines of the example programs print it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Io => "io",
+            Self::Empty => "empty",
+            Self::Unsupported => "unsupported",
+            Self::Malformed => "malformed",
+            Self::Limit => "limit",
+            Self::Panicked => "panicked",
+            Self::Corrupt => "corrupt",
+            Self::Version => "version",
+            Self::Recipe => "recipe",
+            Self::Cancelled => "cancelled",
+            Self::InvalidInput => "invalid_input",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why an operation failed: a [kind](Error::kind) for programs, a message for
+/// people, and the file where one is known.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    path: Option<PathBuf>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            path: None,
+            source: None,
+        }))
+    }
+
+    /// Keeps the underlying error as [`source`](std::error::Error::source).
+    pub(crate) fn with_source(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Names the file that the error is about.
+    #[must_use]
+    pub fn with_path(mut self, path: impl AsRef<Path>) -> Self {
+        self.0.path = Some(path.as_ref().to_owned());
+        self
+    }
+
+    pub(crate) fn io(what: &str, source: std::io::Error) -> Self {
+        Self::new(ErrorKind::Io, format!("{what}: {source}")).with_source(source)
+    }
+
+    /// `limit` was exceeded: the name as in [`Limits`](crate::Limits), its value, and the value met.
+    pub(crate) fn limit(name: &str, limit: impl fmt::Display, value: impl fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::Limit,
+            format!("limit {name} = {limit} exceeded: {value}"),
+        )
+    }
+
+    pub(crate) fn malformed(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Malformed, what)
+    }
+
+    pub(crate) fn corrupt(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Corrupt, what)
+    }
+
+    /// What went wrong, for programs.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The message without the file's name.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The file that the error is about, where one is known.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(path) = &self.0.path {
+            write!(f, "{}: ", path.display())?;
+        }
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|e| e as _)
+    }
+}

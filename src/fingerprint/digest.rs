@@ -1,0 +1,126 @@
+//! Exact digests: BLAKE3 of bytes and of pixels.
+//!
+//! Source: O'Connor, Aumasson, Neves, Wilcox-O'Hearn, "BLAKE3: one function, fast everywhere", 2020.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::{Error, ErrorKind};
+use crate::raster::{Pixels, Raster};
+
+/// A 256-bit BLAKE3 digest, printed as 64 lower-case hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// The digest of a piece of media or a part, byte for byte.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self(*blake3::hash(bytes).as_bytes())
+    }
+
+    /// The digest of the canonical raster: width and height (u32, little-endian),
+    /// then the RGBA samples. Fully transparent pixels count as transparent
+    /// black, since what hides under them is not part of the picture.
+    pub fn of_pixels(raster: &Raster) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&raster.width().to_le_bytes());
+        hasher.update(&raster.height().to_le_bytes());
+        let mut block = Vec::with_capacity(BLOCK_PIXELS * 4);
+        let samples = raster.pixels().as_bytes();
+        for chunk in samples.chunks(BLOCK_PIXELS * raster.pixels().channels()) {
+            block.clear();
+            match raster.pixels() {
+                Pixels::Luma8(_) => block.extend(chunk.iter().flat_map(|&l| [l, l, l, 255])),
+                Pixels::Rgb8(_) => {
+                    block.extend(chunk.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], 255]));
+                }
+                Pixels::Rgba8(_) => block.extend(chunk.chunks_exact(4).flat_map(|p| {
+                    if p[3] == 0 {
+                        [0; 4]
+                    } else {
+                        [p[0], p[1], p[2], p[3]]
+                    }
+                })),
+            }
+            hasher.update(&block);
+        }
+        Self(*hasher.finalize().as_bytes())
+    }
+}
+
+/// Pixels converted at a time: 64 KiB of RGBA, which fits the level-2 cache.
+const BLOCK_PIXELS: usize = 16 << 10;
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&blake3::Hash::from_bytes(self.0).to_hex())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({self})")
+    }
+}
+
+impl FromStr for Digest {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        blake3::Hash::from_hex(text)
+            .map(|hash| Self(*hash.as_bytes()))
+            .map_err(|e| {
+                Error::new(
+                    ErrorKind::InvalidInput,
+                    format!("a digest is written as 64 hex digits: {e}"),
+                )
+            })
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_picture_has_one_digest_whatever_its_layout() {
+        let luma = Raster::new(2, 1, Pixels::Luma8(vec![7, 9])).unwrap();
+        let rgb = Raster::new(2, 1, Pixels::Rgb8(vec![7, 7, 7, 9, 9, 9])).unwrap();
+        let rgba =
+            Raster::new(2, 1, Pixels::Rgba8(vec![7, 7, 7, 255, 9, 9, 9, 255])).unwrap();
+        let digest = Digest::of_pixels(&luma);
+        assert_eq!(digest, Digest::of_pixels(&rgb));
+        assert_eq!(digest, Digest::of_pixels(&rgba));
+        let tall = Raster::new(1, 2, Pixels::Luma8(vec![7, 9])).unwrap();
+        assert_ne!(digest, Digest::of_pixels(&tall));
+    }
+
+    #[test]
+    fn what_hides_under_full_transparency_does_not_count() {
+        let a = Raster::new(1, 1, Pixels::Rgba8(vec![1, 2, 3, 0])).unwrap();
+        let b = Raster::new(1, 1, Pixels::Rgba8(vec![9, 9, 9, 0])).unwrap();
+        assert_eq!(Digest::of_pixels(&a), Digest::of_pixels(&b));
+    }
+
+    #[test]
+    fn hex_round_trips() {
+        let digest = Digest::of_bytes(b"leak");
+        assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
+        assert!("zz".parse::<Digest>().is_err());
+    }
+}

@@ -1,0 +1,140 @@
+//! The secret that makes gram prints one-way.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::text::GramKey;
+
+/// A 32-byte secret, from which BLAKE3 derives the key of each kind of print.
+///
+/// Who holds the key and an index can test guesses ("does the leak contain this
+/// sentence?"), and whoever matches text must hold it. Without it the gram
+/// prints are 64-bit pseudo-random numbers. Keep it as you keep the leak.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key([u8; 32]);
+
+/// Names a [`Key`] without giving it away: 8 bytes derived from it, printed as 16 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(pub [u8; 8]);
+
+impl Key {
+    /// A key from the operating system's random source.
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io) if there is no random source.
+    pub fn random() -> Result<Self> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes)
+            .map_err(|e| Error::new(ErrorKind::Io, format!("no random source: {e}")))?;
+        Ok(Self(bytes))
+    }
+
+    /// A key that the caller made: 32 bytes of full entropy, never a password.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Reads a key file: exactly 32 bytes, or 64 hex digits with white space around.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for anything else.
+    pub fn from_file_bytes(bytes: &[u8]) -> Result<Self> {
+        if let Ok(key) = <[u8; 32]>::try_from(bytes) {
+            return Ok(Self(key));
+        }
+        std::str::from_utf8(bytes)
+            .ok()
+            .and_then(|text| blake3::Hash::from_hex(text.trim()).ok())
+            .map(|hash| Self(*hash.as_bytes()))
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::InvalidInput,
+                    format!(
+                        "a key file holds 32 bytes or 64 hex digits, this one {} bytes",
+                        bytes.len()
+                    ),
+                )
+            })
+    }
+
+    /// The secret itself, for storing it.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The public name of this key.
+    pub fn id(&self) -> KeyId {
+        let derived = blake3::derive_key("leakprint 2026 key id", &self.0);
+        let mut id = [0; 8];
+        id.copy_from_slice(&derived[..8]);
+        KeyId(id)
+    }
+
+    /// The key of the text grams.
+    pub(crate) fn gram_key(&self) -> GramKey {
+        GramKey::new(&blake3::derive_key("leakprint 2026 text grams", &self.0))
+    }
+}
+
+impl fmt::Debug for Key {
+    /// The id; never the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key(id {})", self.id())
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", u64::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
+    }
+}
+
+impl Serialize for KeyId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        if text.len() != 16 {
+            return Err(serde::de::Error::custom("a key id is 16 hex digits"));
+        }
+        u64::from_str_radix(&text, 16)
+            .map(|id| Self(id.to_be_bytes()))
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_file_is_bytes_or_hex() {
+        let key = Key::from_bytes([0xAB; 32]);
+        assert_eq!(Key::from_file_bytes(&[0xAB; 32]).unwrap(), key);
+        let hex = format!("{}\n", "ab".repeat(32));
+        assert_eq!(Key::from_file_bytes(hex.as_bytes()).unwrap(), key);
+        for bad in [&b"password"[..], &[1; 31], &[b'z'; 64]] {
+            let error = Key::from_file_bytes(bad).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        }
+    }
+
+    #[test]
+    fn debug_shows_the_id_alone() {
+        let key = Key::from_bytes([7; 32]);
+        assert_eq!(format!("{key:?}"), format!("Key(id {})", key.id()));
+        assert_ne!(Key::random().unwrap(), Key::random().unwrap());
+    }
+}

@@ -1,0 +1,131 @@
+//! Prints: the measurable traces of a part, computed by pure functions under a
+//! numbered recipe.
+
+mod digest;
+mod fingerprinter;
+mod gradient;
+mod key;
+mod pdq;
+mod recipe;
+
+pub use digest::Digest;
+pub use fingerprinter::{Fingerprinter, FingerprinterBuilder};
+pub use key::{Key, KeyId};
+pub use pdq::PdqHash;
+pub use recipe::Recipe;
+
+pub use crate::text::Gram;
+
+use serde::{Deserialize, Serialize};
+
+use crate::code::Code256;
+use crate::error::ErrorKind;
+use crate::media::PartPath;
+use crate::raster::Dihedral;
+
+/// All prints of one piece of media. Holds no text and no pixels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Fingerprint {
+    /// How the prints were made. Two recipes never mix silently.
+    pub recipe: Recipe,
+    /// One entry a part, in reading order; never empty, the first is the media itself.
+    pub parts: Vec<PartPrints>,
+    /// What could not be read; the rest was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+}
+
+/// A part that could not be read, or not whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Which part.
+    pub part: PartPath,
+    /// The [`ErrorKind`] as a word.
+    pub kind: String,
+    /// What was wrong, for people.
+    pub message: String,
+}
+
+impl Warning {
+    pub(crate) fn is(&self, kind: ErrorKind) -> bool {
+        self.kind == kind.as_str()
+    }
+}
+
+/// The prints of one part.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PartPrints {
+    /// Where the part lies in its media.
+    pub path: PartPath,
+    /// BLAKE3 of the bytes, where the part has bytes of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Digest>,
+    /// The traces of a picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raster: Option<RasterPrints>,
+    /// The traces of a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextPrints>,
+}
+
+/// The prints of a picture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RasterPrints {
+    /// Pixels in a row, upright.
+    pub width: u32,
+    /// Rows, upright.
+    pub height: u32,
+    /// BLAKE3 of size and RGBA pixels; only for formats that keep every pixel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pixels: Option<Digest>,
+    /// PDQ, full resolution.
+    pub pdq: PdqHash,
+    /// PDQ after nearest-neighbour scaling to 512 x 512, the other official pipeline: for exchange.
+    pub pdq_nn512: Code256,
+    /// The gradient hash of the picture and of its dihedral and inverted variants.
+    pub gradient: GradientPrints,
+}
+
+/// The gradient hash of a picture and of its variants, so that a query can be
+/// compared with an item under every symmetry without the pixels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GradientPrints {
+    /// Indexed by [`Dihedral`]: the hash of the picture after that transformation.
+    pub upright: [Code256; 8],
+    /// The same of the picture with every luma sample subtracted from 255.
+    pub inverted: [Code256; 8],
+}
+
+impl GradientPrints {
+    /// The hash after one transformation.
+    pub fn variant(&self, dihedral: Dihedral, inverted: bool) -> Code256 {
+        if inverted {
+            self.inverted[dihedral as usize]
+        } else {
+            self.upright[dihedral as usize]
+        }
+    }
+}
+
+/// The prints of a text: keyed, winnowed character grams with their places.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TextPrints {
+    /// Characters (Unicode scalar values) of the text.
+    pub chars: u32,
+    /// Symbols after folding.
+    pub folded: u32,
+    /// The selected grams, by place.
+    pub grams: Vec<Gram>,
+    /// Where every 32nd folded symbol stands in the text: entry `i` is the
+    /// character offset of symbol `32 * i`. Places in between are interpolated
+    /// when the exact map is not there: a map of every character would hand
+    /// over the length of every word of the leak.
+    pub anchors: Vec<u32>,
+    /// The character offset of every folded symbol. Never serialised, see `anchors`.
+    #[serde(skip)]
+    pub(crate) exact: Vec<u32>,
+}

@@ -1,0 +1,68 @@
+//! The numbered, frozen definition of how prints are made.
+
+use serde::{Deserialize, Serialize};
+
+use super::KeyId;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How the prints of a fingerprint or an index were made.
+///
+/// `version` stands for all that is fixed in the code: the PDQ pipelines, the
+/// gradient hash and its plane, the folding tables and the Unicode version
+/// behind them, the gram length, the key derivation. Golden tests pin every
+/// print of a version; whoever must change one makes a new version. The other
+/// fields are the caller's choices. Prints of two recipes are not comparable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Recipe {
+    /// The number of the frozen definition.
+    pub version: u32,
+    /// The winnowing window in grams, 1..=64: of every `window` consecutive
+    /// grams at least one is kept, so a clean shared run of
+    /// `window + GRAM_LEN - 1` folded symbols always gives a hit.
+    pub window: u32,
+    /// Which key made the text prints.
+    pub key_id: KeyId,
+}
+
+impl Recipe {
+    /// The version that this build makes, and the only one it reads.
+    pub const VERSION: u32 = 1;
+
+    /// The window unless the caller chooses another: density 2 / 9.
+    pub const DEFAULT_WINDOW: u32 = 8;
+
+    pub(crate) fn new(window: u32, key_id: KeyId) -> Result<Self> {
+        if !(1..=64).contains(&window) {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!("the winnowing window must be 1..=64, not {window}"),
+            ));
+        }
+        Ok(Self {
+            version: Self::VERSION,
+            window,
+            key_id,
+        })
+    }
+
+    /// Fails with [`Recipe`](ErrorKind::Recipe) unless prints of both recipes are comparable.
+    pub(crate) fn check_same(&self, other: &Self) -> Result<()> {
+        let differs = |what: &str, a: &dyn std::fmt::Display, b: &dyn std::fmt::Display| {
+            Err(Error::new(
+                ErrorKind::Recipe,
+                format!("the {what} differs: {a} here, {b} there"),
+            ))
+        };
+        if self.version != other.version {
+            return differs("recipe version", &self.version, &other.version);
+        }
+        if self.key_id != other.key_id {
+            return differs("key", &self.key_id, &other.key_id);
+        }
+        if self.window != other.window {
+            return differs("winnowing window", &self.window, &other.window);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,217 @@
+//! What one piece of media may cost: [`Limits`] are the caller's numbers,
+//! [`Budget`] is what is left of them while one piece is being read.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Upper bounds on the work for one piece of media, containers included.
+///
+/// Exceeding one is an error of kind [`Limit`](crate::ErrorKind::Limit) that
+/// names the field below and the value met; it loses only the part that broke it.
+/// The defaults suit an upload service: one picture of 64 megapixels decodes
+/// into about 256 MB at the most.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of one input file or upload.
+    pub input_bytes: u64,
+    /// Width times height of one picture.
+    pub pixels: u64,
+    /// Bytes of all pictures, texts and members decoded from one input, together.
+    pub decoded_bytes: u64,
+    /// Parts in one input: bodies, attachments, pages, pictures.
+    pub parts: u32,
+    /// Containers inside one another: an attachment of a forwarded mail is at depth 2.
+    pub depth: u32,
+    /// Decompressed bytes for each compressed byte of an archive member.
+    pub archive_ratio: u32,
+    /// Characters of text in one part.
+    pub text_chars: u64,
+    /// Wall-clock milliseconds for one input; looked at between parts and
+    /// between rows of blocks, so that it may be passed by one decoder's step.
+    pub time_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            input_bytes: 256 << 20,
+            pixels: 64 << 20,
+            decoded_bytes: 1 << 30,
+            parts: 10_000,
+            depth: 8,
+            archive_ratio: 200,
+            text_chars: 64 << 20,
+            time_ms: 30_000,
+        }
+    }
+}
+
+/// What is left of the [`Limits`] while one input is read.
+///
+/// One budget runs through all nested containers of an input, so that a zip in
+/// a mail in a zip cannot multiply.
+#[derive(Debug)]
+pub struct Budget {
+    limits: Limits,
+    decoded_left: u64,
+    parts_left: u32,
+    depth: u32,
+    deadline: Option<Instant>,
+}
+
+impl Budget {
+    /// A fresh budget; the clock starts now.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            decoded_left: limits.decoded_bytes,
+            parts_left: limits.parts,
+            depth: 0,
+            deadline: Instant::now().checked_add(Duration::from_millis(limits.time_ms)),
+            limits: limits.clone(),
+        }
+    }
+
+    /// The limits that this budget started from.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Checks the size of the whole input.
+    pub fn check_input(&self, bytes: u64) -> Result<()> {
+        if bytes > self.limits.input_bytes {
+            return Err(Error::limit("input_bytes", self.limits.input_bytes, bytes));
+        }
+        Ok(())
+    }
+
+    /// Checks a picture's size *before* anything is allocated for it, and
+    /// charges `width * height * bytes_per_pixel` decoded bytes.
+    pub fn charge_picture(&mut self, width: u32, height: u32, bytes_per_pixel: u32) -> Result<()> {
+        let pixels = u64::from(width) * u64::from(height);
+        if pixels > self.limits.pixels {
+            return Err(Error::limit(
+                "pixels",
+                self.limits.pixels,
+                format_args!("{width} x {height}"),
+            ));
+        }
+        self.charge_decoded(pixels.saturating_mul(u64::from(bytes_per_pixel)))
+    }
+
+    /// Charges bytes that a decoder is about to produce, or has produced.
+    pub fn charge_decoded(&mut self, bytes: u64) -> Result<()> {
+        match self.decoded_left.checked_sub(bytes) {
+            Some(left) => {
+                self.decoded_left = left;
+                Ok(())
+            }
+            None => Err(Error::limit(
+                "decoded_bytes",
+                self.limits.decoded_bytes,
+                format_args!(
+                    "{} more after {}",
+                    bytes,
+                    self.limits.decoded_bytes - self.decoded_left
+                ),
+            )),
+        }
+    }
+
+    /// Charges one part.
+    pub fn charge_part(&mut self) -> Result<()> {
+        match self.parts_left.checked_sub(1) {
+            Some(left) => {
+                self.parts_left = left;
+                Ok(())
+            }
+            None => Err(Error::limit(
+                "parts",
+                self.limits.parts,
+                u64::from(self.limits.parts) + 1,
+            )),
+        }
+    }
+
+    /// Checks the characters of one part's text.
+    pub fn check_text(&self, chars: u64) -> Result<()> {
+        if chars > self.limits.text_chars {
+            return Err(Error::limit("text_chars", self.limits.text_chars, chars));
+        }
+        Ok(())
+    }
+
+    /// Runs `f` one container deeper.
+    pub fn nested<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.depth >= self.limits.depth {
+            return Err(Error::limit(
+                "depth",
+                self.limits.depth,
+                u64::from(self.depth) + 1,
+            ));
+        }
+        self.depth += 1;
+        let result = f(self);
+        self.depth -= 1;
+        result
+    }
+
+    /// Fails once the time is over.
+    pub fn check_time(&self) -> Result<()> {
+        if self
+            .deadline
+            .is_some_and(|deadline| Instant::now() > deadline)
+        {
+            return Err(Error::limit(
+                "time_ms",
+                self.limits.time_ms,
+                "the deadline has passed",
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn a_picture_is_refused_before_it_is_decoded() {
+        let mut budget = Budget::new(&Limits::default());
+        let error = budget.charge_picture(u32::MAX, u32::MAX, 4).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limit);
+        assert!(error.message().contains("pixels = 67108864"), "{error}");
+        assert!(
+            error.message().contains("4294967295 x 4294967295"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn nested_containers_share_one_budget() {
+        let limits = Limits {
+            decoded_bytes: 100,
+            depth: 1,
+            parts: 1,
+            ..Limits::default()
+        };
+        let mut budget = Budget::new(&limits);
+        budget.nested(|inner| inner.charge_decoded(60)).unwrap();
+        assert!(budget.nested(|inner| inner.charge_decoded(60)).is_err());
+        assert!(budget.nested(|inner| inner.nested(|_| Ok(()))).is_err());
+        budget.charge_part().unwrap();
+        assert!(
+            budget
+                .charge_part()
+                .unwrap_err()
+                .message()
+                .contains("parts = 1")
+        );
+    }
+}

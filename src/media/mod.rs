@@ -1,0 +1,107 @@
+//! From bytes to parts: what kind of media it is, decoding and unpacking under
+//! one [`Budget`](crate::limits::Budget).
+//!
+//! [`read`] walks one input and hands each [`Part`] to a sink as soon as it is
+//! decoded, so that the pictures of a mail are never in memory all at once.
+//! What is wrong with one part is told to the sink and the walk goes on.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::raster::Raster;
+
+mod guard;
+#[cfg(feature = "html")]
+mod html;
+#[cfg(feature = "mail")]
+mod mail;
+mod raster;
+mod sniff;
+mod text;
+mod walk;
+
+pub use sniff::Format;
+pub use walk::read;
+
+/// Where a part lies inside its media: empty for the media itself, else steps
+/// such as `attachment:2/body`, as they stand behind the `#` in
+/// `mail.eml#attachment:2/body`. Numbers count from 1 among siblings of one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PartPath(String);
+
+impl PartPath {
+    /// The media itself.
+    pub fn root() -> Self {
+        Self::default()
+    }
+
+    /// The path one step further down.
+    #[must_use]
+    pub fn child(&self, step: impl fmt::Display) -> Self {
+        if self.0.is_empty() {
+            Self(step.to_string())
+        } else {
+            Self(format!("{}/{step}", self.0))
+        }
+    }
+
+    /// The steps as one string, empty for the media itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for PartPath {
+    fn from(path: &str) -> Self {
+        Self(path.to_owned())
+    }
+}
+
+impl fmt::Display for PartPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One piece of media, decoded.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Part<'a> {
+    /// Where it lies.
+    pub path: PartPath,
+    /// The bytes as they stood in the container, transfer encoding removed.
+    /// `None` for what exists only decoded, such as the body of a mail.
+    pub bytes: Option<&'a [u8]>,
+    /// What it holds.
+    pub content: Content,
+}
+
+/// What a part holds.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Content {
+    /// A picture.
+    Raster {
+        /// The decoded picture.
+        raster: Raster,
+        /// Whether the format keeps every pixel, so that the digest of the
+        /// pixels survives being saved again.
+        lossless: bool,
+    },
+    /// Text, in reading order.
+    Text(String),
+    /// Nothing of its own: a container whose parts follow, or bytes of a kind
+    /// that only an exact digest can recognise.
+    Opaque,
+}
+
+/// Takes the parts of one input as they are decoded.
+pub trait PartSink {
+    /// A part that could be read.
+    fn part(&mut self, part: Part<'_>);
+    /// A part that could not be read, or not whole; the walk goes on.
+    fn warning(&mut self, path: PartPath, error: Error);
+}

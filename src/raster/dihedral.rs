@@ -1,0 +1,130 @@
+//! The eight symmetries of the square: the ways in which a picture can be
+//! turned and mirrored without resampling.
+
+use serde::{Deserialize, Serialize};
+
+/// One of the eight ways to turn and mirror a picture.
+///
+/// A variant names what was done to the *original* to get the picture at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dihedral {
+    /// Nothing.
+    Identity,
+    /// A quarter turn clockwise.
+    Rotate90,
+    /// Half a turn.
+    Rotate180,
+    /// A quarter turn counter-clockwise.
+    Rotate270,
+    /// Mirrored left to right.
+    FlipHorizontal,
+    /// Mirrored top to bottom.
+    FlipVertical,
+    /// Mirrored along the main diagonal: rows become columns.
+    Transpose,
+    /// Mirrored along the other diagonal.
+    Transverse,
+}
+
+impl Dihedral {
+    /// All eight; `ALL[d as usize] == d`.
+    pub const ALL: [Self; 8] = [
+        Self::Identity,
+        Self::Rotate90,
+        Self::Rotate180,
+        Self::Rotate270,
+        Self::FlipHorizontal,
+        Self::FlipVertical,
+        Self::Transpose,
+        Self::Transverse,
+    ];
+
+    /// Whether width and height change places.
+    pub fn swaps_sides(self) -> bool {
+        matches!(
+            self,
+            Self::Rotate90 | Self::Rotate270 | Self::Transpose | Self::Transverse
+        )
+    }
+
+    /// The transformation that undoes this one.
+    #[must_use]
+    pub fn inverse(self) -> Self {
+        match self {
+            Self::Rotate90 => Self::Rotate270,
+            Self::Rotate270 => Self::Rotate90,
+            other => other,
+        }
+    }
+
+    /// Where pixel (`x`, `y`) of a `width` x `height` picture goes.
+    pub fn map(self, x: u32, y: u32, width: u32, height: u32) -> (u32, u32) {
+        match self {
+            Self::Identity => (x, y),
+            Self::Rotate90 => (height - 1 - y, x),
+            Self::Rotate180 => (width - 1 - x, height - 1 - y),
+            Self::Rotate270 => (y, width - 1 - x),
+            Self::FlipHorizontal => (width - 1 - x, y),
+            Self::FlipVertical => (x, height - 1 - y),
+            Self::Transpose => (y, x),
+            Self::Transverse => (height - 1 - y, width - 1 - x),
+        }
+    }
+
+    /// The plane of `channels`-byte pixels turned and mirrored, and its new width and height.
+    pub(crate) fn apply(
+        self,
+        pixels: &[u8],
+        width: u32,
+        height: u32,
+        channels: usize,
+    ) -> (Vec<u8>, u32, u32) {
+        let (w, h) = if self.swaps_sides() {
+            (height, width)
+        } else {
+            (width, height)
+        };
+        if self == Self::Identity {
+            return (pixels.to_vec(), w, h);
+        }
+        let mut out = vec![0; pixels.len()];
+        for y in 0..height {
+            let row = y as usize * width as usize * channels;
+            for x in 0..width {
+                let (tx, ty) = self.map(x, y, width, height);
+                let from = row + x as usize * channels;
+                let to = (ty as usize * w as usize + tx as usize) * channels;
+                out[to..to + channels].copy_from_slice(&pixels[from..from + channels]);
+            }
+        }
+        (out, w, h)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inverses_undo_and_all_is_indexed_by_discriminant() {
+        let (width, height) = (5, 3);
+        let pixels: Vec<u8> = (0..45).collect();
+        for (i, d) in Dihedral::ALL.into_iter().enumerate() {
+            assert_eq!(d as usize, i);
+            let (turned, w, h) = d.apply(&pixels, width, height, 3);
+            let (back, w, h) = d.inverse().apply(&turned, w, h, 3);
+            assert_eq!((back, w, h), (pixels.clone(), width, height), "{d:?}");
+        }
+    }
+
+    #[test]
+    fn a_quarter_turn_clockwise_puts_the_left_column_on_top() {
+        // 1 2      3 1
+        // 3 4  ->  4 2
+        assert_eq!(
+            Dihedral::Rotate90.apply(&[1, 2, 3, 4], 2, 2, 1).0,
+            [3, 1, 4, 2]
+        );
+    }
+}
