@@ -53,7 +53,7 @@ impl Executor {
     pub fn map<T: Sync, R: Send>(&self, items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
         match &self.pool {
             None => items.iter().map(f).collect(),
-            Some(pool) => pool.install(|| items.par_iter().map(f).collect()),
+            Some(pool) => pool.install(|| items.par_iter().map(&f).collect()),
         }
     }
 
@@ -69,7 +69,7 @@ impl Executor {
     pub(crate) fn sort_by_key<T: Send, K: Ord>(
         &self,
         slice: &mut [T],
-        key: impl Fn(&T) -> K + Sync,
+        key: impl Fn(&T) -> K + Sync + Send,
     ) {
         match &self.pool {
             None => slice.sort_unstable_by_key(key),

@@ -1,0 +1,142 @@
+//! Inner loops that are worth an instruction set of their own, one table of
+//! algorithm x instruction set. This folder and the memory map are the only
+//! places with `unsafe`.
+//!
+//! | algorithm | any CPU | x86-64 AVX2 | x86-64 AVX-512 |
+//! |---|---|---|---|
+//! | 256-bit Hamming scan | [`scalar`] | `x86_64::avx2` | `x86_64::avx512` |
+//!
+//! `scalar` is the oracle: every other cell is tested to give the same hits.
+//! AArch64 runs `scalar`, which the compiler turns into NEON's `cnt`.
+//!
+//! Every instruction set is a value with `new() -> Option<Self>`, `None` where
+//! the CPU lacks it: who holds the value has the proof that the code may run.
+
+// What memory operations of the vector units need; each block says why it is sound.
+#![allow(unsafe_code)]
+
+mod planes;
+mod scalar;
+#[cfg(test)]
+mod tests;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+use std::fmt;
+
+use crate::code::Code256;
+
+pub(crate) use planes::Planes;
+
+/// A code that is searched for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Probe {
+    pub(crate) code: Code256,
+    /// Codes at this distance or less are reported.
+    pub(crate) radius: u32,
+    /// The caller's number, copied into the hits.
+    pub(crate) query: u32,
+}
+
+/// A code within the radius of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CodeHit {
+    /// The place of the query in the batch.
+    pub query: u32,
+    /// The place of the code in the set.
+    pub code: u32,
+    /// The number of differing bits, 0..=256.
+    pub distance: u32,
+}
+
+/// The instruction set that a scan runs on.
+///
+/// A value exists only where the CPU has the instructions, so holding one is
+/// the permission to use it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Backend(Kind);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Scalar(scalar::Scalar),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(x86_64::avx2::Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(x86_64::avx512::Avx512),
+}
+
+impl Backend {
+    /// The fastest one that this CPU runs.
+    pub fn detect() -> Self {
+        Self::avx512()
+            .or_else(Self::avx2)
+            .unwrap_or_else(Self::scalar)
+    }
+
+    /// Plain integer code, on any CPU.
+    pub fn scalar() -> Self {
+        Self(Kind::Scalar(scalar::Scalar))
+    }
+
+    /// AVX2 on x86-64.
+    pub fn avx2() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        return x86_64::avx2::Avx2::new().map(|k| Self(Kind::Avx2(k)));
+        #[cfg(not(target_arch = "x86_64"))]
+        None
+    }
+
+    /// AVX-512 F with VPOPCNTDQ on x86-64.
+    pub fn avx512() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        return x86_64::avx512::Avx512::new().map(|k| Self(Kind::Avx512(k)));
+        #[cfg(not(target_arch = "x86_64"))]
+        None
+    }
+
+    /// All that this CPU runs, slowest first.
+    pub fn available() -> Vec<Self> {
+        [Some(Self::scalar()), Self::avx2(), Self::avx512()]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    /// `scalar`, `avx2` or `avx512`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Kind::Scalar(_) => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(_) => "avx512",
+        }
+    }
+
+    /// Appends every (probe, code) pair within the probe's radius, in no
+    /// particular order. `first_code` is the number of the first code in `planes`.
+    ///
+    /// All probes run over the codes one group after the other: `planes`
+    /// should be short enough to stay in the cache.
+    pub(crate) fn scan(
+        self,
+        planes: Planes<'_>,
+        first_code: u32,
+        probes: &[Probe],
+        hits: &mut Vec<CodeHit>,
+    ) {
+        match self.0 {
+            Kind::Scalar(kernel) => kernel.scan(planes, first_code, probes, hits),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(kernel) => kernel.scan(planes, first_code, probes, hits),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(kernel) => kernel.scan(planes, first_code, probes, hits),
+        }
+    }
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Backend({})", self.name())
+    }
+}

@@ -1,0 +1,36 @@
+//! Plain integer code: the oracle of every other instruction set.
+
+use super::{CodeHit, Planes, Probe};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Scalar;
+
+impl Scalar {
+    pub(super) fn scan(
+        self,
+        planes: Planes<'_>,
+        first_code: u32,
+        probes: &[Probe],
+        hits: &mut Vec<CodeHit>,
+    ) {
+        let [a, b, c, d] = planes.words();
+        for (code, (((a, b), c), d)) in (first_code..).zip(a.iter().zip(b).zip(c).zip(d)) {
+            for probe in probes {
+                let [qa, qb, qc, qd] = probe.code.0;
+                // Half of the distance rules nearly every code out at the radii in use.
+                let mut distance = (a ^ qa).count_ones() + (b ^ qb).count_ones();
+                if distance > probe.radius {
+                    continue;
+                }
+                distance += (c ^ qc).count_ones() + (d ^ qd).count_ones();
+                if distance <= probe.radius {
+                    hits.push(CodeHit {
+                        query: probe.query,
+                        code,
+                        distance,
+                    });
+                }
+            }
+        }
+    }
+}

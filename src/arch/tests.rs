@@ -1,0 +1,162 @@
+//! Every back end against the oracle, and the oracle against [`Code256::distance`].
+
+use proptest::prelude::*;
+
+use super::{Backend, CodeHit, Planes, Probe};
+use crate::code::Code256;
+
+/// SplitMix64 (Steele, Lea, Flood, 2014): random enough, and the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn code(&mut self) -> Code256 {
+        Code256(std::array::from_fn(|_| self.next()))
+    }
+
+    /// `code` with `flips` random bits turned, some of them perhaps back again.
+    fn near(&mut self, mut code: Code256, flips: u64) -> Code256 {
+        for _ in 0..flips {
+            let bit = (self.next() % 256) as usize;
+            code.0[bit / 64] ^= 1 << (bit % 64);
+        }
+        code
+    }
+}
+
+fn planes_of(codes: &[Code256]) -> [Vec<u64>; 4] {
+    std::array::from_fn(|w| codes.iter().map(|code| code.0[w]).collect())
+}
+
+fn scan(backend: Backend, codes: &[Code256], probes: &[Probe], first: u32) -> Vec<CodeHit> {
+    let words = planes_of(codes);
+    let planes = Planes::new([&words[0], &words[1], &words[2], &words[3]]).unwrap();
+    let mut hits = Vec::new();
+    backend.scan(planes, first, probes, &mut hits);
+    hits.sort_unstable();
+    hits
+}
+
+fn naive(codes: &[Code256], probes: &[Probe], first: u32) -> Vec<CodeHit> {
+    let mut hits = Vec::new();
+    for probe in probes {
+        for (code, number) in codes.iter().zip(first..) {
+            let distance = code.distance(&probe.code);
+            if distance <= probe.radius {
+                hits.push(CodeHit {
+                    query: probe.query,
+                    code: number,
+                    distance,
+                });
+            }
+        }
+    }
+    hits.sort_unstable();
+    hits
+}
+
+#[test]
+fn detection_gives_one_of_the_available_ones() {
+    let all = Backend::available();
+    assert_eq!(all[0], Backend::scalar());
+    assert_eq!(all.last(), Some(&Backend::detect()));
+}
+
+#[test]
+fn planes_must_be_of_one_length() {
+    assert!(Planes::new([&[1], &[1], &[1], &[]]).is_none());
+    let planes = Planes::new([&[1, 5], &[2, 6], &[3, 7], &[4, 8]]).unwrap();
+    assert_eq!(planes.get(1), Some(Code256([5, 6, 7, 8])));
+    assert_eq!(planes.get(2), None);
+    assert_eq!(planes.slice(1..9).len(), 1);
+    assert_eq!(planes.slice(7..9).len(), 0);
+}
+
+/// Codes at every distance 0..=256 from the query, so that each radius has its
+/// own number of hits and an error of one at the border shows.
+#[test]
+fn every_radius_cuts_exactly() {
+    let mut random = Random(1);
+    let center = random.code();
+    let mut ladder = vec![center];
+    for bit in 0..256 {
+        let mut code = *ladder.last().unwrap();
+        let bit = (bit * 37) % 256;
+        code.0[bit / 64] ^= 1 << (bit % 64);
+        ladder.push(code);
+    }
+    for backend in Backend::available() {
+        for radius in 0..=256 {
+            let probe = Probe {
+                code: center,
+                radius,
+                query: 7,
+            };
+            let hits = scan(backend, &ladder, &[probe], 100);
+            let expected: Vec<_> = (0..=radius)
+                .map(|distance| CodeHit {
+                    query: 7,
+                    code: 100 + distance,
+                    distance,
+                })
+                .collect();
+            assert_eq!(hits, expected, "{backend:?} radius {radius}");
+        }
+    }
+}
+
+#[test]
+fn every_length_and_group_size_is_covered() {
+    let mut random = Random(2);
+    let codes: Vec<_> = (0..41).map(|_| random.code()).collect();
+    for backend in Backend::available() {
+        for len in 0..codes.len() {
+            for queries in 0..=17 {
+                // Queries near the ends, where a wrong tail would show.
+                let probes: Vec<_> = (0..queries)
+                    .map(|query| Probe {
+                        code: random.near(codes[(len + query as usize) % codes.len()], 10),
+                        radius: [10, 31, 128, 140][query as usize % 4],
+                        query,
+                    })
+                    .collect();
+                assert_eq!(
+                    scan(backend, &codes[..len], &probes, 5),
+                    naive(&codes[..len], &probes, 5),
+                    "{backend:?} {len} codes {queries} queries"
+                );
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn all_back_ends_agree(
+        seed: u64,
+        len in 0_usize..200,
+        radii in prop::collection::vec(0_u32..=256, 0..17),
+        flips in 0_u64..120,
+    ) {
+        let mut random = Random(seed);
+        let center = random.code();
+        let codes: Vec<_> = (0..len)
+            .map(|i| if i % 3 == 0 { random.code() } else { random.near(center, flips) })
+            .collect();
+        let probes: Vec<_> = (0..)
+            .zip(&radii)
+            .map(|(query, &radius)| Probe { code: random.near(center, 20), radius, query })
+            .collect();
+        let expected = naive(&codes, &probes, 0);
+        for backend in Backend::available() {
+            prop_assert_eq!(&scan(backend, &codes, &probes, 0), &expected, "{:?}", backend);
+        }
+    }
+}

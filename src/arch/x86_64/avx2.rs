@@ -1,0 +1,169 @@
+//! AVX2: four codes a vector, population counts by a nibble table.
+//!
+//! Source of the count: Muła, Kurz, Lemire, "Faster population counts using
+//! AVX2 instructions", 2018.
+
+use std::arch::x86_64::{
+    __m256i, _mm256_add_epi8, _mm256_add_epi64, _mm256_and_si256, _mm256_castsi256_pd,
+    _mm256_cmpgt_epi64, _mm256_loadu_si256, _mm256_movemask_pd, _mm256_or_si256, _mm256_sad_epu8,
+    _mm256_set1_epi8, _mm256_set1_epi64x, _mm256_setr_epi8, _mm256_setzero_si256,
+    _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_storeu_si256, _mm256_xor_si256,
+};
+
+use crate::arch::scalar::Scalar;
+use crate::arch::{CodeHit, Planes, Probe};
+
+/// Codes in a vector.
+const LANES: usize = 4;
+
+/// Queries that share the load of a vector; 16 registers hold no more than two
+/// with their words beside the constants of the count.
+const GROUP: usize = 2;
+
+/// Proof that the CPU has AVX2.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::arch) struct Avx2(());
+
+impl Avx2 {
+    pub(in crate::arch) fn new() -> Option<Self> {
+        is_x86_feature_detected!("avx2").then_some(Self(()))
+    }
+
+    pub(in crate::arch) fn scan(
+        self,
+        planes: Planes<'_>,
+        first_code: u32,
+        probes: &[Probe],
+        hits: &mut Vec<CodeHit>,
+    ) {
+        let (groups, rest) = probes.as_chunks::<GROUP>();
+        // SAFETY: `self` exists, so the CPU has the feature that `scan_group` is compiled for.
+        unsafe {
+            for group in groups {
+                scan_group(planes, first_code, group, hits);
+            }
+            for probe in rest {
+                scan_group(planes, first_code, std::array::from_ref(probe), hits);
+            }
+        }
+        let whole = planes.len() - planes.len() % LANES;
+        let tail = planes.slice(whole..planes.len());
+        Scalar.scan(tail, first_code.wrapping_add(whole as u32), probes, hits);
+    }
+}
+
+/// A probe spread over vectors.
+#[derive(Clone, Copy)]
+struct Spread {
+    words: [__m256i; 4],
+    /// The radius plus one: AVX2 compares for greater only.
+    limit: __m256i,
+}
+
+/// All whole vectors of `planes`; what is left behind them is the caller's.
+#[target_feature(enable = "avx2")]
+fn scan_group<const Q: usize>(
+    planes: Planes<'_>,
+    first_code: u32,
+    probes: &[Probe; Q],
+    hits: &mut Vec<CodeHit>,
+) {
+    // Not `array::map`: it is compiled without the target features, and a call
+    // that is not inlined would pass every vector through memory.
+    let zero = _mm256_setzero_si256();
+    let mut spread = [Spread {
+        words: [zero; 4],
+        limit: zero,
+    }; Q];
+    for (spread, probe) in spread.iter_mut().zip(probes) {
+        for (vector, word) in spread.words.iter_mut().zip(probe.code.0) {
+            *vector = _mm256_set1_epi64x(word.cast_signed());
+        }
+        spread.limit = _mm256_set1_epi64x(i64::from(probe.radius) + 1);
+    }
+
+    let [a, b, c, d] = planes.words();
+    let (a, b) = (a.as_chunks::<LANES>().0, b.as_chunks::<LANES>().0);
+    let (c, d) = (c.as_chunks::<LANES>().0, d.as_chunks::<LANES>().0);
+    let mut code = first_code;
+    for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
+        let (a, b) = (load(a), load(b));
+        let mut sums = [zero; Q];
+        let mut near = [zero; Q];
+        let mut any = zero;
+        for q in 0..Q {
+            // Half of the distance rules nearly every code out at the radii in
+            // use: the other two planes are then not even read.
+            sums[q] = difference(a, b, spread[q].words[0], spread[q].words[1]);
+            near[q] = _mm256_cmpgt_epi64(spread[q].limit, sums[q]);
+            any = _mm256_or_si256(any, near[q]);
+        }
+        if lanes(any) != 0 {
+            let (c, d) = (load(c), load(d));
+            for q in 0..Q {
+                if lanes(near[q]) != 0 {
+                    let half = difference(c, d, spread[q].words[2], spread[q].words[3]);
+                    let sum = _mm256_add_epi64(sums[q], half);
+                    let within = lanes(_mm256_cmpgt_epi64(spread[q].limit, sum));
+                    report(sum, within, code, &probes[q], hits);
+                }
+            }
+        }
+        code = code.wrapping_add(LANES as u32);
+    }
+}
+
+/// Reports the lanes of `within`.
+#[target_feature(enable = "avx2")]
+fn report(sum: __m256i, mut within: u32, code: u32, probe: &Probe, hits: &mut Vec<CodeHit>) {
+    let mut distances = [0_u64; LANES];
+    // SAFETY: the array has room for the four words of a vector; no alignment is needed.
+    unsafe { _mm256_storeu_si256(distances.as_mut_ptr().cast(), sum) };
+    while within != 0 {
+        let lane = within.trailing_zeros();
+        within &= within - 1;
+        hits.push(CodeHit {
+            query: probe.query,
+            code: code.wrapping_add(lane),
+            distance: distances[lane as usize] as u32,
+        });
+    }
+}
+
+/// The differing bits of `a` and `qa` plus those of `b` and `qb`, lane by lane.
+#[target_feature(enable = "avx2")]
+fn difference(a: __m256i, b: __m256i, qa: __m256i, qb: __m256i) -> __m256i {
+    let bytes = _mm256_add_epi8(
+        byte_counts(_mm256_xor_si256(a, qa)),
+        byte_counts(_mm256_xor_si256(b, qb)),
+    );
+    _mm256_sad_epu8(bytes, _mm256_setzero_si256())
+}
+
+/// The set bits of each byte, 0..=8.
+#[target_feature(enable = "avx2")]
+fn byte_counts(v: __m256i) -> __m256i {
+    let table = _mm256_setr_epi8(
+        0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, //
+        0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,
+    );
+    let nibble = _mm256_set1_epi8(0x0F);
+    let low = _mm256_and_si256(v, nibble);
+    let high = _mm256_and_si256(_mm256_srli_epi16::<4>(v), nibble);
+    _mm256_add_epi8(
+        _mm256_shuffle_epi8(table, low),
+        _mm256_shuffle_epi8(table, high),
+    )
+}
+
+/// One bit for each lane whose top bit is set.
+#[target_feature(enable = "avx2")]
+fn lanes(mask: __m256i) -> u32 {
+    _mm256_movemask_pd(_mm256_castsi256_pd(mask)).cast_unsigned()
+}
+
+#[target_feature(enable = "avx2")]
+fn load(words: &[u64; LANES]) -> __m256i {
+    // SAFETY: the array has the four words that are read; no alignment is needed.
+    unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
+}

@@ -1,0 +1,174 @@
+//! AVX-512 with VPOPCNTDQ: eight codes a vector, one instruction a population count.
+
+use std::arch::x86_64::{
+    __m512i, __mmask8, _mm512_add_epi64, _mm512_cmple_epu64_mask, _mm512_loadu_epi64,
+    _mm512_mask_cmple_epu64_mask, _mm512_maskz_loadu_epi64, _mm512_popcnt_epi64, _mm512_set1_epi64,
+    _mm512_storeu_epi64, _mm512_xor_si512,
+};
+
+use crate::arch::{CodeHit, Planes, Probe};
+
+/// Codes in a vector.
+const LANES: usize = 8;
+
+/// Queries that share the load of a vector: with two words and the radius of
+/// each they fill 12 of the 32 registers, and the popcounts of one overlap
+/// with the comparisons of another.
+const GROUP: usize = 4;
+
+/// Proof that the CPU has AVX-512 F and VPOPCNTDQ.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::arch) struct Avx512(());
+
+impl Avx512 {
+    pub(in crate::arch) fn new() -> Option<Self> {
+        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vpopcntdq"))
+            .then_some(Self(()))
+    }
+
+    pub(in crate::arch) fn scan(
+        self,
+        planes: Planes<'_>,
+        first_code: u32,
+        probes: &[Probe],
+        hits: &mut Vec<CodeHit>,
+    ) {
+        let (groups, rest) = probes.as_chunks::<GROUP>();
+        // SAFETY: `self` exists, so the CPU has the features that `scan_group` is compiled for.
+        unsafe {
+            for group in groups {
+                scan_group(planes, first_code, group, hits);
+            }
+            for probe in rest {
+                scan_group(planes, first_code, std::array::from_ref(probe), hits);
+            }
+        }
+    }
+}
+
+/// A probe spread over vectors.
+#[derive(Clone, Copy)]
+struct Spread {
+    words: [__m512i; 4],
+    radius: __m512i,
+}
+
+#[target_feature(enable = "avx512f,avx512vpopcntdq")]
+fn scan_group<const Q: usize>(
+    planes: Planes<'_>,
+    first_code: u32,
+    probes: &[Probe; Q],
+    hits: &mut Vec<CodeHit>,
+) {
+    // Not `array::map`: it is compiled without the target features, and a call
+    // that is not inlined would pass every vector through memory.
+    let zero = _mm512_set1_epi64(0);
+    let mut spread = [Spread {
+        words: [zero; 4],
+        radius: zero,
+    }; Q];
+    for (spread, probe) in spread.iter_mut().zip(probes) {
+        for (vector, word) in spread.words.iter_mut().zip(probe.code.0) {
+            *vector = _mm512_set1_epi64(word.cast_signed());
+        }
+        spread.radius = _mm512_set1_epi64(i64::from(probe.radius));
+    }
+
+    let [a, b, c, d] = planes.words();
+    let ((a, a_tail), (b, b_tail)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let ((c, c_tail), (d, d_tail)) = (c.as_chunks::<LANES>(), d.as_chunks::<LANES>());
+    let mut code = first_code;
+    for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
+        let (a, b) = (load(a), load(b));
+        let mut sums = [zero; Q];
+        let mut near = [0; Q];
+        let mut any = 0;
+        for q in 0..Q {
+            // Half of the distance rules nearly every code out at the radii in
+            // use: the other two planes are then not even read.
+            sums[q] = _mm512_add_epi64(
+                difference(a, spread[q].words[0]),
+                difference(b, spread[q].words[1]),
+            );
+            near[q] = _mm512_cmple_epu64_mask(sums[q], spread[q].radius);
+            any |= near[q];
+        }
+        if any != 0 {
+            let (c, d) = (load(c), load(d));
+            for q in 0..Q {
+                if near[q] != 0 {
+                    finish(&spread[q], sums[q], near[q], c, d, code, &probes[q], hits);
+                }
+            }
+        }
+        code = code.wrapping_add(LANES as u32);
+    }
+
+    if !a_tail.is_empty() {
+        let lanes: __mmask8 = (1 << a_tail.len()) - 1;
+        let (a, b) = (load_tail(a_tail), load_tail(b_tail));
+        let (c, d) = (load_tail(c_tail), load_tail(d_tail));
+        for (spread, probe) in spread.iter().zip(probes) {
+            let sum = _mm512_add_epi64(
+                difference(a, spread.words[0]),
+                difference(b, spread.words[1]),
+            );
+            finish(spread, sum, lanes, c, d, code, probe, hits);
+        }
+    }
+}
+
+/// Adds the second half of the distance and reports the lanes of `near` within the radius.
+#[target_feature(enable = "avx512f,avx512vpopcntdq")]
+// Registers, not a struct: this is the tail of `scan_group`, kept apart for reading.
+#[allow(clippy::too_many_arguments)]
+fn finish(
+    spread: &Spread,
+    sum: __m512i,
+    near: __mmask8,
+    c: __m512i,
+    d: __m512i,
+    code: u32,
+    probe: &Probe,
+    hits: &mut Vec<CodeHit>,
+) {
+    let sum = _mm512_add_epi64(sum, difference(c, spread.words[2]));
+    let sum = _mm512_add_epi64(sum, difference(d, spread.words[3]));
+    let mut within = _mm512_mask_cmple_epu64_mask(near, sum, spread.radius);
+    if within == 0 {
+        return;
+    }
+    let mut distances = [0_i64; LANES];
+    // SAFETY: the array has room for the eight words of a vector.
+    unsafe { _mm512_storeu_epi64(distances.as_mut_ptr(), sum) };
+    while within != 0 {
+        let lane = within.trailing_zeros();
+        within &= within - 1;
+        hits.push(CodeHit {
+            query: probe.query,
+            code: code.wrapping_add(lane),
+            distance: distances[lane as usize] as u32,
+        });
+    }
+}
+
+/// The differing bits of each lane.
+#[target_feature(enable = "avx512f,avx512vpopcntdq")]
+fn difference(a: __m512i, b: __m512i) -> __m512i {
+    _mm512_popcnt_epi64(_mm512_xor_si512(a, b))
+}
+
+#[target_feature(enable = "avx512f")]
+fn load(words: &[u64; LANES]) -> __m512i {
+    // SAFETY: the array has the eight words that are read; no alignment is needed.
+    unsafe { _mm512_loadu_epi64(words.as_ptr().cast()) }
+}
+
+/// Fewer than eight words, the lanes behind them zero.
+#[target_feature(enable = "avx512f")]
+fn load_tail(words: &[u64]) -> __m512i {
+    let lanes: __mmask8 = (1 << words.len().min(LANES - 1)) - 1;
+    // SAFETY: the mask has at most as many bits as there are words, and lanes
+    // that are masked out are not accessed.
+    unsafe { _mm512_maskz_loadu_epi64(lanes, words.as_ptr().cast()) }
+}

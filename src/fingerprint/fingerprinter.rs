@@ -1,0 +1,224 @@
+//! From bytes to a [`Fingerprint`]: decode, then every print of every part.
+
+use super::{
+    Digest, Fingerprint, GradientPrints, Key, PartPrints, PdqHash, RasterPrints, Recipe,
+    TextPrints, Warning, pdq,
+};
+use crate::error::{Error, Result};
+use crate::limits::{Budget, Limits};
+use crate::media::{self, Content, Part, PartPath, PartSink};
+use crate::raster::Raster;
+use crate::text::{Folded, GramKey, Sampling, fold, grams};
+
+/// Makes fingerprints, under one recipe, key and set of limits.
+///
+/// The same fingerprinter serves the owner of a leak and the platform that
+/// looks for it; the platform gets its own from
+/// [`Matcher::fingerprinter`](crate::Matcher::fingerprinter), so that recipe and
+/// key agree. Pure: no state, no threads, no output. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Fingerprinter {
+    limits: Limits,
+    recipe: Recipe,
+    key: Key,
+    gram_key: GramKey,
+}
+
+/// Builds a [`Fingerprinter`].
+#[derive(Clone, Debug)]
+pub struct FingerprinterBuilder {
+    limits: Limits,
+    window: u32,
+    key: Option<Key>,
+}
+
+impl FingerprinterBuilder {
+    /// What one input may cost.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The secret of the text prints. Without one, [`build`](Self::build) makes a random key.
+    #[must_use]
+    pub fn key(mut self, key: Key) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// The winnowing window, 1..=64; default [`Recipe::DEFAULT_WINDOW`]. A larger
+    /// window makes a smaller index that misses shorter or more heavily edited copies.
+    #[must_use]
+    pub fn window(mut self, window: u32) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a window out of range,
+    /// [`Io`](crate::ErrorKind::Io) if no random key can be made.
+    pub fn build(self) -> Result<Fingerprinter> {
+        let key = match self.key {
+            Some(key) => key,
+            None => Key::random()?,
+        };
+        Ok(Fingerprinter {
+            recipe: Recipe::new(self.window, key.id())?,
+            gram_key: key.gram_key(),
+            limits: self.limits,
+            key,
+        })
+    }
+}
+
+impl Fingerprinter {
+    /// Starts from the defaults: [`Limits::default`], a random key, the default window.
+    pub fn builder() -> FingerprinterBuilder {
+        FingerprinterBuilder {
+            limits: Limits::default(),
+            window: Recipe::DEFAULT_WINDOW,
+            key: None,
+        }
+    }
+
+    /// The recipe of the fingerprints made here.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// The secret in use: the one given, or the random one that was made.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// What one input may cost.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// All prints of a file or upload. `name` (a file name or path) only settles
+    /// what the content leaves open, such as Markdown or plain text.
+    ///
+    /// # Errors
+    /// Only if the input itself cannot be read at all: empty, of no known
+    /// format, malformed or over a limit. What is wrong with a part inside is
+    /// in [`Fingerprint::warnings`].
+    pub fn fingerprint(&self, bytes: &[u8], name: Option<&str>) -> Result<Fingerprint> {
+        let mut budget = Budget::new(&self.limits);
+        let mut collector = Collector::new(self);
+        media::read(bytes, name, &mut budget, &mut collector)?;
+        Ok(collector.fingerprint)
+    }
+
+    /// All prints of a text that needs no decoding, such as a post.
+    ///
+    /// # Errors
+    /// [`Empty`](crate::ErrorKind::Empty) or [`Limit`](crate::ErrorKind::Limit).
+    pub fn fingerprint_text(&self, text: &str) -> Result<Fingerprint> {
+        if text.is_empty() {
+            return Err(Error::new(crate::ErrorKind::Empty, "empty text"));
+        }
+        let mut budget = Budget::new(&self.limits);
+        budget.check_input(text.len() as u64)?;
+        budget.charge_part()?;
+        if text.len() as u64 > self.limits.text_chars {
+            budget.check_text(text.chars().count() as u64)?;
+        }
+        let mut collector = Collector::new(self);
+        collector.fingerprint.parts.push(PartPrints {
+            bytes: Some(Digest::of_bytes(text.as_bytes())),
+            text: Some(self.text_prints(text)),
+            ..PartPrints::default()
+        });
+        Ok(collector.fingerprint)
+    }
+
+    /// The prints of a picture that the caller has decoded.
+    pub fn fingerprint_raster(&self, raster: &Raster) -> Fingerprint {
+        let mut collector = Collector::new(self);
+        collector.fingerprint.parts.push(PartPrints {
+            raster: Some(raster_prints(raster, true)),
+            ..PartPrints::default()
+        });
+        collector.fingerprint
+    }
+
+    fn text_prints(&self, text: &str) -> TextPrints {
+        let folded = fold(text);
+        let grams = grams(
+            folded.symbols(),
+            &self.gram_key,
+            Sampling::Winnow(self.recipe.window),
+        );
+        TextPrints::new(folded, grams)
+    }
+}
+
+fn raster_prints(raster: &Raster, lossless: bool) -> RasterPrints {
+    RasterPrints {
+        width: raster.width(),
+        height: raster.height(),
+        pixels: lossless.then(|| Digest::of_pixels(raster)),
+        pdq: PdqHash::of(raster),
+        pdq_nn512: pdq::nn512(raster),
+        gradient: GradientPrints::of(raster),
+    }
+}
+
+impl TextPrints {
+    fn new(folded: Folded, grams: Vec<super::Gram>) -> Self {
+        Self {
+            chars: folded.chars(),
+            folded: u32::try_from(folded.symbols().len()).unwrap_or(u32::MAX),
+            grams,
+            anchors: folded.anchors(),
+            exact: folded.into_offsets(),
+        }
+    }
+}
+
+/// Turns parts into prints as they are decoded.
+struct Collector<'a> {
+    fingerprinter: &'a Fingerprinter,
+    fingerprint: Fingerprint,
+}
+
+impl<'a> Collector<'a> {
+    fn new(fingerprinter: &'a Fingerprinter) -> Self {
+        Self {
+            fingerprint: Fingerprint {
+                recipe: fingerprinter.recipe.clone(),
+                parts: Vec::new(),
+                warnings: Vec::new(),
+            },
+            fingerprinter,
+        }
+    }
+}
+
+impl PartSink for Collector<'_> {
+    fn part(&mut self, part: Part<'_>) {
+        let mut prints = PartPrints {
+            bytes: part.bytes.map(Digest::of_bytes),
+            path: part.path,
+            ..PartPrints::default()
+        };
+        match part.content {
+            Content::Raster { raster, lossless } => {
+                prints.raster = Some(raster_prints(&raster, lossless));
+            }
+            Content::Text(text) => prints.text = Some(self.fingerprinter.text_prints(&text)),
+            Content::Opaque => {}
+        }
+        self.fingerprint.parts.push(prints);
+    }
+
+    fn warning(&mut self, path: PartPath, error: Error) {
+        self.fingerprint.warnings.push(Warning {
+            part: path,
+            kind: error.kind().as_str().to_owned(),
+            message: error.message().to_owned(),
+        });
+    }
+}

@@ -1,0 +1,182 @@
+//! The blocked scan: tiles of codes that stay in the cache against groups of
+//! queries that share each load.
+
+use std::collections::BinaryHeap;
+use std::ops::Range;
+
+use crate::arch::{Backend, CodeHit, Planes, Probe};
+use crate::code::Code256;
+use crate::exec::Executor;
+
+/// Codes of a tile: the two planes that decide nearly every comparison take
+/// 64 KiB, all four 128 KiB, so a tile stays in the level-2 cache while the
+/// queries of a task pass over it.
+const TILE: usize = 4096;
+
+/// Codes of a task. Large, so that starting tasks costs nothing beside them.
+const CODES: usize = 16 * TILE;
+
+/// Queries of a task: each is read again for every tile, from the level-1 cache.
+const QUERIES: usize = 256;
+
+/// Comparisons below which other threads are not worth waking: some 50 microseconds of work.
+const SERIAL: usize = 1 << 18;
+
+/// How often the set is read from memory for a batch.
+pub(super) fn passes(queries: u64) -> u64 {
+    queries.div_ceil(QUERIES as u64)
+}
+
+/// A block of queries against a range of codes.
+struct Task {
+    queries: Range<usize>,
+    codes: Range<usize>,
+}
+
+/// All blocks, those of the first queries first, then by code: the order of the results.
+fn tasks(queries: usize, codes: usize) -> Vec<Task> {
+    let ranges = |len: usize, step: usize| {
+        (0..len)
+            .step_by(step)
+            .map(move |start| start..len.min(start + step))
+    };
+    ranges(queries, QUERIES)
+        .flat_map(|queries| {
+            ranges(codes, CODES).map(move |codes| Task {
+                queries: queries.clone(),
+                codes,
+            })
+        })
+        .collect()
+}
+
+fn run(
+    exec: &Executor,
+    queries: usize,
+    codes: usize,
+    f: impl Fn(&Task) -> Vec<CodeHit> + Sync,
+) -> Vec<Vec<CodeHit>> {
+    let tasks = tasks(queries, codes);
+    if tasks.len() == 1 || queries.saturating_mul(codes) <= SERIAL {
+        return tasks.iter().map(f).collect();
+    }
+    exec.map(&tasks, f)
+}
+
+fn probes(task: &Task, queries: &[Code256], radius: u32) -> Vec<Probe> {
+    (task.queries.start as u32..)
+        .zip(queries.get(task.queries.clone()).unwrap_or_default())
+        .map(|(query, &code)| Probe {
+            code,
+            radius,
+            query,
+        })
+        .collect()
+}
+
+/// The tiles of a task with the number of their first code.
+fn tiles<'a>(task: &Task, planes: Planes<'a>) -> impl Iterator<Item = (u32, Planes<'a>)> {
+    let end = task.codes.end;
+    task.codes
+        .clone()
+        .step_by(TILE)
+        .map(move |start| (start as u32, planes.slice(start..end.min(start + TILE))))
+}
+
+/// Every (query, code) pair within `radius`, sorted by (query, code).
+pub(super) fn range(
+    planes: Planes<'_>,
+    backend: Backend,
+    queries: &[Code256],
+    radius: u32,
+    exec: &Executor,
+) -> Vec<CodeHit> {
+    let found = run(exec, queries.len(), planes.len(), |task| {
+        let probes = probes(task, queries, radius);
+        let mut hits = Vec::new();
+        for (first, tile) in tiles(task, planes) {
+            backend.scan(tile, first, &probes, &mut hits);
+        }
+        hits
+    });
+    let mut hits = concat(found);
+    exec.sort_by_key(&mut hits, |hit| (hit.query, hit.code));
+    hits
+}
+
+/// The up to `k` nearest within `radius` of each query, sorted by (query, distance, code).
+pub(super) fn top_k(
+    planes: Planes<'_>,
+    backend: Backend,
+    queries: &[Code256],
+    k: usize,
+    radius: u32,
+    exec: &Executor,
+) -> Vec<CodeHit> {
+    if k == 0 {
+        return Vec::new();
+    }
+    let found = run(exec, queries.len(), planes.len(), |task| {
+        let mut probes = probes(task, queries, radius);
+        // The worst of each query on top, to be pushed out by a better one.
+        let mut nearest = vec![BinaryHeap::new(); probes.len()];
+        let mut hits = Vec::new();
+        for (first, tile) in tiles(task, planes) {
+            hits.clear();
+            backend.scan(tile, first, &probes, &mut hits);
+            for hit in &hits {
+                let slot = (hit.query as usize).wrapping_sub(task.queries.start);
+                let (Some(heap), Some(probe)) = (nearest.get_mut(slot), probes.get_mut(slot))
+                else {
+                    continue;
+                };
+                let key = (hit.distance, hit.code);
+                if heap.len() < k {
+                    heap.push(key);
+                } else if let Some(mut worst) = heap.peek_mut()
+                    && key < *worst
+                {
+                    *worst = key;
+                }
+                // Later tiles have higher numbers, so they must be strictly
+                // nearer; at distance 0 nothing can be, and the heap says no.
+                if heap.len() == k
+                    && let Some(&(distance, _)) = heap.peek()
+                {
+                    probe.radius = distance.saturating_sub(1);
+                }
+            }
+        }
+        nearest
+            .into_iter()
+            .zip(&probes)
+            .flat_map(|(heap, probe)| {
+                heap.into_iter().map(|(distance, code)| CodeHit {
+                    query: probe.query,
+                    code,
+                    distance,
+                })
+            })
+            .collect()
+    });
+    let mut hits = concat(found);
+    exec.sort_by_key(&mut hits, |hit| (hit.query, hit.distance, hit.code));
+    let mut rank = (0, 0);
+    hits.retain(|hit| {
+        if rank.0 != hit.query {
+            rank = (hit.query, 0);
+        }
+        rank.1 += 1;
+        rank.1 <= k
+    });
+    hits
+}
+
+/// All hits in one list, without copying where one task found them all.
+fn concat(mut found: Vec<Vec<CodeHit>>) -> Vec<CodeHit> {
+    found.retain(|hits| !hits.is_empty());
+    if found.len() == 1 {
+        return found.pop().unwrap_or_default();
+    }
+    found.concat()
+}

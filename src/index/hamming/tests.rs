@@ -1,0 +1,167 @@
+//! Every engine, back end and number of threads against a naive search.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// The plain definition.
+fn naive(codes: &[Code256], queries: &[Code256], radius: u32) -> Vec<CodeHit> {
+    let mut hits = Vec::new();
+    for (query, q) in (0..).zip(queries) {
+        for (code, c) in (0..).zip(codes) {
+            let distance = q.distance(c);
+            if distance <= radius {
+                hits.push(CodeHit {
+                    query,
+                    code,
+                    distance,
+                });
+            }
+        }
+    }
+    hits
+}
+
+fn naive_top_k(codes: &[Code256], queries: &[Code256], k: usize, radius: u32) -> Vec<CodeHit> {
+    let mut hits = naive(codes, queries, radius);
+    hits.sort_by_key(|h| (h.query, h.distance, h.code));
+    let mut kept = Vec::new();
+    for query in 0..queries.len() as u32 {
+        kept.extend(hits.iter().filter(|h| h.query == query).take(k));
+    }
+    kept
+}
+
+fn flip(mut code: Code256, bits: &[u8]) -> Code256 {
+    for &bit in bits {
+        code.0[bit as usize / 64] ^= 1 << (bit % 64);
+    }
+    code
+}
+
+/// Codes around a few centers, some of them equal: what leaks look like.
+fn clustered() -> impl Strategy<Value = (Vec<Code256>, Vec<Code256>)> {
+    let member = (0_usize..4, prop::collection::vec(any::<u8>(), 0..40));
+    let centers = prop::collection::vec(any::<[u64; 4]>().prop_map(Code256), 4);
+    (
+        centers,
+        prop::collection::vec(member.clone(), 0..120),
+        prop::collection::vec(member, 0..40),
+    )
+        .prop_map(|(centers, codes, queries)| {
+            let make = |list: Vec<(usize, Vec<u8>)>| {
+                list.iter()
+                    .map(|(center, bits)| flip(centers[*center], bits))
+                    .collect()
+            };
+            (make(codes), make(queries))
+        })
+}
+
+proptest! {
+    #[test]
+    fn range_search_is_the_definition((codes, queries) in clustered(), radius in 0_u32..=256) {
+        let set = CodeSet::from_codes(codes.iter().copied()).unwrap();
+        let expected = naive(&codes, &queries, radius);
+        for backend in Backend::available() {
+            let view = set.view().with_backend(backend).with_engine(Engine::Scan);
+            let (hits, stats) = view.search(&queries, radius, &Executor::serial()).unwrap();
+            prop_assert_eq!(&hits, &expected, "{:?}", backend);
+            prop_assert_eq!(stats.verified, expected.len() as u64);
+            prop_assert_eq!(stats.candidates, (codes.len() * queries.len()) as u64);
+        }
+    }
+
+    #[test]
+    fn top_k_is_the_definition(
+        (codes, queries) in clustered(),
+        k in 0_usize..20,
+        radius in 0_u32..=256,
+    ) {
+        let set = CodeSet::from_codes(codes.iter().copied()).unwrap();
+        let expected = naive_top_k(&codes, &queries, k, radius);
+        for backend in Backend::available() {
+            let view = set.view().with_backend(backend);
+            let (hits, _) = view.top_k(&queries, k, radius, &Executor::serial()).unwrap();
+            prop_assert_eq!(&hits, &expected, "{:?}", backend);
+        }
+    }
+
+    #[test]
+    fn records_are_the_same_codes(codes in prop::collection::vec(any::<[u64; 4]>(), 0..40)) {
+        let records: Vec<u8> = codes.iter().flat_map(|&c| Code256(c).to_le_bytes()).collect();
+        let set = CodeSet::from_records(&records).unwrap();
+        prop_assert_eq!(set.len(), codes.len());
+        for (i, &code) in codes.iter().enumerate() {
+            prop_assert_eq!(set.view().get(i), Some(Code256(code)));
+        }
+        prop_assert_eq!(set.view().get(codes.len()), None);
+    }
+}
+
+/// More codes and queries than a tile and a task hold, with hits at the seams.
+#[test]
+fn tiles_and_tasks_meet_without_gap_or_overlap() {
+    let spread = |i: u64| i.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let code = |i: u64| Code256([spread(i), spread(i + 1).rotate_left(20), spread(!i), i]);
+    let codes: Vec<_> = (0..70_000).map(code).collect();
+    let wanted = [0_u64, 4_095, 4_096, 65_535, 65_536, 69_999];
+    let queries: Vec<_> = (0..300)
+        .map(|i| flip(code(wanted[i % wanted.len()]), &[i as u8, 3]))
+        .collect();
+    let set = CodeSet::from_codes(codes.iter().copied()).unwrap();
+    let expected = naive(&codes, &queries, 4);
+    assert!(expected.len() >= queries.len());
+    let nearest = naive_top_k(&codes, &queries, 3, 100);
+    let mut costs = Vec::new();
+    for threads in [1, 2, 3, 4] {
+        let exec = Executor::with_threads(threads).unwrap();
+        let (hits, stats) = set.view().search(&queries, 4, &exec).unwrap();
+        assert_eq!(hits, expected, "{threads} threads");
+        costs.push(stats);
+        let (hits, _) = set.view().top_k(&queries, 3, 100, &exec).unwrap();
+        assert_eq!(hits, nearest, "{threads} threads");
+    }
+    assert!(costs.iter().all(|c| *c == costs[0]));
+}
+
+#[test]
+fn of_equally_near_codes_the_first_win() {
+    let codes = vec![Code256([5, 0, 0, 0]); 10_000];
+    let set = CodeSet::from_codes(codes).unwrap();
+    for query in [Code256([5, 0, 0, 0]), Code256([4, 0, 0, 0])] {
+        let (hits, _) = set
+            .view()
+            .top_k(&[query], 3, 31, &Executor::serial())
+            .unwrap();
+        assert_eq!(hits.iter().map(|h| h.code).collect::<Vec<_>>(), [0, 1, 2]);
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let set = CodeSet::from_codes([Code256::default()]).unwrap();
+    let exec = Executor::serial();
+    let error = set.view().search(&[], 257, &exec).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.message().contains("257"), "{error}");
+    let error = CodeSet::from_records(&[0; 33]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Malformed);
+    assert!("mih".parse::<Engine>().is_err());
+    assert_eq!("scan".parse::<Engine>().unwrap(), Engine::Scan);
+}
+
+#[test]
+fn an_empty_side_has_no_hits() {
+    let exec = Executor::serial();
+    let empty = CodeSet::default();
+    let (hits, stats) = empty
+        .view()
+        .search(&[Code256::default()], 256, &exec)
+        .unwrap();
+    assert!(hits.is_empty() && empty.is_empty());
+    assert_eq!((stats.codes, stats.queries, stats.bytes), (0, 1, 0));
+    let set = CodeSet::from_codes([Code256::default()]).unwrap();
+    assert!(set.view().search(&[], 256, &exec).unwrap().0.is_empty());
+    assert!((set.bytes_per_code() - 32.0).abs() < f64::EPSILON);
+}
