@@ -1,0 +1,227 @@
+//! Text alignment: the best co-linear chains of gram hits between two texts.
+//!
+//! Counting common grams flags nearly every pair of texts of one genre; a
+//! *chain*, in which the grams come in the same order on both sides and close
+//! together, does not. The dynamic programme is that of co-linear chaining with
+//! overlaps (Abouelhoda and Ohlebusch, "Chaining algorithms for multiple genome
+//! comparison", 2005), with a bounded look-back as in minimap2 (Li, 2018).
+
+use crate::text::GRAM_LEN;
+
+const K: u32 = GRAM_LEN as u32;
+
+/// Folded symbols that may lie between two neighbours of a chain, beyond what
+/// is discounted there: about two lines, so that an inserted or rewritten
+/// sentence does not break it.
+const MAX_GAP: u32 = 256;
+
+/// How many earlier hits are tried as predecessor: bounds the work on
+/// repetitive text, where every gram hits many places.
+const LOOK_BACK: usize = 96;
+
+/// A gram that both texts share.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Hit {
+    /// Its place in the query, in folded symbols.
+    pub(crate) query: u32,
+    /// Its place in the item, in folded symbols.
+    pub(crate) item: u32,
+    /// How much a symbol that it covers counts, 0..=1.
+    pub(crate) weight: f32,
+}
+
+/// Hits in the same order on both sides.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Chain {
+    /// Symbols of the query that the grams cover.
+    pub(crate) covered: u32,
+    /// The same, weighed.
+    pub(crate) distinctive: f64,
+    /// First symbol and one past the last, in the query.
+    pub(crate) query: (u32, u32),
+    /// Likewise in the item.
+    pub(crate) item: (u32, u32),
+}
+
+/// The best chain, then the best of what lies outside it in the query, and so
+/// on, as long as one reaches `min_distinctive`; best first, at most `max_chains`.
+///
+/// `hits` must be sorted by (query, item). `discounted_before(q)` counts the
+/// discounted symbols of the query before `q`; gaps made of them are free.
+/// Time: `hits * 96` steps a chain.
+pub(crate) fn chains(
+    hits: &[Hit],
+    discounted_before: impl Fn(u32) -> u32,
+    min_distinctive: f64,
+    max_chains: usize,
+) -> Vec<Chain> {
+    let mut found = Vec::new();
+    let mut rest = hits.to_vec();
+    while found.len() < max_chains {
+        let Some(chain) = best_chain(&rest, &discounted_before) else {
+            break;
+        };
+        if chain.distinctive < min_distinctive {
+            break;
+        }
+        rest.retain(|h| h.query + K <= chain.query.0 || h.query >= chain.query.1);
+        found.push(chain);
+    }
+    found
+}
+
+fn best_chain(hits: &[Hit], discounted_before: &impl Fn(u32) -> u32) -> Option<Chain> {
+    #[derive(Clone, Copy)]
+    struct Link {
+        distinctive: f64,
+        covered: u32,
+        first: u32,
+    }
+    let mut links: Vec<Link> = Vec::with_capacity(hits.len());
+    let mut best: Option<usize> = None;
+    for (at, hit) in hits.iter().enumerate() {
+        let mut link = Link {
+            distinctive: f64::from(hit.weight) * f64::from(K),
+            covered: K,
+            first: at as u32,
+        };
+        let discounted = discounted_before(hit.query);
+        for (from, before) in hits[..at].iter().enumerate().rev().take(LOOK_BACK) {
+            let gap = hit.query - before.query;
+            let free = discounted.saturating_sub(discounted_before(before.query));
+            if gap > MAX_GAP + K + free {
+                break;
+            }
+            if before.query == hit.query || before.item >= hit.item {
+                continue;
+            }
+            let item_gap = hit.item - before.item;
+            if item_gap > MAX_GAP + K + free {
+                continue;
+            }
+            // Overlapping grams must overlap alike, or a repeated word would
+            // count for more text than there is.
+            let fresh = gap.min(item_gap).min(K);
+            let distinctive =
+                links[from].distinctive + f64::from(hit.weight) * f64::from(fresh);
+            if distinctive > link.distinctive {
+                link = Link {
+                    distinctive,
+                    covered: links[from].covered + fresh,
+                    first: links[from].first,
+                };
+            }
+        }
+        links.push(link);
+        if best.is_none_or(|b: usize| link.distinctive > links[b].distinctive) {
+            best = Some(at);
+        }
+    }
+    let last = best?;
+    let link = links[last];
+    let first = hits[link.first as usize];
+    Some(Chain {
+        covered: link.covered,
+        distinctive: link.distinctive,
+        query: (first.query, hits[last].query + K),
+        item: (first.item, hits[last].item + K),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hit(query: u32, item: u32) -> Hit {
+        Hit {
+            query,
+            item,
+            weight: 1.0,
+        }
+    }
+
+    #[test]
+    fn a_clean_copy_is_one_chain_that_covers_all_of_it() {
+        let hits: Vec<_> = (0..50).map(|i| hit(10 + 4 * i, 900 + 4 * i)).collect();
+        let found = chains(&hits, |_| 0, 24.0, 4);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].covered, 49 * 4 + 12);
+        assert_eq!(found[0].query, (10, 10 + 49 * 4 + 12));
+        assert_eq!(found[0].item, (900, 900 + 49 * 4 + 12));
+    }
+
+    #[test]
+    fn scattered_common_grams_do_not_add_up() {
+        let hits: Vec<_> = (0..50).map(|i| hit(1000 * i, 90_000 - 1000 * i)).collect();
+        assert!(chains(&hits, |_| 0, 24.0, 4).is_empty());
+    }
+
+    #[test]
+    fn swapped_paragraphs_are_two_chains() {
+        let mut hits: Vec<_> = (0..20).map(|i| hit(5 * i, 3000 + 5 * i)).collect();
+        hits.extend((0..30).map(|i| hit(200 + 5 * i, 5 * i)));
+        let found = chains(&hits, |_| 0, 48.0, 4);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].covered, 29 * 5 + 12);
+        assert_eq!(found[1].covered, 19 * 5 + 12);
+    }
+
+    #[test]
+    fn discounted_text_bridges_but_plain_text_breaks() {
+        let hits: Vec<_> = [0, 12, 24, 1000, 1012, 1024].map(|q| hit(q, q)).into();
+        assert_eq!(chains(&hits, |_| 0, 24.0, 4).len(), 2);
+        let boilerplate = |q: u32| q.clamp(40, 1000) - 40;
+        let found = chains(&hits, boilerplate, 24.0, 4);
+        assert_eq!((found.len(), found[0].covered), (1, 72));
+    }
+
+    #[test]
+    fn common_grams_weigh_little() {
+        let hits: Vec<_> = (0..20)
+            .map(|i| Hit {
+                weight: 0.1,
+                ..hit(12 * i, 12 * i)
+            })
+            .collect();
+        let found = chains(&hits, |_| 0, 1.0, 1);
+        assert_eq!(found[0].covered, 240);
+        assert!((found[0].distinctive - 24.0).abs() < 1e-3);
+    }
+
+    /// Every subset in order, tried one after the other.
+    fn naive_best(hits: &[Hit]) -> f64 {
+        fn extend(hits: &[Hit], last: Option<Hit>, sum: f64) -> f64 {
+            let mut best = sum;
+            for (i, h) in hits.iter().enumerate() {
+                let gain = match last {
+                    None => 12.0,
+                    Some(l) if l.query < h.query && l.item < h.item => {
+                        let (dq, di) = (h.query - l.query, h.item - l.item);
+                        if dq > MAX_GAP + K || di > MAX_GAP + K {
+                            continue;
+                        }
+                        f64::from(dq.min(di).min(K))
+                    }
+                    Some(_) => continue,
+                };
+                best = best.max(extend(&hits[i + 1..], Some(*h), sum + gain));
+            }
+            best
+        }
+        extend(hits, None, 0.0)
+    }
+
+    proptest! {
+        #[test]
+        fn the_programme_finds_what_brute_force_finds(
+            mut places in prop::collection::vec((0_u32..400, 0_u32..400), 1..12)
+        ) {
+            places.sort_unstable();
+            places.dedup();
+            let hits: Vec<_> = places.iter().map(|&(q, i)| hit(q, i)).collect();
+            let chain = best_chain(&hits, &|_| 0).unwrap();
+            prop_assert!((chain.distinctive - naive_best(&hits)).abs() < 1e-6);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What a match is made of: items, scores, strengths and the evidence behind them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind};
+use crate::media::PartPath;
+use crate::raster::Dihedral;
+
+/// One leaked item that a query shows, wholly or in part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Match {
+    /// The owner's name of the item.
+    pub item: String,
+    /// How sure, 0..=1, comparable across kinds of evidence: that of the strongest evidence.
+    pub score: f64,
+    /// The score as a word.
+    pub strength: Strength,
+    /// Why, strongest first; never empty.
+    pub evidence: Vec<Evidence>,
+}
+
+/// How sure a match is, from weak to sure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strength {
+    /// Worth a look by a person, nothing more.
+    Possible,
+    /// Reported by default: no false match among the unrelated material it was measured on.
+    Strong,
+    /// Identical, or alike in so much that chance is out of the question.
+    Certain,
+}
+
+impl Strength {
+    /// The lowest score of this strength.
+    pub fn min_score(self) -> f64 {
+        match self {
+            Self::Possible => 0.5,
+            Self::Strong => 0.7,
+            Self::Certain => 0.95,
+        }
+    }
+
+    /// The strength of a score; `None` below [`Possible`](Self::Possible).
+    pub fn of_score(score: f64) -> Option<Self> {
+        [Self::Certain, Self::Strong, Self::Possible]
+            .into_iter()
+            .find(|s| score >= s.min_score())
+    }
+
+    /// The strength as one lower-case word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Possible => "possible",
+            Self::Strong => "strong",
+            Self::Certain => "certain",
+        }
+    }
+}
+
+impl fmt::Display for Strength {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Strength {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self, Error> {
+        [Self::Possible, Self::Strong, Self::Certain]
+            .into_iter()
+            .find(|s| s.as_str() == word)
+            .ok_or_else(|| {
+                Error::new(
+                    ErrorKind::InvalidInput,
+                    format!("a strength is possible, strong or certain, not {word:?}"),
+                )
+            })
+    }
+}
+
+/// Why a query matches an item: the kind of trace, its measure, and where on both sides.
+///
+/// `part` is the query's part, `item_part` the item's; empty for the media itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Evidence {
+    /// The same bytes.
+    Bytes {
+        /// The query's part.
+        part: PartPath,
+        /// The item's part.
+        item_part: PartPath,
+    },
+    /// The same pixels, saved anew without loss.
+    Pixels {
+        /// The query's part.
+        part: PartPath,
+        /// The item's part.
+        item_part: PartPath,
+    },
+    /// The same picture as a whole: two independent hashes agree under one transformation.
+    Image {
+        /// The query's part.
+        part: PartPath,
+        /// The item's part.
+        item_part: PartPath,
+        /// Bits of 256 in which the PDQ hashes differ.
+        distance: u32,
+        /// Bits of 256 in which the gradient hashes differ.
+        gradient_distance: u32,
+        /// How the item was turned or mirrored to get the query.
+        transform: Dihedral,
+        /// Whether its colours were inverted too.
+        inverted: bool,
+        /// How sure this evidence is by itself.
+        score: f64,
+    },
+    /// A passage of the item's text, in its order.
+    Text {
+        /// The query's part.
+        part: PartPath,
+        /// The item's part.
+        item_part: PartPath,
+        /// Folded characters (letters and digits) of the query that the passage explains.
+        covered: u32,
+        /// The same, each weighed by how rare its grams are in the index, 0..=1: what the score is made of.
+        distinctive: f64,
+        /// Folded characters inside the passage that the owner's ignore or background material explains.
+        discounted: u32,
+        /// Where the passage stands in the query's text: characters (Unicode scalar values), end exclusive.
+        query_span: [u32; 2],
+        /// Where it stands in the item's text, likewise; exact to a few characters.
+        item_span: [u32; 2],
+        /// How sure this evidence is by itself.
+        score: f64,
+    },
+}
+
+impl Evidence {
+    /// How sure this piece of evidence is by itself, 0..=1.
+    pub fn score(&self) -> f64 {
+        match self {
+            Self::Bytes { .. } | Self::Pixels { .. } => 1.0,
+            Self::Image { score, .. } | Self::Text { score, .. } => *score,
+        }
+    }
+
+    /// The kind as the JSON lines name it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Bytes { .. } => "bytes",
+            Self::Pixels { .. } => "pixels",
+            Self::Image { .. } => "image",
+            Self::Text { .. } => "text",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strengths_are_ordered_and_parse_back() {
+        for s in [Strength::Possible, Strength::Strong, Strength::Certain] {
+            assert_eq!(s.as_str().parse::<Strength>().unwrap(), s);
+            assert_eq!(Strength::of_score(s.min_score()), Some(s));
+        }
+        assert_eq!(Strength::of_score(0.49), None);
+        assert!("sure".parse::<Strength>().is_err());
+    }
+}
