@@ -5,7 +5,8 @@
 //! neither letter nor digit, so that their markup hardly shows in the prints.
 //! Control characters stay for the same reason.
 
-use crate::error::{Error, ErrorKind, Result};
+use super::guard::guard;
+use crate::error::Result;
 use crate::limits::Budget;
 
 /// A byte-order mark.
@@ -56,8 +57,8 @@ fn is_control(byte: u8) -> bool {
 /// container gives one, else in the detected one.
 ///
 /// # Errors
-/// [`Limit`](ErrorKind::Limit) for more characters than `text_chars`;
-/// [`Unsupported`](ErrorKind::Unsupported) for legacy charsets without the
+/// [`Limit`](crate::ErrorKind::Limit) for more characters than `text_chars`;
+/// [`Unsupported`](crate::ErrorKind::Unsupported) for legacy charsets without the
 /// feature `charset`.
 pub(super) fn decode(bytes: &[u8], label: Option<&str>, budget: &mut Budget) -> Result<String> {
     // No encoding needs more than four bytes for a character, so that this
@@ -72,7 +73,7 @@ pub(super) fn decode(bytes: &[u8], label: Option<&str>, budget: &mut Budget) -> 
             budget.charge_decoded(rest.len() as u64 / 2 * 3)?;
             decode_utf16(mark, rest)
         }
-        None if is_utf8(bytes) => {
+        None if !label.is_some_and(hides_in_ascii) && is_utf8(bytes) => {
             budget.charge_decoded(bytes.len() as u64)?;
             String::from_utf8_lossy(bytes).into_owned()
         }
@@ -100,37 +101,76 @@ pub(super) fn decode_utf16(mark: Mark, bytes: &[u8]) -> String {
 /// sequence for every eight sound ones beyond ASCII. In the legacy charsets
 /// nearly every non-ASCII byte is a broken sequence.
 fn is_utf8(bytes: &[u8]) -> bool {
-    let (mut sound, mut broken) = (0_u64, 0_u64);
-    for chunk in bytes.utf8_chunks() {
-        let leads = chunk.valid().bytes().filter(|&byte| byte >= 0xC0).count();
-        sound += leads as u64;
-        // A sequence cut off by the end of the text says nothing against UTF-8.
-        broken += u64::from(!chunk.invalid().is_empty());
+    match std::str::from_utf8(bytes) {
+        Ok(_) => true,
+        // Sound but for a sequence that the end of the text cuts off.
+        Err(error) if error.error_len().is_none() => true,
+        Err(_) => {
+            let (mut sound, mut broken) = (0_u64, 0_u64);
+            for chunk in bytes.utf8_chunks() {
+                let leads = chunk.valid().bytes().filter(|&byte| byte >= 0xC0).count();
+                sound += leads as u64;
+                broken += u64::from(!chunk.invalid().is_empty());
+            }
+            broken * 8 <= sound
+        }
     }
-    let cut = std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none());
-    broken * 8 <= sound || cut
 }
 
-#[cfg(feature = "charset")]
+/// Whether text in the charset of this name may consist of ASCII bytes alone
+/// and yet not be ASCII, so that looking like UTF-8 proves nothing.
+fn hides_in_ascii(label: &str) -> bool {
+    let label = label.trim().to_ascii_lowercase();
+    ["iso-2022-jp", "csiso2022jp", "utf-16", "utf-7", "unicode-1-1-utf-7"]
+        .iter()
+        .any(|known| label.starts_with(known))
+}
+
 fn legacy(bytes: &[u8], label: Option<&str>, budget: &mut Budget) -> Result<String> {
-    // A label of UTF-8 has just been found wrong.
-    let encoding = label
-        .and_then(|label| encoding_rs::Encoding::for_label_no_replacement(label.as_bytes()))
-        .filter(|&encoding| encoding != encoding_rs::UTF_8)
-        .unwrap_or_else(|| detect(bytes));
-    if encoding.is_single_byte() {
-        budget.check_text(bytes.len() as u64)?;
-    }
     // The most that a legacy charset grows by: one byte to three.
     budget.charge_decoded(bytes.len() as u64 * 3)?;
-    super::guard::guard("the charset decoder", || {
-        Ok(encoding.decode_without_bom_handling(bytes).0.into_owned())
+    guard("the charset decoder", || {
+        label
+            .and_then(|label| by_label(bytes, label.trim()))
+            .map_or_else(|| by_detection(bytes), Ok)
     })
+}
+
+/// `None` for an unknown label, and for those of ASCII and UTF-8, which the bytes have belied.
+#[cfg(feature = "charset")]
+fn by_label(bytes: &[u8], label: &str) -> Option<String> {
+    match encoding_rs::Encoding::for_label_no_replacement(label.as_bytes()) {
+        Some(encoding) if encoding == encoding_rs::UTF_8 || is_ascii_label(label) => None,
+        Some(encoding) => Some(encoding.decode_without_bom_handling(bytes).0.into_owned()),
+        None => by_mail_label(bytes, label),
+    }
+}
+
+#[cfg(not(feature = "charset"))]
+fn by_label(bytes: &[u8], label: &str) -> Option<String> {
+    let is_utf8 = label.eq_ignore_ascii_case("utf-8") || label.eq_ignore_ascii_case("utf8");
+    (!is_utf8 && !is_ascii_label(label)).then(|| by_mail_label(bytes, label))?
+}
+
+fn is_ascii_label(label: &str) -> bool {
+    label.eq_ignore_ascii_case("us-ascii") || label.eq_ignore_ascii_case("ascii")
+}
+
+/// The charsets of mail that the web does not have, such as UTF-7 and code page 850.
+#[cfg(feature = "mail")]
+fn by_mail_label(bytes: &[u8], label: &str) -> Option<String> {
+    mail_parser::decoders::charsets::map::charset_decoder(label.as_bytes())
+        .map(|decode| decode(bytes))
+}
+
+#[cfg(not(feature = "mail"))]
+fn by_mail_label(_: &[u8], _: &str) -> Option<String> {
+    None
 }
 
 /// The likeliest charset, by a megabyte from the first byte that tells.
 #[cfg(feature = "charset")]
-fn detect(bytes: &[u8]) -> &'static encoding_rs::Encoding {
+fn by_detection(bytes: &[u8]) -> Result<String> {
     use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
     const SAMPLE: usize = 1 << 20;
     // A little before it, for the detector weighs letters by their neighbours.
@@ -139,13 +179,97 @@ fn detect(bytes: &[u8]) -> &'static encoding_rs::Encoding {
     let sample = rest.get(..SAMPLE).unwrap_or(rest);
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
     detector.feed(sample, sample.len() == rest.len());
-    detector.guess(None, Utf8Detection::Deny)
+    let encoding = detector.guess(None, Utf8Detection::Deny);
+    Ok(encoding.decode_without_bom_handling(bytes).0.into_owned())
 }
 
 #[cfg(not(feature = "charset"))]
-fn legacy(_: &[u8], _: Option<&str>, _: &mut Budget) -> Result<String> {
-    Err(Error::new(
-        ErrorKind::Unsupported,
+fn by_detection(_: &[u8]) -> Result<String> {
+    Err(crate::error::Error::new(
+        crate::error::ErrorKind::Unsupported,
         "text in a legacy charset: this build reads UTF-8 and UTF-16 only (feature `charset`)",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ErrorKind, Limits};
+
+    fn read(bytes: &[u8], label: Option<&str>) -> String {
+        decode(bytes, label, &mut Budget::new(&Limits::default())).unwrap()
+    }
+
+    #[test]
+    fn marks_say_what_follows() {
+        assert_eq!(read(b"\xEF\xBB\xBFgr\xC3\xBC\xC3\x9F", None), "gr\u{fc}\u{df}");
+        assert_eq!(read(b"\xFF\xFEg\0\xFC\0", None), "g\u{fc}");
+        assert_eq!(read(b"\xFE\xFF\0g\0\xFC", None), "g\u{fc}");
+        assert_eq!(read(b"\xFF\xFEg\0\0\xD8!", None), "g\u{fffd}\u{fffd}");
+        assert!(is_text(b"\xFF\xFEg\0") && is_text(b"\xEF\xBB\xBF"));
+        assert!(!is_text(b"\xFF\xFE\0\0g\0\0\0"), "UTF-32");
+    }
+
+    #[test]
+    fn nul_rich_bytes_are_no_text() {
+        assert!(!is_text(b"a\0b\0c\0"));
+        assert!(!is_text(b""));
+        assert!(is_text(b"tabs\tand\x1b[1mcolours\r\n\x0C"));
+        let mut page = vec![b'x'; 128];
+        page[7] = 0;
+        assert!(is_text(&page), "one slip in 128");
+    }
+
+    #[test]
+    fn stray_damage_does_not_turn_utf8_into_another_charset() {
+        let mut text = "h\u{e4}tte w\u{fc}rde k\u{f6}nnte d\u{fc}rfte m\u{f6}chte".repeat(4).into_bytes();
+        text[3] = 0xFF;
+        assert!(read(&text, None).ends_with("k\u{f6}nnte d\u{fc}rfte m\u{f6}chte"));
+        assert_eq!(read(b"cut \xE2\x82", None), "cut \u{fffd}");
+    }
+
+    #[cfg(feature = "charset")]
+    #[test]
+    fn legacy_charsets_are_detected() {
+        let german = b"Die Gr\xF6\xDFe der \xC4nderung h\xE4ngt von den Umst\xE4nden ab.";
+        assert_eq!(
+            read(german, None),
+            "Die Gr\u{f6}\u{df}e der \u{c4}nderung h\u{e4}ngt von den Umst\u{e4}nden ab."
+        );
+        let (russian, _, _) = encoding_rs::WINDOWS_1251
+            .encode("\u{41f}\u{440}\u{438}\u{432}\u{435}\u{442}, \u{43a}\u{430}\u{43a} \u{434}\u{435}\u{43b}\u{430} \u{443} \u{432}\u{430}\u{441} \u{441}\u{435}\u{433}\u{43e}\u{434}\u{43d}\u{44f}?");
+        assert!(read(&russian, None).starts_with("\u{41f}\u{440}\u{438}\u{432}\u{435}\u{442}, "));
+        // A wrong label of UTF-8 or ASCII does not stop the detection.
+        for label in ["utf-8", "us-ascii", "x-klingon"] {
+            assert!(read(german, Some(label)).starts_with("Die Gr\u{f6}\u{df}e"), "{label}");
+        }
+    }
+
+    #[cfg(not(feature = "charset"))]
+    #[test]
+    fn legacy_charsets_need_their_feature() {
+        let error = decode(b"h\xE4tte gern", None, &mut Budget::new(&Limits::default())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+    }
+
+    #[cfg(all(feature = "charset", feature = "mail"))]
+    #[test]
+    fn labels_decide_where_bytes_are_ambiguous() {
+        assert_eq!(read(b"\xA4", Some("iso-8859-15")), "\u{20ac}");
+        assert_eq!(read(b"\x9b", Some("ibm850")), "\u{f8}");
+        assert_eq!(read(b"Hi +AOk-", Some("UTF-7")), "Hi \u{e9}");
+        assert_eq!(read(b"\x1b$B%O\x1b(B", Some("ISO-2022-JP")), "\u{30cf}");
+        // UTF-8 under another label is UTF-8.
+        assert_eq!(read("\u{20ac}5".as_bytes(), Some("us-ascii")), "\u{20ac}5");
+    }
+
+    #[test]
+    fn the_limit_names_the_characters() {
+        let limits = Limits { text_chars: 5, ..Limits::default() };
+        let mut budget = Budget::new(&limits);
+        assert!(decode("\u{e4}\u{f6}\u{fc}\u{df}!".as_bytes(), None, &mut budget).is_ok());
+        let error = decode(b"123456", None, &mut budget).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limit);
+        assert!(error.message().contains("text_chars = 5 exceeded: 6"), "{error}");
+    }
 }

@@ -1,0 +1,305 @@
+//! From candidates to matches: verification, weighing, evidence.
+
+mod chain;
+mod evidence;
+mod picture;
+mod text;
+mod weigh;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use evidence::{Evidence, Match, Strength};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::exec::Executor;
+use crate::fingerprint::{Fingerprint, Fingerprinter, Key, PartPrints};
+use crate::id::{ItemId, PartId};
+use crate::index::{DigestKind, Index, SearchStats};
+use crate::limits::Limits;
+use crate::media::PartPath;
+
+/// What a caller may set about matching; serialisable, so that a service keeps it in its configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct MatchOptions {
+    /// Matches below this strength are not reported.
+    pub min_strength: Strength,
+    /// The policy for quotations: a passage of this many letters and digits,
+    /// rare in the index, is a [`Strong`](Strength::Strong) match; shorter ones are weaker.
+    pub text_floor: u32,
+    /// Pieces of evidence kept for one item, the strongest first.
+    pub max_evidence: usize,
+}
+
+impl Default for MatchOptions {
+    fn default() -> Self {
+        Self {
+            min_strength: Strength::Strong,
+            text_floor: 64,
+            max_evidence: 8,
+        }
+    }
+}
+
+/// Compares fingerprints with an index and answers with evidence.
+///
+/// Cheap to clone, `Send + Sync`: one matcher serves all threads of a service.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    index: Index,
+    options: MatchOptions,
+    fingerprinter: Fingerprinter,
+}
+
+impl Matcher {
+    /// A matcher with default options and limits over an index that holds its own key.
+    ///
+    /// # Errors
+    /// [`Recipe`](ErrorKind::Recipe) if the owner kept the key apart: see [`with_key`](Self::with_key).
+    pub fn new(index: Index) -> Result<Self> {
+        let key = index.key().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Recipe,
+                "the index was made with a key of the owner's: give that key",
+            )
+        })?;
+        Self::with_key(index, key)
+    }
+
+    /// A matcher over an index whose key is kept apart from it.
+    ///
+    /// # Errors
+    /// [`Recipe`](ErrorKind::Recipe) if the key is not the one that the index was made with.
+    pub fn with_key(index: Index, key: Key) -> Result<Self> {
+        let fingerprinter = Fingerprinter::builder()
+            .key(key)
+            .window(index.recipe().window)
+            .build()?;
+        index.recipe().check_same(fingerprinter.recipe())?;
+        Ok(Self {
+            index,
+            options: MatchOptions::default(),
+            fingerprinter,
+        })
+    }
+
+    /// Other options.
+    #[must_use]
+    pub fn with_options(mut self, options: MatchOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Other limits for what [`fingerprinter`](Self::fingerprinter) reads.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.fingerprinter = self.fingerprinter.with_limits(limits);
+        self
+    }
+
+    /// The index searched.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// The options in force.
+    pub fn options(&self) -> &MatchOptions {
+        &self.options
+    }
+
+    /// Makes the fingerprints that this matcher compares.
+    pub fn fingerprinter(&self) -> &Fingerprinter {
+        &self.fingerprinter
+    }
+
+    /// Fingerprints one upload and finds what it shows: [`Fingerprinter::fingerprint`], then [`find`](Self::find).
+    ///
+    /// # Errors
+    /// As those two.
+    pub fn find_media(&self, bytes: &[u8], name: Option<&str>) -> Result<Vec<Match>> {
+        self.find(&self.fingerprinter.fingerprint(bytes, name)?)
+    }
+
+    /// Fingerprints one text and finds what it quotes.
+    ///
+    /// # Errors
+    /// As [`Fingerprinter::fingerprint_text`] and [`find`](Self::find).
+    pub fn find_text(&self, text: &str) -> Result<Vec<Match>> {
+        self.find(&self.fingerprinter.fingerprint_text(text)?)
+    }
+
+    /// The items that the query shows, by falling score, then by name.
+    ///
+    /// # Errors
+    /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key,
+    /// [`Corrupt`](ErrorKind::Corrupt) if the index file turns out damaged.
+    pub fn find(&self, query: &Fingerprint) -> Result<Vec<Match>> {
+        self.find_with_stats(query).map(|(matches, _)| matches)
+    }
+
+    /// [`find`](Self::find), with the work that it took.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub fn find_with_stats(&self, query: &Fingerprint) -> Result<(Vec<Match>, SearchStats)> {
+        self.index.recipe().check_same(&query.recipe)?;
+        let mut search = Search {
+            matcher: self,
+            stats: SearchStats::default(),
+            items: BTreeMap::new(),
+        };
+        for part in &query.parts {
+            search.part(part)?;
+        }
+        let matches = search.matches()?;
+        Ok((matches, search.stats))
+    }
+
+    /// [`find`](Self::find) of every query, in parallel; results in input order,
+    /// the same for any number of threads.
+    pub fn find_batch(&self, queries: &[Fingerprint], exec: &Executor) -> Vec<Result<Vec<Match>>> {
+        exec.map(queries, |query| self.find(query))
+    }
+
+    /// Matches a stream of any length in flat memory: `prepare` turns an
+    /// element into a fingerprint (in parallel, so that decoding is spread too),
+    /// `sink` gets every element's result in input order.
+    ///
+    /// At most `capacity` elements are in flight: a slow sink holds back the source.
+    ///
+    /// # Errors
+    /// The first error of `sink`, which stops the stream. A query's own error goes to the sink.
+    pub fn find_stream<T, E>(
+        &self,
+        queries: impl Iterator<Item = T>,
+        capacity: usize,
+        exec: &Executor,
+        prepare: impl Fn(&Fingerprinter, &T) -> Result<Fingerprint> + Sync,
+        mut sink: impl FnMut(T, Result<(Fingerprint, Vec<Match>)>) -> Result<(), E>,
+    ) -> Result<(), E>
+    where
+        T: Send,
+    {
+        exec.map_stream(
+            queries,
+            capacity,
+            |query| {
+                let result = prepare(&self.fingerprinter, &query).and_then(|fingerprint| {
+                    let matches = self.find(&fingerprint)?;
+                    Ok((fingerprint, matches))
+                });
+                (query, result)
+            },
+            |(query, result)| sink(query, result),
+        )
+    }
+}
+
+/// What one query has shown so far.
+struct Search<'a> {
+    matcher: &'a Matcher,
+    stats: SearchStats,
+    items: BTreeMap<ItemId, Vec<Evidence>>,
+}
+
+impl Search<'_> {
+    fn part(&mut self, part: &PartPrints) -> Result<()> {
+        self.digests(part)?;
+        let index = &self.matcher.index;
+        let mut found = Vec::new();
+        let mut report = |item_part, evidence| {
+            found.push((item_part, evidence));
+            Ok(())
+        };
+        if let Some(raster) = &part.raster {
+            picture::find(index, &part.path, raster, &mut self.stats, &mut report)?;
+        }
+        if let Some(text) = &part.text {
+            let floor = f64::from(self.matcher.options.text_floor);
+            text::find(index, &part.path, text, floor, &mut report)?;
+        }
+        for (item_part, evidence) in found {
+            self.add(item_part, evidence)?;
+        }
+        Ok(())
+    }
+
+    fn digests(&mut self, part: &PartPrints) -> Result<()> {
+        if !is_telling(part, self.matcher.options.text_floor) {
+            return Ok(());
+        }
+        let pixels = part.raster.as_ref().and_then(|raster| raster.pixels);
+        for digest in part.bytes.into_iter().chain(pixels) {
+            let found: Vec<_> = self.matcher.index.digests().find(&digest).collect();
+            for entry in found {
+                let entry = entry?;
+                if entry.discounted {
+                    continue;
+                }
+                let (part, item_part) = (part.path.clone(), PartPath::root());
+                let evidence = match entry.kind {
+                    DigestKind::Bytes => Evidence::Bytes { part, item_part },
+                    DigestKind::Pixels => Evidence::Pixels { part, item_part },
+                };
+                self.add(entry.part, evidence)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, item_part: PartId, mut evidence: Evidence) -> Result<()> {
+        let info = self.matcher.index.part(item_part)?;
+        match &mut evidence {
+            Evidence::Bytes { item_part, .. }
+            | Evidence::Pixels { item_part, .. }
+            | Evidence::Image { item_part, .. }
+            | Evidence::Text { item_part, .. } => *item_part = PartPath::from(info.path),
+        }
+        self.items.entry(info.item).or_default().push(evidence);
+        Ok(())
+    }
+
+    fn matches(&mut self) -> Result<Vec<Match>> {
+        let options = &self.matcher.options;
+        let mut matches = Vec::new();
+        for (item, mut evidence) in std::mem::take(&mut self.items) {
+            // Stable: equal scores stay in the order of the query's parts.
+            evidence.sort_by(|a, b| b.score().total_cmp(&a.score()));
+            evidence.truncate(options.max_evidence.max(1));
+            let score = evidence.first().map_or(0.0, Evidence::score);
+            let Some(strength) = Strength::of_score(score) else {
+                continue;
+            };
+            if strength < options.min_strength {
+                continue;
+            }
+            matches.push(Match {
+                item: self.matcher.index.item_name(item)?.to_owned(),
+                score,
+                strength,
+                evidence,
+            });
+        }
+        matches.sort_by(|a, b| {
+            b.score
+                .total_cmp(&a.score)
+                .then_with(|| a.item.cmp(&b.item))
+        });
+        Ok(matches)
+    }
+}
+
+/// Whether it says anything that a part is the same, byte for byte: a blank
+/// picture or the text "ok" is the same everywhere.
+fn is_telling(part: &PartPrints, text_floor: u32) -> bool {
+    if let Some(raster) = &part.raster {
+        return raster.pdq.quality >= picture::MIN_QUALITY;
+    }
+    if let Some(text) = &part.text {
+        return text.folded >= text_floor / 2;
+    }
+    true
+}
