@@ -92,6 +92,13 @@ impl Fingerprinter {
         &self.key
     }
 
+    /// The same recipe and key under other limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// What one input may cost.
     pub fn limits(&self) -> &Limits {
         &self.limits

@@ -129,3 +129,62 @@ pub struct TextPrints {
     #[serde(skip)]
     pub(crate) exact: Vec<u32>,
 }
+
+impl TextPrints {
+    /// The character offset of a folded symbol: exact where the text was
+    /// fingerprinted in this process, else interpolated between anchors.
+    pub fn char_offset(&self, symbol: u32) -> u32 {
+        if let Some(&offset) = self.exact.get(symbol as usize) {
+            return offset;
+        }
+        if !self.exact.is_empty() {
+            return self.chars;
+        }
+        interpolate(&self.anchors, symbol, self.folded, self.chars)
+    }
+
+    /// The character offset just behind folded symbol `end - 1`.
+    pub fn char_end(&self, end: u32) -> u32 {
+        match end.checked_sub(1) {
+            None => 0,
+            Some(last) => (self.char_offset(last) + 1).min(self.chars),
+        }
+    }
+}
+
+/// Folded symbols from one anchor to the next.
+pub(crate) const ANCHOR_STEP: u32 = 32;
+
+/// The character offset of `symbol` on the straight line between the anchors around it.
+pub(crate) fn interpolate(anchors: &[u32], symbol: u32, folded: u32, chars: u32) -> u32 {
+    let step = (symbol / ANCHOR_STEP) as usize;
+    let Some(&from) = anchors.get(step) else {
+        return chars;
+    };
+    let left = symbol % ANCHOR_STEP;
+    let (to, length) = match anchors.get(step + 1) {
+        Some(&next) => (next, ANCHOR_STEP),
+        None => (chars, folded.saturating_sub(symbol - left).max(1)),
+    };
+    let width = u64::from(to.saturating_sub(from));
+    let offset = u64::from(from) + width * u64::from(left) / u64::from(length);
+    u32::try_from(offset).unwrap_or(chars).min(chars)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_between_anchors_are_interpolated_and_clamped() {
+        let anchors = [10, 74];
+        assert_eq!(interpolate(&anchors, 0, 40, 90), 10);
+        assert_eq!(interpolate(&anchors, 16, 40, 90), 42);
+        assert_eq!(interpolate(&anchors, 32, 40, 90), 74);
+        assert_eq!(interpolate(&anchors, 36, 40, 90), 82);
+        assert_eq!(interpolate(&anchors, 1000, 40, 90), 90);
+        assert_eq!(interpolate(&[], 5, 0, 7), 7);
+        // Anchors from a damaged file: any value, no panic.
+        assert_eq!(interpolate(&[u32::MAX, 0], 1, 40, 90), 90);
+    }
+}

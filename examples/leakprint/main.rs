@@ -1,0 +1,182 @@
+//! The command line: fingerprint a leak into an index, match files and posts against it.
+//!
+//! Nothing but JSON (or the table asked for) goes to standard output; progress
+//! and what failed go to standard error.
+
+mod hash;
+mod index;
+mod input;
+mod matching;
+mod output;
+mod search_codes;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Recognises leaked material when it is posted again.
+#[derive(Parser)]
+#[command(name = "leakprint", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fingerprint files and write an index.
+    Index(IndexArgs),
+    /// Compare files or posts with an index: one JSON line a query, in input order.
+    Match(MatchArgs),
+    /// Print the hashes of files: one JSON line each.
+    Hash(HashArgs),
+    /// Say what an index holds.
+    Info {
+        /// The index file.
+        index: PathBuf,
+    },
+    /// Read a whole index and check every byte of it.
+    Verify {
+        /// The index file.
+        index: PathBuf,
+    },
+    /// Say stage by stage why a file does or does not match one item.
+    Explain(ExplainArgs),
+    /// Search raw 32-byte codes, for benchmarks: one JSON line.
+    SearchCodes(SearchCodesArgs),
+}
+
+/// What both sides of a comparison read.
+#[derive(Args)]
+struct InputArgs {
+    /// Files and folders; folders are walked in sorted order.
+    paths: Vec<PathBuf>,
+    /// Names are relative to this folder.
+    #[arg(long, default_value = ".")]
+    base: PathBuf,
+    /// Texts as JSON lines {"id": ..., "text": ...}; "-" is standard input.
+    #[arg(long)]
+    jsonl: Vec<PathBuf>,
+    /// The owner's key: 32 bytes or 64 hex digits.
+    #[arg(long)]
+    key: Option<PathBuf>,
+    /// Threads; 0 means one a core.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Write what failed to this file as JSON lines, not to standard error.
+    #[arg(long)]
+    errors: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct IndexArgs {
+    #[command(flatten)]
+    input: InputArgs,
+    /// Where the index goes; replaced whole or not at all.
+    #[arg(short, long)]
+    output: PathBuf,
+    /// Files whose content must not count: disclaimers, licences, logos.
+    #[arg(long)]
+    ignore: Vec<PathBuf>,
+    /// Ordinary traffic: what occurs in two of these files does not count.
+    #[arg(long)]
+    background: Vec<PathBuf>,
+    /// Winnowing window, 1..=64: larger is smaller and less sensitive.
+    #[arg(long, default_value_t = leakprint::Recipe::DEFAULT_WINDOW)]
+    window: u32,
+}
+
+#[derive(Args)]
+struct MatchArgs {
+    /// The index file.
+    index: PathBuf,
+    #[command(flatten)]
+    input: InputArgs,
+    /// Report matches of this strength and above.
+    #[arg(long, default_value = "strong")]
+    min: leakprint::Strength,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+    format: Format,
+    /// Skip reading the whole index once to check it.
+    #[arg(long)]
+    no_verify: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Jsonl,
+    Table,
+}
+
+#[derive(Args)]
+struct HashArgs {
+    /// Files and folders.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+struct ExplainArgs {
+    /// The index file.
+    index: PathBuf,
+    /// The item's name in the index.
+    item: String,
+    /// The file to compare with it.
+    file: PathBuf,
+    /// The owner's key: 32 bytes or 64 hex digits.
+    #[arg(long)]
+    key: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct SearchCodesArgs {
+    /// Raw 32-byte codes, no header.
+    #[arg(long)]
+    codes: PathBuf,
+    /// Raw 32-byte queries, no header.
+    #[arg(long)]
+    queries: PathBuf,
+    /// Report pairs that differ in at most this many bits, 0..=256.
+    #[arg(long)]
+    radius: u32,
+    /// Threads; 0 means one a core.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// How to search.
+    #[arg(long, value_enum, default_value_t = EngineArg::Auto)]
+    engine: EngineArg,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum EngineArg {
+    Auto,
+    Scan,
+    Mih,
+}
+
+/// What a command failed of, before anything was done.
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Index(args) => index::run(&args),
+        Command::Match(args) => matching::run(&args),
+        Command::Hash(args) => hash::run(&args),
+        Command::Info { index } => index::info(&index),
+        Command::Verify { index } => index::verify(&index),
+        Command::Explain(args) => matching::explain(&args),
+        Command::SearchCodes(args) => search_codes::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // A reader that went away (`| head`) is no failure worth a line.
+            if !output::is_broken_pipe(failure.as_ref()) {
+                eprintln!("leakprint: {failure}");
+            }
+            ExitCode::from(2)
+        }
+    }
+}
