@@ -1,0 +1,57 @@
+//! `hash`: the prints of files that others can compare.
+
+use std::io::{self, BufWriter, Write};
+
+use leakprint::{Code256, Digest, Error, Fingerprinter, Limits, Result};
+use serde::Serialize;
+
+use crate::input::{inputs, read_file};
+use crate::output::{ErrorLine, json_line};
+use crate::{Failure, HashArgs};
+
+#[derive(Serialize)]
+struct Line<'a> {
+    path: &'a str,
+    blake3: Option<Digest>,
+    pixels: Option<Digest>,
+    width: Option<u32>,
+    height: Option<u32>,
+    pdq: Option<Code256>,
+    pdq_quality: Option<u8>,
+    pdq_nn512: Option<Code256>,
+    gradient: Option<Code256>,
+    error: Option<ErrorLine>,
+}
+
+pub(crate) fn run(args: &HashArgs) -> Result<(), Failure> {
+    let fingerprinter = Fingerprinter::builder().limits(Limits::default()).build()?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    for input in inputs(&args.paths, std::path::Path::new("."), &[]) {
+        let name = input.name.clone();
+        let result = input.fingerprint(&fingerprinter);
+        let root = result.as_ref().ok().and_then(|print| print.parts.first());
+        let raster = root.and_then(|part| part.raster.as_ref());
+        let line = Line {
+            path: &name,
+            // The digest is known of a file that could not be decoded, too.
+            blake3: root
+                .and_then(|part| part.bytes)
+                .or_else(|| digest_of(&name, &fingerprinter).ok()),
+            pixels: raster.and_then(|r| r.pixels),
+            width: raster.map(|r| r.width),
+            height: raster.map(|r| r.height),
+            pdq: raster.map(|r| r.pdq.code()),
+            pdq_quality: raster.map(|r| r.pdq.quality),
+            pdq_nn512: raster.map(|r| r.pdq_nn512),
+            gradient: raster.map(|r| r.gradient.upright[0]),
+            error: result.as_ref().err().map(ErrorLine::from),
+        };
+        json_line(&mut out, &line)?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn digest_of(name: &str, fingerprinter: &Fingerprinter) -> Result<Digest, Error> {
+    read_file(name.as_ref(), fingerprinter.limits()).map(|bytes| Digest::of_bytes(&bytes))
+}

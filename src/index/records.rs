@@ -1,0 +1,105 @@
+//! The records of the file, as they lie in it.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+// The file is little-endian and its sections are read in place, so a
+// big-endian machine would need a second, copying reader.
+#[cfg(target_endian = "big")]
+compile_error!("leakprint reads index files in place and supports little-endian targets only");
+
+/// What the index as a whole is.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(super) struct MetaRecord {
+    pub(super) recipe_version: u32,
+    pub(super) window: u32,
+    pub(super) key_id: [u8; 8],
+    /// [`KEY_STORED`] or nothing.
+    pub(super) flags: u32,
+    /// The number of leading bits of a gram that select an entry of the directory.
+    pub(super) directory_bits: u32,
+    pub(super) items: u32,
+    pub(super) parts: u32,
+    pub(super) pictures: u32,
+    pub(super) digests: u32,
+    pub(super) grams: u32,
+    pub(super) postings: u32,
+    pub(super) discounted_grams: u32,
+    pub(super) reserved: u32,
+    /// The secret itself where it is stored, else zero.
+    pub(super) key: [u8; 32],
+    pub(super) reserved_tail: [u8; 40],
+}
+
+const _: () = assert!(size_of::<MetaRecord>() == 128);
+
+/// In [`MetaRecord::flags`]: the key of the prints is in the file.
+pub(super) const KEY_STORED: u32 = 1;
+
+/// One item.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(super) struct ItemRecord {
+    /// Where the name begins in the strings.
+    pub(super) name_at: u64,
+    /// Bytes of the name.
+    pub(super) name_len: u32,
+    /// The item's parts are those from this to the first one of the next item.
+    pub(super) first_part: u32,
+}
+
+/// One part.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(super) struct PartRecord {
+    /// Where the path begins in the strings.
+    pub(super) path_at: u64,
+    /// The first of the part's anchors.
+    pub(super) anchors_at: u64,
+    /// Bytes of the path.
+    pub(super) path_len: u32,
+    pub(super) anchors_len: u32,
+    pub(super) item: u32,
+    /// Characters of the text.
+    pub(super) chars: u32,
+    /// Symbols of the text after folding.
+    pub(super) folded: u32,
+    /// Postings that lie in this part.
+    pub(super) grams: u32,
+}
+
+/// Where a digest was met.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(super) struct DigestRecord {
+    pub(super) part: u32,
+    /// [`DIGEST_PIXELS`] and [`DIGEST_DISCOUNTED`].
+    pub(super) flags: u32,
+}
+
+/// In [`DigestRecord::flags`]: a digest of pixels, not of bytes.
+pub(super) const DIGEST_PIXELS: u32 = 1;
+/// In [`DigestRecord::flags`]: unrelated content has this digest too.
+pub(super) const DIGEST_DISCOUNTED: u32 = 2;
+
+/// One picture.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(super) struct PictureRecord {
+    pub(super) nn512: [u64; 4],
+    pub(super) part: u32,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) quality: u8,
+    /// [`PICTURE_DISCOUNTED`] or nothing.
+    pub(super) flags: u8,
+    pub(super) reserved: u16,
+}
+
+/// In [`PictureRecord::flags`]: unrelated content shows this picture too.
+pub(super) const PICTURE_DISCOUNTED: u8 = 1;
+
+/// In the weight of a gram: unrelated content has this gram too.
+pub(super) const GRAM_DISCOUNTED: u8 = 0x80;
+/// The document frequency in the weight of a gram; at this value the list is counted.
+pub(super) const GRAM_FREQUENCY: u8 = 0x7F;

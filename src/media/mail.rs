@@ -1,0 +1,173 @@
+//! E-mail: the parts of a message, and the messages of a mailbox.
+//!
+//! | part | what |
+//! |---|---|
+//! | `subject` | the Subject alone of the header: the line that is quoted; names and dates are no leak by themselves |
+//! | `body` | the text that a mail program shows when it opens the message |
+//! | `attachment:N` | everything else that has bytes, pictures inside the body included, read by its content |
+//! | `message:N` | a forwarded message, or one of a mailbox, with parts of its own |
+//!
+//! The body is all inline text, in order. Where a message offers the same
+//! content as plain text and as HTML, the plain text counts, unless it has less
+//! than half as many letters: "this message needs a modern mail program" is not
+//! the message.
+
+use mail_parser::mailbox::mbox::MessageIterator;
+
+use super::guard::guard;
+use super::mime::{self, Kind, Leaf};
+use super::walk::{Hint, Walk};
+use super::{Format, PartPath, text};
+use crate::error::{Error, Result};
+
+/// The parts of one message. Errors as for [`Walk::member`].
+pub(super) fn message(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
+    let max_leaves = walk.budget.limits().parts as usize;
+    let structure = mime::split(bytes, max_leaves);
+    if let Some(subject) = structure.subject.filter(|subject| !subject.trim().is_empty()) {
+        walk.decoded_text(path.child("subject"), subject)?;
+    }
+    body(walk, &path.child("body"), &structure.leaves)?;
+    let (mut attachments, mut messages) = (0_u32, 0_u32);
+    for leaf in &structure.leaves {
+        let (step, kind) = match leaf.kind {
+            Kind::Plain | Kind::Html => continue,
+            Kind::Message => {
+                messages += 1;
+                (format!("message:{messages}"), Some(Format::Mail))
+            }
+            Kind::Attachment => {
+                attachments += 1;
+                let declared_html = leaf.header.content_type == "text/html";
+                let kind = declared_html.then_some(Format::Html);
+                (format!("attachment:{attachments}"), kind)
+            }
+        };
+        let path = path.child(step);
+        let hint = Hint {
+            name: leaf.header.name.as_deref(),
+            kind,
+            charset: leaf.header.charset.as_deref(),
+        };
+        match leaf.decode(walk.budget) {
+            Ok(bytes) => walk.member(path, &bytes, &hint)?,
+            Err(error) => {
+                walk.charge()?;
+                walk.sink.warning(path, error);
+            }
+        }
+    }
+    match structure.problem {
+        Some(problem) => Err(problem),
+        None => Ok(()),
+    }
+}
+
+/// One inline text, decoded.
+struct Piece {
+    text: String,
+    is_html: bool,
+    /// Which set of alternatives it is one of.
+    alternative: Option<u32>,
+}
+
+impl Piece {
+    fn letters(&self) -> usize {
+        self.text.chars().filter(|c| c.is_alphanumeric()).count()
+    }
+}
+
+/// Joins the inline texts of a message into one part.
+fn body(walk: &mut Walk<'_>, path: &PartPath, leaves: &[Leaf<'_>]) -> Result<()> {
+    let mut pieces = Vec::new();
+    let mut images = Vec::new();
+    for leaf in leaves {
+        let is_html = match leaf.kind {
+            Kind::Plain => false,
+            Kind::Html => true,
+            Kind::Message | Kind::Attachment => continue,
+        };
+        match piece(walk, leaf, is_html, &mut images) {
+            Ok(text) => pieces.push(Piece {
+                text,
+                is_html,
+                alternative: leaf.alternative,
+            }),
+            Err(error) => walk.sink.warning(path.clone(), error),
+        }
+        walk.budget.check_time()?;
+    }
+    let text = join(&pieces);
+    if !text.trim().is_empty() {
+        walk.decoded_text(path.clone(), text)?;
+    }
+    #[cfg(feature = "html")]
+    walk.images(path, &images)?;
+    Ok(())
+}
+
+fn piece(
+    walk: &mut Walk<'_>,
+    leaf: &Leaf<'_>,
+    is_html: bool,
+    images: &mut Vec<String>,
+) -> Result<String> {
+    let bytes = leaf.decode(walk.budget)?;
+    let charset = leaf.header.charset.as_deref();
+    #[cfg(feature = "html")]
+    if is_html {
+        let page = walk.page(&bytes, charset)?;
+        images.extend(page.images);
+        return Ok(page.text);
+    }
+    // Without the feature `html`, the source is better than nothing.
+    let _ = (is_html, images);
+    text::decode(&bytes, charset, walk.budget)
+}
+
+/// The pieces that are shown, a line each.
+fn join(pieces: &[Piece]) -> String {
+    let mut text = String::new();
+    let mut rest = pieces;
+    while let Some(first) = rest.first() {
+        // The pieces of one set of alternatives follow one another.
+        let len = match first.alternative {
+            Some(set) => rest.iter().take_while(|p| p.alternative == Some(set)).count(),
+            None => 1,
+        };
+        let (set, tail) = rest.split_at(len);
+        rest = tail;
+        let letters = |html| -> usize {
+            set.iter().filter(|piece| piece.is_html == html).map(Piece::letters).sum()
+        };
+        let show_html = first.alternative.is_some() && letters(true) > 2 * letters(false);
+        for piece in set {
+            if first.alternative.is_none() || piece.is_html == show_html {
+                if !text.is_empty() && !text.ends_with('\n') {
+                    text.push('\n');
+                }
+                text.push_str(&piece.text);
+            }
+        }
+    }
+    text
+}
+
+/// The messages of a mailbox file. Errors as for [`Walk::member`].
+pub(super) fn mailbox(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
+    let mut messages = MessageIterator::new(bytes);
+    let hint = Hint {
+        kind: Some(Format::Mail),
+        ..Hint::default()
+    };
+    for number in 1_u64.. {
+        let next = guard("the mbox reader", || {
+            messages.next().transpose().map_err(|e| Error::io("mbox", e))
+        })?;
+        let Some(message) = next else { break };
+        let message = message.unwrap_contents();
+        walk.budget.charge_decoded(message.len() as u64)?;
+        walk.member(path.child(format_args!("message:{number}")), &message, &hint)?;
+    }
+    Ok(())
+}

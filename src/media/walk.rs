@@ -1,0 +1,206 @@
+//! The walk: one input, its parts in order, each handed to the sink as soon as
+//! it is decoded.
+//!
+//! Only containers in containers recurse, and [`Limits::depth`](crate::Limits)
+//! bounds those.
+
+use std::borrow::Cow;
+
+use super::{Content, Format, Part, PartPath, PartSink, raster, text};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Budget;
+
+/// Reads one input and hands its parts to `sink`, the input itself first.
+///
+/// `name` is the file's name where there is one; it decides little (see
+/// [`Format::sniff`]). A container, such as a mail, is followed by what it
+/// holds, depth first. A part that cannot be read is told to
+/// [`PartSink::warning`], and the walk goes on; if it has bytes of its own, the
+/// sink gets those as well, as [`Content::Opaque`], since they are still worth
+/// a digest. Once the limit on parts or on time is reached, nothing more is
+/// read, and a warning on the container says so.
+///
+/// # Errors
+/// If the input itself cannot be read, and only then; the sink has got nothing
+/// in that case. [`Empty`](ErrorKind::Empty) for zero bytes,
+/// [`Unsupported`](ErrorKind::Unsupported) for what is no known format or one
+/// that this build does not read, [`Malformed`](ErrorKind::Malformed),
+/// [`Limit`](ErrorKind::Limit), [`Panicked`](ErrorKind::Panicked).
+pub fn read(
+    bytes: &[u8],
+    name: Option<&str>,
+    budget: &mut Budget,
+    sink: &mut dyn PartSink,
+) -> Result<()> {
+    budget.check_input(bytes.len() as u64)?;
+    if bytes.is_empty() {
+        return Err(Error::new(ErrorKind::Empty, "empty input, 0 bytes"));
+    }
+    let mut walk = Walk { budget, sink };
+    walk.charge()?;
+    let hint = Hint {
+        name,
+        ..Hint::default()
+    };
+    walk.media(&PartPath::root(), bytes, &hint)
+}
+
+/// What a container says about a member.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hint<'h> {
+    /// Its file name.
+    pub(super) name: Option<&'h str>,
+    /// Its kind, believed only among the kinds of text.
+    pub(super) kind: Option<Format>,
+    /// The charset of its text.
+    pub(super) charset: Option<&'h str>,
+}
+
+/// One walk under way.
+pub(super) struct Walk<'w> {
+    pub(super) budget: &'w mut Budget,
+    pub(super) sink: &'w mut dyn PartSink,
+}
+
+impl Walk<'_> {
+    /// Charges one more part; an error means that nothing more may be read.
+    pub(super) fn charge(&mut self) -> Result<()> {
+        self.budget.check_time()?;
+        self.budget.charge_part()
+    }
+
+    /// A member of a container, with bytes of its own.
+    ///
+    /// # Errors
+    /// Only if nothing more may be read at all; what is wrong with this member
+    /// has been told to the sink.
+    pub(super) fn member(&mut self, path: PartPath, bytes: &[u8], hint: &Hint<'_>) -> Result<()> {
+        self.charge()?;
+        if bytes.is_empty() {
+            // No opaque part: all empty members of the world share one digest.
+            let error = Error::new(ErrorKind::Empty, "empty part, 0 bytes");
+            self.sink.warning(path, error);
+        } else if let Err(error) = self.media(&path, bytes, hint) {
+            self.part(&path, Some(bytes), Content::Opaque);
+            self.sink.warning(path, error);
+        }
+        Ok(())
+    }
+
+    /// A text that exists only decoded. Errors as for [`member`](Self::member).
+    #[cfg(feature = "mail")]
+    pub(super) fn decoded_text(&mut self, path: PartPath, text: String) -> Result<()> {
+        self.charge()?;
+        match self.budget.check_text(text.chars().count() as u64) {
+            Ok(()) => self.part(&path, None, Content::Text(text)),
+            Err(error) => self.sink.warning(path, error),
+        }
+        Ok(())
+    }
+
+    /// Sniffs and reads bytes; on an error the sink has not heard of them.
+    fn media(&mut self, path: &PartPath, bytes: &[u8], hint: &Hint<'_>) -> Result<()> {
+        let format = Format::sniff_declared(bytes, hint.name, hint.kind)
+            .ok_or_else(|| unknown(bytes, hint.name))?;
+        match format {
+            Format::Png
+            | Format::Jpeg
+            | Format::Gif
+            | Format::WebP
+            | Format::Bmp
+            | Format::Tiff => {
+                let (raster, lossless) = raster::decode(bytes, format, self.budget)?;
+                self.part(path, Some(bytes), Content::Raster { raster, lossless });
+                Ok(())
+            }
+            Format::Text => {
+                let text = text::decode(bytes, hint.charset, self.budget)?;
+                self.part(path, Some(bytes), Content::Text(text));
+                Ok(())
+            }
+            #[cfg(feature = "html")]
+            Format::Html => {
+                let page = self.page(bytes, hint.charset)?;
+                self.part(path, Some(bytes), Content::Text(page.text));
+                self.inside(path, |walk| walk.images(path, &page.images));
+                Ok(())
+            }
+            #[cfg(feature = "mail")]
+            Format::Mail => {
+                self.part(path, Some(bytes), Content::Opaque);
+                self.inside(path, |walk| super::mail::message(walk, path, bytes));
+                Ok(())
+            }
+            #[cfg(feature = "mail")]
+            Format::Mbox => {
+                self.part(path, Some(bytes), Content::Opaque);
+                self.inside(path, |walk| super::mail::mailbox(walk, path, bytes));
+                Ok(())
+            }
+            other => Err(unsupported(other)),
+        }
+    }
+
+    fn part(&mut self, path: &PartPath, bytes: Option<&[u8]>, content: Content) {
+        self.sink.part(Part {
+            path: path.clone(),
+            bytes,
+            content,
+        });
+    }
+
+    /// Runs `f` over the members of a container, one level deeper.
+    #[cfg(any(feature = "html", feature = "mail"))]
+    fn inside(&mut self, path: &PartPath, f: impl FnOnce(&mut Walk<'_>) -> Result<()>) {
+        let sink = &mut *self.sink;
+        let result = self.budget.nested(|budget| f(&mut Walk { budget, sink }));
+        if let Err(error) = result {
+            self.sink.warning(path.clone(), error);
+        }
+    }
+
+    /// A page of HTML; the charset is the container's if it names one, else the page's own.
+    #[cfg(feature = "html")]
+    pub(super) fn page(&mut self, bytes: &[u8], charset: Option<&str>) -> Result<super::html::Page> {
+        let charset = charset.or_else(|| super::html::declared_charset(bytes));
+        let source = text::decode(bytes, charset, self.budget)?;
+        // Text and pictures of a page are no longer than its source.
+        self.budget.charge_decoded(source.len() as u64)?;
+        super::html::extract(&source, self.budget)
+    }
+
+    /// The pictures that stand in a page. Errors as for [`member`](Self::member).
+    #[cfg(feature = "html")]
+    pub(super) fn images(&mut self, path: &PartPath, images: &[String]) -> Result<()> {
+        for (number, image) in (1..).zip(images) {
+            let bytes = super::transfer::base64(image.as_bytes());
+            self.member(path.child(format_args!("image:{number}")), &bytes, &Hint::default())?;
+        }
+        Ok(())
+    }
+}
+
+fn unknown(bytes: &[u8], name: Option<&str>) -> Error {
+    let extension = name.and_then(|name| name.rsplit_once('.')).map(|(_, extension)| extension);
+    let what: Cow<'_, str> = match extension {
+        Some(extension) if text::is_text(bytes) => {
+            format!("plain text under the name of a .{extension} file").into()
+        }
+        _ => "no known format".into(),
+    };
+    let start: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("{what}: {} bytes, first {}", bytes.len(), start.join(" ")),
+    )
+}
+
+fn unsupported(format: Format) -> Error {
+    let word = format.as_str();
+    let message = match format {
+        Format::Html => format!("{word}: this build lacks the feature `html`"),
+        Format::Mail | Format::Mbox => format!("{word}: this build lacks the feature `mail`"),
+        _ => format!("{word} is recognised, but this build does not read it"),
+    };
+    Error::new(ErrorKind::Unsupported, message)
+}
