@@ -74,7 +74,8 @@ struct Inner {
 }
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    /// An error of the caller's own making, for code that plugs into this crate.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
             message: message.into(),
@@ -99,7 +100,8 @@ impl Error {
         self
     }
 
-    pub(crate) fn io(what: &str, source: std::io::Error) -> Self {
+    /// The operating system failed at `what`, such as "cannot read".
+    pub fn io(what: &str, source: std::io::Error) -> Self {
         Self::new(ErrorKind::Io, format!("{what}: {source}")).with_source(source)
     }
 

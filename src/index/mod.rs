@@ -1,3 +1,254 @@
-//! x
+//! The index: an immutable search structure over fingerprints, in one file.
+//!
+//! [`IndexWriter`] collects fingerprints and writes the file, [`Index`] opens
+//! it and answers three questions: who has this [digest](Index::digests), who
+//! shows a [picture](Index::pictures) like this one, who has this
+//! [gram](Index::grams) and where. What an answer is worth is for the matcher
+//! to say.
+//!
+//! Opening maps the file and reads its first kilobytes only, whatever its
+//! size. So a damaged section shows where it is read: every accessor checks
+//! what it takes from the file and gives an error of kind
+//! [`Corrupt`](ErrorKind::Corrupt) rather than panic or
+//! read out of bounds. [`Index::verify`] checks all of it.
+//!
+//! # What an index gives away
+//! Names and paths are in it in the clear. Digests answer "is it this very
+//! file?", picture codes are no pictures but can be compared with any picture.
+//! Grams are keyed: without the [`Key`] they are random numbers. An index made
+//! without a key of the owner's carries a random one inside, so that it can be
+//! used by itself; whoever has such a file can test guesses of sentences. Give
+//! the writer a recipe with your own key and store none to keep the two apart.
+//!
+//! # The file
+#![doc = include_str!("FORMAT.md")]
+
+mod digests;
 pub mod hamming;
+mod info;
+mod layout;
+mod map;
+mod pictures;
+mod postings;
+mod records;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod writer;
+
+use std::fmt;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::fingerprint::{Key, KeyId, Recipe};
+
+pub use crate::id::{ItemId, PartId};
+pub use digests::{DigestHit, DigestKind, Digests};
 pub use hamming::{Backend, CodeHit, CodeSet, Engine, HammingIndex, SearchStats};
+pub use info::{IndexInfo, SectionInfo};
+pub use layout::FORMAT_VERSION;
+pub use pictures::{PictureInfo, Pictures};
+pub use postings::{Grams, PostingList};
+pub use tables::PartInfo;
+pub use writer::IndexWriter;
+
+use layout::{Layout, Section};
+use map::Bytes;
+use records::{KEY_STORED, MetaRecord};
+
+/// An opened index. Cheap to clone: all clones share one mapping.
+#[derive(Clone)]
+pub struct Index(Arc<Inner>);
+
+/// The bytes of an index and where its sections lie.
+struct Inner {
+    bytes: Bytes,
+    layout: Layout,
+    meta: MetaRecord,
+    recipe: Recipe,
+}
+
+impl Index {
+    /// Opens an index file by memory map, in time that does not depend on its size.
+    ///
+    /// The file must not be changed in place while it is open: replace it by
+    /// renaming another over it, as [`IndexWriter::save`] does, and readers
+    /// keep the old content for as long as they hold it. If another program
+    /// cuts an open file short, the operating system ends this one (`SIGBUS`).
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io) if the file cannot be read, [`Version`](ErrorKind::Version)
+    /// if it is no index or one of another format version, [`Recipe`](ErrorKind::Recipe)
+    /// if its prints were made by another version of the recipe,
+    /// [`Corrupt`](ErrorKind::Corrupt) if its header or section table is
+    /// damaged or the file was cut short.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let map = || {
+            let file = File::open(path).map_err(|e| Error::io("cannot open the index", e))?;
+            let kind = file
+                .metadata()
+                .map_err(|e| Error::io("cannot read the size of the index", e))?;
+            if !kind.is_file() {
+                return Err(Error::new(
+                    ErrorKind::Version,
+                    "this is no leakprint index: it is no regular file",
+                ));
+            }
+            if kind.len() == 0 {
+                // An empty mapping does not exist; the check of the layout names the fault.
+                return Ok(Bytes::copy_of(&[]));
+            }
+            Bytes::map(&file).map_err(|e| Error::io("cannot map the index", e))
+        };
+        map()
+            .and_then(Self::from_mapped)
+            .map_err(|e| e.with_path(path))
+    }
+
+    /// An index from bytes in memory, which are copied once to align them.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), except [`Io`](ErrorKind::Io).
+    pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self> {
+        Self::from_mapped(Bytes::copy_of(bytes.as_ref()))
+    }
+
+    fn from_mapped(bytes: Bytes) -> Result<Self> {
+        let layout = Layout::read(&bytes)?;
+        let (meta, recipe) = read_meta(&bytes, &layout)?;
+        let inner = Inner {
+            bytes,
+            layout,
+            meta,
+            recipe,
+        };
+        inner.check_counts()?;
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// How the prints in this index were made. Only fingerprints of the same recipe can be matched.
+    pub fn recipe(&self) -> &Recipe {
+        &self.0.recipe
+    }
+
+    /// The key of the prints, if it is stored in the file; else whoever matches text must bring it.
+    pub fn key(&self) -> Option<Key> {
+        (self.0.meta.flags & KEY_STORED != 0).then(|| Key::from_bytes(self.0.meta.key))
+    }
+
+    /// The exact digests.
+    pub fn digests(&self) -> Digests<'_> {
+        Digests::new(&self.0)
+    }
+
+    /// The pictures and their perceptual codes.
+    pub fn pictures(&self) -> Pictures<'_> {
+        Pictures::new(&self.0)
+    }
+
+    /// The text grams.
+    pub fn grams(&self) -> Grams<'_> {
+        Grams::new(&self.0)
+    }
+}
+
+impl fmt::Debug for Index {
+    /// The counts; never the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Index")
+            .field("recipe", &self.0.recipe)
+            .field("items", &self.0.meta.items)
+            .field("parts", &self.0.meta.parts)
+            .field("pictures", &self.0.meta.pictures)
+            .field("postings", &self.0.meta.postings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The one section that is read, and its checksum verified, at opening.
+fn read_meta(bytes: &[u8], layout: &Layout) -> Result<(MetaRecord, Recipe)> {
+    let corrupt = |what: &str| Section::Meta.corrupt(what);
+    let extent = layout.extent(Section::Meta);
+    let section = bytes.get(extent.range()).unwrap_or_default();
+    let meta = MetaRecord::read_from_bytes(section).map_err(|_| corrupt("not one record"))?;
+    if *blake3::hash(section).as_bytes() != extent.checksum {
+        return Err(corrupt("the checksum does not hold"));
+    }
+    if meta.recipe_version != Recipe::VERSION {
+        return Err(Error::new(
+            ErrorKind::Recipe,
+            format!(
+                "the prints of the index were made by recipe version {}, this build makes {}",
+                meta.recipe_version,
+                Recipe::VERSION
+            ),
+        ));
+    }
+    let recipe = Recipe::new(meta.window, KeyId(meta.key_id))
+        .map_err(|e| corrupt(e.message()).with_source(e))?;
+    if meta.flags & !KEY_STORED != 0 || meta.reserved != 0 || meta.reserved_tail != [0; 40] {
+        return Err(corrupt("unknown flags"));
+    }
+    let stored = meta.flags & KEY_STORED != 0;
+    if stored && Key::from_bytes(meta.key).id() != recipe.key_id {
+        return Err(corrupt("the stored key is not the one of the prints"));
+    }
+    if !stored && meta.key != [0; 32] {
+        return Err(corrupt("a key that is not declared"));
+    }
+    Ok((meta, recipe))
+}
+
+impl Inner {
+    /// The elements of a section.
+    fn slice<T: FromBytes + Immutable>(&self, section: Section) -> &[T] {
+        let bytes = self
+            .bytes
+            .get(self.layout.extent(section).range())
+            .unwrap_or_default();
+        // Bounds, alignment and stride were checked at opening, so this cannot
+        // fail; and if it did, an empty section makes typed errors, not panics.
+        <[T]>::ref_from_bytes(bytes).unwrap_or_default()
+    }
+
+    /// The sections must have as many elements as the meta section says.
+    fn check_counts(&self) -> Result<()> {
+        let meta = &self.meta;
+        let planes = hamming::plane_words(meta.pictures as usize).and_then(|w| w.checked_mul(4));
+        let directory = 1_usize
+            .checked_shl(meta.directory_bits)
+            .and_then(|n| n.checked_add(1));
+        let expected = [
+            (Section::Meta, Some(1)),
+            (Section::Items, Some(meta.items as usize)),
+            (Section::ItemOrder, Some(meta.items as usize)),
+            (Section::Parts, Some(meta.parts as usize)),
+            (Section::Digests, Some(meta.digests as usize)),
+            (Section::DigestRefs, Some(meta.digests as usize)),
+            (Section::Pictures, Some(meta.pictures as usize)),
+            (Section::PdqPlanes, planes),
+            (Section::GradientPlanes, planes),
+            (Section::GramDirectory, directory),
+            (Section::GramKeys, Some(meta.grams as usize)),
+            (Section::GramLists, (meta.grams as usize).checked_add(1)),
+            (Section::GramWeights, Some(meta.grams as usize)),
+            (Section::PostingParts, Some(meta.postings as usize)),
+            (Section::PostingPlaces, Some(meta.postings as usize)),
+        ];
+        for (section, expected) in expected {
+            let count = self.layout.count(section);
+            if Some(count) != expected {
+                return Err(section.corrupt(format_args!(
+                    "{count} elements, which is not what the meta section says"
+                )));
+            }
+        }
+        Ok(())
+    }
+}

@@ -17,9 +17,13 @@ mod guard;
 mod html;
 #[cfg(feature = "mail")]
 mod mail;
+#[cfg(feature = "mail")]
+mod mime;
 mod raster;
 mod sniff;
 mod text;
+#[cfg(any(feature = "html", feature = "mail"))]
+mod transfer;
 mod walk;
 
 pub use sniff::Format;

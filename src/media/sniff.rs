@@ -101,16 +101,20 @@ impl Format {
         if let Some(format) = signature(bytes) {
             return Some(format);
         }
+        let extension = name.and_then(extension);
+        let extension = extension.as_deref().unwrap_or_default();
+        // A mail may carry bytes that are no text: ask for its header first.
+        let head = head(bytes);
+        if let Some(format) = mail(head.trim_ascii_start(), extension) {
+            return Some(format);
+        }
         if !text::is_text(bytes) {
             // Some writers put bytes of their own before the signature.
             let pdf = window(bytes, 1024).windows(5).any(|w| w == b"%PDF-");
             return pdf.then_some(Self::Pdf);
         }
-        let extension = name.and_then(extension);
-        let extension = extension.as_deref().unwrap_or_default();
-        let head = head(bytes);
-        if let Some(format) = kind_of_text(&head, extension) {
-            return Some(format);
+        if is_html(&head) {
+            return Some(Format::Html);
         }
         if BINARY_EXTENSIONS.contains(&extension) {
             return None;
@@ -200,12 +204,8 @@ fn head(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Mail and HTML by what they start with; `None` for all other text.
-fn kind_of_text(head: &[u8], extension: &str) -> Option<Format> {
-    let start = head.trim_ascii_start();
-    if is_html(start) {
-        return Some(Format::Html);
-    }
+/// Whether a text starts like a mail or a mailbox.
+fn mail(start: &[u8], extension: &str) -> Option<Format> {
     if let Some(rest) = start.strip_prefix(b"From ") {
         let mut lines = rest.splitn(2, |&b| b == b'\n');
         // "From jo@example.org Mon Jan  1 12:00:00 2001": prose seldom has a time of day there.
@@ -325,7 +325,8 @@ impl Headers {
     }
 }
 
-fn field_name(line: &[u8]) -> Option<&[u8]> {
+/// The name of the header field that a line starts.
+pub(super) fn field_name(line: &[u8]) -> Option<&[u8]> {
     let name = line.split(|&b| b == b':').next().filter(|name| name.len() < line.len())?;
     let name = name.trim_ascii_end();
     (!name.is_empty() && name.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'))

@@ -30,14 +30,29 @@ fn ascii_class(c: char) -> Option<char> {
 fn extra(c: char) -> Option<String> {
     let letter = |first: u32| char::from(b'a' + (c as u32 - first) as u8).to_string();
     let number = |first: u32, value: u32| (c as u32 - first + value).to_string();
-    const SMALL_CAPITALS: &str = "ᴀaʙbᴄcᴅdᴇeꜰfɢgʜhɪiᴊjᴋkʟlᴍmɴnᴏoᴘpꞯqʀrꜱsᴛtᴜuᴠvᴡwʏyᴢz";
+    // Small capitals, and the currency signs of the "fancy text" generators.
+    const PAIRS: &str = "ᴀaʙbᴄcᴅdᴇeꜰfɢgʜhɪiᴊjᴋkʟlᴍmɴnᴏoᴘpꞯqʀrꜱsᴛtᴜuᴠvᴡwʏyᴢz\
+        ₳a฿b₵c₣f₲g₭k₥m₦n₱p₴s₮t₩w";
     Some(match c {
         // Invisible, yet letters to Unicode: Hangul fillers and Khmer inherent vowels.
         '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' => String::new(),
+        // Modifier apostrophes, primes and tone marks; the Arabic stretching bar.
+        '\u{2b9}'..='\u{2df}' | '\u{2e5}'..='\u{2ff}' | '\u{640}' => String::new(),
         // The full upper case of the sharp s.
         'ß' | 'ẞ' => "ss".into(),
         // Its prototype is the sharp s, its capital looks like B.
-        'β' => "b".into(),
+        'β' | 'ꞵ' => "b".into(),
+        // The lunate sigma is a c; the final sigma is a sigma, whose prototype is o.
+        'ϲ' | 'Ϲ' => "c".into(),
+        'ς' => "o".into(),
+        // Alphabets made of these stand beside the mathematical ones in every
+        // generator of "fancy text".
+        '∂' => "d".into(),
+        '×' => "x".into(),
+        'ꞓ' | 'ǝ' => "e".into(),
+        'ᴎ' => "n".into(),
+        'ᴙ' => "r".into(),
+        'ω' => "w".into(),
         // Regional indicators, negative circled and negative squared capitals.
         '\u{1f1e6}'..='\u{1f1ff}' => letter(0x1f1e6),
         '\u{1f150}'..='\u{1f169}' => letter(0x1f150),
@@ -50,9 +65,9 @@ fn extra(c: char) -> Option<String> {
         '\u{24f5}'..='\u{24fe}' => number(0x24f5, 1),
         '\u{24ff}' | '\u{1f10b}' | '\u{1f10c}' => "0".into(),
         _ => {
-            let mut pairs = SMALL_CAPITALS.chars();
-            while let (Some(small), Some(latin)) = (pairs.next(), pairs.next()) {
-                if small == c {
+            let mut pairs = PAIRS.chars();
+            while let (Some(fancy), Some(latin)) = (pairs.next(), pairs.next()) {
+                if fancy == c {
                     return Some(latin.into());
                 }
             }
@@ -65,6 +80,11 @@ fn extra(c: char) -> Option<String> {
 fn is_hangul(c: char) -> bool {
     matches!(c, '\u{ac00}'..='\u{d7a3}' | '\u{1100}'..='\u{1112}'
         | '\u{1161}'..='\u{1175}' | '\u{11a8}'..='\u{11c2}')
+}
+
+/// Ideographs stay what they are: some have prototypes in Hangul or bopomofo.
+fn is_ideograph(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}')
 }
 
 /// Marks that only decorate. Vowel signs, which are letters of their own in
@@ -91,84 +111,148 @@ fn step(c: char, cased: &BTreeMap<char, String>) -> String {
     if !decomposed.chars().eq([c]) {
         return decomposed;
     }
-    let alphanumeric = c.is_alphanumeric();
+    // Punctuation and symbols vanish whatever they look like: a dash is no
+    // Katakana bar. The CJK radicals, symbols by name, are ideographs in use.
+    if !c.is_alphanumeric() && !matches!(c, '\u{2e80}'..='\u{2eff}') {
+        return String::new();
+    }
     let source = String::from(c);
+    if is_ideograph(c) {
+        return source;
+    }
+    // And no letter vanishes because it looks like punctuation, as the Hebrew yod does.
     let prototype: String = unicode_security::skeleton(&source).collect();
-    if prototype != source {
-        // A letter must not vanish because it looks like punctuation (the
-        // Hebrew yod, the Katakana no); a modifier apostrophe must.
-        let visible = prototype.nfkd().any(|p| p.is_alphanumeric());
-        if visible || !alphanumeric || matches!(c, '\u{2b0}'..='\u{36f}') {
-            return prototype;
-        }
+    if prototype != source && prototype.nfkd().any(char::is_alphanumeric) {
+        return prototype;
     }
     let lower: String = c.to_lowercase().collect();
-    if lower != source {
-        return lower;
-    }
-    if alphanumeric { source } else { String::new() }
+    lower
 }
 
+/// Steps until nothing changes. A few rare capitals and their small letters are
+/// each other's prototype: there the first of the circle in code order stands
+/// for all.
 fn resolve(c: char, cased: &BTreeMap<char, String>) -> String {
-    let mut now = String::from(c);
-    for _ in 0..16 {
+    let mut seen = vec![String::from(c)];
+    loop {
+        let now = &seen[seen.len() - 1];
         let next: String = now.chars().map(|c| step(c, cased)).collect();
-        if next == now {
+        if let Some(start) = seen.iter().position(|s| *s == next) {
+            let class = seen[start..].iter().min().cloned().unwrap_or_default();
             // As `fold` merges neighbours, so that a lookalike of m is one m.
-            return now.replace("rn", "m").replace("cl", "d").replace("vv", "w");
+            return class.replace("rn", "m").replace("cl", "d").replace("vv", "w");
         }
-        now = next;
+        seen.push(next);
     }
-    panic!("{c:?} has no fixed point: {now:?}");
 }
 
-/// The symbols of every scalar value that has any.
-pub(super) fn derive() -> BTreeMap<char, String> {
+/// Whether readers take this character itself for a Latin letter.
+fn looks_latin(c: char) -> bool {
+    let prototype: String = unicode_security::skeleton(&String::from(c)).collect();
+    prototype.len() == 1 && prototype.chars().all(|p| p.is_ascii_alphabetic())
+}
+
+/// The other-cased characters whose class is that of their partner.
+///
+/// A capital and its small letter must fold alike, but prototypes know nothing
+/// of case: H is the prototype of the Cyrillic capital En and not of the small
+/// one. The one that looks Latin decides, and the small one where both do. Only
+/// where the capital is a perfect Latin letter and the small one another (Greek
+/// eta, nu, upsilon) each keeps its looks: homoglyphs matter more than capitals.
+fn cased() -> BTreeMap<char, String> {
     let none = BTreeMap::new();
-    // A capital and its small letter must fold alike, but the prototypes know
-    // nothing of case: H is the prototype of the Cyrillic capital En and not of
-    // the small one. The one that looks Latin wins. Where both look Latin and
-    // differ (Greek eta, nu, upsilon) each keeps its looks.
     let mut cased = BTreeMap::new();
     for upper in '\u{80}'..=char::MAX {
         let mut small = upper.to_lowercase();
         let (Some(lower), None) = (small.next(), small.next()) else {
             continue;
         };
-        if lower == upper {
+        if lower == upper || !upper.nfkd().eq([upper]) {
             continue;
         }
         let (u, l) = (resolve(upper, &none), resolve(lower, &none));
+        if u == l {
+            continue;
+        }
         match (u.is_ascii(), l.is_ascii()) {
-            _ if u == l => {}
             (true, false) => {
                 cased.insert(lower, u);
             }
-            (false, _) => {
+            (true, true) if looks_latin(upper) && matches!(upper, 'Α'..='Ω') => {}
+            _ => {
                 cased.insert(upper, l);
-            }
-            (true, true) => {
-                if std::env::var_os("SHOW").is_some() { eprintln!("conflict {upper} {u} {lower} {l}"); }
             }
         }
     }
+    cased
+}
+
+/// The symbols of every scalar value that has any.
+pub(super) fn derive() -> BTreeMap<char, String> {
+    let cased = cased();
     ('\u{0}'..=char::MAX)
         .map(|c| (c, resolve(c, &cased)))
         .filter(|(_, s)| !s.is_empty())
         .collect()
 }
 
-#[test]
-fn show() {
-    let t = derive();
-    eprintln!("{}", t.len());
-    let single_same = t.iter().filter(|(c, s)| s.chars().eq([**c])).count();
-    eprintln!("identity {single_same}, multi {}, max {}", t.values().filter(|s| s.chars().count() > 1).count(), t.values().map(|s| s.chars().count()).max().unwrap());
-    let mut pages = std::collections::BTreeSet::new();
-    for (c, s) in &t { if !s.chars().eq([*c]) { pages.insert(*c as u32 >> 8); } }
-    eprintln!("pages {}", pages.len());
-    for r in ['\u{21}'..='\u{24f}', '\u{370}'..='\u{481}', '\u{5d0}'..='\u{5ea}', '\u{621}'..='\u{669}', '\u{904}'..='\u{950}', '\u{e01}'..='\u{e59}','\u{3040}'..='\u{30ff}', '\u{1d00}'..='\u{1d2b}','一'..='亟'] {
-        let line: Vec<String> = r.map(|c| format!("{c}:{}", t.get(&c).map_or("", |s| s))).collect();
-        eprintln!("{}", line.join(" "));
+/// The table's bytes; [`Table::decode`](super::table::Table::decode) says what they mean.
+fn encode(classes: &BTreeMap<char, String>) -> Vec<u8> {
+    fn number(out: &mut Vec<u8>, mut n: u32) {
+        while n >= 0x80 {
+            out.push(n as u8 | 0x80);
+            n >>= 7;
+        }
+        out.push(n as u8);
     }
+    fn zigzag(n: i64) -> u32 {
+        ((n << 1) ^ (n >> 63)) as u32
+    }
+    let entries: Vec<(u32, Vec<u32>)> = classes
+        .iter()
+        .filter(|(c, _)| !c.is_ascii())
+        .map(|(&c, s)| (c as u32, s.chars().map(u32::from).collect()))
+        .collect();
+    // What all members of a run have in common: the distance to their symbol, or nothing.
+    let shift = |(c, symbols): &(u32, Vec<u32>)| match symbols[..] {
+        [s] => Some(i64::from(s) - i64::from(*c)),
+        _ => None,
+    };
+    let extends = |i: usize, shifted: Option<i64>| {
+        i < entries.len() && entries[i].0 == entries[i - 1].0 + 1 && shift(&entries[i]) == shifted
+    };
+    let (mut out, mut next, mut last, mut i) = (Vec::new(), 0, 0_i64, 0);
+    while i < entries.len() {
+        let start = i;
+        let shifted = shift(&entries[i]);
+        i += 1;
+        while extends(i, shifted) {
+            i += 1;
+        }
+        number(&mut out, entries[start].0 - next);
+        next = entries[i - 1].0 + 1;
+        let length = (i - start) as u32;
+        match shifted {
+            Some(0) => number(&mut out, length << 1),
+            _ => {
+                // Runs that move together are rare: list the symbols of each.
+                number(&mut out, length << 1 | 1);
+                for (_, symbols) in &entries[start..i] {
+                    number(&mut out, symbols.len() as u32);
+                    for &s in symbols {
+                        number(&mut out, zigzag(i64::from(s) - last));
+                        last = i64::from(s);
+                    }
+                }
+            }
+        }
+    }
+    out
+}
+
+#[test]
+#[ignore = "writes the table: a new table is a new recipe"]
+fn write_the_table() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/text/fold-1.bin");
+    std::fs::write(path, encode(&derive())).unwrap();
 }

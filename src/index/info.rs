@@ -1,0 +1,75 @@
+//! What an index says about itself.
+
+use serde::Serialize;
+
+use super::layout::Section;
+use super::records::KEY_STORED;
+use super::{FORMAT_VERSION, Index};
+use crate::fingerprint::Recipe;
+
+/// What an index says about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct IndexInfo {
+    /// The version of the file format.
+    pub format_version: u32,
+    /// How the prints were made.
+    pub recipe: Recipe,
+    /// Whether the key of the prints is in the file.
+    pub key_stored: bool,
+    /// Items.
+    pub items: u32,
+    /// Parts of all items.
+    pub parts: u32,
+    /// Parts that are pictures.
+    pub pictures: u32,
+    /// Exact digests of parts and pictures.
+    pub digests: u32,
+    /// Distinct text grams.
+    pub grams: u32,
+    /// Places of all grams.
+    pub postings: u32,
+    /// Distinct grams that ignore or background files have too.
+    pub discounted_grams: u32,
+    /// Bytes of the file.
+    pub file_bytes: u64,
+    /// What the bytes are spent on, in the order of the file.
+    pub sections: Vec<SectionInfo>,
+}
+
+/// One section of the file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SectionInfo {
+    /// The name, as the description of the file has it.
+    pub name: &'static str,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+impl Index {
+    /// What the index says about itself; reads the header only.
+    pub fn info(&self) -> IndexInfo {
+        let meta = &self.0.meta;
+        IndexInfo {
+            format_version: FORMAT_VERSION,
+            recipe: self.0.recipe.clone(),
+            key_stored: meta.flags & KEY_STORED != 0,
+            items: meta.items,
+            parts: meta.parts,
+            pictures: meta.pictures,
+            digests: meta.digests,
+            grams: meta.grams,
+            postings: meta.postings,
+            discounted_grams: meta.discounted_grams,
+            file_bytes: self.0.bytes.len() as u64,
+            sections: Section::ALL
+                .into_iter()
+                .map(|section| SectionInfo {
+                    name: section.name(),
+                    bytes: self.0.layout.extent(section).range().len() as u64,
+                })
+                .collect(),
+        }
+    }
+}

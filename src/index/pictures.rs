@@ -1,0 +1,152 @@
+//! Pictures and the planes of their perceptual codes.
+
+use super::hamming::{CodeHit, HammingIndex, SearchStats};
+use super::layout::Section;
+use super::records::{PICTURE_DISCOUNTED, PictureRecord};
+use super::{Inner, PartId};
+use crate::arch::Planes;
+use crate::code::Code256;
+use crate::error::{Error, ErrorKind, Result};
+use crate::exec::Executor;
+
+/// One picture of an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PictureInfo {
+    /// The part that it is.
+    pub part: PartId,
+    /// PDQ of the upright picture.
+    pub pdq: Code256,
+    /// PDQ's quality, 0..=100.
+    pub quality: u8,
+    /// The gradient hash of the upright picture.
+    pub gradient: Code256,
+    /// PDQ after nearest-neighbour scaling to 512 x 512.
+    pub pdq_nn512: Code256,
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Whether ignore or background files show it too.
+    pub discounted: bool,
+}
+
+/// The pictures of an index, numbered from 0 in the order of their parts.
+#[derive(Clone, Copy)]
+pub struct Pictures<'a> {
+    inner: &'a Inner,
+    records: &'a [PictureRecord],
+}
+
+impl<'a> Pictures<'a> {
+    pub(super) fn new(inner: &'a Inner) -> Self {
+        Self {
+            inner,
+            records: inner.slice(Section::Pictures),
+        }
+    }
+
+    /// The number of pictures.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// One picture.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for a number that is not below
+    /// [`len`](Self::len), [`Corrupt`](ErrorKind::Corrupt) if the file is damaged.
+    pub fn get(&self, picture: u32) -> Result<PictureInfo> {
+        let i = picture as usize;
+        let record = self.records.get(i).ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidInput,
+                format!(
+                    "picture {picture} is not of this index, which has {}",
+                    self.len()
+                ),
+            )
+        })?;
+        let code = |section| {
+            self.planes(section)
+                .get(i)
+                .ok_or_else(|| section.corrupt("too short"))
+        };
+        if record.flags & !PICTURE_DISCOUNTED != 0 || record.reserved != 0 {
+            return Err(Section::Pictures.corrupt("unknown flags"));
+        }
+        Ok(PictureInfo {
+            part: self.inner.checked_part(Section::Pictures, record.part)?,
+            pdq: code(Section::PdqPlanes)?,
+            quality: record.quality,
+            gradient: code(Section::GradientPlanes)?,
+            pdq_nn512: Code256(record.nn512),
+            width: record.width,
+            height: record.height,
+            discounted: record.flags & PICTURE_DISCOUNTED != 0,
+        })
+    }
+
+    /// The number of the picture that a part is, by binary search.
+    pub fn of_part(&self, part: PartId) -> Option<u32> {
+        let i = self
+            .records
+            .binary_search_by_key(&part.0, |record| record.part)
+            .ok()?;
+        u32::try_from(i).ok()
+    }
+
+    /// The PDQ codes of the upright pictures; a code's number is its picture's.
+    pub fn pdq(&self) -> HammingIndex<'a> {
+        HammingIndex::new(self.planes(Section::PdqPlanes))
+    }
+
+    /// The gradient codes of the upright pictures; a code's number is its picture's.
+    pub fn gradient(&self) -> HammingIndex<'a> {
+        HammingIndex::new(self.planes(Section::GradientPlanes))
+    }
+
+    /// [`HammingIndex::search`] of the PDQ codes.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn search_pdq(
+        &self,
+        queries: &[Code256],
+        radius: u32,
+        exec: &Executor,
+    ) -> Result<(Vec<CodeHit>, SearchStats)> {
+        self.pdq().search(queries, radius, exec)
+    }
+
+    /// [`HammingIndex::search`] of the gradient codes.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn search_gradient(
+        &self,
+        queries: &[Code256],
+        radius: u32,
+        exec: &Executor,
+    ) -> Result<(Vec<CodeHit>, SearchStats)> {
+        self.gradient().search(queries, radius, exec)
+    }
+
+    /// The planes without their padding.
+    fn planes(&self, section: Section) -> Planes<'a> {
+        let words: &[u64] = self.inner.slice(section);
+        let stride = words.len() / 4;
+        let plane = |w: usize| {
+            words
+                .get(w * stride..w * stride + self.len())
+                .unwrap_or_default()
+        };
+        // The lengths were compared at opening, so the planes are of one length.
+        Planes::new([plane(0), plane(1), plane(2), plane(3)]).unwrap_or_default()
+    }
+}

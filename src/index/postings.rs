@@ -1,0 +1,229 @@
+//! From a gram to the places where it stands: sorted keys behind a directory of
+//! their leading bits.
+//!
+//! Prints are the output of a keyed cipher, so they spread evenly and a
+//! directory entry leads to about four keys, one cache line. Where they do
+//! not, because a fingerprint was made up, the search in the bucket is still
+//! logarithmic.
+
+use std::ops::Range;
+
+use super::layout::Section;
+use super::records::{GRAM_DISCOUNTED, GRAM_FREQUENCY, PartRecord};
+use super::{Inner, PartId};
+use crate::error::Result;
+
+/// Prints whose directory entries are fetched before the first of their keys is
+/// looked at, so that the waits for memory overlap.
+const GROUP: usize = 32;
+
+/// The places of one gram.
+#[derive(Clone, Copy)]
+pub struct PostingList<'a> {
+    parts: &'a [u32],
+    places: &'a [u32],
+    weight: u8,
+    /// All parts of the index, to count a frequency that the weight cannot hold.
+    table: &'a [PartRecord],
+}
+
+impl<'a> PostingList<'a> {
+    /// The number of places, at least 1 in an undamaged index.
+    pub fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Whether there is no place.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// The number of items that have the gram, without reading the list unless
+    /// there are 127 or more.
+    pub fn document_frequency(&self) -> u32 {
+        match self.weight & GRAM_FREQUENCY {
+            GRAM_FREQUENCY => count_items(self.parts, self.table),
+            exact => u32::from(exact),
+        }
+    }
+
+    /// Whether an ignore file or several background files have the gram.
+    pub fn discounted(&self) -> bool {
+        self.weight & GRAM_DISCOUNTED != 0
+    }
+
+    /// The places, sorted: the part, and the gram's
+    /// [`at`](crate::fingerprint::Gram::at) in it. In a damaged file the part
+    /// may be none of the index, which [`Index::part`](super::Index::part) then says.
+    pub fn iter(&self) -> impl Iterator<Item = (PartId, u32)> + use<'a> {
+        self.parts
+            .iter()
+            .zip(self.places)
+            .map(|(&part, &at)| (PartId(part), at))
+    }
+}
+
+/// The number of distinct items among parts in ascending order.
+pub(super) fn count_items(parts: &[u32], table: &[PartRecord]) -> u32 {
+    let mut items = parts
+        .iter()
+        .map(|&part| table.get(part as usize).map(|record| record.item));
+    let Some(mut last) = items.next() else { return 0 };
+    let mut count = 1;
+    for item in items {
+        if item != last {
+            count += 1;
+            last = item;
+        }
+    }
+    count
+}
+
+/// The grams of an index.
+#[derive(Clone, Copy)]
+pub struct Grams<'a> {
+    directory: &'a [u32],
+    directory_bits: u32,
+    keys: &'a [u64],
+    lists: &'a [u32],
+    weights: &'a [u8],
+    parts: &'a [u32],
+    places: &'a [u32],
+    table: &'a [PartRecord],
+}
+
+/// How many leading bits the directory of `keys` keys has: about four keys an entry.
+pub(super) fn directory_bits(keys: usize) -> u32 {
+    keys.checked_ilog2().unwrap_or(0).saturating_sub(2)
+}
+
+/// The directory entry of a print.
+pub(super) fn bucket(print: u64, directory_bits: u32) -> usize {
+    // No bits, no shift: a shift by 64 does not exist.
+    print.checked_shr(64 - directory_bits).unwrap_or(0) as usize
+}
+
+impl<'a> Grams<'a> {
+    pub(super) fn new(inner: &'a Inner) -> Self {
+        Self {
+            directory: inner.slice(Section::GramDirectory),
+            directory_bits: inner.meta.directory_bits,
+            keys: inner.slice(Section::GramKeys),
+            lists: inner.slice(Section::GramLists),
+            weights: inner.slice(Section::GramWeights),
+            parts: inner.slice(Section::PostingParts),
+            places: inner.slice(Section::PostingPlaces),
+            table: inner.slice(Section::Parts),
+        }
+    }
+
+    /// The number of distinct grams.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The number of places of all grams.
+    pub fn postings(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// The places of one gram. Two dependent cache misses if the index is
+    /// large: [`lookup_batch`](Self::lookup_batch) lets them overlap.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the file is damaged.
+    pub fn get(&self, print: u64) -> Result<Option<PostingList<'a>>> {
+        let keys = self.bucket_keys(print)?;
+        self.find(print, keys).map(|key| self.list(key)).transpose()
+    }
+
+    /// The places of many grams: replaces `hits` by (place in `prints`, list)
+    /// for each print that the index has, in the order of `prints`.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the file is damaged; `hits`
+    /// then holds what was found before.
+    pub fn lookup_batch(
+        &self,
+        prints: &[u64],
+        hits: &mut Vec<(usize, PostingList<'a>)>,
+    ) -> Result<()> {
+        hits.clear();
+        for (group, prints) in prints.chunks(GROUP).enumerate() {
+            let mut buckets = [const { 0..0 }; GROUP];
+            for (bucket, &print) in buckets.iter_mut().zip(prints) {
+                *bucket = self.bucket_keys(print)?;
+            }
+            let mut found = [None; GROUP];
+            for ((found, bucket), &print) in found.iter_mut().zip(buckets).zip(prints) {
+                *found = self.find(print, bucket);
+            }
+            for (i, key) in found.into_iter().enumerate() {
+                if let Some(key) = key {
+                    hits.push((group * GROUP + i, self.list(key)?));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys that share the leading bits of a print.
+    fn bucket_keys(&self, print: u64) -> Result<Range<usize>> {
+        let entry = bucket(print, self.directory_bits);
+        match self.directory.get(entry..).unwrap_or_default() {
+            &[start, end, ..] if start <= end && end as usize <= self.keys.len() => {
+                Ok(start as usize..end as usize)
+            }
+            _ => Err(Section::GramDirectory.corrupt(format_args!("entry {entry} out of order"))),
+        }
+    }
+
+    /// The place of a print among the keys of its bucket.
+    fn find(&self, print: u64, bucket: Range<usize>) -> Option<usize> {
+        let start = bucket.start;
+        let keys = self.keys.get(bucket)?;
+        // Counting beats branching on the few keys that a bucket nearly always has.
+        let below = if keys.len() <= 16 {
+            keys.iter().filter(|&&key| key < print).count()
+        } else {
+            keys.partition_point(|&key| key < print)
+        };
+        (keys.get(below) == Some(&print)).then_some(start + below)
+    }
+
+    fn list(&self, key: usize) -> Result<PostingList<'a>> {
+        let list = || {
+            let &[start, end, ..] = self.lists.get(key..)? else {
+                return None;
+            };
+            let range = start as usize..end as usize;
+            Some(PostingList {
+                parts: self.parts.get(range.clone())?,
+                places: self.places.get(range)?,
+                weight: *self.weights.get(key)?,
+                table: self.table,
+            })
+        };
+        list().ok_or_else(|| Section::GramLists.corrupt(format_args!("list {key} out of bounds")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_directory_covers_all_prints() {
+        for keys in [0, 1, 3, 4, 7, 8, 1000, 1 << 20] {
+            let bits = directory_bits(keys);
+            assert_eq!(bucket(0, bits), 0);
+            assert_eq!(bucket(u64::MAX, bits), (1 << bits) - 1, "{keys} keys");
+        }
+        assert_eq!(directory_bits(1 << 20), 18);
+    }
+}

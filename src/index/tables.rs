@@ -1,0 +1,272 @@
+//! Items and their parts: names, paths, and the map from symbols back to characters.
+
+use super::layout::Section;
+use super::records::{ItemRecord, PartRecord};
+use super::{Index, Inner, ItemId, PartId};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Symbols between two anchors of a text, as
+/// [`TextPrints::anchors`](crate::fingerprint::TextPrints::anchors) defines them.
+const ANCHOR_STEP: u32 = 32;
+
+/// One part of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PartInfo<'a> {
+    /// The item that it belongs to.
+    pub item: ItemId,
+    /// Where it lies in the item; empty for the item itself.
+    pub path: &'a str,
+    /// Characters of its text, 0 if it has none.
+    pub chars: u32,
+    /// Symbols of its text after folding.
+    pub folded: u32,
+    /// Grams of its text in the index.
+    pub grams: u32,
+}
+
+impl Index {
+    /// The number of items; their ids are 0 up to this.
+    pub fn item_count(&self) -> u32 {
+        self.0.meta.items
+    }
+
+    /// The number of parts of all items; their ids are 0 up to this.
+    pub fn part_count(&self) -> u32 {
+        self.0.meta.parts
+    }
+
+    /// The name that the owner gave to an item.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for an id that this index does
+    /// not have, [`Corrupt`](ErrorKind::Corrupt) if the file is damaged.
+    pub fn item_name(&self, item: ItemId) -> Result<&str> {
+        let record = self.0.item(item)?;
+        self.0.string(Section::Items, record.name_at, record.name_len)
+    }
+
+    /// The item of a name, by binary search.
+    ///
+    /// # Errors
+    /// [`Corrupt`](ErrorKind::Corrupt) if the file is damaged.
+    pub fn item_by_name(&self, name: &str) -> Result<Option<ItemId>> {
+        let order: &[u32] = self.0.slice(Section::ItemOrder);
+        let (mut low, mut high) = (0, order.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            let Some(&item) = order.get(middle) else { break };
+            let item = self.0.checked_item(Section::ItemOrder, item)?;
+            match self.item_name(item)?.cmp(name) {
+                std::cmp::Ordering::Equal => return Ok(Some(item)),
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        Ok(None)
+    }
+
+    /// The parts of an item, in reading order.
+    ///
+    /// # Errors
+    /// As [`item_name`](Self::item_name).
+    pub fn item_parts(&self, item: ItemId) -> Result<impl Iterator<Item = PartId> + use<>> {
+        let range = self.0.part_range(item)?;
+        Ok(range.map(PartId))
+    }
+
+    /// One part.
+    ///
+    /// # Errors
+    /// As [`item_name`](Self::item_name).
+    pub fn part(&self, part: PartId) -> Result<PartInfo<'_>> {
+        let record = self.0.part(part)?;
+        Ok(PartInfo {
+            item: self.0.checked_item(Section::Parts, record.item)?,
+            path: self
+                .0
+                .string(Section::Parts, record.path_at, record.path_len)?,
+            chars: record.chars,
+            folded: record.folded,
+            grams: record.grams,
+        })
+    }
+
+    /// The item that a part belongs to: what [`part`](Self::part) says, without reading the path.
+    ///
+    /// # Errors
+    /// As [`item_name`](Self::item_name).
+    pub fn part_item(&self, part: PartId) -> Result<ItemId> {
+        let record = self.0.part(part)?;
+        self.0.checked_item(Section::Parts, record.item)
+    }
+
+    /// The character offset at which a folded symbol of a part's text stands,
+    /// interpolated between anchors and never above the number of characters.
+    /// A symbol behind the last stands at the end.
+    ///
+    /// # Errors
+    /// As [`item_name`](Self::item_name).
+    pub fn char_offset(&self, part: PartId, symbol: u32) -> Result<u32> {
+        let record = self.0.part(part)?;
+        let anchors = self.0.anchors(record)?;
+        Ok(interpolate(anchors, symbol, record.folded, record.chars))
+    }
+}
+
+/// Where `symbol` of `folded` stands in a text of `chars` characters.
+fn interpolate(anchors: &[u32], symbol: u32, folded: u32, chars: u32) -> u32 {
+    if symbol >= folded {
+        return chars;
+    }
+    let before = symbol / ANCHOR_STEP;
+    let anchor = |i: u32| {
+        let symbol = u64::from(i) * u64::from(ANCHOR_STEP);
+        let chars = *anchors.get(i as usize)?;
+        (symbol < u64::from(folded)).then_some((symbol, u64::from(chars)))
+    };
+    // The ends stand in for anchors that are not there.
+    let (from, at) = anchor(before).unwrap_or((0, 0));
+    let (to, until) = anchor(before + 1).unwrap_or((u64::from(folded), u64::from(chars)));
+    let share = u64::from(symbol).saturating_sub(from) * until.saturating_sub(at);
+    let offset = at + share.checked_div(to.saturating_sub(from)).unwrap_or(0);
+    u32::try_from(offset).unwrap_or(chars).min(chars)
+}
+
+impl Inner {
+    pub(super) fn items(&self) -> &[ItemRecord] {
+        self.slice(Section::Items)
+    }
+
+    pub(super) fn parts(&self) -> &[PartRecord] {
+        self.slice(Section::Parts)
+    }
+
+    fn item(&self, item: ItemId) -> Result<&ItemRecord> {
+        self.items()
+            .get(item.index())
+            .ok_or_else(|| foreign("item", item.0, self.meta.items))
+    }
+
+    fn part(&self, part: PartId) -> Result<&PartRecord> {
+        self.parts()
+            .get(part.index())
+            .ok_or_else(|| foreign("part", part.0, self.meta.parts))
+    }
+
+    /// An item id that was read from `section`.
+    pub(super) fn checked_item(&self, section: Section, item: u32) -> Result<ItemId> {
+        if item < self.meta.items {
+            Ok(ItemId(item))
+        } else {
+            Err(section.corrupt(format_args!("item {item} of {}", self.meta.items)))
+        }
+    }
+
+    /// A part id that was read from `section`.
+    pub(super) fn checked_part(&self, section: Section, part: u32) -> Result<PartId> {
+        if part < self.meta.parts {
+            Ok(PartId(part))
+        } else {
+            Err(section.corrupt(format_args!("part {part} of {}", self.meta.parts)))
+        }
+    }
+
+    pub(super) fn part_range(&self, item: ItemId) -> Result<std::ops::Range<u32>> {
+        let start = self.item(item)?.first_part;
+        let end = self
+            .items()
+            .get(item.index() + 1)
+            .map_or(self.meta.parts, |next| next.first_part);
+        if start <= end && end <= self.meta.parts {
+            Ok(start..end)
+        } else {
+            Err(Section::Items.corrupt(format_args!("parts {start}..{end} of item {item}")))
+        }
+    }
+
+    /// The character offsets of every 32nd symbol of a part.
+    pub(super) fn anchors(&self, part: &PartRecord) -> Result<&[u32]> {
+        range(part.anchors_at, part.anchors_len)
+            .and_then(|range| self.slice(Section::Anchors).get(range))
+            .ok_or_else(|| Section::Parts.corrupt("anchors out of bounds"))
+    }
+
+    /// A string that a record of `section` points to.
+    pub(super) fn string(&self, section: Section, at: u64, len: u32) -> Result<&str> {
+        let bytes = range(at, len)
+            .and_then(|range| self.slice::<u8>(Section::Strings).get(range))
+            .ok_or_else(|| section.corrupt("a string out of bounds"))?;
+        std::str::from_utf8(bytes).map_err(|_| Section::Strings.corrupt("a name that is not UTF-8"))
+    }
+}
+
+fn range(at: u64, len: u32) -> Option<std::ops::Range<usize>> {
+    let start = usize::try_from(at).ok()?;
+    Some(start..start.checked_add(len as usize)?)
+}
+
+fn foreign(what: &str, id: u32, count: u32) -> Error {
+    Error::new(
+        ErrorKind::InvalidInput,
+        format!("{what} {id} is not of this index, which has {count}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn places_between_anchors_are_interpolated() {
+        // 70 symbols in 200 characters: symbols 0, 32, 64 at 10, 50, 180.
+        let at = |symbol| interpolate(&[10, 50, 180], symbol, 70, 200);
+        assert_eq!([at(0), at(16), at(32), at(33)], [10, 30, 50, 54]);
+        assert_eq!([at(64), at(67), at(69)], [180, 190, 196]);
+        assert_eq!([at(70), at(u32::MAX)], [200, 200]);
+    }
+
+    #[test]
+    fn a_text_without_anchors_is_stretched_evenly() {
+        assert_eq!(interpolate(&[], 5, 10, 100), 50);
+        assert_eq!(interpolate(&[], 0, 0, 7), 7);
+    }
+
+    proptest! {
+        /// Whatever a damaged file says.
+        #[test]
+        fn interpolation_stays_inside_the_text(
+            anchors in prop::collection::vec(any::<u32>(), 0..5),
+            symbol: u32,
+            folded: u32,
+            chars: u32,
+        ) {
+            prop_assert!(interpolate(&anchors, symbol, folded, chars) <= chars);
+            prop_assert!(interpolate(&anchors, symbol % 200, folded, chars) <= chars);
+        }
+
+        #[test]
+        fn interpolation_never_goes_back(
+            steps in prop::collection::vec(0_u32..200, 1..6),
+            rest in 0_u32..100,
+        ) {
+            let anchors: Vec<u32> = steps
+                .iter()
+                .scan(0, |sum, step| {
+                    *sum += step;
+                    Some(*sum)
+                })
+                .collect();
+            let folded = anchors.len() as u32 * ANCHOR_STEP - 5;
+            let chars = anchors[anchors.len() - 1] + rest;
+            let places: Vec<u32> = (0..folded + 3)
+                .map(|symbol| interpolate(&anchors, symbol, folded, chars))
+                .collect();
+            prop_assert!(places.is_sorted());
+            for (i, anchor) in anchors.iter().enumerate() {
+                prop_assert_eq!(places[i * ANCHOR_STEP as usize], *anchor);
+            }
+        }
+    }
+}
