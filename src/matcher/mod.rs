@@ -2,6 +2,7 @@
 
 mod chain;
 mod evidence;
+mod explain;
 mod picture;
 mod text;
 mod weigh;
@@ -11,12 +12,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use evidence::{Evidence, Match, Strength};
+pub use explain::{Explanation, Stage};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::Executor;
 use crate::fingerprint::{Fingerprint, Fingerprinter, Key, PartPrints};
-use crate::id::{ItemId, PartId};
-use crate::index::{DigestKind, Index, SearchStats};
+use crate::index::{DigestKind, Index, ItemId, PartId, SearchStats};
 use crate::limits::Limits;
 use crate::media::PartPath;
 

@@ -6,8 +6,7 @@ use super::evidence::{Evidence, Strength};
 use super::weigh;
 use crate::error::Result;
 use crate::fingerprint::TextPrints;
-use crate::id::PartId;
-use crate::index::Index;
+use crate::index::{Index, PartId};
 use crate::media::PartPath;
 use crate::text::GRAM_LEN;
 
@@ -18,7 +17,7 @@ const MAX_DOCUMENT_FREQUENCY: u32 = 400;
 /// Passages reported for one pair of parts.
 const MAX_PASSAGES: usize = 8;
 
-/// Reusable buffers of one search, so that the query side allocates per text, not per gram.
+/// What the look-up of all grams of one text gave.
 #[derive(Default)]
 struct Gathered {
     /// Hits with the part they belong to, later sorted.
@@ -28,7 +27,7 @@ struct Gathered {
 }
 
 /// All passages of one query part: the item's part and the evidence.
-pub(crate) fn find(
+pub(super) fn find(
     index: &Index,
     part: &PartPath,
     prints: &TextPrints,
@@ -76,11 +75,39 @@ pub(crate) fn find(
     Ok(())
 }
 
+/// What a text shares with one part of an item.
+pub(super) struct Shared {
+    /// Grams in common, discounted ones left out.
+    pub(super) grams: usize,
+    /// Weighed symbols in the best chain.
+    pub(super) distinctive: f64,
+}
+
+/// Compares a text with one part of an item, floor or not.
+pub(super) fn shared(index: &Index, prints: &TextPrints, item_part: PartId) -> Result<Shared> {
+    let gathered = gather(index, prints)?;
+    let mut hits: Vec<Hit> = gathered
+        .hits
+        .iter()
+        .filter(|(part, _)| *part == item_part.0)
+        .map(|(_, hit)| *hit)
+        .collect();
+    hits.sort_unstable_by_key(|hit| (hit.query, hit.item));
+    let before = |query| discounted_before(&gathered.discounted, query);
+    let best = chain::chains(&hits, before, 0.0, 1);
+    Ok(Shared {
+        grams: hits.len(),
+        distinctive: best.first().map_or(0.0, |chain| chain.distinctive),
+    })
+}
+
 fn gather(index: &Index, prints: &TextPrints) -> Result<Gathered> {
     let mut gathered = Gathered::default();
-    let grams = index.grams();
-    for gram in &prints.grams {
-        let Some(list) = grams.get(gram.print)? else {
+    let keys: Vec<u64> = prints.grams.iter().map(|gram| gram.print).collect();
+    let mut lists = Vec::new();
+    index.grams().lookup_batch(&keys, &mut lists)?;
+    for (gram, list) in lists {
+        let Some(gram) = prints.grams.get(gram) else {
             continue;
         };
         let frequency = list.document_frequency();
@@ -89,15 +116,13 @@ fn gather(index: &Index, prints: &TextPrints) -> Result<Gathered> {
             continue;
         }
         let weight = weigh::gram_weight(frequency);
-        for posting in list.iter() {
-            gathered.hits.push((
-                posting.part.0,
-                Hit {
-                    query: gram.at,
-                    item: posting.at,
-                    weight,
-                },
-            ));
+        for (part, at) in list.iter() {
+            let hit = Hit {
+                query: gram.at,
+                item: at,
+                weight,
+            };
+            gathered.hits.push((part.0, hit));
         }
     }
     Ok(gathered)

@@ -42,7 +42,11 @@ mod tests {
         let broken: &[u8] = &[];
         let error = guard("the toy decoder", || Ok(broken[broken.len()])).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Panicked);
-        assert!(error.message().starts_with("the toy decoder panicked: index out"));
+        assert!(
+            error
+                .message()
+                .starts_with("the toy decoder panicked: index out")
+        );
         let error = guard::<()>("toy", || std::panic::panic_any("plain")).unwrap_err();
         assert_eq!(error.message(), "toy panicked: plain");
         let error = guard::<()>("toy", || std::panic::panic_any(7)).unwrap_err();

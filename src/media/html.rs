@@ -9,11 +9,11 @@
 
 use std::cell::RefCell;
 
+use html5ever::interface::TokenizerResult;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{
     BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
-    TokenizerResult,
 };
 
 use super::guard::guard;
@@ -63,21 +63,31 @@ pub(super) fn declared_charset(bytes: &[u8]) -> Option<&str> {
         let declaration = head.trim_ascii_start().strip_prefix(b"<?xml")?;
         find(declaration.split(|&b| b == b'>').next()?, b"encoding")
     })?;
-    let value = value.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
-    let value = value.strip_prefix(b"\"").or(value.strip_prefix(b"'")).unwrap_or(value);
+    let value = value
+        .trim_ascii_start()
+        .strip_prefix(b"=")?
+        .trim_ascii_start();
+    let value = value
+        .strip_prefix(b"\"")
+        .or(value.strip_prefix(b"'"))
+        .unwrap_or(value);
     let len = value
         .iter()
         .position(|b| !(b.is_ascii_alphanumeric() || b"-_:.+".contains(b)))
         .unwrap_or(value.len());
     let name = std::str::from_utf8(value.get(..len)?).ok()?;
     // A page whose declaration can be read is not in UTF-16 (and the standard says so).
-    let unlikely = name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("utf-16"));
+    let unlikely = name
+        .get(..6)
+        .is_some_and(|start| start.eq_ignore_ascii_case("utf-16"));
     (!name.is_empty() && !unlikely).then_some(name)
 }
 
 /// What stands behind the first occurrence of a lower-case word.
 fn find<'a>(bytes: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
-    let at = bytes.windows(word.len()).position(|w| w.eq_ignore_ascii_case(word))?;
+    let at = bytes
+        .windows(word.len())
+        .position(|w| w.eq_ignore_ascii_case(word))?;
     bytes.get(at + word.len()..)
 }
 
@@ -168,7 +178,11 @@ impl State {
         let name: &str = &tag.name;
         let start = tag.kind == TagKind::StartTag;
         let depth = |depth: u32| {
-            if start { depth.saturating_add(1) } else { depth.saturating_sub(1) }
+            if start {
+                depth.saturating_add(1)
+            } else {
+                depth.saturating_sub(1)
+            }
         };
         if !start {
             // Where content is no markup, the only end tag is that of the element.
@@ -181,14 +195,15 @@ impl State {
                 self.pre = depth(self.pre);
             }
             "template" => self.templates = depth(self.templates),
-            "svg" | "math" => {
-                if !(start && tag.self_closing) {
-                    self.foreign = depth(self.foreign);
-                }
-            }
+            "svg" | "math" if !(start && tag.self_closing) => self.foreign = depth(self.foreign),
             "img" if start && self.templates == 0 => {
-                let source = tag.attrs.iter().find(|attribute| &*attribute.name.local == "src");
-                self.page.images.extend(source.and_then(|source| embedded(&source.value)));
+                let source = tag
+                    .attrs
+                    .iter()
+                    .find(|attribute| &*attribute.name.local == "src");
+                self.page
+                    .images
+                    .extend(source.and_then(|source| embedded(&source.value)));
             }
             _ if is_block(name) => self.gap = Gap::Line,
             _ => {}
@@ -218,20 +233,71 @@ fn embedded(uri: &str) -> Option<String> {
     }
     let (parameters, data) = rest.split_once(',')?;
     let base64 = parameters.rsplit(';').next()?.trim_ascii();
-    base64.eq_ignore_ascii_case("base64").then(|| data.to_owned())
+    base64
+        .eq_ignore_ascii_case("base64")
+        .then(|| data.to_owned())
 }
 
 /// Elements that stand on lines of their own.
 fn is_block(name: &str) -> bool {
     matches!(
         name,
-        "address" | "article" | "aside" | "blockquote" | "body" | "br" | "button" | "caption"
-            | "center" | "dd" | "details" | "dialog" | "dir" | "div" | "dl" | "dt" | "fieldset"
-            | "figcaption" | "figure" | "footer" | "form" | "frameset" | "h1" | "h2" | "h3"
-            | "h4" | "h5" | "h6" | "head" | "header" | "hgroup" | "hr" | "html" | "legend"
-            | "li" | "main" | "menu" | "nav" | "ol" | "optgroup" | "option" | "p" | "search"
-            | "section" | "select" | "summary" | "table" | "tbody" | "textarea" | "tfoot"
-            | "thead" | "title" | "tr" | "ul" | "xmp" | "plaintext"
+        "address"
+            | "article"
+            | "aside"
+            | "blockquote"
+            | "body"
+            | "br"
+            | "button"
+            | "caption"
+            | "center"
+            | "dd"
+            | "details"
+            | "dialog"
+            | "dir"
+            | "div"
+            | "dl"
+            | "dt"
+            | "fieldset"
+            | "figcaption"
+            | "figure"
+            | "footer"
+            | "form"
+            | "frameset"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "head"
+            | "header"
+            | "hgroup"
+            | "hr"
+            | "html"
+            | "legend"
+            | "li"
+            | "main"
+            | "menu"
+            | "nav"
+            | "ol"
+            | "optgroup"
+            | "option"
+            | "p"
+            | "search"
+            | "section"
+            | "select"
+            | "summary"
+            | "table"
+            | "tbody"
+            | "textarea"
+            | "tfoot"
+            | "thead"
+            | "title"
+            | "tr"
+            | "ul"
+            | "xmp"
+            | "plaintext"
     )
 }
 
@@ -248,12 +314,18 @@ mod tests {
     #[test]
     fn text_in_reading_order() {
         for (html, text) in [
-            ("<p>one <b>t</b>wo\n three</p><p>four", "one two three\nfour"),
+            (
+                "<p>one <b>t</b>wo\n three</p><p>four",
+                "one two three\nfour",
+            ),
             ("a<br>b<hr/>c", "a\nb\nc"),
             ("<table><tr><td>1<td>2<tr><td>3</table>", "1\t2\n3"),
             ("<title>T &amp; U</title><body>x", "T & U\nx"),
             ("<pre>a  b\n c</pre>d", "a  b\n c\nd"),
-            ("&lt;b&gt; &#x41;&nbsp;&eacute; &nosuch; &amp;lt;", "<b> A\u{a0}\u{e9} &nosuch; &lt;"),
+            (
+                "&lt;b&gt; &#x41;&nbsp;&eacute; &nosuch; &amp;lt;",
+                "<b> A\u{a0}\u{e9} &nosuch; &lt;",
+            ),
             ("<ul><li>x<li>y</ul>z", "x\ny\nz"),
             ("  <div> <span> a </span> </div> ", "a"),
             ("<textarea><b>x</b></textarea>y", "<b>x</b>\ny"),
@@ -294,8 +366,14 @@ mod tests {
     fn charsets_are_found_where_pages_declare_them() {
         for (html, charset) in [
             ("<meta charset=windows-1251>", Some("windows-1251")),
-            ("<META content='text/html; charset = koi8-r'>", Some("koi8-r")),
-            ("<?xml version='1.0' encoding=\"iso-8859-2\"?><html>", Some("iso-8859-2")),
+            (
+                "<META content='text/html; charset = koi8-r'>",
+                Some("koi8-r"),
+            ),
+            (
+                "<?xml version='1.0' encoding=\"iso-8859-2\"?><html>",
+                Some("iso-8859-2"),
+            ),
             ("<?xml version='1.0'?><p>encoding=x", None),
             ("<meta charset=\"\">", None),
             ("<meta charset=utf-16>", None),
@@ -307,14 +385,24 @@ mod tests {
 
     #[test]
     fn depth_costs_nothing() {
-        let html = format!("{}deep{}", "<div><b>".repeat(60_000), "</b></div>".repeat(60_000));
+        let html = format!(
+            "{}deep{}",
+            "<div><b>".repeat(60_000),
+            "</b></div>".repeat(60_000)
+        );
         assert_eq!(page(&html).text, "deep");
     }
 
     #[test]
     fn a_tag_that_goes_on_and_on_is_stopped_by_the_clock() {
-        let html = format!("<p {}>", (0..200_000).map(|i| format!("a{i} ")).collect::<String>());
-        let limits = Limits { time_ms: 50, ..Limits::default() };
+        let html = format!(
+            "<p {}>",
+            (0..200_000).map(|i| format!("a{i} ")).collect::<String>()
+        );
+        let limits = Limits {
+            time_ms: 50,
+            ..Limits::default()
+        };
         let error = extract(&html, &Budget::new(&limits)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limit);
     }

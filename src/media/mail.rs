@@ -24,7 +24,10 @@ use crate::error::{Error, Result};
 pub(super) fn message(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
     let max_leaves = walk.budget.limits().parts as usize;
     let structure = mime::split(bytes, max_leaves);
-    if let Some(subject) = structure.subject.filter(|subject| !subject.trim().is_empty()) {
+    if let Some(subject) = structure
+        .subject
+        .filter(|subject| !subject.trim().is_empty())
+    {
         walk.decoded_text(path.child("subject"), subject)?;
     }
     body(walk, &path.child("body"), &structure.leaves)?;
@@ -132,13 +135,19 @@ fn join(pieces: &[Piece]) -> String {
     while let Some(first) = rest.first() {
         // The pieces of one set of alternatives follow one another.
         let len = match first.alternative {
-            Some(set) => rest.iter().take_while(|p| p.alternative == Some(set)).count(),
+            Some(set) => rest
+                .iter()
+                .take_while(|p| p.alternative == Some(set))
+                .count(),
             None => 1,
         };
         let (set, tail) = rest.split_at(len);
         rest = tail;
         let letters = |html| -> usize {
-            set.iter().filter(|piece| piece.is_html == html).map(Piece::letters).sum()
+            set.iter()
+                .filter(|piece| piece.is_html == html)
+                .map(Piece::letters)
+                .sum()
         };
         let show_html = first.alternative.is_some() && letters(true) > 2 * letters(false);
         for piece in set {
@@ -162,12 +171,19 @@ pub(super) fn mailbox(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Res
     };
     for number in 1_u64.. {
         let next = guard("the mbox reader", || {
-            messages.next().transpose().map_err(|e| Error::io("mbox", e))
+            messages
+                .next()
+                .transpose()
+                .map_err(|e| Error::io("mbox", e))
         })?;
         let Some(message) = next else { break };
         let message = message.unwrap_contents();
         walk.budget.charge_decoded(message.len() as u64)?;
-        walk.member(path.child(format_args!("message:{number}")), &message, &hint)?;
+        walk.member(
+            path.child(format_args!("message:{number}")),
+            &message,
+            &hint,
+        )?;
     }
     Ok(())
 }

@@ -155,7 +155,11 @@ pub(super) fn split(message: &[u8], max_leaves: usize) -> Structure<'_> {
                 alternative: open.last().and_then(|open| open.alternative),
                 header,
                 // The line end before a boundary belongs to the boundary.
-                body: if found.is_some() { without_line_end(body) } else { body },
+                body: if found.is_some() {
+                    without_line_end(body)
+                } else {
+                    body
+                },
             });
         }
         loop {
@@ -273,7 +277,10 @@ impl<'m> Lines<'m> {
     fn next(&mut self) -> Option<(usize, &'m [u8])> {
         let at = self.at;
         let rest = self.bytes.get(at..).filter(|rest| !rest.is_empty())?;
-        let len = rest.iter().position(|&b| b == b'\n').map_or(rest.len(), |end| end + 1);
+        let len = rest
+            .iter()
+            .position(|&b| b == b'\n')
+            .map_or(rest.len(), |end| end + 1);
         self.at = at + len;
         rest.get(..len).map(|line| (at, line))
     }
@@ -396,16 +403,31 @@ mod tests {
     fn damage_is_taken_as_it_comes() {
         for (message, expected) in [
             // No closing boundary.
-            ("Content-Type: multipart/mixed; boundary=x\n\n--x\n\nbody", plain("body")),
+            (
+                "Content-Type: multipart/mixed; boundary=x\n\n--x\n\nbody",
+                plain("body"),
+            ),
             // A boundary that never comes, and an empty one.
-            ("Content-Type: multipart/mixed; boundary=x\n\nbody\n", plain("body\n")),
-            ("Content-Type: multipart/mixed; boundary=\"\"\n\n--\nbody", plain("--\nbody")),
+            (
+                "Content-Type: multipart/mixed; boundary=x\n\nbody\n",
+                plain("body\n"),
+            ),
+            (
+                "Content-Type: multipart/mixed; boundary=\"\"\n\n--\nbody",
+                plain("--\nbody"),
+            ),
             // No empty line.
-            ("Subject: s\nbody without: one\n", plain("body without: one\n")),
+            (
+                "Subject: s\nbody without: one\n",
+                plain("body without: one\n"),
+            ),
             ("Subject: s\n\nbody", plain("body")),
             ("\n\nFrom a@b Mon 1:00\nSubject: s\n\nbody", plain("body")),
             // A fold that lost its white space.
-            ("Subject: s\nlost\nContent-Type: text/plain\n\nbody", plain("body")),
+            (
+                "Subject: s\nlost\nContent-Type: text/plain\n\nbody",
+                plain("body"),
+            ),
         ] {
             assert_eq!(leaves(message), [expected], "{message:?}");
         }
@@ -420,15 +442,24 @@ mod tests {
         let message = "subject: =?iso-8859-1?Q?Gr=FC=DFe?=\n =?utf-8?B?IPCfmIA=?=\n\
             Content-Disposition: attachment; filename*0*=utf-8''%E2%82%AC; filename*1=\".pdf\"\n\n";
         let structure = split(message.as_bytes(), 1);
-        assert_eq!(structure.subject.as_deref(), Some("Gr\u{fc}\u{df}e \u{1f600}"));
-        assert_eq!(structure.leaves[0].header.name.as_deref(), Some("\u{20ac}.pdf"));
+        assert_eq!(
+            structure.subject.as_deref(),
+            Some("Gr\u{fc}\u{df}e \u{1f600}")
+        );
+        assert_eq!(
+            structure.leaves[0].header.name.as_deref(),
+            Some("\u{20ac}.pdf")
+        );
         assert_eq!(structure.leaves[0].kind, Kind::Attachment);
     }
 
     #[test]
     fn a_digest_holds_messages() {
         let message = "Content-Type: multipart/digest; boundary=d\n\n--d\n\nSubject: a\n\nb\n--d--";
-        assert_eq!(leaves(message), [(Kind::Message, None, "Subject: a\n\nb".to_owned())]);
+        assert_eq!(
+            leaves(message),
+            [(Kind::Message, None, "Subject: a\n\nb".to_owned())]
+        );
     }
 
     #[test]
@@ -445,7 +476,10 @@ mod tests {
         let structure = split(many.as_bytes(), 100);
         assert_eq!(structure.leaves.len(), 100);
         let problem = structure.problem.unwrap();
-        assert!(problem.message().contains("parts = 100 exceeded: 101"), "{problem}");
+        assert!(
+            problem.message().contains("parts = 100 exceeded: 101"),
+            "{problem}"
+        );
     }
 
     proptest! {

@@ -56,15 +56,30 @@ pub(super) fn decode(bytes: &[u8], format: Format, budget: &mut Budget) -> Resul
                 let decoder = png::PngDecoder::with_limits(reader, limits(WORKING_BYTES));
                 through_image(decoder.map_err(broken)?, format, budget)
             }
-            Format::Gif => through_image(gif::GifDecoder::new(reader).map_err(broken)?, format, budget),
-            Format::WebP => {
-                through_image(webp::WebPDecoder::new(reader).map_err(broken)?, format, budget)
-            }
-            Format::Bmp => through_image(bmp::BmpDecoder::new(reader).map_err(broken)?, format, budget),
-            Format::Tiff => {
-                through_image(tiff::TiffDecoder::new(reader).map_err(broken)?, format, budget)
-            }
-            _ => Err(Error::new(ErrorKind::Unsupported, format!("{what} is no picture format"))),
+            Format::Gif => through_image(
+                gif::GifDecoder::new(reader).map_err(broken)?,
+                format,
+                budget,
+            ),
+            Format::WebP => through_image(
+                webp::WebPDecoder::new(reader).map_err(broken)?,
+                format,
+                budget,
+            ),
+            Format::Bmp => through_image(
+                bmp::BmpDecoder::new(reader).map_err(broken)?,
+                format,
+                budget,
+            ),
+            Format::Tiff => through_image(
+                tiff::TiffDecoder::new(reader).map_err(broken)?,
+                format,
+                budget,
+            ),
+            _ => Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("{what} is no picture format"),
+            )),
         }
     })?;
     let lossless = match format {
@@ -126,8 +141,10 @@ fn through_image(
     if rest < own * u64::from(copies - 1) {
         return Err(Error::new(
             ErrorKind::Limit,
-            format!("{format} of {width} x {height} {color:?} needs more than {WORKING_BYTES} bytes to decode",
-                format = format.as_str()),
+            format!(
+                "{format} of {width} x {height} {color:?} needs more than {WORKING_BYTES} bytes to decode",
+                format = format.as_str()
+            ),
         ));
     }
     decoder.set_limits(limits(rest)).map_err(broken)?;
@@ -217,7 +234,11 @@ fn narrow<const N: usize>(samples: &mut Vec<u8>, convert: impl Fn([u8; N]) -> u8
 }
 
 fn is_opaque<const N: usize>(samples: &[u8]) -> bool {
-    samples.as_chunks::<N>().0.iter().all(|pixel| pixel[N - 1] == 255)
+    samples
+        .as_chunks::<N>()
+        .0
+        .iter()
+        .all(|pixel| pixel[N - 1] == 255)
 }
 
 /// Removes the last of every `N` samples, in place.

@@ -131,7 +131,9 @@ impl Format {
 fn signature(bytes: &[u8]) -> Option<Format> {
     let is = |magic: &[u8]| bytes.starts_with(magic);
     let at = |offset: usize, magic: &[u8]| {
-        bytes.get(offset..).is_some_and(|rest| rest.starts_with(magic))
+        bytes
+            .get(offset..)
+            .is_some_and(|rest| rest.starts_with(magic))
     };
     let format = match bytes.first()? {
         0x89 if is(b"\x89PNG\r\n\x1a\n") => Format::Png,
@@ -161,7 +163,9 @@ fn signature(bytes: &[u8]) -> Option<Format> {
         0x1A if is(b"\x1A\x45\xDF\xA3") => Format::Video,
         0 if is(b"\0\0\x01\0") => Format::Ico,
         _ if at(4, b"ftyp") => {
-            let brands = [b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis"];
+            let brands = [
+                b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis",
+            ];
             if brands.iter().any(|brand| at(8, *brand)) {
                 Format::Heif
             } else {
@@ -210,14 +214,20 @@ fn mail(start: &[u8], extension: &str) -> Option<Format> {
         let mut lines = rest.splitn(2, |&b| b == b'\n');
         // "From jo@example.org Mon Jan  1 12:00:00 2001": prose seldom has a time of day there.
         let envelope = lines.next().unwrap_or_default();
-        let timed = envelope.windows(3).any(|w| {
-            w[1] == b':' && w[0].is_ascii_digit() && w[2].is_ascii_digit()
-        });
-        if timed && lines.next().is_some_and(|rest| Headers::of(rest).is_mail("mbox")) {
+        let timed = envelope
+            .windows(3)
+            .any(|w| w[1] == b':' && w[0].is_ascii_digit() && w[2].is_ascii_digit());
+        if timed
+            && lines
+                .next()
+                .is_some_and(|rest| Headers::of(rest).is_mail("mbox"))
+        {
             return Some(Format::Mbox);
         }
     }
-    Headers::of(start).is_mail(extension).then_some(Format::Mail)
+    Headers::of(start)
+        .is_mail(extension)
+        .then_some(Format::Mail)
 }
 
 /// Whether a text starts with a tag or a document type of HTML, comments and
@@ -247,10 +257,16 @@ fn is_html(mut rest: &[u8]) -> bool {
     let (tag, rest) = tag.split_at(len);
     if tag.eq_ignore_ascii_case(b"!doctype") {
         let name = rest.trim_ascii_start();
-        return name.get(..4).is_some_and(|name| name.eq_ignore_ascii_case(b"html"));
+        return name
+            .get(..4)
+            .is_some_and(|name| name.eq_ignore_ascii_case(b"html"));
     }
-    matches!(rest.first(), Some(b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n'))
-        && START_TAGS.iter().any(|known| tag.eq_ignore_ascii_case(known.as_bytes()))
+    matches!(
+        rest.first(),
+        Some(b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n')
+    ) && START_TAGS
+        .iter()
+        .any(|known| tag.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 fn after<'a>(bytes: &'a [u8], end: &[u8]) -> Option<&'a [u8]> {
@@ -260,9 +276,34 @@ fn after<'a>(bytes: &'a [u8], end: &[u8]) -> Option<&'a [u8]> {
 
 /// Elements that HTML, whole or in fragments, starts with.
 const START_TAGS: [&str; 28] = [
-    "html", "head", "body", "title", "meta", "link", "style", "script", "base", "div", "p",
-    "table", "span", "h1", "h2", "h3", "ul", "ol", "a", "b", "br", "center", "font", "img",
-    "section", "article", "main", "blockquote",
+    "html",
+    "head",
+    "body",
+    "title",
+    "meta",
+    "link",
+    "style",
+    "script",
+    "base",
+    "div",
+    "p",
+    "table",
+    "span",
+    "h1",
+    "h2",
+    "h3",
+    "ul",
+    "ol",
+    "a",
+    "b",
+    "br",
+    "center",
+    "font",
+    "img",
+    "section",
+    "article",
+    "main",
+    "blockquote",
 ];
 
 /// The lines at the start of a text that look like header fields.
@@ -293,7 +334,9 @@ impl Headers {
                 return headers;
             };
             let is = |names: &[&str]| {
-                names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+                names
+                    .iter()
+                    .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
             };
             let known = if is(&MACHINE_FIELDS) {
                 headers.machine += 1;
@@ -327,10 +370,16 @@ impl Headers {
 
 /// The name of the header field that a line starts.
 pub(super) fn field_name(line: &[u8]) -> Option<&[u8]> {
-    let name = line.split(|&b| b == b':').next().filter(|name| name.len() < line.len())?;
+    let name = line
+        .split(|&b| b == b':')
+        .next()
+        .filter(|name| name.len() < line.len())?;
     let name = name.trim_ascii_end();
-    (!name.is_empty() && name.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'))
-        .then_some(name)
+    (!name.is_empty()
+        && name
+            .iter()
+            .all(|&b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'))
+    .then_some(name)
 }
 
 const WRITTEN_FIELDS: [&str; 7] = ["From", "To", "Cc", "Bcc", "Subject", "Date", "Sender"];
@@ -379,16 +428,28 @@ mod tests {
             assert_eq!(sniff(bytes), Some(format));
             assert_eq!(Format::sniff(bytes, Some("x.txt")), Some(format));
         }
-        assert_eq!(sniff(b"BMW is a car maker, not a bitmap"), Some(Format::Text));
-        assert_eq!(sniff(b"\x01\x02\x03\xFF garbage \0\0 %PDF-1.4"), Some(Format::Pdf));
+        assert_eq!(
+            sniff(b"BMW is a car maker, not a bitmap"),
+            Some(Format::Text)
+        );
+        assert_eq!(
+            sniff(b"\x01\x02\x03\xFF garbage \0\0 %PDF-1.4"),
+            Some(Format::Pdf)
+        );
     }
 
     #[test]
     fn plain_text_under_the_name_of_a_picture_is_broken() {
         assert_eq!(Format::sniff(b"just words", Some("a.pdf")), None);
         assert_eq!(Format::sniff(b"just words", Some("a.b.PNG")), None);
-        assert_eq!(Format::sniff(b"just words", Some("png")), Some(Format::Text));
-        assert_eq!(Format::sniff(b"<html><p>words", Some("a.pdf")), Some(Format::Html));
+        assert_eq!(
+            Format::sniff(b"just words", Some("png")),
+            Some(Format::Text)
+        );
+        assert_eq!(
+            Format::sniff(b"<html><p>words", Some("a.pdf")),
+            Some(Format::Html)
+        );
     }
 
     #[test]
@@ -402,7 +463,10 @@ mod tests {
         ] {
             assert_eq!(sniff(html.as_bytes()), Some(Format::Html), "{html}");
         }
-        let utf16: Vec<u8> = "\u{feff}<html>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let utf16: Vec<u8> = "\u{feff}<html>"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
         assert_eq!(sniff(&utf16), Some(Format::Html));
         for text in [
             "<?xml version='1.0'?><office/>",
@@ -415,7 +479,10 @@ mod tests {
         ] {
             assert_eq!(sniff(text.as_bytes()), Some(Format::Text), "{text}");
         }
-        assert_eq!(Format::sniff(b"no tag at all", Some("a.html")), Some(Format::Html));
+        assert_eq!(
+            Format::sniff(b"no tag at all", Some("a.html")),
+            Some(Format::Html)
+        );
         let declared = Format::sniff_declared(b"no tag", None, Some(Format::Html));
         assert_eq!(declared, Some(Format::Html));
     }
@@ -427,7 +494,10 @@ mod tests {
         let bare = b"From: a@b.c\nTo: d@e.f\nSubject: x\n\nbody";
         assert_eq!(sniff(bare), Some(Format::Mail));
         assert_eq!(Format::sniff(bare, Some("memo.txt")), Some(Format::Text));
-        assert_eq!(Format::sniff(b"From: a@b.c\n\nx", Some("a.eml")), Some(Format::Mail));
+        assert_eq!(
+            Format::sniff(b"From: a@b.c\n\nx", Some("a.eml")),
+            Some(Format::Mail)
+        );
         for text in [
             "Note: something\nDate: tomorrow\n\nwords",
             "From: the desk of\nnobody in particular",
@@ -442,7 +512,10 @@ mod tests {
     fn mbox_by_its_envelope_line() {
         let mbox = b"From a@b.c Mon Jan  1 12:00:00 2001\nFrom: a@b.c\nSubject: x\n\nbody\n";
         assert_eq!(sniff(mbox), Some(Format::Mbox));
-        assert_eq!(sniff(b"From here at 9:30 we\nSubject: x\n"), Some(Format::Mbox));
+        assert_eq!(
+            sniff(b"From here at 9:30 we\nSubject: x\n"),
+            Some(Format::Mbox)
+        );
         assert_eq!(sniff(b"From the start it was prose."), Some(Format::Text));
     }
 

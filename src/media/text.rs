@@ -121,9 +121,15 @@ fn is_utf8(bytes: &[u8]) -> bool {
 /// and yet not be ASCII, so that looking like UTF-8 proves nothing.
 fn hides_in_ascii(label: &str) -> bool {
     let label = label.trim().to_ascii_lowercase();
-    ["iso-2022-jp", "csiso2022jp", "utf-16", "utf-7", "unicode-1-1-utf-7"]
-        .iter()
-        .any(|known| label.starts_with(known))
+    [
+        "iso-2022-jp",
+        "csiso2022jp",
+        "utf-16",
+        "utf-7",
+        "unicode-1-1-utf-7",
+    ]
+    .iter()
+    .any(|known| label.starts_with(known))
 }
 
 fn legacy(bytes: &[u8], label: Option<&str>, budget: &mut Budget) -> Result<String> {
@@ -202,7 +208,10 @@ mod tests {
 
     #[test]
     fn marks_say_what_follows() {
-        assert_eq!(read(b"\xEF\xBB\xBFgr\xC3\xBC\xC3\x9F", None), "gr\u{fc}\u{df}");
+        assert_eq!(
+            read(b"\xEF\xBB\xBFgr\xC3\xBC\xC3\x9F", None),
+            "gr\u{fc}\u{df}"
+        );
         assert_eq!(read(b"\xFF\xFEg\0\xFC\0", None), "g\u{fc}");
         assert_eq!(read(b"\xFE\xFF\0g\0\xFC", None), "g\u{fc}");
         assert_eq!(read(b"\xFF\xFEg\0\0\xD8!", None), "g\u{fffd}\u{fffd}");
@@ -222,7 +231,9 @@ mod tests {
 
     #[test]
     fn stray_damage_does_not_turn_utf8_into_another_charset() {
-        let mut text = "h\u{e4}tte w\u{fc}rde k\u{f6}nnte d\u{fc}rfte m\u{f6}chte".repeat(4).into_bytes();
+        let mut text = "h\u{e4}tte w\u{fc}rde k\u{f6}nnte d\u{fc}rfte m\u{f6}chte"
+            .repeat(4)
+            .into_bytes();
         text[3] = 0xFF;
         assert!(read(&text, None).ends_with("k\u{f6}nnte d\u{fc}rfte m\u{f6}chte"));
         assert_eq!(read(b"cut \xE2\x82", None), "cut \u{fffd}");
@@ -241,14 +252,18 @@ mod tests {
         assert!(read(&russian, None).starts_with("\u{41f}\u{440}\u{438}\u{432}\u{435}\u{442}, "));
         // A wrong label of UTF-8 or ASCII does not stop the detection.
         for label in ["utf-8", "us-ascii", "x-klingon"] {
-            assert!(read(german, Some(label)).starts_with("Die Gr\u{f6}\u{df}e"), "{label}");
+            assert!(
+                read(german, Some(label)).starts_with("Die Gr\u{f6}\u{df}e"),
+                "{label}"
+            );
         }
     }
 
     #[cfg(not(feature = "charset"))]
     #[test]
     fn legacy_charsets_need_their_feature() {
-        let error = decode(b"h\xE4tte gern", None, &mut Budget::new(&Limits::default())).unwrap_err();
+        let error =
+            decode(b"h\xE4tte gern", None, &mut Budget::new(&Limits::default())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
     }
 
@@ -265,11 +280,17 @@ mod tests {
 
     #[test]
     fn the_limit_names_the_characters() {
-        let limits = Limits { text_chars: 5, ..Limits::default() };
+        let limits = Limits {
+            text_chars: 5,
+            ..Limits::default()
+        };
         let mut budget = Budget::new(&limits);
         assert!(decode("\u{e4}\u{f6}\u{fc}\u{df}!".as_bytes(), None, &mut budget).is_ok());
         let error = decode(b"123456", None, &mut budget).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limit);
-        assert!(error.message().contains("text_chars = 5 exceeded: 6"), "{error}");
+        assert!(
+            error.message().contains("text_chars = 5 exceeded: 6"),
+            "{error}"
+        );
     }
 }

@@ -22,8 +22,7 @@ pub(super) fn base64(encoded: &[u8]) -> Vec<u8> {
             if a | b | c | d > 63 {
                 break;
             }
-            let word =
-                u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
+            let word = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
             decoded.extend_from_slice(&word.to_be_bytes()[1..]);
             rest = tail;
         }
@@ -95,7 +94,10 @@ pub(super) fn quoted_printable(encoded: &[u8]) -> Vec<u8> {
                 _ => decoded.push(byte),
             }
         }
-        let end = end.iter().position(|&b| b == b'\r' || b == b'\n').map(|i| &end[i..]);
+        let end = end
+            .iter()
+            .position(|&b| b == b'\r' || b == b'\n')
+            .map(|i| &end[i..]);
         decoded.extend_from_slice(end.unwrap_or_default());
     }
     decoded

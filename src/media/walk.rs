@@ -161,7 +161,11 @@ impl Walk<'_> {
 
     /// A page of HTML; the charset is the container's if it names one, else the page's own.
     #[cfg(feature = "html")]
-    pub(super) fn page(&mut self, bytes: &[u8], charset: Option<&str>) -> Result<super::html::Page> {
+    pub(super) fn page(
+        &mut self,
+        bytes: &[u8],
+        charset: Option<&str>,
+    ) -> Result<super::html::Page> {
         let charset = charset.or_else(|| super::html::declared_charset(bytes));
         let source = text::decode(bytes, charset, self.budget)?;
         // Text and pictures of a page are no longer than its source.
@@ -174,21 +178,31 @@ impl Walk<'_> {
     pub(super) fn images(&mut self, path: &PartPath, images: &[String]) -> Result<()> {
         for (number, image) in (1..).zip(images) {
             let bytes = super::transfer::base64(image.as_bytes());
-            self.member(path.child(format_args!("image:{number}")), &bytes, &Hint::default())?;
+            self.member(
+                path.child(format_args!("image:{number}")),
+                &bytes,
+                &Hint::default(),
+            )?;
         }
         Ok(())
     }
 }
 
 fn unknown(bytes: &[u8], name: Option<&str>) -> Error {
-    let extension = name.and_then(|name| name.rsplit_once('.')).map(|(_, extension)| extension);
+    let extension = name
+        .and_then(|name| name.rsplit_once('.'))
+        .map(|(_, extension)| extension);
     let what: Cow<'_, str> = match extension {
         Some(extension) if text::is_text(bytes) => {
             format!("plain text under the name of a .{extension} file").into()
         }
         _ => "no known format".into(),
     };
-    let start: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let start: Vec<String> = bytes
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     Error::new(
         ErrorKind::Unsupported,
         format!("{what}: {} bytes, first {}", bytes.len(), start.join(" ")),

@@ -1,0 +1,78 @@
+//! `search-codes`: raw 32-byte codes against raw 32-byte queries, for benchmarks against peers.
+
+use std::fs;
+use std::io;
+use std::time::Instant;
+
+use leakprint::index::{CodeSet, Engine};
+use leakprint::{Code256, Executor};
+use serde::Serialize;
+
+use crate::output::json_line;
+use crate::{EngineArg, Failure, SearchCodesArgs};
+
+#[derive(Serialize)]
+struct Line {
+    n: usize,
+    queries: usize,
+    radius: u32,
+    threads: usize,
+    engine: &'static str,
+    build_s: f64,
+    bytes_per_code: f64,
+    search_s: f64,
+    us_per_query: f64,
+    pairs: usize,
+    digest: String,
+}
+
+pub(crate) fn run(args: &SearchCodesArgs) -> Result<(), Failure> {
+    let engine = match args.engine {
+        EngineArg::Auto => Engine::Auto,
+        EngineArg::Scan => Engine::Scan,
+        EngineArg::Mih => return Err("this build has no engine mih: use auto or scan".into()),
+    };
+    let read = |path: &std::path::Path| {
+        fs::read(path).map_err(|e| format!("{}: cannot read: {e}", path.display()))
+    };
+    let (codes, queries) = (read(&args.codes)?, read(&args.queries)?);
+    let (queries, rest) = queries.as_chunks::<32>();
+    if !rest.is_empty() {
+        return Err("the queries are not a whole number of 32-byte codes".into());
+    }
+    let queries: Vec<Code256> = queries.iter().map(Code256::from_le_bytes).collect();
+    let exec = Executor::with_threads(args.threads)?;
+
+    let started = Instant::now();
+    let set = CodeSet::from_records(&codes)?;
+    let build_s = started.elapsed().as_secs_f64();
+    drop(codes);
+    let search = set.view().with_engine(engine);
+
+    let started = Instant::now();
+    let (mut hits, _) = search.search(&queries, args.radius, &exec)?;
+    let search_s = started.elapsed().as_secs_f64();
+
+    hits.sort_unstable_by_key(|hit| (hit.query, hit.code, hit.distance));
+    let mut digest = blake3::Hasher::new();
+    for hit in &hits {
+        digest.update(&hit.query.to_le_bytes());
+        digest.update(&hit.code.to_le_bytes());
+        digest.update(&u16::try_from(hit.distance)?.to_le_bytes());
+    }
+    let line = Line {
+        n: set.len(),
+        queries: queries.len(),
+        radius: args.radius,
+        threads: exec.threads(),
+        engine: search.engine().as_str(),
+        build_s,
+        bytes_per_code: set.bytes_per_code(),
+        search_s,
+        us_per_query: search_s * 1e6 / queries.len().max(1) as f64,
+        pairs: hits.len(),
+        digest: digest.finalize().to_hex().to_string(),
+    };
+    json_line(&mut io::stdout(), &line)?;
+    Ok(())
+}

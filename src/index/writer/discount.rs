@@ -1,0 +1,231 @@
+//! What unrelated content shares, and therefore proves little.
+
+use crate::code::Code256;
+use crate::error::Result;
+use crate::exec::Executor;
+use crate::fingerprint::{Digest, Fingerprint};
+use crate::index::CodeSet;
+
+use super::{PictureCodes, PictureEntry, digests};
+
+/// Two pictures are the same if PDQ differs in no more bits than its authors
+/// recommend for a match ...
+const SAME_PDQ: u32 = 31;
+/// ... and the gradient hash, the second opinion, in no more than these.
+const SAME_GRADIENT: u32 = 40;
+
+/// Background documents that must have something for it to be discounted:
+/// what one alone has may be the leak itself, posted already.
+const COMMON: u32 = 2;
+
+/// Pictures of the index compared with the background at a time, which bounds
+/// the hits in memory if all of them are blank pages.
+const PICTURE_BATCH: usize = 256;
+
+/// What ignore files and background documents have shown so far.
+#[derive(Debug, Default)]
+pub(super) struct Discounts {
+    documents: u32,
+    grams: Sightings<u64>,
+    digests: Sightings<Digest>,
+    pictures: Vec<Seen>,
+}
+
+/// A picture and the document that shows it; `None` for an ignore file.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    document: Option<u32>,
+    codes: PictureCodes,
+}
+
+impl Discounts {
+    pub(super) fn ignore(&mut self, fingerprint: &Fingerprint) {
+        // What an ignore file has is common by decree.
+        self.learn(fingerprint, None, COMMON);
+    }
+
+    pub(super) fn background(&mut self, fingerprint: &Fingerprint) {
+        let document = self.documents;
+        self.documents = document.saturating_add(1);
+        self.learn(fingerprint, Some(document), 1);
+    }
+
+    fn learn(&mut self, fingerprint: &Fingerprint, document: Option<u32>, times: u32) {
+        let parts = &fingerprint.parts;
+        let texts = parts.iter().filter_map(|part| part.text.as_ref());
+        self.grams.add_document(
+            texts.flat_map(|text| text.grams.iter().map(|gram| gram.print)),
+            times,
+        );
+        self.digests.add_document(
+            parts.iter().flat_map(digests).map(|(_, digest)| digest),
+            times,
+        );
+        let rasters = parts.iter().filter_map(|part| part.raster.as_ref());
+        self.pictures.extend(rasters.map(|raster| Seen {
+            document,
+            codes: PictureCodes::of(raster),
+        }));
+    }
+
+    /// The grams to discount, sorted.
+    pub(super) fn grams(&mut self) -> Vec<u64> {
+        self.grams.common()
+    }
+
+    /// The digests to discount, sorted.
+    pub(super) fn digests(&mut self) -> Vec<Digest> {
+        self.digests.common()
+    }
+
+    /// For each picture of the index, whether to discount it.
+    pub(super) fn pictures(
+        &self,
+        pictures: &[PictureEntry],
+        exec: &Executor,
+    ) -> Result<Vec<bool>> {
+        let mut discounted = vec![false; pictures.len()];
+        if self.pictures.is_empty() {
+            return Ok(discounted);
+        }
+        let seen = CodeSet::from_codes(self.pictures.iter().map(|seen| seen.codes.pdq))?;
+        let batches = pictures.chunks(PICTURE_BATCH);
+        for (batch, discounted) in batches.zip(discounted.chunks_mut(PICTURE_BATCH)) {
+            let queries: Vec<Code256> = batch.iter().map(|picture| picture.codes.pdq).collect();
+            let (hits, _) = seen.view().search(&queries, SAME_PDQ, exec)?;
+            for hits in hits.chunk_by(|a, b| a.query == b.query) {
+                let Some(query) = hits.first().map(|hit| hit.query as usize) else {
+                    continue;
+                };
+                let (Some(picture), Some(flag)) = (batch.get(query), discounted.get_mut(query))
+                else {
+                    continue;
+                };
+                // Hits are sorted by code, so the documents are in order too.
+                let mut last = None;
+                let mut documents = 0;
+                for seen in hits
+                    .iter()
+                    .filter_map(|hit| self.pictures.get(hit.code as usize))
+                    .filter(|seen| {
+                        seen.codes.gradient.distance(&picture.codes.gradient) <= SAME_GRADIENT
+                    })
+                {
+                    if seen.document.is_none() {
+                        documents = COMMON;
+                    } else if last != seen.document {
+                        last = seen.document;
+                        documents += 1;
+                    }
+                }
+                *flag = documents >= COMMON;
+            }
+        }
+        Ok(discounted)
+    }
+}
+
+/// Counts in how many documents each value was seen, up to [`COMMON`].
+#[derive(Debug)]
+struct Sightings<T> {
+    /// One entry a document that has the value. The first `sorted` are sorted
+    /// and hold no value more than [`COMMON`] times.
+    seen: Vec<T>,
+    sorted: usize,
+}
+
+impl<T> Default for Sightings<T> {
+    fn default() -> Self {
+        Self {
+            seen: Vec::new(),
+            sorted: 0,
+        }
+    }
+}
+
+impl<T: Copy + Ord> Sightings<T> {
+    /// New entries below which tidying up is not worth a pass.
+    const SLACK: usize = 1 << 16;
+
+    /// Values of one document, which counts `times` for each.
+    fn add_document(&mut self, values: impl Iterator<Item = T>, times: u32) {
+        let mut values: Vec<T> = values.collect();
+        values.sort_unstable();
+        values.dedup();
+        for _ in 0..times {
+            self.seen.extend_from_slice(&values);
+        }
+        // As much new as old: each entry is then moved a logarithmic number of times.
+        if self.seen.len() - self.sorted > self.sorted.max(Self::SLACK) {
+            self.tidy();
+        }
+    }
+
+    fn tidy(&mut self) {
+        // The stable sort makes use of the runs that are sorted already.
+        self.seen.sort();
+        let mut run: Option<(T, u32)> = None;
+        self.seen.retain(|&value| {
+            let count = match run {
+                Some((last, count)) if last == value => count.saturating_add(1),
+                _ => 1,
+            };
+            run = Some((value, count));
+            count <= COMMON
+        });
+        self.sorted = self.seen.len();
+    }
+
+    /// The values of [`COMMON`] documents or more, sorted.
+    fn common(&mut self) -> Vec<T> {
+        self.tidy();
+        self.seen
+            .chunk_by(|a, b| a == b)
+            .filter(|run| run.len() >= COMMON as usize)
+            .filter_map(|run| run.first().copied())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #[test]
+        fn common_is_what_two_documents_have(
+            documents in prop::collection::vec(prop::collection::vec(0_u64..50, 0..30), 0..8),
+            tidy_after in 0_usize..8,
+        ) {
+            let mut sightings = Sightings::default();
+            let mut counts = BTreeMap::<u64, u32>::new();
+            for (i, document) in documents.iter().enumerate() {
+                sightings.add_document(document.iter().copied(), 1);
+                let mut distinct = document.clone();
+                distinct.sort_unstable();
+                distinct.dedup();
+                for value in distinct {
+                    *counts.entry(value).or_default() += 1;
+                }
+                if i == tidy_after {
+                    sightings.tidy();
+                }
+            }
+            let expected: Vec<u64> =
+                counts.iter().filter(|(_, n)| **n >= 2).map(|(&v, _)| v).collect();
+            prop_assert_eq!(sightings.common(), expected);
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_by_distinct_values() {
+        let mut sightings = Sightings::default();
+        for _ in 0..100 {
+            sightings.add_document(0_u64..10_000, 1);
+        }
+        assert!(sightings.seen.len() <= 20_000 + Sightings::<u64>::SLACK);
+        assert_eq!(sightings.common().len(), 10_000);
+    }
+}

@@ -1,0 +1,213 @@
+//! The content of each section.
+
+use std::io::{Seek, Write};
+
+use crate::code::Code256;
+use crate::error::{Error, Result};
+use crate::exec::Executor;
+use crate::index::hamming::plane_words;
+use crate::index::layout::Section;
+use crate::index::postings::{bucket, count_items, directory_bits};
+use crate::index::records::{
+    DIGEST_DISCOUNTED, DIGEST_PIXELS, DigestRecord, GRAM_DISCOUNTED, GRAM_FREQUENCY, KEY_STORED,
+    MetaRecord, PICTURE_DISCOUNTED, PartRecord, PictureRecord,
+};
+
+use super::sink::{FileSink, SectionSink};
+use super::{IndexWriter, PictureEntry, Posting};
+
+impl IndexWriter {
+    /// Writes the whole file. Everything is sorted by all of its fields, so
+    /// that neither the threads nor the sort decide about the order.
+    pub(super) fn write<W: Write + Seek>(&mut self, out: W, exec: &Executor) -> Result<()> {
+        exec.sort_by_key(&mut self.postings, |posting| *posting);
+        exec.sort_by_key(&mut self.digests, |entry| *entry);
+        let mut order: Vec<u32> = (0..self.items.len() as u32).collect();
+        exec.sort_by_key(&mut order, |&item| self.name(item));
+        let common_grams = self.discounts.grams();
+        let common_digests = self.discounts.digests();
+        let common_pictures = self.discounts.pictures(&self.pictures, exec)?;
+
+        let lists = || self.postings.chunk_by(|a, b| a.print == b.print);
+        let (mut grams, mut discounted_grams) = (0_usize, 0_u32);
+        for print in lists().filter_map(first_print) {
+            grams += 1;
+            discounted_grams += u32::from(common_grams.binary_search(&print).is_ok());
+        }
+        let bits = directory_bits(grams);
+        let meta = self.meta(grams as u32, discounted_grams, bits);
+
+        let mut file = FileSink::new(out)?;
+        file.section(Section::Meta, |s| s.put(&meta))?;
+        file.section(Section::Strings, |s| s.put(self.strings.as_slice()))?;
+        file.section(Section::Items, |s| s.put(self.items.as_slice()))?;
+        file.section(Section::ItemOrder, |s| s.put(order.as_slice()))?;
+        file.section(Section::Parts, |s| s.put(self.parts.as_slice()))?;
+        file.section(Section::Anchors, |s| s.put(self.anchors.as_slice()))?;
+        file.section(Section::Digests, |s| {
+            self.digests
+                .iter()
+                .try_for_each(|entry| s.put(&entry.digest.0))
+        })?;
+        file.section(Section::DigestRefs, |s| {
+            self.digests.iter().try_for_each(|entry| {
+                let mut flags = 0;
+                if entry.pixels {
+                    flags |= DIGEST_PIXELS;
+                }
+                if common_digests.binary_search(&entry.digest).is_ok() {
+                    flags |= DIGEST_DISCOUNTED;
+                }
+                s.put(&DigestRecord {
+                    part: entry.part,
+                    flags,
+                })
+            })
+        })?;
+        file.section(Section::Pictures, |s| {
+            let mut pictures = self.pictures.iter().zip(&common_pictures);
+            pictures.try_for_each(|(picture, &common)| s.put(&record(picture, common)))
+        })?;
+        file.section(Section::PdqPlanes, |s| {
+            put_planes(s, &self.pictures, |picture| picture.codes.pdq)
+        })?;
+        file.section(Section::GradientPlanes, |s| {
+            put_planes(s, &self.pictures, |picture| picture.codes.gradient)
+        })?;
+        file.section(Section::GramDirectory, |s| {
+            put_directory(s, lists().filter_map(first_print), bits)
+        })?;
+        file.section(Section::GramKeys, |s| {
+            lists()
+                .filter_map(first_print)
+                .try_for_each(|print| s.put(&print))
+        })?;
+        file.section(Section::GramLists, |s| {
+            let mut end = 0_u32;
+            s.put(&end)?;
+            lists().try_for_each(|list| {
+                // All postings together are below 2^32.
+                end += list.len() as u32;
+                s.put(&end)
+            })
+        })?;
+        file.section(Section::GramWeights, |s| {
+            let mut list_parts = Vec::new();
+            lists().try_for_each(|list| {
+                list_parts.clear();
+                list_parts.extend(list.iter().map(|posting| posting.part));
+                let print = first_print(list).unwrap_or_default();
+                let common = common_grams.binary_search(&print).is_ok();
+                s.put(&weight(&list_parts, &self.parts, common))
+            })
+        })?;
+        file.section(Section::PostingParts, |s| {
+            self.postings
+                .iter()
+                .try_for_each(|posting| s.put(&posting.part))
+        })?;
+        file.section(Section::PostingPlaces, |s| {
+            self.postings
+                .iter()
+                .try_for_each(|posting| s.put(&posting.at))
+        })?;
+        file.finish()
+    }
+
+    /// The name of an item as bytes, which sort as strings do.
+    fn name(&self, item: u32) -> &[u8] {
+        self.items
+            .get(item as usize)
+            .and_then(|record| {
+                let start = record.name_at as usize;
+                self.strings.get(start..start + record.name_len as usize)
+            })
+            .unwrap_or_default()
+    }
+
+    fn meta(&self, grams: u32, discounted_grams: u32, directory_bits: u32) -> MetaRecord {
+        MetaRecord {
+            recipe_version: self.recipe.version,
+            window: self.recipe.window,
+            key_id: self.recipe.key_id.0,
+            flags: if self.key.is_some() { KEY_STORED } else { 0 },
+            directory_bits,
+            // That these fit is checked before anything is added.
+            items: self.items.len() as u32,
+            parts: self.parts.len() as u32,
+            pictures: self.pictures.len() as u32,
+            digests: self.digests.len() as u32,
+            grams,
+            postings: self.postings.len() as u32,
+            discounted_grams,
+            reserved: 0,
+            key: self.key.as_ref().map_or([0; 32], |key| *key.as_bytes()),
+            reserved_tail: [0; 40],
+        }
+    }
+}
+
+fn first_print(list: &[Posting]) -> Option<u64> {
+    list.first().map(|posting| posting.print)
+}
+
+/// Document frequency and flag of a gram, from the parts of its places.
+pub(in crate::index) fn weight(list_parts: &[u32], table: &[PartRecord], common: bool) -> u8 {
+    let items = count_items(list_parts, table).min(u32::from(GRAM_FREQUENCY));
+    let flag = if common { GRAM_DISCOUNTED } else { 0 };
+    items as u8 | flag
+}
+
+fn record(picture: &PictureEntry, common: bool) -> PictureRecord {
+    PictureRecord {
+        nn512: picture.nn512.0,
+        part: picture.part,
+        width: picture.width,
+        height: picture.height,
+        quality: picture.quality,
+        flags: if common { PICTURE_DISCOUNTED } else { 0 },
+        reserved: 0,
+    }
+}
+
+/// The four planes of a code, each padded with zeros.
+fn put_planes<W: Write>(
+    sink: &mut SectionSink<'_, W>,
+    pictures: &[PictureEntry],
+    code: impl Fn(&PictureEntry) -> Code256,
+) -> Result<()> {
+    let len = pictures.len();
+    let padded =
+        plane_words(len).ok_or_else(|| Error::limit("pictures", u32::MAX, pictures.len()))?;
+    for word in 0..4 {
+        for picture in pictures {
+            sink.put(&code(picture).0.get(word).copied().unwrap_or_default())?;
+        }
+        for _ in len..padded {
+            sink.put(&0_u64)?;
+        }
+    }
+    Ok(())
+}
+
+/// For each value of the leading bits, the number of keys below it; then the number of all keys.
+fn put_directory<W: Write>(
+    sink: &mut SectionSink<'_, W>,
+    keys: impl Iterator<Item = u64>,
+    bits: u32,
+) -> Result<()> {
+    let entries = 1_usize << bits;
+    let (mut next, mut count) = (0, 0_u32);
+    for key in keys {
+        while next <= bucket(key, bits) {
+            sink.put(&count)?;
+            next += 1;
+        }
+        count += 1;
+    }
+    while next <= entries {
+        sink.put(&count)?;
+        next += 1;
+    }
+    Ok(())
+}

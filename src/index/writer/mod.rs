@@ -1,0 +1,380 @@
+//! Building an index: fingerprints are collected in compact lists, sorted once
+//! and written section by section.
+
+mod discount;
+mod emit;
+mod sink;
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Cursor;
+use std::path::Path;
+
+use super::records::{ItemRecord, PartRecord};
+use super::{ItemId, PartId};
+use crate::code::Code256;
+use crate::error::{Error, ErrorKind, Result};
+use crate::exec::Executor;
+use crate::fingerprint::{Digest, Fingerprint, Key, PartPrints, RasterPrints, Recipe, TextPrints};
+use crate::raster::Dihedral;
+
+use discount::Discounts;
+
+/// Collects fingerprints and writes them as an index file.
+///
+/// Memory: 16 bytes a gram, 72 a digest and 112 a picture, plus names and
+/// paths; saving adds a few megabytes. The bytes written depend on what was
+/// added and in which order, on nothing else: not on the number of threads,
+/// the time or the machine.
+///
+/// ```
+/// use leakprint::Executor;
+/// use leakprint::fingerprint::{Fingerprint, Key, Recipe};
+/// use leakprint::index::{Index, IndexWriter};
+///
+/// # let key = Key::from_bytes([7; 32]);
+/// # let json = format!(r#"{{"recipe": {{"version": 1, "window": 8, "key_id": "{}"}}, "parts": []}}"#, key.id());
+/// # let fingerprint: Fingerprint = serde_json::from_str(&json).unwrap();
+/// let mut writer = IndexWriter::new(fingerprint.recipe.clone(), Some(key))?;
+/// writer.add("leak/memo.txt", &fingerprint)?;
+/// let folder = tempfile::tempdir().unwrap();
+/// writer.save(folder.path().join("leak.lkp"), &Executor::serial())?;
+///
+/// let index = Index::open(folder.path().join("leak.lkp"))?;
+/// assert!(index.item_by_name("leak/memo.txt")?.is_some());
+/// # Ok::<(), leakprint::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct IndexWriter {
+    recipe: Recipe,
+    key: Option<Key>,
+    names: HashSet<Box<str>>,
+    strings: Vec<u8>,
+    items: Vec<ItemRecord>,
+    parts: Vec<PartRecord>,
+    anchors: Vec<u32>,
+    digests: Vec<DigestEntry>,
+    pictures: Vec<PictureEntry>,
+    postings: Vec<Posting>,
+    discounts: Discounts,
+}
+
+/// A digest, ordered as it is in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct DigestEntry {
+    digest: Digest,
+    pixels: bool,
+    part: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct PictureEntry {
+    part: u32,
+    width: u32,
+    height: u32,
+    quality: u8,
+    codes: PictureCodes,
+    nn512: Code256,
+}
+
+/// What two pictures are compared by: the codes of the upright picture.
+#[derive(Clone, Copy, Debug)]
+struct PictureCodes {
+    pdq: Code256,
+    gradient: Code256,
+}
+
+impl PictureCodes {
+    fn of(raster: &RasterPrints) -> Self {
+        let [pdq, ..] = raster.pdq.variants;
+        Self {
+            pdq,
+            gradient: raster.gradient.variant(Dihedral::Identity, false),
+        }
+    }
+}
+
+/// One place of a gram, ordered as it is in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Posting {
+    print: u64,
+    part: u32,
+    at: u32,
+}
+
+impl IndexWriter {
+    /// A writer for fingerprints of one recipe. With `stored_key` the index
+    /// carries the key and can be used by itself; without, whoever matches
+    /// text must bring it. [`index`](super#what-an-index-gives-away) says what that means.
+    ///
+    /// # Errors
+    /// [`Recipe`](ErrorKind::Recipe) if the key is not the recipe's, or if this
+    /// build does not make the recipe's version.
+    pub fn new(recipe: Recipe, stored_key: Option<Key>) -> Result<Self> {
+        if recipe.version != Recipe::VERSION {
+            return Err(Error::new(
+                ErrorKind::Recipe,
+                format!(
+                    "the recipe has version {}, this build makes {}",
+                    recipe.version,
+                    Recipe::VERSION
+                ),
+            ));
+        }
+        if let Some(key) = &stored_key
+            && key.id() != recipe.key_id
+        {
+            return Err(Error::new(
+                ErrorKind::Recipe,
+                format!(
+                    "the key to store is {}, the prints are made with {}",
+                    key.id(),
+                    recipe.key_id
+                ),
+            ));
+        }
+        Ok(Self {
+            recipe: Recipe::new(recipe.window, recipe.key_id)?,
+            key: stored_key,
+            names: HashSet::new(),
+            strings: Vec::new(),
+            items: Vec::new(),
+            parts: Vec::new(),
+            anchors: Vec::new(),
+            digests: Vec::new(),
+            pictures: Vec::new(),
+            postings: Vec::new(),
+            discounts: Discounts::default(),
+        })
+    }
+
+    /// The recipe that every fingerprint must have.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// The number of items added so far.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether nothing was added yet.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Adds an item. After an error the writer is as before and can be used on.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for a name that was added
+    /// before, [`Recipe`](ErrorKind::Recipe) for a fingerprint of another
+    /// recipe or key, [`Malformed`](ErrorKind::Malformed) for one whose places
+    /// contradict each other, [`Limit`](ErrorKind::Limit) from 2^32 parts,
+    /// digests or grams on.
+    pub fn add(&mut self, name: &str, fingerprint: &Fingerprint) -> Result<ItemId> {
+        self.recipe.check_same(&fingerprint.recipe)?;
+        if self.names.contains(name) {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!("there is an item {name:?} already"),
+            ));
+        }
+        self.check_room(name, &fingerprint.parts)?;
+
+        let item = ItemId(self.items.len() as u32);
+        let first_part = self.parts.len() as u32;
+        let (name_at, name_len) = self.push_string(name);
+        self.items.push(ItemRecord {
+            name_at,
+            name_len,
+            first_part,
+        });
+        for part in &fingerprint.parts {
+            self.push_part(item, part);
+        }
+        self.names.insert(name.into());
+        Ok(item)
+    }
+
+    /// Discounts everything in a fingerprint: digests, grams, and pictures that
+    /// look the same. For what is known to be public or shared: signatures,
+    /// disclaimers, templates, logos. The matcher still reports it, with less weight.
+    ///
+    /// # Errors
+    /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key.
+    pub fn ignore(&mut self, fingerprint: &Fingerprint) -> Result<()> {
+        self.recipe.check_same(&fingerprint.recipe)?;
+        self.discounts.ignore(fingerprint);
+        Ok(())
+    }
+
+    /// Learns from a sample of ordinary traffic: what two or more background
+    /// fingerprints have in common is discounted. Costs 8 bytes of memory for
+    /// each gram of the sample.
+    ///
+    /// # Errors
+    /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key.
+    pub fn background(&mut self, fingerprint: &Fingerprint) -> Result<()> {
+        self.recipe.check_same(&fingerprint.recipe)?;
+        self.discounts.background(fingerprint);
+        Ok(())
+    }
+
+    /// Writes the index to a file, all or nothing: a temporary file in the same
+    /// folder is written, synced and renamed over `path`. A crash leaves the
+    /// old file or the new one, and perhaps a `.leakprint-*.tmp` beside it.
+    ///
+    /// A new file can be read by its owner alone (where the system knows
+    /// owners), one that replaces another keeps its permissions. The writer can
+    /// be used on: added to and saved again.
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io) if it cannot be written.
+    pub fn save(&mut self, path: impl AsRef<Path>, exec: &Executor) -> Result<()> {
+        let path = path.as_ref();
+        self.save_to(path, exec).map_err(|e| e.with_path(path))
+    }
+
+    fn save_to(&mut self, path: &Path, exec: &Executor) -> Result<()> {
+        let io = |e| Error::io("cannot write the index", e);
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut file = tempfile::Builder::new()
+            .prefix(".leakprint-")
+            .suffix(".tmp")
+            .tempfile_in(folder)
+            .map_err(io)?;
+        self.write(file.as_file_mut(), exec)?;
+        if let Ok(old) = std::fs::metadata(path) {
+            file.as_file()
+                .set_permissions(old.permissions())
+                .map_err(io)?;
+        }
+        file.as_file().sync_all().map_err(io)?;
+        file.persist(path).map_err(|e| io(e.error))?;
+        sync_folder(folder).map_err(io)
+    }
+
+    /// The bytes that [`save`](Self::save) would write.
+    ///
+    /// # Errors
+    /// None but those of the checks in [`save`](Self::save).
+    pub fn to_bytes(&mut self, exec: &Executor) -> Result<Vec<u8>> {
+        let mut bytes = Cursor::new(Vec::new());
+        self.write(&mut bytes, exec)?;
+        Ok(bytes.into_inner())
+    }
+
+    /// Everything that can fail about an item, before anything is changed.
+    fn check_room(&self, name: &str, parts: &[PartPrints]) -> Result<()> {
+        let strings = parts.iter().map(|part| part.path.as_str()).chain([name]);
+        for string in strings {
+            fits("bytes of a name or path", 0, string.len())?;
+        }
+        let texts = || parts.iter().filter_map(|part| part.text.as_ref());
+        texts().try_for_each(check_text)?;
+        for text in texts() {
+            fits("anchors of a text", 0, text.anchors.len())?;
+        }
+        let digests = parts.iter().map(|part| {
+            let pixels = part.raster.as_ref().and_then(|raster| raster.pixels);
+            usize::from(part.bytes.is_some()) + usize::from(pixels.is_some())
+        });
+        fits("items", self.items.len(), 1)?;
+        fits("parts", self.parts.len(), parts.len())?;
+        fits("digests", self.digests.len(), digests.sum())?;
+        let grams = texts().map(|text| text.grams.len()).sum();
+        fits("grams", self.postings.len(), grams)
+    }
+
+    fn push_string(&mut self, string: &str) -> (u64, u32) {
+        let at = self.strings.len() as u64;
+        self.strings.extend_from_slice(string.as_bytes());
+        (at, string.len() as u32)
+    }
+
+    fn push_part(&mut self, item: ItemId, prints: &PartPrints) {
+        let part = PartId(self.parts.len() as u32).0;
+        let (path_at, path_len) = self.push_string(prints.path.as_str());
+        let mut record = PartRecord {
+            path_at,
+            anchors_at: self.anchors.len() as u64,
+            path_len,
+            anchors_len: 0,
+            item: item.0,
+            chars: 0,
+            folded: 0,
+            grams: 0,
+        };
+        if let Some(text) = &prints.text {
+            self.anchors.extend_from_slice(&text.anchors);
+            record.anchors_len = text.anchors.len() as u32;
+            record.chars = text.chars;
+            record.folded = text.folded;
+            record.grams = text.grams.len() as u32;
+            self.postings.extend(text.grams.iter().map(|gram| Posting {
+                print: gram.print,
+                part,
+                at: gram.at,
+            }));
+        }
+        self.parts.push(record);
+        for (pixels, digest) in digests(prints) {
+            self.digests.push(DigestEntry {
+                digest,
+                pixels,
+                part,
+            });
+        }
+        if let Some(raster) = &prints.raster {
+            self.pictures.push(PictureEntry {
+                part,
+                width: raster.width,
+                height: raster.height,
+                quality: raster.pdq.quality,
+                codes: PictureCodes::of(raster),
+                nn512: raster.pdq_nn512,
+            });
+        }
+    }
+}
+
+/// The digests of a part, and whether each is one of pixels.
+fn digests(part: &PartPrints) -> impl Iterator<Item = (bool, Digest)> {
+    let pixels = part.raster.as_ref().and_then(|raster| raster.pixels);
+    let bytes = part.bytes.map(|digest| (false, digest));
+    bytes.into_iter().chain(pixels.map(|digest| (true, digest)))
+}
+
+/// Places must lie in their text: the matcher takes spans from them.
+fn check_text(text: &TextPrints) -> Result<()> {
+    let anchors = text.anchors.is_sorted() && text.anchors.last() <= Some(&text.chars);
+    if !anchors || text.grams.iter().any(|gram| gram.at > text.folded) {
+        return Err(Error::malformed(
+            "the places in the fingerprint's text lie outside of it",
+        ));
+    }
+    Ok(())
+}
+
+/// `have + more` must be a number that the file can hold.
+fn fits(what: &str, have: usize, more: usize) -> Result<()> {
+    match have.checked_add(more).map(u32::try_from) {
+        Some(Ok(_)) => Ok(()),
+        _ => Err(Error::limit(
+            what,
+            u32::MAX,
+            format_args!("{more} more after {have}"),
+        )),
+    }
+}
+
+/// Makes a rename in the folder durable, where the system lets a folder be opened.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}

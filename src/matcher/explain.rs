@@ -1,0 +1,220 @@
+//! Why a query does or does not match one item: every stage with its measure and threshold.
+
+use serde::{Deserialize, Serialize};
+
+use super::evidence::Strength;
+use super::{Matcher, picture, text, weigh};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fingerprint::{Fingerprint, PartPrints};
+use crate::index::{DigestKind, PartId};
+use crate::media::PartPath;
+
+/// What every stage of matching says of one query and one item.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The score of the best stage, 0..=1.
+    pub score: f64,
+    /// One entry a stage and pair of parts, in the order of the query's parts.
+    pub stages: Vec<Stage>,
+}
+
+/// One measure of one pair of parts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Stage {
+    /// What was compared: `bytes`, `pixels`, `pdq`, `gradient`, `image`, `grams` or `text`.
+    pub stage: String,
+    /// The query's part.
+    pub part: PartPath,
+    /// The item's part.
+    pub item_part: PartPath,
+    /// What was measured, in the unit that `note` names.
+    pub measure: f64,
+    /// What the measure must reach, or stay below; see `note`.
+    pub threshold: f64,
+    /// Whether it does.
+    pub passed: bool,
+    /// The unit and the rule, for people.
+    pub note: String,
+}
+
+impl Matcher {
+    /// Compares a query with one item, thresholds or not, and tells every stage.
+    ///
+    /// Costs a pass over the item's parts for each part of the query; for
+    /// people who ask why, not for the upload path.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no such item, and as [`find`](Self::find).
+    pub fn explain(&self, item: &str, query: &Fingerprint) -> Result<Explanation> {
+        let index = self.index();
+        index.recipe().check_same(&query.recipe)?;
+        let Some(id) = index.item_by_name(item)? else {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!("the index has no item {item:?}"),
+            ));
+        };
+        let mut explanation = Explanation {
+            score: 0.0,
+            stages: Vec::new(),
+        };
+        for item_part in index.item_parts(id)? {
+            for part in &query.parts {
+                self.explain_digests(part, item_part, &mut explanation)?;
+                self.explain_picture(part, item_part, &mut explanation)?;
+                self.explain_text(part, item_part, &mut explanation)?;
+            }
+        }
+        Ok(explanation)
+    }
+
+    fn explain_digests(
+        &self,
+        part: &PartPrints,
+        item_part: PartId,
+        explanation: &mut Explanation,
+    ) -> Result<()> {
+        let pixels = part.raster.as_ref().and_then(|raster| raster.pixels);
+        for (stage, kind, digest) in [
+            ("bytes", DigestKind::Bytes, part.bytes),
+            ("pixels", DigestKind::Pixels, pixels),
+        ] {
+            let Some(digest) = digest else { continue };
+            let mut equal = false;
+            for hit in self.index().digests().find(&digest) {
+                let hit = hit?;
+                equal |= hit.part == item_part && hit.kind == kind && !hit.discounted;
+            }
+            if equal {
+                explanation.score = 1.0;
+                let note = "1 if the digests are equal";
+                self.push(explanation, stage, part, item_part, (1.0, 1.0, true), note)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn explain_picture(
+        &self,
+        part: &PartPrints,
+        item_part: PartId,
+        explanation: &mut Explanation,
+    ) -> Result<()> {
+        let pictures = self.index().pictures();
+        let (Some(prints), Some(number)) = (&part.raster, pictures.of_part(item_part)) else {
+            return Ok(());
+        };
+        let item = pictures.get(number)?;
+        let quality = prints.pdq.quality.min(item.quality);
+        let enough = quality >= picture::MIN_QUALITY;
+        self.push(
+            explanation,
+            "quality",
+            part,
+            item_part,
+            (
+                f64::from(quality),
+                f64::from(picture::MIN_QUALITY),
+                enough,
+            ),
+            "PDQ quality of the poorer picture, at least",
+        )?;
+        let best = picture::best_variant(prints, &item);
+        self.push(
+            explanation,
+            "pdq",
+            part,
+            item_part,
+            (
+                f64::from(best.pdq),
+                f64::from(picture::CANDIDATE_RADIUS),
+                best.pdq <= picture::CANDIDATE_RADIUS,
+            ),
+            "bits of 256 under the best symmetry, at most",
+        )?;
+        let score = if enough && best.pdq <= picture::CANDIDATE_RADIUS && !item.discounted {
+            picture::score(best.pdq, best.gradient)
+        } else {
+            0.0
+        };
+        let least = self.options().min_strength.min_score();
+        self.push(
+            explanation,
+            "image",
+            part,
+            item_part,
+            (score, least, score >= least),
+            &format!(
+                "score of both opinions (gradient: {} bits of 256), at least",
+                best.gradient
+            ),
+        )?;
+        explanation.score = explanation.score.max(score);
+        Ok(())
+    }
+
+    fn explain_text(
+        &self,
+        part: &PartPrints,
+        item_part: PartId,
+        explanation: &mut Explanation,
+    ) -> Result<()> {
+        let Some(prints) = &part.text else {
+            return Ok(());
+        };
+        let floor = f64::from(self.options().text_floor);
+        let shared = text::shared(self.index(), prints, item_part)?;
+        if shared.grams == 0 {
+            return Ok(());
+        }
+        let needed = weigh::text_distinctive(Strength::Possible.min_score(), floor);
+        self.push(
+            explanation,
+            "grams",
+            part,
+            item_part,
+            (shared.grams as f64, 1.0, true),
+            "shared grams, at least",
+        )?;
+        let score = if shared.distinctive >= needed {
+            weigh::text_score(shared.distinctive, floor)
+        } else {
+            0.0
+        };
+        let least =
+            weigh::text_distinctive(self.options().min_strength.min_score(), floor);
+        self.push(
+            explanation,
+            "text",
+            part,
+            item_part,
+            (shared.distinctive, least, shared.distinctive >= least),
+            "letters and digits in the best chain, weighed by rarity, at least",
+        )?;
+        explanation.score = explanation.score.max(score);
+        Ok(())
+    }
+
+    fn push(
+        &self,
+        explanation: &mut Explanation,
+        stage: &str,
+        part: &PartPrints,
+        item_part: PartId,
+        (measure, threshold, passed): (f64, f64, bool),
+        note: &str,
+    ) -> Result<()> {
+        explanation.stages.push(Stage {
+            stage: stage.to_owned(),
+            part: part.path.clone(),
+            item_part: PartPath::from(self.index().part(item_part)?.path),
+            measure,
+            threshold,
+            passed,
+            note: note.to_owned(),
+        });
+        Ok(())
+    }
+}
