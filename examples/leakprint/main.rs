@@ -3,6 +3,8 @@
 //! Nothing but JSON (or the table asked for) goes to standard output; progress
 //! and what failed go to standard error.
 
+#![allow(clippy::print_stderr, reason = "a program for people")]
+
 mod hash;
 mod index;
 mod input;
