@@ -1,0 +1,318 @@
+//! Folding: a text becomes the sequence of symbols that survives retyping,
+//! disguise and recognition errors.
+//!
+//! In this order, for every character by itself:
+//! 1. its full decomposition (NFKD) without combining marks: accents, ligatures,
+//!    full-width, circled and mathematical letters, fractions;
+//! 2. the letter that it looks like, by the confusables data of Unicode Technical
+//!    Standard 39 and a short list of its own: Cyrillic, Greek, Cherokee
+//!    lookalikes, small capitals, regional indicators;
+//! 3. lower case;
+//! 4. one class for letters and digits that recognisers and leet writers confuse:
+//!    `0 o`, `1 i l |`, `3 e`, `4 a @`, `5 s $`, `7 t`, `8 b`, `9 g q`. No two
+//!    digits share a class, so numbers stay as distinct as they were;
+//! 5. what is then no letter or digit vanishes: spaces, punctuation, symbols,
+//!    invisible and control characters. With them go wrapping, quote marks and
+//!    spaced-out letters.
+//!
+//! Then neighbours merge, wherever they met: `rn` to `m`, `cl` to `d`, `vv` to
+//! `w`, from left to right. Since `i` and `1` are `l`, `ci` and `c1` are `d` too.
+//! Conjoining Hangul letters compose to syllables; syllables and ideographs are
+//! one symbol each.
+//!
+//! Two things look further than one character. Character references and bare
+//! tags of HTML are read as what they stand for, however often they were
+//! escaped. A `|` is a letter only where it touches a letter or digit: else it is
+//! the rule of a table.
+//!
+//! Vowel signs of the scripts of India and its neighbours are letters, not
+//! marks. Greek eta, nu and upsilon fold by their looks, so that their capitals
+//! (h, n, y) differ from their small forms (n, v, u): the price of seeing through
+//! `Νever`.
+//!
+//! Folding belongs to the recipe: `tests` pins the fold of every character.
+
+use super::markup;
+use super::table::{Symbols, Table};
+
+/// The distance of [anchors](Folded::anchors), in symbols.
+pub const ANCHOR_STEP: usize = 32;
+
+/// Text beyond this many bytes is not read, so that counts of symbols (at most
+/// six a byte) fit 32 bits. Limits on input stop far below.
+const MAX_BYTES: usize = 1 << 29;
+
+/// The ASCII characters folded at a time.
+const BLOCK: usize = 64;
+
+/// No symbol: the follower of a symbol that merges with none.
+const NONE: u32 = 0xff;
+
+/// Set in the class of a byte that the ASCII loop must leave alone.
+const SPECIAL: u32 = 1 << 31;
+
+/// For every byte: its symbol (0 if it vanishes), the symbol that it would merge
+/// with if that followed, and what it becomes if it is that follower, 8 bits each.
+static CLASSES: [u32; 256] = classes();
+
+const fn classes() -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        let symbol = match b.to_ascii_lowercase() {
+            b'0' => b'o',
+            b'1' | b'i' => b'l',
+            b'3' => b'e',
+            b'4' | b'@' => b'a',
+            b'5' | b'$' => b's',
+            b'7' => b't',
+            b'8' => b'b',
+            b'9' | b'q' => b'g',
+            c if c.is_ascii_alphanumeric() => c,
+            _ => 0,
+        };
+        let merged = match symbol {
+            b'n' => b'm',
+            b'l' => b'd',
+            b'v' => b'w',
+            _ => 0,
+        };
+        table[byte] = symbol as u32 | follower(symbol as u32) << 8 | (merged as u32) << 16;
+        if !b.is_ascii() || matches!(b, b'&' | b'<' | b'|') {
+            table[byte] |= SPECIAL;
+        }
+        byte += 1;
+    }
+    table
+}
+
+/// The symbol that merges with `symbol` if it comes next.
+const fn follower(symbol: u32) -> u32 {
+    match symbol {
+        0x72 => 0x6e, // rn
+        0x63 => 0x6c, // cl
+        0x76 => 0x76, // vv
+        _ => NONE,
+    }
+}
+
+/// A text as symbols, with the place of each in the text.
+///
+/// Symbols are `a`-`z` and `0`-`9` by their ASCII code and all others by their
+/// Unicode scalar value. Places are *character offsets*: the number of Unicode
+/// scalar values before the first character of a symbol. Eight bytes a symbol.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Folded {
+    symbols: Vec<u32>,
+    offsets: Vec<u32>,
+    chars: u32,
+}
+
+/// Folds `text`; see [`fold_into`] for many texts.
+///
+/// ```
+/// use leakprint::text::fold;
+///
+/// let plain = fold("The merger closes on 14 March.");
+/// let posted = fold("> Тhе m\u{200b}er-\n> gеr CLOSES &quot;on&quot; ⑭ ℳarch");
+/// assert_eq!(plain.symbols(), posted.symbols());
+/// ```
+pub fn fold(text: &str) -> Folded {
+    let mut folded = Folded::default();
+    fold_into(text, &mut folded);
+    folded
+}
+
+/// Folds `text` in place of what `folded` held, whose memory is reused.
+///
+/// Takes time and memory linear in the text: one symbol a character, except for
+/// the few characters that stand for words (at most 15 symbols).
+pub fn fold_into(text: &str, folded: &mut Folded) {
+    folded.symbols.clear();
+    folded.offsets.clear();
+    let text = &text[..text.floor_char_boundary(MAX_BYTES)];
+    folded.symbols.reserve(text.len());
+    folded.offsets.reserve(text.len());
+    let bytes = text.as_bytes();
+    // `at` counts bytes, `at - extra` characters.
+    let (mut at, mut extra) = (0, 0);
+    while let Some(&byte) = bytes.get(at) {
+        let offset = (at - extra) as u32;
+        match byte {
+            b'&' | b'<' => {
+                let found = markup::read(&bytes[at..]);
+                folded.push_char(found.character, offset);
+                at += found.length;
+            }
+            b'|' => {
+                if bar_is_letter(bytes, at) {
+                    folded.push(u32::from(b'l'), offset);
+                }
+                at += 1;
+            }
+            0x80.. => {
+                let (read, chars) = folded.push_foreign(&text[at..], offset);
+                at += read;
+                extra += read - chars;
+            }
+            _ => at += folded.push_ascii(&bytes[at..], offset),
+        }
+    }
+    folded.chars = (text.len() - extra) as u32;
+}
+
+/// Whether the `|` at `at` is a letter read wrongly, not the rule of a table.
+fn bar_is_letter(bytes: &[u8], at: usize) -> bool {
+    let touches = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || !b.is_ascii());
+    touches(bytes.get(at + 1)) || touches(at.checked_sub(1).and_then(|before| bytes.get(before)))
+}
+
+impl Folded {
+    /// The symbols in order.
+    pub fn symbols(&self) -> &[u32] {
+        &self.symbols
+    }
+
+    /// For every symbol the character offset where it begins. Never falls.
+    pub fn offsets(&self) -> &[u32] {
+        &self.offsets
+    }
+
+    /// The characters (Unicode scalar values) of the text.
+    pub fn chars(&self) -> u32 {
+        self.chars
+    }
+
+    /// The character offset of every 32nd symbol, from the first
+    /// ([`ANCHOR_STEP`]): enough to place a match, too little to give away the
+    /// length of every word.
+    pub fn anchors(&self) -> Vec<u32> {
+        self.offsets.iter().copied().step_by(ANCHOR_STEP).collect()
+    }
+
+    /// The offsets alone, without a copy.
+    pub fn into_offsets(self) -> Vec<u32> {
+        self.offsets
+    }
+
+    /// Folds ASCII up to the next special byte, at most a [`BLOCK`]; gives the
+    /// bytes read. The first byte must not be special.
+    ///
+    /// Without a branch on the kind of byte: in prose every sixth is a space, and
+    /// mispredicting those would cost more than all the rest. Each byte is
+    /// written behind the last symbol, and stays only if the count moves on.
+    fn push_ascii(&mut self, bytes: &[u8], offset: u32) -> usize {
+        // Place 0 is the last symbol so far, which the first byte may merge with.
+        let mut symbols = [0_u32; 2 * BLOCK];
+        let mut offsets = [0_u32; 2 * BLOCK];
+        let last = self.symbols.last().copied().unwrap_or_default();
+        symbols[0] = last;
+        let mut expected = follower(last);
+        let mut next = 1;
+        let mut read = 0;
+        for &byte in &bytes[..bytes.len().min(BLOCK)] {
+            let class = CLASSES[usize::from(byte)];
+            if class & SPECIAL != 0 {
+                break;
+            }
+            let symbol = class & 0xff;
+            let merges = symbol == expected;
+            let stays = symbol != 0;
+            // The masks change nothing (`next` is at most BLOCK + 1) but save the bounds check.
+            let place = (next - usize::from(merges)) & (2 * BLOCK - 1);
+            symbols[place] = if merges { class >> 16 & 0xff } else { symbol };
+            offsets[next & (2 * BLOCK - 1)] = offset + read as u32;
+            next += usize::from(stays & !merges);
+            let follower = if merges { NONE } else { class >> 8 & 0xff };
+            expected = if stays { follower } else { expected };
+            read += 1;
+        }
+        if let Some(place) = self.symbols.last_mut() {
+            *place = symbols[0];
+        }
+        self.symbols.extend_from_slice(&symbols[1..next]);
+        self.offsets.extend_from_slice(&offsets[1..next]);
+        read
+    }
+
+    /// Folds text that begins outside ASCII, up to the next longer run of ASCII or
+    /// the next special byte; gives the bytes and the characters read.
+    fn push_foreign(&mut self, text: &str, offset: u32) -> (usize, usize) {
+        /// Fewer ASCII characters than this between others are not worth a block.
+        const SHORT: usize = 8;
+        let table = Table::get();
+        let (mut read, mut chars, mut ascii) = (0, 0, 0);
+        for c in text.chars() {
+            let offset = offset + chars as u32;
+            if c.is_ascii() {
+                let class = CLASSES[c as usize & 0xff];
+                ascii += 1;
+                if class & SPECIAL != 0 || ascii > SHORT {
+                    break;
+                }
+                if class & 0xff != 0 {
+                    self.push(class & 0xff, offset);
+                }
+            } else {
+                ascii = 0;
+                self.push_symbols(table.symbols(c), offset);
+            }
+            read += c.len_utf8();
+            chars += 1;
+        }
+        (read, chars)
+    }
+
+    fn push_char(&mut self, c: char, offset: u32) {
+        if !c.is_ascii() {
+            self.push_symbols(Table::get().symbols(c), offset);
+        } else if CLASSES[c as usize] & 0xff != 0 {
+            self.push(CLASSES[c as usize] & 0xff, offset);
+        }
+    }
+
+    #[inline]
+    fn push_symbols(&mut self, symbols: Symbols<'_>, offset: u32) {
+        match symbols {
+            Symbols::One(symbol) => self.push(symbol, offset),
+            Symbols::Many(symbols) => symbols.iter().for_each(|&s| self.push(s, offset)),
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, symbol: u32, offset: u32) {
+        if let Some(last) = self.symbols.last_mut() {
+            if follower(*last) == symbol {
+                // Followers are ASCII; the mask only says so.
+                *last = CLASSES[symbol as usize & 0x7f] >> 16 & 0xff;
+                return;
+            }
+            if let Some(syllable) = compose(*last, symbol) {
+                *last = syllable;
+                return;
+            }
+        }
+        self.symbols.push(symbol);
+        self.offsets.push(offset);
+    }
+}
+
+/// Hangul composition (The Unicode Standard, section 3.12): leading consonant
+/// and vowel, or such a syllable and a trailing consonant.
+#[inline]
+fn compose(last: u32, next: u32) -> Option<u32> {
+    const SYLLABLES: std::ops::Range<u32> = 0xac00..0xd7a4;
+    const TRAILS: u32 = 28;
+    match next {
+        0x1161..=0x1175 if (0x1100..=0x1112).contains(&last) => {
+            Some(SYLLABLES.start + ((last - 0x1100) * 21 + (next - 0x1161)) * TRAILS)
+        }
+        0x11a8..=0x11c2
+            if SYLLABLES.contains(&last) && (last - SYLLABLES.start).is_multiple_of(TRAILS) =>
+        {
+            Some(last + next - 0x11a7)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,278 @@
+//! Prints of a text: keyed hashes of character grams, thinned by winnowing.
+//!
+//! A gram is [`GRAM_LEN`] neighbouring symbols of the folded text. It is hashed
+//! by a cyclic polynomial (Cohen, "Recursive hashing functions for n-grams",
+//! 1997) over a secret table, which rolls from one gram to the next in constant
+//! time. [Winnowing](Sampling::Winnow) (Schleimer, Wilkerson and Aiken, "Winnowing:
+//! local algorithms for document fingerprinting", 2003) then keeps the smallest
+//! hash of every window of neighbouring grams, and only what is kept goes
+//! through AES-128 to become the stored print: the polynomial is linear, so that
+//! a few of its values would give away the table.
+
+use aes::Aes128;
+use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
+use serde::{Deserialize, Serialize};
+
+/// The symbols of a gram.
+pub const GRAM_LEN: usize = 12;
+
+/// The largest window that [`Sampling::Winnow`] takes.
+pub const MAX_WINDOW: usize = 256;
+
+/// Grams hashed at a time: all buffers together stay in the first-level cache.
+const CHUNK: usize = 512;
+
+/// Blocks that the cipher gets at a time, to keep its pipeline full.
+const BATCH: usize = 64;
+
+/// The low bits of a winnowing key: the gram's place in the buffer.
+const PLACE: u64 = 0xffff;
+
+/// One gram of a text: its print and its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Gram {
+    /// The keyed hash of the gram's symbols.
+    pub print: u64,
+    /// The place of its first symbol among the symbols of the text.
+    pub at: u32,
+}
+
+/// Which grams of a text become prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampling {
+    /// Every one.
+    All,
+    /// The one with the smallest hash in every window of so many neighbouring
+    /// grams; of equal ones the last.
+    ///
+    /// Two texts that share `window + GRAM_LEN - 1` symbols in a row share a
+    /// print, and a text with any gram has a print. About `2 / (window + 1)` of
+    /// the grams are kept; in a text of one repeated symbol all are equal, and
+    /// all are kept. What a window keeps, every smaller window keeps too: texts
+    /// sampled differently can be compared. 0 counts as 1, which is [`All`](Self::All),
+    /// and more than [`MAX_WINDOW`] as that.
+    Winnow(u32),
+}
+
+/// The secrets behind the prints: a table for the rolling hash and a cipher key,
+/// both derived from one seed.
+#[derive(Clone)]
+pub struct GramKey {
+    /// The values of the symbols below 128.
+    table: Box<[u64; 128]>,
+    /// What makes the values of all others.
+    mix: [u64; 3],
+    cipher: Aes128,
+}
+
+impl GramKey {
+    /// Derives everything from `seed` with BLAKE3. About two microseconds.
+    pub fn new(seed: &[u8; 32]) -> Self {
+        let mut stream = blake3::Hasher::new_derive_key("leakprint text grams, recipe 1")
+            .update(seed)
+            .finalize_xof();
+        let mut word = || {
+            let mut bytes = [0; 8];
+            stream.fill(&mut bytes);
+            u64::from_le_bytes(bytes)
+        };
+        let mut table = Box::new([0; 128]);
+        table.fill_with(&mut word);
+        // Odd factors multiply without loss.
+        let mix = [word(), word() | 1, word() | 1];
+        let key = u128::from(word()) | u128::from(word()) << 64;
+        Self {
+            table,
+            mix,
+            cipher: Aes128::new(&Array(key.to_le_bytes())),
+        }
+    }
+
+    /// The secret value of a symbol.
+    #[inline]
+    fn value(&self, symbol: u32) -> u64 {
+        match self.table.get(symbol as usize) {
+            Some(&value) => value,
+            None => {
+                let x = (u64::from(symbol) ^ self.mix[0]).wrapping_mul(self.mix[1]);
+                let x = (x ^ x >> 32).wrapping_mul(self.mix[2]);
+                let x = (x ^ x >> 29).wrapping_mul(self.mix[1]);
+                x ^ x >> 32
+            }
+        }
+    }
+
+    /// Turns rolling hashes into prints: the first eight bytes of the encrypted
+    /// block of hash and zeros.
+    fn seal(&self, grams: &mut [Gram]) {
+        let mut blocks = [Array([0; 16]); BATCH];
+        for batch in grams.chunks_mut(BATCH) {
+            let blocks = &mut blocks[..batch.len()];
+            for (block, gram) in blocks.iter_mut().zip(&*batch) {
+                *block = Array(u128::from(gram.print).to_le_bytes());
+            }
+            self.cipher.encrypt_blocks(blocks);
+            for (block, gram) in blocks.iter().zip(batch) {
+                gram.print = u128::from_le_bytes(block.0) as u64;
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for GramKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GramKey").finish_non_exhaustive()
+    }
+}
+
+/// The grams of a folded text, by place; none if it has fewer than [`GRAM_LEN`] symbols.
+///
+/// ```
+/// use leakprint::text::{GramKey, Sampling, fold, grams};
+///
+/// let key = GramKey::new(&[7; 32]);
+/// let leak = fold("Revenue fell by nine percent before the audit, and nobody was told.");
+/// let post = fold("They write: revenue fell by NINE per-cent before the audit...");
+/// let leak = grams(leak.symbols(), &key, Sampling::Winnow(8));
+/// let post = grams(post.symbols(), &key, Sampling::Winnow(8));
+/// assert!(post.iter().any(|p| leak.iter().any(|l| l.print == p.print)));
+/// ```
+pub fn grams(symbols: &[u32], key: &GramKey, sampling: Sampling) -> Vec<Gram> {
+    let mut out = Vec::new();
+    grams_into(symbols, key, sampling, &mut out);
+    out
+}
+
+/// As [`grams`], in place of what `out` held, whose memory is reused.
+pub fn grams_into(symbols: &[u32], key: &GramKey, sampling: Sampling, out: &mut Vec<Gram>) {
+    out.clear();
+    let Some(last) = symbols.len().checked_sub(GRAM_LEN) else {
+        return;
+    };
+    let window = match sampling {
+        Sampling::All => 1,
+        Sampling::Winnow(window) => (window as usize).clamp(1, MAX_WINDOW).min(last + 1),
+    };
+    out.reserve(2 * (last + 1) / (window + 1));
+    let hashes = Hashes { symbols, key };
+    match window {
+        1 => all(hashes, out),
+        _ => winnow(hashes, window, out),
+    }
+    key.seal(out);
+}
+
+/// The rolling hashes of the grams that are left, a chunk at a time.
+struct Hashes<'a> {
+    /// From the first symbol of the next gram on.
+    symbols: &'a [u32],
+    key: &'a GramKey,
+}
+
+impl Hashes<'_> {
+    /// Writes the next hashes, at most [`CHUNK`]; gives their number, 0 at the end.
+    ///
+    /// The hash of symbols `s[0]..s[11]` is the exclusive or of their values, each
+    /// rotated left once for every symbol after it.
+    fn fill(&mut self, hashes: &mut [u64]) -> usize {
+        let grams = (self.symbols.len() + 1).saturating_sub(GRAM_LEN);
+        let count = hashes.len().min(CHUNK).min(grams);
+        if count == 0 {
+            return 0;
+        }
+        let mut values = [0; CHUNK + GRAM_LEN - 1];
+        let values = &mut values[..count + GRAM_LEN - 1];
+        for (value, &symbol) in values.iter_mut().zip(self.symbols) {
+            *value = self.key.value(symbol);
+        }
+        let (first, rest) = values.split_at(GRAM_LEN);
+        let mut hash = first.iter().fold(0, |hash: u64, v| hash.rotate_left(1) ^ v);
+        hashes[0] = hash;
+        let pairs = rest.iter().zip(&*values);
+        for (slot, (enters, leaves)) in hashes[1..count].iter_mut().zip(pairs) {
+            hash = hash.rotate_left(1) ^ leaves.rotate_left(GRAM_LEN as u32) ^ enters;
+            *slot = hash;
+        }
+        self.symbols = &self.symbols[count..];
+        count
+    }
+}
+
+fn all(mut hashes: Hashes<'_>, out: &mut Vec<Gram>) {
+    let mut chunk = [0; CHUNK];
+    loop {
+        let count = hashes.fill(&mut chunk);
+        if count == 0 {
+            return;
+        }
+        let base = out.len() as u32;
+        out.extend((base..).zip(&chunk[..count]).map(|(at, &print)| Gram { print, at }));
+    }
+}
+
+/// Keeps the smallest hash of every `window` neighbours, of 2 to [`MAX_WINDOW`]
+/// and at most as many as there are.
+///
+/// Hashes are compared by their upper 48 bits; the lower ones make way for the
+/// place, counted down, so that one minimum of integers finds the place too and
+/// prefers the last of equals.
+fn winnow(mut hashes: Hashes<'_>, window: usize, out: &mut Vec<Gram>) {
+    const { assert!(CHUNK >= MAX_WINDOW && CHUNK + MAX_WINDOW < PLACE as usize) };
+    let mut chunk = [0; CHUNK + MAX_WINDOW];
+    let mut keys = [0; CHUNK + MAX_WINDOW];
+    let mut kept = [0_u16; CHUNK + 1];
+    // The buffer begins with the hashes of the last window but its first, from gram `base` on.
+    let (mut base, mut held) = (0, 0);
+    let mut last = None;
+    loop {
+        let fresh = hashes.fill(&mut chunk[held..held + CHUNK]);
+        if fresh == 0 {
+            return;
+        }
+        let count = held + fresh;
+        let windows = count + 1 - window;
+        for ((key, hash), place) in keys.iter_mut().zip(&chunk[..count]).zip((0..=PLACE).rev()) {
+            *key = hash & !PLACE | place;
+        }
+        match window {
+            8 => minima::<8>(&mut keys[..count], 8),
+            16 => minima::<16>(&mut keys[..count], 16),
+            _ => minima::<0>(&mut keys[..count], window),
+        }
+        // Most neighbouring windows share their minimum, at no foreseeable
+        // rhythm: write every place, and move on only from a new one.
+        let mut found = 0;
+        let mut previous = last
+            .and_then(|gram: usize| gram.checked_sub(base))
+            .map_or(u16::MAX, |place| place as u16);
+        for key in &keys[..windows] {
+            let place = (PLACE - (key & PLACE)) as u16;
+            kept[found] = place;
+            found += usize::from(place != previous);
+            previous = place;
+        }
+        out.extend(kept[..found].iter().map(|&place| Gram {
+            print: chunk[usize::from(place)],
+            at: (base + usize::from(place)) as u32,
+        }));
+        last = Some(base + usize::from(previous));
+        chunk.copy_within(windows..count, 0);
+        held = window - 1;
+        base += windows;
+    }
+}
+
+/// Replaces every key by the smallest of the `window` keys from it on, as far as
+/// there are so many. `WINDOW` is `window` where the compiler should know it.
+fn minima<const WINDOW: usize>(keys: &mut [u64], window: usize) {
+    let window = if WINDOW == 0 { window } else { WINDOW };
+    // Minima over 2, 4, 8... keys, then over two such spans that overlap.
+    let mut span = 1;
+    while span < window {
+        let step = span.min(window - span);
+        for i in 0..keys.len() - step {
+            keys[i] = keys[i].min(keys[i + step]);
+        }
+        span += step;
+    }
+}

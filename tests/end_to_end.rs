@@ -1,0 +1,330 @@
+//! From bytes to matches, through an index in memory, on media that the tests make.
+
+use std::io::Cursor;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::{self, FilterType};
+use image::{ImageFormat, Rgb, RgbImage};
+use leakprint::{
+    Dihedral, ErrorKind, Evidence, Executor, Fingerprint, Fingerprinter, Index, IndexWriter, Key,
+    Limits, Match, MatchOptions, Matcher, Strength,
+};
+
+const MEMO: &str = "The winter slate moves by six weeks. Lighthouse opens on the second Friday of \
+    February in fourteen territories, with no press screening before the Wednesday. The trailer \
+    that tested at seventy-one will be replaced by the one with the storm, even though it gives \
+    away the boat. Streaming follows after thirty-two days, not forty-five as the exhibitors \
+    were told, and the reserve for awards is spent only after the nominations are out.";
+
+const OTHER: &str = "Rain is expected along the coast until Thursday, with gusts near the capes and \
+    a cold front from the west. Ferries run on the summer timetable, except for the night boat, \
+    which is cancelled. Visitors should bring warm clothes and check the notices at the pier.";
+
+const FOOTER: &str = "This message and any attachments are confidential and intended solely for the \
+    addressee; if you have received it in error please notify the sender and delete it at once.";
+
+/// A picture with structure at every scale, different for every seed.
+fn picture(seed: u32) -> RgbImage {
+    let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
+    let mut random = move |below: u32| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        (state >> 8) % below
+    };
+    let discs: Vec<_> = (0..16)
+        .map(|_| (random(480), random(320), 12 + random(90), random(256)))
+        .collect();
+    RgbImage::from_fn(480, 320, |x, y| {
+        let mut grey = 40 + (x + y) / 6;
+        for &(cx, cy, r, level) in &discs {
+            if x.abs_diff(cx).pow(2) + y.abs_diff(cy).pow(2) < r * r {
+                grey = level;
+            }
+        }
+        Rgb([grey.min(255) as u8, (grey / 2 + 50).min(255) as u8, 90])
+    })
+}
+
+fn png(picture: &RgbImage) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+fn jpeg(picture: &RgbImage, quality: u8) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, quality)
+        .encode_image(picture)
+        .unwrap();
+    bytes
+}
+
+fn fingerprinter() -> Fingerprinter {
+    Fingerprinter::builder()
+        .key(Key::from_bytes([7; 32]))
+        .build()
+        .unwrap()
+}
+
+fn leak() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("a.png", png(&picture(1))),
+        ("b.jpg", jpeg(&picture(2), 90)),
+        ("memo.txt", format!("{MEMO}\n\n{FOOTER}").into_bytes()),
+        ("other.txt", format!("{OTHER}\n\n{FOOTER}").into_bytes()),
+    ]
+}
+
+fn index(stored_key: bool) -> Index {
+    let fingerprinter = fingerprinter();
+    let key = stored_key.then(|| fingerprinter.key().clone());
+    let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), key);
+    writer
+        .ignore(&fingerprinter.fingerprint_text(FOOTER).unwrap())
+        .unwrap();
+    for (name, bytes) in leak() {
+        let print = fingerprinter.fingerprint(&bytes, Some(name)).unwrap();
+        writer.add(name, &print).unwrap();
+    }
+    Index::from_bytes(writer.to_bytes(&Executor::serial()).unwrap()).unwrap()
+}
+
+fn matcher() -> Matcher {
+    Matcher::new(index(true)).unwrap()
+}
+
+fn items(matches: &[Match]) -> Vec<&str> {
+    matches.iter().map(|m| m.item.as_str()).collect()
+}
+
+#[test]
+fn identical_files_are_certain() {
+    let matcher = matcher();
+    for (name, bytes) in leak() {
+        let matches = matcher.find_media(&bytes, Some(name)).unwrap();
+        assert_eq!(matches[0].item, name);
+        assert_eq!(matches[0].strength, Strength::Certain);
+        assert!(matches!(matches[0].evidence[0], Evidence::Bytes { .. }));
+        assert_eq!(items(&matches), [name]);
+    }
+}
+
+#[test]
+fn pixels_survive_another_lossless_format() {
+    let mut bmp = Cursor::new(Vec::new());
+    picture(1).write_to(&mut bmp, ImageFormat::Bmp).unwrap();
+    let matches = matcher().find_media(bmp.get_ref(), None).unwrap();
+    assert_eq!(items(&matches), ["a.png"]);
+    assert!(matches!(matches[0].evidence[0], Evidence::Pixels { .. }));
+}
+
+#[test]
+fn pictures_are_found_turned_mirrored_inverted_small_and_recompressed() {
+    let matcher = matcher();
+    let a = picture(1);
+    let mut inverted = a.clone();
+    imageops::invert(&mut inverted);
+    let cases = [
+        (a.clone(), Dihedral::Identity, false),
+        (imageops::resize(&a, 300, 200, FilterType::Triangle), Dihedral::Identity, false),
+        (imageops::rotate90(&a), Dihedral::Rotate90, false),
+        (imageops::rotate180(&a), Dihedral::Rotate180, false),
+        (imageops::rotate270(&a), Dihedral::Rotate270, false),
+        (imageops::flip_horizontal(&a), Dihedral::FlipHorizontal, false),
+        (imageops::flip_vertical(&a), Dihedral::FlipVertical, false),
+        (imageops::rotate90(&imageops::flip_vertical(&a)), Dihedral::Transpose, false),
+        (imageops::rotate270(&imageops::flip_vertical(&a)), Dihedral::Transverse, false),
+        (inverted.clone(), Dihedral::Identity, true),
+        (imageops::rotate90(&inverted), Dihedral::Rotate90, true),
+    ];
+    for (case, (picture, expected, expected_inverted)) in cases.iter().enumerate() {
+        let matches = matcher.find_media(&jpeg(picture, 60), None).unwrap();
+        assert_eq!(items(&matches), ["a.png"], "case {case}");
+        let Evidence::Image { transform, inverted, .. } = matches[0].evidence[0] else {
+            panic!("case {case}: {:?}", matches[0].evidence);
+        };
+        assert_eq!((transform, inverted), (*expected, *expected_inverted), "case {case}");
+    }
+}
+
+#[test]
+fn unrelated_and_featureless_pictures_match_nothing() {
+    let matcher = matcher();
+    for seed in 100..140 {
+        assert!(matcher.find_media(&jpeg(&picture(seed), 80), None).unwrap().is_empty());
+    }
+    let blank = RgbImage::from_pixel(480, 320, Rgb([255, 255, 255]));
+    assert!(matcher.find_media(&png(&blank), None).unwrap().is_empty());
+}
+
+#[test]
+fn a_quotation_is_found_with_its_place_on_both_sides() {
+    let quote = "The trailer that tested at seventy-one will be replaced by the one with the storm, \
+                 even though it gives away the boat.";
+    let before = "Voilà ce qu'ils écrivent: ";
+    let matches = matcher().find_text(&format!("{before}{quote} – lol")).unwrap();
+    assert_eq!(items(&matches), ["memo.txt"]);
+    let Evidence::Text { covered, query_span, item_span, .. } = matches[0].evidence[0] else {
+        panic!("{:?}", matches[0]);
+    };
+    let letters = quote.chars().filter(|c| c.is_alphanumeric()).count() as u32;
+    assert!(covered > letters - 16 && covered <= letters, "{covered} of {letters}");
+    let close = |a: u32, b: usize, by: u32| a.abs_diff(b as u32) <= by;
+    let start = before.chars().count();
+    assert!(close(query_span[0], start, 10), "{query_span:?}");
+    assert!(close(query_span[1], start + quote.len(), 10), "{query_span:?}");
+    let at = MEMO.find(quote).unwrap();
+    assert!(close(item_span[0], at, 14) && close(item_span[1], at + quote.len(), 14));
+}
+
+#[test]
+fn disguised_text_is_found() {
+    let matcher = matcher();
+    let part = &MEMO[..240];
+    let spaced: String = part.chars().flat_map(|c| [c, ' ']).collect();
+    let wrapped: String = part.split(' ').map(|w| format!("{w}\n> ")).collect();
+    for (how, text) in [
+        ("capitals", part.to_uppercase()),
+        ("spaced out", spaced),
+        ("quoted and wrapped", wrapped),
+        ("zero-width", part.replace('e', "e\u{200b}")),
+        ("Cyrillic look-alikes", part.replace('a', "\u{430}").replace('o', "\u{43e}")),
+        ("combining marks", part.replace('i', "i\u{301}")),
+        ("no punctuation", part.replace(|c: char| !c.is_alphanumeric(), "")),
+        ("digits for letters", part.replace('o', "0").replace('l', "1")),
+    ] {
+        assert_eq!(items(&matcher.find_text(&text).unwrap()), ["memo.txt"], "{how}");
+    }
+}
+
+#[test]
+fn what_is_ignored_accuses_nobody() {
+    let matcher = matcher();
+    assert!(matcher.find_text(FOOTER).unwrap().is_empty());
+    let innocent = format!("See you at the pier on Sunday, bring the kite.\n\n{FOOTER}");
+    assert!(matcher.find_text(&innocent).unwrap().is_empty());
+}
+
+#[test]
+fn a_short_quotation_stays_below_the_floor_unless_policy_says_otherwise() {
+    let quote = "\"no press screening before the Wednesday\", the memo says";
+    assert!(matcher().find_text(quote).unwrap().is_empty());
+    let mut options = MatchOptions::default();
+    options.text_floor = 24;
+    let strict = matcher().with_options(options);
+    assert_eq!(items(&strict.find_text(quote).unwrap()), ["memo.txt"]);
+}
+
+#[test]
+fn batches_and_streams_equal_single_finds_for_any_number_of_threads() {
+    let matcher = matcher();
+    let mut inputs: Vec<Vec<u8>> = leak().into_iter().map(|(_, bytes)| bytes).collect();
+    inputs.push(jpeg(&imageops::flip_horizontal(&picture(2)), 50));
+    inputs.push(MEMO[50..200].into());
+    inputs.push(b"nothing of interest in here".to_vec());
+    inputs.push(Vec::new());
+    let expected: Vec<_> = inputs
+        .iter()
+        .map(|bytes| matcher.find_media(bytes, None).map_err(|e| e.kind()))
+        .collect();
+    assert_eq!(*expected.last().unwrap(), Err(ErrorKind::Empty));
+    let prints: Vec<Fingerprint> = inputs
+        .iter()
+        .filter_map(|bytes| matcher.fingerprinter().fingerprint(bytes, None).ok())
+        .collect();
+    for threads in 1..=4 {
+        let exec = Executor::with_threads(threads).unwrap();
+        let batch: Vec<_> = matcher
+            .find_batch(&prints, &exec)
+            .into_iter()
+            .map(|result| result.map_err(|e| e.kind()))
+            .collect();
+        assert_eq!(batch, expected[..prints.len()]);
+        let mut streamed = Vec::new();
+        matcher
+            .find_stream(
+                inputs.iter(),
+                3,
+                &exec,
+                |fingerprinter, bytes| fingerprinter.fingerprint(bytes, None),
+                |bytes, result| {
+                    let at = streamed.len();
+                    assert_eq!(*bytes, inputs[at]);
+                    streamed.push(result.map(|(_, matches)| matches).map_err(|e| e.kind()));
+                    Ok::<(), ()>(())
+                },
+            )
+            .unwrap();
+        assert_eq!(streamed, expected);
+    }
+}
+
+#[test]
+fn a_fingerprint_survives_serialisation() {
+    let matcher = matcher();
+    let print = matcher
+        .fingerprinter()
+        .fingerprint(&jpeg(&picture(1), 70), None)
+        .unwrap();
+    let json = serde_json::to_string(&print).unwrap();
+    let back: Fingerprint = serde_json::from_str(&json).unwrap();
+    assert_eq!(back, print);
+    assert_eq!(matcher.find(&back).unwrap(), matcher.find(&print).unwrap());
+    // A text's exact offsets stay behind; the passage is found all the same.
+    let print = matcher.fingerprinter().fingerprint_text(MEMO).unwrap();
+    let json = serde_json::to_string(&print).unwrap();
+    assert!(!json.contains("Lighthouse"));
+    let back: Fingerprint = serde_json::from_str(&json).unwrap();
+    assert_eq!(items(&matcher.find(&back).unwrap()), ["memo.txt"]);
+}
+
+#[test]
+fn keys_and_recipes_do_not_mix() {
+    let other = Key::from_bytes([8; 32]);
+    let error = Matcher::new(index(false)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Recipe);
+    let error = Matcher::with_key(index(false), other.clone()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Recipe);
+    let apart = Matcher::with_key(index(false), Key::from_bytes([7; 32])).unwrap();
+    assert_eq!(items(&apart.find_text(MEMO).unwrap()), ["memo.txt"]);
+    let foreign = Fingerprinter::builder().key(other).build().unwrap();
+    let print = foreign.fingerprint_text(MEMO).unwrap();
+    assert_eq!(apart.find(&print).unwrap_err().kind(), ErrorKind::Recipe);
+}
+
+#[test]
+fn a_limit_is_named_with_its_value() {
+    let mut limits = Limits::default();
+    limits.pixels = 1000;
+    let matcher = matcher().with_limits(limits);
+    let error = matcher.find_media(&png(&picture(1)), None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    assert!(error.to_string().contains("pixels = 1000"), "{error}");
+    assert!(error.to_string().contains("480 x 320"), "{error}");
+}
+
+#[test]
+fn explain_agrees_with_find() {
+    let matcher = matcher();
+    for (bytes, item) in [
+        (jpeg(&picture(1), 40), "a.png"),
+        (jpeg(&picture(9), 40), "a.png"),
+        (MEMO[..200].into(), "memo.txt"),
+        (OTHER[..200].into(), "memo.txt"),
+    ] {
+        let print = matcher.fingerprinter().fingerprint(&bytes, None).unwrap();
+        let found = matcher.find(&print).unwrap();
+        let score = found.iter().find(|m| m.item == item).map_or(0.0, |m| m.score);
+        let explained = matcher.explain(item, &print).unwrap();
+        if score > 0.0 {
+            assert!((explained.score - score).abs() < 1e-9);
+            assert!(explained.stages.iter().any(|s| s.passed));
+        } else {
+            assert!(explained.score < Strength::Strong.min_score());
+        }
+    }
+    let print = matcher.fingerprinter().fingerprint_text(MEMO).unwrap();
+    let error = matcher.explain("no such item", &print).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+}
