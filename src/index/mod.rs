@@ -42,7 +42,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use zerocopy::{FromBytes, Immutable};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Key, KeyId, Recipe};

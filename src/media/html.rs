@@ -189,14 +189,16 @@ impl State {
             self.hidden = false;
         }
         match name {
-            "td" | "th" => self.gap = self.gap.max(Gap::Cell),
             "pre" | "listing" => {
                 self.gap = Gap::Line;
                 self.pre = depth(self.pre);
             }
             "template" => self.templates = depth(self.templates),
             "svg" | "math" if !(start && tag.self_closing) => self.foreign = depth(self.foreign),
-            "img" if start && self.templates == 0 => {
+            // Nothing in a template is shown, not even its line ends.
+            _ if self.templates > 0 => {}
+            "td" | "th" => self.gap = self.gap.max(Gap::Cell),
+            "img" if start => {
                 let source = tag
                     .attrs
                     .iter()

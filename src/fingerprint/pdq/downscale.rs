@@ -345,7 +345,31 @@ impl ColumnBox {
 
     /// After the last row: the outputs that are still due, one a call.
     fn drain(&mut self, out: &mut [f32]) -> bool {
-        if self.right + 1 - self.window.ahead ... 
+        if self.left + self.window.size + 1 >= self.window.length + self.window.ahead {
+            return false;
+        }
+        let place = self.left % self.window.size * self.width;
+        self.left += 1;
+        for (sum, &old) in self.sums.iter_mut().zip(&self.ring[place..place + self.width]) {
+            *sum -= old;
+        }
+        self.put_out(out);
         true
+    }
+
+    fn put_out(&self, out: &mut [f32]) {
+        let count = (self.right - self.left) as f32;
+        for (out, &sum) in out.iter_mut().zip(&self.sums) {
+            *out = sum / count;
+        }
+    }
+}
+
+/// The steady state of a [`ColumnBox`]: a row comes, the oldest goes, one falls due.
+fn slide(sums: &mut [f32], row: &[f32], ring: &mut [f32], out: &mut [f32], count: f32) {
+    for (((sum, &new), old), out) in sums.iter_mut().zip(row).zip(ring).zip(out) {
+        *sum = *sum + new - *old;
+        *old = new;
+        *out = *sum / count;
     }
 }

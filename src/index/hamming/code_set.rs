@@ -2,12 +2,12 @@
 
 use crate::arch::Planes;
 use crate::code::Code256;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 use super::HammingIndex;
 
 /// The words to which a plane is padded: 64 bytes, a cache line.
-pub(in crate::index) const PLANE_ALIGN: usize = 8;
+const PLANE_ALIGN: usize = 8;
 
 /// The words that a plane of `codes` codes takes, padding included.
 pub(in crate::index) fn plane_words(codes: usize) -> Option<usize> {
@@ -29,7 +29,7 @@ impl CodeSet {
     /// A set of the codes in the order given; the first has number 0.
     ///
     /// # Errors
-    /// [`Limit`](ErrorKind::Limit) from 2^32 codes on.
+    /// [`Limit`](crate::ErrorKind::Limit) from 2^32 codes on.
     pub fn from_codes<I>(codes: I) -> Result<Self>
     where
         I: IntoIterator<Item = Code256>,
@@ -42,8 +42,8 @@ impl CodeSet {
     /// [`Code256::to_le_bytes`] writes them.
     ///
     /// # Errors
-    /// [`Malformed`](ErrorKind::Malformed) unless the length is a multiple of 32,
-    /// [`Limit`](ErrorKind::Limit) from 2^32 codes on.
+    /// [`Malformed`](crate::ErrorKind::Malformed) unless the length is a multiple of 32,
+    /// [`Limit`](crate::ErrorKind::Limit) from 2^32 codes on.
     pub fn from_records(records: &[u8]) -> Result<Self> {
         let (records, rest) = records.as_chunks::<32>();
         if !rest.is_empty() {

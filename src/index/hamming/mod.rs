@@ -35,7 +35,7 @@ use crate::exec::Executor;
 pub use crate::arch::{Backend, CodeHit};
 pub use code_set::CodeSet;
 
-pub(super) use code_set::{PLANE_ALIGN, plane_words};
+pub(super) use code_set::plane_words;
 
 /// The way in which codes are searched. All engines give equal results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

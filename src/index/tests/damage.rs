@@ -1,0 +1,233 @@
+//! Files that are cut short, changed or made up: a typed error, never a panic.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::ErrorKind;
+use crate::index::layout::{Extent, FRAME_LEN, Layout, Section};
+use crate::index::{DigestHit, ItemId, PartId};
+
+fn sample_bytes() -> Vec<u8> {
+    sample().to_bytes(&Executor::serial()).unwrap()
+}
+
+/// Calls everything that reads the file and takes whatever comes.
+fn exercise(index: &Index) {
+    let exec = Executor::serial();
+    let _ = index.verify(&exec);
+    let _ = (index.info(), index.key());
+    for i in 0..8 {
+        let _ = index.item_name(ItemId(i));
+        let _ = index.item_parts(ItemId(i)).map(Iterator::count);
+        let _ = index.part(PartId(i));
+        let _ = index.part_item(PartId(i));
+        for symbol in [0, 1, 31, 32, 70, u32::MAX] {
+            let _ = index.char_offset(PartId(i), symbol);
+        }
+        let _ = index.pictures().get(i);
+        let _ = index.pictures().of_part(PartId(i));
+    }
+    for name in ["", "a.png", "mail.eml", "zz"] {
+        let _ = index.item_by_name(name);
+    }
+    for name in ["attachment:1", "attachment:2", ""] {
+        let digest = Digest::of_bytes(name.as_bytes());
+        let _: Vec<crate::Result<DigestHit>> = index.digests().find(&digest).collect();
+    }
+    let queries = [Code256::default(), Code256([u64::MAX; 4])];
+    for radius in [31, 256] {
+        let _ = index.pictures().search_pdq(&queries, radius, &exec);
+        let _ = index.pictures().search_gradient(&queries, radius, &exec);
+    }
+    let prints: Vec<u64> = (0..70_u64)
+        .map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+        .collect();
+    for &print in &prints {
+        if let Ok(Some(list)) = index.grams().get(print) {
+            let _ = (list.len(), list.document_frequency(), list.iter().count());
+        }
+    }
+    let mut hits = Vec::new();
+    let _ = index.grams().lookup_batch(&prints, &mut hits);
+}
+
+/// The checksums made to hold again, as somebody with ill intent would.
+fn forge(bytes: &mut [u8], layout: &Layout) {
+    let extents = Section::ALL.map(|section| {
+        let extent = layout.extent(section);
+        Extent {
+            checksum: *blake3::hash(&bytes[extent.range()]).as_bytes(),
+            ..extent
+        }
+    });
+    bytes[..FRAME_LEN].copy_from_slice(&Layout::new(extents).to_bytes());
+}
+
+#[test]
+fn every_single_changed_bit_is_found() {
+    let mut bytes = sample_bytes();
+    let exec = Executor::serial();
+    for at in 0..bytes.len() {
+        for bit in 0..8 {
+            bytes[at] ^= 1 << bit;
+            let found = Index::from_bytes(&bytes).and_then(|index| {
+                assert!(at >= FRAME_LEN, "byte {at} bit {bit} of the header passed");
+                index.verify(&exec)
+            });
+            let kind = found.expect_err("a changed bit passed").kind();
+            let expected = if at < 12 {
+                ErrorKind::Version
+            } else {
+                ErrorKind::Corrupt
+            };
+            assert_eq!(kind, expected, "byte {at} bit {bit}");
+            bytes[at] ^= 1 << bit;
+        }
+    }
+    Index::from_bytes(&bytes).unwrap().verify(&exec).unwrap();
+}
+
+#[test]
+fn every_truncated_or_longer_file_is_refused_at_opening() {
+    let mut bytes = sample_bytes();
+    for len in 0..bytes.len() {
+        let kind = Index::from_bytes(&bytes[..len]).unwrap_err().kind();
+        let expected = if len == 0 {
+            ErrorKind::Version
+        } else {
+            ErrorKind::Corrupt
+        };
+        assert_eq!(kind, expected, "{len} bytes");
+    }
+    bytes.push(0);
+    let error = Index::from_bytes(&bytes).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn what_is_no_index_is_called_so() {
+    for bytes in [&b"PNG"[..], b"\x89PNG\r\n\x1a\n", &[0; 4096]] {
+        let error = Index::from_bytes(bytes).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Version);
+        assert!(error.message().contains("no leakprint index"), "{error}");
+    }
+    let mut newer = sample_bytes();
+    newer[8] = 2;
+    let error = Index::from_bytes(newer).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Version);
+    assert!(error.message().contains("version 2"), "{error}");
+}
+
+/// Values that only a forger could have written, and the section that is blamed.
+#[test]
+fn forged_content_is_found_by_its_structure() {
+    let original = sample_bytes();
+    let layout = Layout::read(&original).unwrap();
+    let u32_at = |section, i: usize| layout.extent(section).start + 4 * i;
+    let start = |section| layout.extent(section).start;
+    // (byte, new value, where the error must be)
+    let cases = [
+        (start(Section::Items) + 12, 1, "items"),
+        (start(Section::Items) + 8, 200, "strings"),
+        (start(Section::ItemOrder), 1, "item_order"),
+        (start(Section::Parts) + 24, 1, "parts"),
+        (start(Section::Parts) + 36, 0, "parts"),
+        (u32_at(Section::Anchors, 1), 255, "anchors"),
+        (start(Section::Digests), 255, "digests"),
+        (start(Section::DigestRefs) + 4, 4, "digest_refs"),
+        (start(Section::Pictures) + 32, 4, "pictures"),
+        (layout.extent(Section::PdqPlanes).end - 1, 1, "pdq_planes"),
+        (layout.extent(Section::GradientPlanes).end - 1, 1, "gradient_planes"),
+        (u32_at(Section::GramDirectory, 3), 255, "gram_directory"),
+        (start(Section::GramKeys) + 7, 255, "gram_keys"),
+        (u32_at(Section::GramLists, 1), 200, "gram_lists"),
+        (start(Section::GramWeights), 5, "gram_weights"),
+        (start(Section::PostingParts), 9, "posting_parts"),
+        (start(Section::PostingPlaces) + 3, 255, "posting_places"),
+    ];
+    for (at, value, section) in cases {
+        let mut bytes = original.clone();
+        assert_ne!(bytes[at], value, "{section}");
+        bytes[at] = value;
+        forge(&mut bytes, &layout);
+        let index = Index::from_bytes(&bytes).unwrap();
+        let error = index.verify(&Executor::serial()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(
+            error.message().contains(&format!("section {section}:")),
+            "byte {at} of {section}: {error}"
+        );
+        exercise(&index);
+    }
+}
+
+#[test]
+fn a_forged_meta_section_is_refused_at_opening() {
+    let original = sample_bytes();
+    let layout = Layout::read(&original).unwrap();
+    let meta = layout.extent(Section::Meta).start;
+    for (at, kind) in [
+        (0, ErrorKind::Recipe),
+        (4, ErrorKind::Corrupt),
+        (8, ErrorKind::Corrupt),
+        (16, ErrorKind::Corrupt),
+        (20, ErrorKind::Corrupt),
+        (23, ErrorKind::Corrupt),
+        (24, ErrorKind::Corrupt),
+        (28, ErrorKind::Corrupt),
+        (32, ErrorKind::Corrupt),
+        (36, ErrorKind::Corrupt),
+        (40, ErrorKind::Corrupt),
+        (44, ErrorKind::Corrupt),
+        (52, ErrorKind::Corrupt),
+        (56, ErrorKind::Corrupt),
+        (127, ErrorKind::Corrupt),
+    ] {
+        let mut bytes = original.clone();
+        bytes[meta + at] ^= 0xC5;
+        forge(&mut bytes, &layout);
+        let error = Index::from_bytes(&bytes).unwrap_err();
+        assert_eq!(error.kind(), kind, "byte {at}: {error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn random_damage_never_panics(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40),
+        forged: bool,
+        first in FRAME_LEN..FRAME_LEN + 200,
+    ) {
+        let mut bytes = sample_bytes();
+        let layout = Layout::read(&bytes).unwrap();
+        for (at, value) in changes {
+            let at = first + at.index(bytes.len() - first);
+            bytes[at] = value;
+        }
+        if forged {
+            forge(&mut bytes, &layout);
+        }
+        if let Ok(index) = Index::from_bytes(&bytes) {
+            exercise(&index);
+        }
+    }
+
+    #[test]
+    fn random_headers_never_panic(
+        changes in prop::collection::vec((8_usize..FRAME_LEN, any::<u8>()), 0..20),
+    ) {
+        let mut bytes = sample_bytes();
+        for (at, value) in changes {
+            bytes[at] = value;
+        }
+        // The checksum of the header, so that what it says is looked at.
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&bytes[..32]);
+        hasher.update(&bytes[64..FRAME_LEN]);
+        let checksum = *hasher.finalize().as_bytes();
+        bytes[32..64].copy_from_slice(&checksum);
+        if let Ok(index) = Index::from_bytes(&bytes) {
+            exercise(&index);
+        }
+    }
+}

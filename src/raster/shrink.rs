@@ -1,0 +1,2 @@
+//! x
+pub(crate) fn area_shrink() {}
