@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use leakprint::{Code256, Dihedral, Executor, Fingerprint, Fingerprinter, Index, IndexWriter, Key, Matcher};
+use leakprint::{
+    Code256, Dihedral, Executor, Fingerprint, Fingerprinter, Index, IndexWriter, Key, Matcher,
+};
 
 /// Pseudo-random words: as many distinct ones as ordinary prose has.
 fn prose(seed: u64, words: usize) -> String {
@@ -39,7 +41,7 @@ fn fingerprinter() -> Fingerprinter {
 
 fn build(fingerprinter: &Fingerprinter, prints: &[Fingerprint]) -> Index {
     let key = Some(fingerprinter.key().clone());
-    let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), key);
+    let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), key).expect("one recipe");
     for (i, print) in prints.iter().enumerate() {
         writer.add(&format!("{i}"), print).expect("a new name");
     }
@@ -88,21 +90,24 @@ fn text(c: &mut Criterion) {
             grams.entry(*gram).or_default().push(i as u32);
         }
     }
-    group.bench_function("naive: HashMap of 12-grams, a tenth of the documents", |b| {
-        b.iter(|| {
-            let mut found = 0;
-            for post in &posts {
-                let mut counts: HashMap<u32, u32> = HashMap::new();
-                for gram in normal(post).array_windows::<12>() {
-                    for item in grams.get(gram).into_iter().flatten() {
-                        *counts.entry(*item).or_default() += 1;
+    group.bench_function(
+        "naive: HashMap of 12-grams, a tenth of the documents",
+        |b| {
+            b.iter(|| {
+                let mut found = 0;
+                for post in &posts {
+                    let mut counts: HashMap<u32, u32> = HashMap::new();
+                    for gram in normal(post).array_windows::<12>() {
+                        for item in grams.get(gram).into_iter().flatten() {
+                            *counts.entry(*item).or_default() += 1;
+                        }
                     }
+                    found += counts.values().filter(|n| **n >= 4).count();
                 }
-                found += counts.values().filter(|n| **n >= 4).count();
-            }
-            found
-        });
-    });
+                found
+            });
+        },
+    );
     group.finish();
 }
 
@@ -120,7 +125,10 @@ fn pictures(c: &mut Criterion) {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        Code256([state, state.rotate_left(17), !state, state.rotate_left(40)].map(|w| w.wrapping_mul(0x2545_F491_4F6C_DD1D)))
+        Code256(
+            [state, state.rotate_left(17), !state, state.rotate_left(40)]
+                .map(|w| w.wrapping_mul(0x2545_F491_4F6C_DD1D)),
+        )
     };
     let query = fingerprinter.fingerprint_raster(&raster);
     let prints: Vec<_> = (0..100_000)
@@ -153,7 +161,10 @@ fn pictures(c: &mut Criterion) {
                 for inverted in [false, true] {
                     let own = variants[d as usize];
                     let own = if inverted { own.complement() } else { own };
-                    found += black_box(&codes).iter().filter(|c| c.distance(&own) <= 48).count();
+                    found += black_box(&codes)
+                        .iter()
+                        .filter(|c| c.distance(&own) <= 48)
+                        .count();
                 }
             }
             found

@@ -14,7 +14,7 @@
 //! let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen \
 //!             territories with no press screening before the Wednesday.";
 //! let key = Some(fingerprinter.key().clone());
-//! let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), key);
+//! let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), key)?;
 //! writer.add("memo.txt", &fingerprinter.fingerprint(memo.as_bytes(), None)?)?;
 //! let bytes = writer.to_bytes(&Default::default())?;
 //!

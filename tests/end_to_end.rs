@@ -79,7 +79,7 @@ fn leak() -> Vec<(&'static str, Vec<u8>)> {
 fn index(stored_key: bool) -> Index {
     let fingerprinter = fingerprinter();
     let key = stored_key.then(|| fingerprinter.key().clone());
-    let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), key);
+    let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), key).unwrap();
     writer
         .ignore(&fingerprinter.fingerprint_text(FOOTER).unwrap())
         .unwrap();
@@ -127,24 +127,49 @@ fn pictures_are_found_turned_mirrored_inverted_small_and_recompressed() {
     imageops::invert(&mut inverted);
     let cases = [
         (a.clone(), Dihedral::Identity, false),
-        (imageops::resize(&a, 300, 200, FilterType::Triangle), Dihedral::Identity, false),
+        (
+            imageops::resize(&a, 300, 200, FilterType::Triangle),
+            Dihedral::Identity,
+            false,
+        ),
         (imageops::rotate90(&a), Dihedral::Rotate90, false),
         (imageops::rotate180(&a), Dihedral::Rotate180, false),
         (imageops::rotate270(&a), Dihedral::Rotate270, false),
-        (imageops::flip_horizontal(&a), Dihedral::FlipHorizontal, false),
+        (
+            imageops::flip_horizontal(&a),
+            Dihedral::FlipHorizontal,
+            false,
+        ),
         (imageops::flip_vertical(&a), Dihedral::FlipVertical, false),
-        (imageops::rotate90(&imageops::flip_vertical(&a)), Dihedral::Transpose, false),
-        (imageops::rotate270(&imageops::flip_vertical(&a)), Dihedral::Transverse, false),
+        (
+            imageops::rotate90(&imageops::flip_vertical(&a)),
+            Dihedral::Transpose,
+            false,
+        ),
+        (
+            imageops::rotate270(&imageops::flip_vertical(&a)),
+            Dihedral::Transverse,
+            false,
+        ),
         (inverted.clone(), Dihedral::Identity, true),
         (imageops::rotate90(&inverted), Dihedral::Rotate90, true),
     ];
     for (case, (picture, expected, expected_inverted)) in cases.iter().enumerate() {
         let matches = matcher.find_media(&jpeg(picture, 60), None).unwrap();
         assert_eq!(items(&matches), ["a.png"], "case {case}");
-        let Evidence::Image { transform, inverted, .. } = matches[0].evidence[0] else {
+        let Evidence::Image {
+            transform,
+            inverted,
+            ..
+        } = matches[0].evidence[0]
+        else {
             panic!("case {case}: {:?}", matches[0].evidence);
         };
-        assert_eq!((transform, inverted), (*expected, *expected_inverted), "case {case}");
+        assert_eq!(
+            (transform, inverted),
+            (*expected, *expected_inverted),
+            "case {case}"
+        );
     }
 }
 
@@ -152,7 +177,12 @@ fn pictures_are_found_turned_mirrored_inverted_small_and_recompressed() {
 fn unrelated_and_featureless_pictures_match_nothing() {
     let matcher = matcher();
     for seed in 100..140 {
-        assert!(matcher.find_media(&jpeg(&picture(seed), 80), None).unwrap().is_empty());
+        assert!(
+            matcher
+                .find_media(&jpeg(&picture(seed), 80), None)
+                .unwrap()
+                .is_empty()
+        );
     }
     let blank = RgbImage::from_pixel(480, 320, Rgb([255, 255, 255]));
     assert!(matcher.find_media(&png(&blank), None).unwrap().is_empty());
@@ -163,17 +193,31 @@ fn a_quotation_is_found_with_its_place_on_both_sides() {
     let quote = "The trailer that tested at seventy-one will be replaced by the one with the storm, \
                  even though it gives away the boat.";
     let before = "Voilà ce qu'ils écrivent: ";
-    let matches = matcher().find_text(&format!("{before}{quote} – lol")).unwrap();
+    let matches = matcher()
+        .find_text(&format!("{before}{quote} – lol"))
+        .unwrap();
     assert_eq!(items(&matches), ["memo.txt"]);
-    let Evidence::Text { covered, query_span, item_span, .. } = matches[0].evidence[0] else {
+    let Evidence::Text {
+        covered,
+        query_span,
+        item_span,
+        ..
+    } = matches[0].evidence[0]
+    else {
         panic!("{:?}", matches[0]);
     };
     let letters = quote.chars().filter(|c| c.is_alphanumeric()).count() as u32;
-    assert!(covered > letters - 16 && covered <= letters, "{covered} of {letters}");
+    assert!(
+        covered > letters - 16 && covered <= letters,
+        "{covered} of {letters}"
+    );
     let close = |a: u32, b: usize, by: u32| a.abs_diff(b as u32) <= by;
     let start = before.chars().count();
     assert!(close(query_span[0], start, 10), "{query_span:?}");
-    assert!(close(query_span[1], start + quote.len(), 10), "{query_span:?}");
+    assert!(
+        close(query_span[1], start + quote.len(), 10),
+        "{query_span:?}"
+    );
     let at = MEMO.find(quote).unwrap();
     assert!(close(item_span[0], at, 14) && close(item_span[1], at + quote.len(), 14));
 }
@@ -189,12 +233,25 @@ fn disguised_text_is_found() {
         ("spaced out", spaced),
         ("quoted and wrapped", wrapped),
         ("zero-width", part.replace('e', "e\u{200b}")),
-        ("Cyrillic look-alikes", part.replace('a', "\u{430}").replace('o', "\u{43e}")),
+        (
+            "Cyrillic look-alikes",
+            part.replace('a', "\u{430}").replace('o', "\u{43e}"),
+        ),
         ("combining marks", part.replace('i', "i\u{301}")),
-        ("no punctuation", part.replace(|c: char| !c.is_alphanumeric(), "")),
-        ("digits for letters", part.replace('o', "0").replace('l', "1")),
+        (
+            "no punctuation",
+            part.replace(|c: char| !c.is_alphanumeric(), ""),
+        ),
+        (
+            "digits for letters",
+            part.replace('o', "0").replace('l', "1"),
+        ),
     ] {
-        assert_eq!(items(&matcher.find_text(&text).unwrap()), ["memo.txt"], "{how}");
+        assert_eq!(
+            items(&matcher.find_text(&text).unwrap()),
+            ["memo.txt"],
+            "{how}"
+        );
     }
 }
 
@@ -315,7 +372,10 @@ fn explain_agrees_with_find() {
     ] {
         let print = matcher.fingerprinter().fingerprint(&bytes, None).unwrap();
         let found = matcher.find(&print).unwrap();
-        let score = found.iter().find(|m| m.item == item).map_or(0.0, |m| m.score);
+        let score = found
+            .iter()
+            .find(|m| m.item == item)
+            .map_or(0.0, |m| m.score);
         let explained = matcher.explain(item, &print).unwrap();
         if score > 0.0 {
             assert!((explained.score - score).abs() < 1e-9);

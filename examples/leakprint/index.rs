@@ -33,7 +33,7 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
     let fingerprinter = builder.build()?;
     let exec = Executor::with_threads(input.threads)?;
     let stored_key = (!keep_apart).then(|| fingerprinter.key().clone());
-    let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), stored_key);
+    let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), stored_key)?;
     let mut errors = Errors::new(input.errors.as_ref())?;
 
     let mut each = |what, inputs: &mut dyn Iterator<Item = Input>, add: &mut Add<'_>| {
@@ -116,7 +116,7 @@ fn fingerprint_all(
 pub(crate) fn info(path: &PathBuf) -> Result<(), Failure> {
     let index = Index::open(path).map_err(|e| e.with_path(path))?;
     let mut out = io::stdout();
-    serde_json::to_writer_pretty(&mut out, &index.info()?)?;
+    serde_json::to_writer_pretty(&mut out, &index.info())?;
     out.write_all(b"\n")?;
     Ok(())
 }

@@ -185,8 +185,8 @@ struct Explanation<'a> {
 pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     let matcher = matcher(open(&args.index, None)?, args.key.as_deref())?;
     let fingerprinter = matcher.fingerprinter();
-    let bytes = read_file(&args.file, fingerprinter.limits())
-        .map_err(|e| e.with_path(&args.file))?;
+    let bytes =
+        read_file(&args.file, fingerprinter.limits()).map_err(|e| e.with_path(&args.file))?;
     let print = fingerprinter
         .fingerprint(&bytes, args.file.to_str())
         .map_err(|e| e.with_path(&args.file))?;

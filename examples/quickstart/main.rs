@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         fingerprinter.fingerprint(&item.bytes, Some(&item.name))
     });
     let key = Some(fingerprinter.key().clone());
-    let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), key);
+    let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), key)?;
     for disclaimer in leak::BOILERPLATE {
         writer.ignore(&fingerprinter.fingerprint_text(disclaimer)?)?;
     }

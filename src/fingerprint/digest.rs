@@ -101,8 +101,7 @@ mod tests {
     fn the_same_picture_has_one_digest_whatever_its_layout() {
         let luma = Raster::new(2, 1, Pixels::Luma8(vec![7, 9])).unwrap();
         let rgb = Raster::new(2, 1, Pixels::Rgb8(vec![7, 7, 7, 9, 9, 9])).unwrap();
-        let rgba =
-            Raster::new(2, 1, Pixels::Rgba8(vec![7, 7, 7, 255, 9, 9, 9, 255])).unwrap();
+        let rgba = Raster::new(2, 1, Pixels::Rgba8(vec![7, 7, 7, 255, 9, 9, 9, 255])).unwrap();
         let digest = Digest::of_pixels(&luma);
         assert_eq!(digest, Digest::of_pixels(&rgb));
         assert_eq!(digest, Digest::of_pixels(&rgba));

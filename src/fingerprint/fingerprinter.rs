@@ -1,9 +1,8 @@
 //! From bytes to a [`Fingerprint`]: decode, then every print of every part.
 
-use super::{
-    Digest, Fingerprint, GradientPrints, Key, PartPrints, PdqHash, RasterPrints, Recipe,
-    TextPrints, Warning, pdq,
-};
+use super::gradient::Gradient;
+use super::pdq::{Nn512, Pdq};
+use super::{Digest, Fingerprint, Key, PartPrints, RasterPrints, Recipe, TextPrints, Warning};
 use crate::error::{Error, Result};
 use crate::limits::{Budget, Limits};
 use crate::media::{self, Content, Part, PartPath, PartSink};
@@ -162,14 +161,26 @@ impl Fingerprinter {
     }
 }
 
+/// All hashes of a picture, from one conversion to luma.
 fn raster_prints(raster: &Raster, lossless: bool) -> RasterPrints {
+    let (width, height) = (raster.width() as usize, raster.height() as usize);
+    let mut pdq = Pdq::new(width, height);
+    let mut nn512 = Nn512::new(width, height);
+    let mut gradient = Gradient::new(width, height);
+    raster.luma_bands(|band| {
+        pdq.push(band);
+        for row in band.chunks_exact(width) {
+            nn512.push(row);
+            gradient.push(row);
+        }
+    });
     RasterPrints {
         width: raster.width(),
         height: raster.height(),
         pixels: lossless.then(|| Digest::of_pixels(raster)),
-        pdq: PdqHash::of(raster),
-        pdq_nn512: pdq::nn512(raster),
-        gradient: GradientPrints::of(raster),
+        pdq: pdq.finish(),
+        pdq_nn512: nn512.finish().code(),
+        gradient: gradient.finish(),
     }
 }
 

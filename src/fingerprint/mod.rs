@@ -10,6 +10,7 @@ mod recipe;
 
 pub use digest::Digest;
 pub use fingerprinter::{Fingerprinter, FingerprinterBuilder};
+pub use gradient::GradientPrints;
 pub use key::{Key, KeyId};
 pub use pdq::PdqHash;
 pub use recipe::Recipe;
@@ -19,9 +20,7 @@ pub use crate::text::Gram;
 use serde::{Deserialize, Serialize};
 
 use crate::code::Code256;
-use crate::error::ErrorKind;
 use crate::media::PartPath;
-use crate::raster::Dihedral;
 
 /// All prints of one piece of media. Holds no text and no pixels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,16 +40,10 @@ pub struct Fingerprint {
 pub struct Warning {
     /// Which part.
     pub part: PartPath,
-    /// The [`ErrorKind`] as a word.
+    /// The [`ErrorKind`](crate::ErrorKind) as a word.
     pub kind: String,
     /// What was wrong, for people.
     pub message: String,
-}
-
-impl Warning {
-    pub(crate) fn is(&self, kind: ErrorKind) -> bool {
-        self.kind == kind.as_str()
-    }
 }
 
 /// The prints of one part.
@@ -87,27 +80,6 @@ pub struct RasterPrints {
     pub pdq_nn512: Code256,
     /// The gradient hash of the picture and of its dihedral and inverted variants.
     pub gradient: GradientPrints,
-}
-
-/// The gradient hash of a picture and of its variants, so that a query can be
-/// compared with an item under every symmetry without the pixels.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GradientPrints {
-    /// Indexed by [`Dihedral`]: the hash of the picture after that transformation.
-    pub upright: [Code256; 8],
-    /// The same of the picture with every luma sample subtracted from 255.
-    pub inverted: [Code256; 8],
-}
-
-impl GradientPrints {
-    /// The hash after one transformation.
-    pub fn variant(&self, dihedral: Dihedral, inverted: bool) -> Code256 {
-        if inverted {
-            self.inverted[dihedral as usize]
-        } else {
-            self.upright[dihedral as usize]
-        }
-    }
 }
 
 /// The prints of a text: keyed, winnowed character grams with their places.

@@ -186,7 +186,9 @@ impl Layout {
 
     /// Reads header and table, nothing else, and checks all that they say.
     pub(super) fn read(bytes: &[u8]) -> Result<Self> {
-        let magic = bytes.get(..MAGIC.len().min(bytes.len())).unwrap_or_default();
+        let magic = bytes
+            .get(..MAGIC.len().min(bytes.len()))
+            .unwrap_or_default();
         if bytes.is_empty() || !MAGIC.starts_with(magic) {
             return Err(Error::new(
                 ErrorKind::Version,

@@ -68,7 +68,9 @@ pub(super) fn count_items(parts: &[u32], table: &[PartRecord]) -> u32 {
     let mut items = parts
         .iter()
         .map(|&part| table.get(part as usize).map(|record| record.item));
-    let Some(mut last) = items.next() else { return 0 };
+    let Some(mut last) = items.next() else {
+        return 0;
+    };
     let mut count = 1;
     for item in items {
         if item != last {

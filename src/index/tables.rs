@@ -43,7 +43,8 @@ impl Index {
     /// not have, [`Corrupt`](ErrorKind::Corrupt) if the file is damaged.
     pub fn item_name(&self, item: ItemId) -> Result<&str> {
         let record = self.0.item(item)?;
-        self.0.string(Section::Items, record.name_at, record.name_len)
+        self.0
+            .string(Section::Items, record.name_at, record.name_len)
     }
 
     /// The item of a name, by binary search.
@@ -55,7 +56,9 @@ impl Index {
         let (mut low, mut high) = (0, order.len());
         while low < high {
             let middle = low.midpoint(high);
-            let Some(&item) = order.get(middle) else { break };
+            let Some(&item) = order.get(middle) else {
+                break;
+            };
             let item = self.0.checked_item(Section::ItemOrder, item)?;
             match self.item_name(item)?.cmp(name) {
                 std::cmp::Ordering::Equal => return Ok(Some(item)),

@@ -6,7 +6,7 @@ mod damage;
 use crate::code::Code256;
 use crate::exec::Executor;
 use crate::fingerprint::{
-    Digest, Fingerprint, Gram, GradientPrints, Key, PartPrints, PdqHash, RasterPrints, Recipe,
+    Digest, Fingerprint, GradientPrints, Gram, Key, PartPrints, PdqHash, RasterPrints, Recipe,
     TextPrints,
 };
 use crate::media::PartPath;

@@ -63,9 +63,15 @@ impl Inner {
                 return Err(Section::Items.corrupt(format_args!("a gap before item {i}")));
             }
             next = range.end;
-            for part in self.parts().get(range.start as usize..range.end as usize).unwrap_or_default() {
+            for part in self
+                .parts()
+                .get(range.start as usize..range.end as usize)
+                .unwrap_or_default()
+            {
                 if part.item != i {
-                    return Err(Section::Parts.corrupt(format_args!("a part of item {i} denies it")));
+                    return Err(
+                        Section::Parts.corrupt(format_args!("a part of item {i} denies it"))
+                    );
                 }
             }
         }
@@ -198,7 +204,8 @@ impl Inner {
 
     /// Every key must lie in the bucket that its leading bits select.
     fn verify_directory(&self, keys: &[u64]) -> Result<()> {
-        let wrong = || -> Error { Section::GramDirectory.corrupt("an entry is not that of its keys") };
+        let wrong =
+            || -> Error { Section::GramDirectory.corrupt("an entry is not that of its keys") };
         let directory: &[u32] = self.slice(Section::GramDirectory);
         if directory.first() != Some(&0) || directory.last() != Some(&self.meta.grams) {
             return Err(wrong());

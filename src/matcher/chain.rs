@@ -102,8 +102,7 @@ fn best_chain(hits: &[Hit], discounted_before: &impl Fn(u32) -> u32) -> Option<C
             // Overlapping grams must overlap alike, or a repeated word would
             // count for more text than there is.
             let fresh = gap.min(item_gap).min(K);
-            let distinctive =
-                links[from].distinctive + f64::from(hit.weight) * f64::from(fresh);
+            let distinctive = links[from].distinctive + f64::from(hit.weight) * f64::from(fresh);
             if distinctive > link.distinctive {
                 link = Link {
                     distinctive,

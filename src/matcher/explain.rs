@@ -114,11 +114,7 @@ impl Matcher {
             "quality",
             part,
             item_part,
-            (
-                f64::from(quality),
-                f64::from(picture::MIN_QUALITY),
-                enough,
-            ),
+            (f64::from(quality), f64::from(picture::MIN_QUALITY), enough),
             "PDQ quality of the poorer picture, at least",
         )?;
         let best = picture::best_variant(prints, &item);
@@ -183,8 +179,7 @@ impl Matcher {
         } else {
             0.0
         };
-        let least =
-            weigh::text_distinctive(self.options().min_strength.min_score(), floor);
+        let least = weigh::text_distinctive(self.options().min_strength.min_score(), floor);
         self.push(
             explanation,
             "text",

@@ -85,10 +85,16 @@ pub(super) fn best_variant(prints: &RasterPrints, item: &PictureInfo) -> Distanc
         pdq: u32::MAX,
         gradient: u32::MAX,
     };
-    for (variant, inverted) in Dihedral::ALL.into_iter().flat_map(|d| [(d, false), (d, true)]) {
+    for (variant, inverted) in Dihedral::ALL
+        .into_iter()
+        .flat_map(|d| [(d, false), (d, true)])
+    {
         let upright = prints.pdq.variants[variant as usize].distance(&item.pdq);
         let pdq = if inverted { 256 - upright } else { upright };
-        let gradient = prints.gradient.variant(variant, inverted).distance(&item.gradient);
+        let gradient = prints
+            .gradient
+            .variant(variant, inverted)
+            .distance(&item.gradient);
         if (pdq, gradient) < (best.pdq, best.gradient) {
             best = Distances { pdq, gradient };
         }

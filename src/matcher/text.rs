@@ -137,7 +137,9 @@ fn push_span(spans: &mut Vec<(u32, u32, u32)>, at: u32) {
         *last_end = end;
         return;
     }
-    let before = spans.last().map_or(0, |(start, end, sum)| sum + (end - start));
+    let before = spans
+        .last()
+        .map_or(0, |(start, end, sum)| sum + (end - start));
     spans.push((at, end, before));
 }
 

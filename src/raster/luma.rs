@@ -2,12 +2,31 @@
 
 use super::{Pixels, Raster};
 
+/// Rows handed out together: the filters along rows work on so many side by side.
+const BAND: u32 = 8;
+
 /// BT.601 weights, as the PDQ reference writes them.
 const RED: f32 = 0.299;
 const GREEN: f32 = 0.587;
 const BLUE: f32 = 0.114;
 
 impl Raster {
+    /// Calls `f` with the luma of the whole picture from the top down, as
+    /// [`luma_row`](Self::luma_row) gives it, in bands of up to eight rows: one
+    /// conversion serves all hashes, and stays in the cache.
+    pub(crate) fn luma_bands(&self, mut f: impl FnMut(&[f32])) {
+        let width = self.width as usize;
+        let mut band = vec![0.0; width * BAND.min(self.height) as usize];
+        for top in (0..self.height).step_by(BAND as usize) {
+            let rows = (self.height - top).min(BAND);
+            let band = &mut band[..width * rows as usize];
+            for (y, row) in (top..).zip(band.chunks_exact_mut(width)) {
+                self.luma_row(y, row);
+            }
+            f(band);
+        }
+    }
+
     /// Writes the luma of row `y` to `out`, one value a pixel, 0 (black) to 255.
     ///
     /// - `Luma8`: the sample itself.
@@ -85,7 +104,10 @@ mod tests {
                 let (c, a) = (f64::from(channel), f64::from(alpha));
                 let exact = (c * a + 255.0 * (255.0 - a)) / 255.0;
                 let got = f64::from(over_white(channel, alpha));
-                assert!((got - exact).abs() <= 0.5, "{channel} at {alpha}: {got}, not {exact}");
+                assert!(
+                    (got - exact).abs() <= 0.5,
+                    "{channel} at {alpha}: {got}, not {exact}"
+                );
             }
             assert_eq!(over_white(channel, 255), channel);
             assert_eq!(over_white(channel, 0), 255);

@@ -6,7 +6,7 @@ mod luma;
 mod shrink;
 
 pub use dihedral::Dihedral;
-pub(crate) use shrink::area_shrink;
+pub(crate) use shrink::AreaShrink;
 
 /// One decoded picture, upright (EXIF orientation applied), rows top to bottom
 /// without padding.

@@ -140,7 +140,10 @@ fn resolve(c: char, cased: &BTreeMap<char, String>) -> String {
         if let Some(start) = seen.iter().position(|s| *s == next) {
             let class = seen[start..].iter().min().cloned().unwrap_or_default();
             // As `fold` merges neighbours, so that a lookalike of m is one m.
-            return class.replace("rn", "m").replace("cl", "d").replace("vv", "w");
+            return class
+                .replace("rn", "m")
+                .replace("cl", "d")
+                .replace("vv", "w");
         }
         seen.push(next);
     }
@@ -247,6 +250,9 @@ fn the_table_in_the_tree_is_the_derived_one() {
         char::UNICODE_VERSION,
     );
     if crates == ((18, 0, 0), (18, 0, 0), (17, 0, 0)) {
-        assert!(encode(&derive()) == super::table::BYTES, "derived bytes differ");
+        assert!(
+            encode(&derive()) == super::table::BYTES,
+            "derived bytes differ"
+        );
     }
 }

@@ -206,7 +206,11 @@ fn all(mut hashes: Hashes<'_>, out: &mut Vec<Gram>) {
             return;
         }
         let base = out.len() as u32;
-        out.extend((base..).zip(&chunk[..count]).map(|(at, &print)| Gram { print, at }));
+        out.extend(
+            (base..)
+                .zip(&chunk[..count])
+                .map(|(at, &print)| Gram { print, at }),
+        );
     }
 }
 

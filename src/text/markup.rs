@@ -24,11 +24,11 @@ const DIGITS: usize = 7;
 
 /// References that stand for no letter or digit; `amp`, `lt` and `gt` beside them open markup of their own.
 const SILENT: &[&[u8]] = &[
-    b"apos", b"bdquo", b"bull", b"cent", b"copy", b"dagger", b"Dagger", b"deg", b"emsp",
-    b"ensp", b"hellip", b"iexcl", b"iquest", b"laquo", b"ldquo", b"lrm", b"lsaquo",
-    b"lsquo", b"mdash", b"middot", b"nbsp", b"ndash", b"para", b"permil", b"plusmn",
-    b"pound", b"quot", b"raquo", b"rdquo", b"reg", b"rlm", b"rsaquo", b"rsquo", b"sbquo",
-    b"sect", b"shy", b"thinsp", b"yen", b"zwj", b"zwnj",
+    b"apos", b"bdquo", b"bull", b"cent", b"copy", b"dagger", b"Dagger", b"deg", b"emsp", b"ensp",
+    b"hellip", b"iexcl", b"iquest", b"laquo", b"ldquo", b"lrm", b"lsaquo", b"lsquo", b"mdash",
+    b"middot", b"nbsp", b"ndash", b"para", b"permil", b"plusmn", b"pound", b"quot", b"raquo",
+    b"rdquo", b"reg", b"rlm", b"rsaquo", b"rsquo", b"sbquo", b"sect", b"shy", b"thinsp", b"yen",
+    b"zwj", b"zwnj",
 ];
 
 /// References that stand for letters or digits.
@@ -66,10 +66,45 @@ const LONGEST_TAG: usize = 10;
 
 /// Tags without attributes that documents and posts are made of.
 const TAGS: &[&[u8]] = &[
-    b"a", b"b", b"blockquote", b"body", b"br", b"center", b"code", b"div", b"em", b"font",
-    b"h1", b"h2", b"h3", b"h4", b"h5", b"h6", b"head", b"hr", b"html", b"i", b"li", b"ol", b"p",
-    b"pre", b"s", b"small", b"span", b"strong", b"sub", b"sup", b"table", b"tbody", b"td",
-    b"th", b"thead", b"tr", b"tt", b"u", b"ul",
+    b"a",
+    b"b",
+    b"blockquote",
+    b"body",
+    b"br",
+    b"center",
+    b"code",
+    b"div",
+    b"em",
+    b"font",
+    b"h1",
+    b"h2",
+    b"h3",
+    b"h4",
+    b"h5",
+    b"h6",
+    b"head",
+    b"hr",
+    b"html",
+    b"i",
+    b"li",
+    b"ol",
+    b"p",
+    b"pre",
+    b"s",
+    b"small",
+    b"span",
+    b"strong",
+    b"sub",
+    b"sup",
+    b"table",
+    b"tbody",
+    b"td",
+    b"th",
+    b"thead",
+    b"tr",
+    b"tt",
+    b"u",
+    b"ul",
 ];
 
 /// Reads what stands at the start of `bytes`, which is a `&` or a `<`.
@@ -78,7 +113,10 @@ pub(super) fn read(bytes: &[u8]) -> Markup {
         Some(b'&') => reference(bytes),
         _ => ('<', 1),
     };
-    let tag = bytes.get(length..).filter(|_| character == '<').and_then(tag);
+    let tag = bytes
+        .get(length..)
+        .filter(|_| character == '<')
+        .and_then(tag);
     match tag {
         Some(rest) => Markup {
             character: ' ',
@@ -146,10 +184,16 @@ fn until_semicolon(bytes: &[u8], most: usize) -> Option<&[u8]> {
 fn tag(bytes: &[u8]) -> Option<usize> {
     let slash = usize::from(bytes.first() == Some(&b'/'));
     let rest = bytes.get(slash..)?;
-    let length = rest.iter().take(LONGEST_TAG + 1).position(|b| !b.is_ascii_alphanumeric())?;
+    let length = rest
+        .iter()
+        .take(LONGEST_TAG + 1)
+        .position(|b| !b.is_ascii_alphanumeric())?;
     let (name, rest) = rest.split_at_checked(length)?;
     TAGS.iter().find(|tag| tag.eq_ignore_ascii_case(name))?;
-    let closing = rest.iter().take(3).position(|b| !matches!(b, b' ' | b'/'))?;
+    let closing = rest
+        .iter()
+        .take(3)
+        .position(|b| !matches!(b, b' ' | b'/'))?;
     let end = match rest.get(closing)? {
         b'>' => 1,
         b'&' => match reference(rest.get(closing..)?) {
@@ -169,7 +213,12 @@ mod tests {
     fn names_are_sorted_and_within_the_look_ahead() {
         assert!(SILENT.is_sorted() && MARKS.is_sorted());
         assert!(LETTERS.is_sorted_by_key(|(name, _)| name));
-        assert!(SILENT.iter().chain(LETTERS.iter().map(|(name, _)| name)).all(|n| n.len() <= NAME));
+        assert!(
+            SILENT
+                .iter()
+                .chain(LETTERS.iter().map(|(name, _)| name))
+                .all(|n| n.len() <= NAME)
+        );
         assert_eq!(TAGS.iter().map(|t| t.len()).max(), Some(LONGEST_TAG));
     }
 
@@ -188,15 +237,30 @@ mod tests {
             ("&lt;3", '<', 4),
         ];
         for (text, character, length) in cases {
-            assert_eq!(read(text.as_bytes()), Markup { character, length }, "{text}");
+            assert_eq!(
+                read(text.as_bytes()),
+                Markup { character, length },
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_reference_is_one_character() {
         for text in [
-            "&", "& more;", "&;", "&#;", "&#x;", "&#xd800;", "&#99999999;", "&#-1;", "&unknown;",
-            "&quot", "&quotequote;", "&1uml;", "&Duml ;",
+            "&",
+            "& more;",
+            "&;",
+            "&#;",
+            "&#x;",
+            "&#xd800;",
+            "&#99999999;",
+            "&#-1;",
+            "&unknown;",
+            "&quot",
+            "&quotequote;",
+            "&1uml;",
+            "&Duml ;",
         ] {
             assert_eq!(read(text.as_bytes()).length, 1, "{text}");
         }
@@ -207,11 +271,20 @@ mod tests {
     #[test]
     fn bare_tags_are_skipped_whole() {
         for tag in [
-            "<p>", "</p>", "<BR/>", "<br />", "<blockquote>", "&lt;p&gt;", "&amp;lt;/td&amp;gt;",
+            "<p>",
+            "</p>",
+            "<BR/>",
+            "<br />",
+            "<blockquote>",
+            "&lt;p&gt;",
+            "&amp;lt;/td&amp;gt;",
             "<h1&gt;",
         ] {
             let text = format!("{tag}x");
-            let expected = Markup { character: ' ', length: tag.len() };
+            let expected = Markup {
+                character: ' ',
+                length: tag.len(),
+            };
             assert_eq!(read(text.as_bytes()), expected, "{tag}");
         }
     }
@@ -219,10 +292,23 @@ mod tests {
     #[test]
     fn nothing_but_a_bare_tag_is_skipped() {
         for text in [
-            "<", "<p", "<p ", "< p>", "<p the merger closes>", "<b@example.org>", "<merger>",
-            "<p&lt;", "<p    >", "<>", "</>", "<blockquotes>",
+            "<",
+            "<p",
+            "<p ",
+            "< p>",
+            "<p the merger closes>",
+            "<b@example.org>",
+            "<merger>",
+            "<p&lt;",
+            "<p    >",
+            "<>",
+            "</>",
+            "<blockquotes>",
         ] {
-            let expected = Markup { character: '<', length: 1 };
+            let expected = Markup {
+                character: '<',
+                length: 1,
+            };
             assert_eq!(read(text.as_bytes()), expected, "{text}");
         }
     }

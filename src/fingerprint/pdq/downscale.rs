@@ -13,10 +13,10 @@ use super::{GRID, Grid};
 
 /// Rows that the running sums along rows treat side by side: one sum alone
 /// waits for the adder most of the time.
-pub(super) const BAND: usize = 8;
+const BAND: usize = 8;
 
 /// Takes the luma of a picture, rows from the top down, and makes the grid.
-pub(super) struct Downscale {
+pub(crate) struct Downscale {
     width: usize,
     height: usize,
     first_pass: ColumnBox,
@@ -31,7 +31,7 @@ pub(super) struct Downscale {
 
 impl Downscale {
     /// For a picture of `width` x `height`, both at least 1.
-    pub(super) fn new(width: usize, height: usize) -> Self {
+    pub(crate) fn new(width: usize, height: usize) -> Self {
         Self {
             width,
             height,
@@ -45,7 +45,7 @@ impl Downscale {
     }
 
     /// Takes the next rows; all calls together must bring `width * height` values.
-    pub(super) fn push(&mut self, rows: &[f32]) {
+    pub(crate) fn push(&mut self, rows: &[f32]) {
         if (self.width, self.height) == (GRID, GRID) {
             for row in rows.chunks_exact(GRID) {
                 self.samples.take(row);
@@ -57,7 +57,10 @@ impl Downscale {
             box_along_rows(band, &mut boxed[..band.len()], self.width);
             for row in boxed[..band.len()].chunks_exact(self.width) {
                 let start = self.tent_rows * self.width;
-                if self.first_pass.push(row, &mut self.tent[start..start + self.width]) {
+                if self
+                    .first_pass
+                    .push(row, &mut self.tent[start..start + self.width])
+                {
                     self.row_of_tent();
                 }
             }
@@ -66,10 +69,13 @@ impl Downscale {
     }
 
     /// The grid, once all rows have been pushed.
-    pub(super) fn finish(mut self) -> Grid {
+    pub(crate) fn finish(mut self) -> Grid {
         loop {
             let start = self.tent_rows * self.width;
-            if !self.first_pass.drain(&mut self.tent[start..start + self.width]) {
+            if !self
+                .first_pass
+                .drain(&mut self.tent[start..start + self.width])
+            {
                 break;
             }
             self.row_of_tent();
@@ -189,8 +195,7 @@ fn box_side_by_side<const N: usize>(rows: &[f32], out: &mut [f32], width: usize)
     let mut input = rows.chunks_exact(width);
     let input: [&[f32]; N] = std::array::from_fn(|_| input.next().unwrap_or_default());
     let mut output = out.chunks_exact_mut(width);
-    let mut output: [&mut [f32]; N] =
-        std::array::from_fn(|_| output.next().unwrap_or_default());
+    let mut output: [&mut [f32]; N] = std::array::from_fn(|_| output.next().unwrap_or_default());
 
     let mut sums = [0.0_f32; N];
     for x in 0..size {
@@ -205,7 +210,7 @@ fn box_side_by_side<const N: usize>(rows: &[f32], out: &mut [f32], width: usize)
     {
         let right = input.map(|row| &row[size..]);
         let left = input.map(|row| &row[..width - size]);
-        let mut out = output.each_mut().map(|row| &mut row[full.clone()]);
+        let out = output.each_mut().map(|row| &mut row[full.clone()]);
         for x in 0..width - size {
             for r in 0..N {
                 sums[r] += right[r][x];
@@ -329,7 +334,13 @@ impl ColumnBox {
         self.right += 1;
         if self.right > self.window.size {
             self.left += 1;
-            slide(&mut self.sums, row, ring, out, (self.right - self.left) as f32);
+            slide(
+                &mut self.sums,
+                row,
+                ring,
+                out,
+                (self.right - self.left) as f32,
+            );
             return true;
         }
         ring.copy_from_slice(row);
@@ -350,7 +361,11 @@ impl ColumnBox {
         }
         let place = self.left % self.window.size * self.width;
         self.left += 1;
-        for (sum, &old) in self.sums.iter_mut().zip(&self.ring[place..place + self.width]) {
+        for (sum, &old) in self
+            .sums
+            .iter_mut()
+            .zip(&self.ring[place..place + self.width])
+        {
             *sum -= old;
         }
         self.put_out(out);

@@ -3,11 +3,10 @@
 //!
 //! Source: <https://github.com/facebook/ThreatExchange>, `pdq/cpp`.
 
-/// A 64 x 64 grid.
-pub type Grid = [[f32; 64]; 64];
+use super::Grid;
 
 /// The grid that the reference makes of a plane of luma.
-pub fn grid(luma: &[f32], width: usize, height: usize) -> Grid {
+pub(super) fn grid(luma: &[f32], width: usize, height: usize) -> Grid {
     let mut plane = luma.to_vec();
     if (width, height) != (64, 64) {
         let mut other = plane.clone();
@@ -63,7 +62,7 @@ fn box_filter(from: &[f32], to: &mut [f32], start: usize, stride: usize, length:
 }
 
 /// The 16 x 16 lowest frequencies of a grid without the mean, by the formula.
-pub fn frequencies(grid: &Grid) -> [[f32; 16]; 16] {
+pub(super) fn frequencies(grid: &Grid) -> [[f32; 16]; 16] {
     let scale = f64::from((2.0_f64 / 64.0).sqrt() as f32);
     let weight = |i: usize, k: usize| {
         let angle = std::f64::consts::PI / 128.0 * (i + 1) as f64 * (2 * k + 1) as f64;

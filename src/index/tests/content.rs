@@ -126,7 +126,10 @@ fn digests_and_pictures_are_found_with_their_parts() {
     let pixels = Digest::of_bytes(&first.pdq.to_le_bytes());
     assert_eq!(
         hits(&pixels),
-        [(DigestKind::Pixels, 2, false), (DigestKind::Pixels, 4, false)]
+        [
+            (DigestKind::Pixels, 2, false),
+            (DigestKind::Pixels, 4, false)
+        ]
     );
     assert_eq!(pictures.of_part(PartId(4)), Some(2));
     assert_eq!(pictures.of_part(PartId(0)), None);
@@ -135,7 +138,9 @@ fn digests_and_pictures_are_found_with_their_parts() {
         .search_pdq(&[flip(first.pdq, 0..5)], 31, &exec)
         .unwrap();
     assert_eq!(
-        hits.iter().map(|h| (h.code, h.distance)).collect::<Vec<_>>(),
+        hits.iter()
+            .map(|h| (h.code, h.distance))
+            .collect::<Vec<_>>(),
         [(0, 5), (2, 5)]
     );
     assert_eq!((stats.codes, stats.verified), (3, 2));
@@ -184,7 +189,11 @@ fn pictures_are_discounted_when_both_hashes_agree() {
         writer
             .add("leak", &fingerprint(vec![picture("", pdq, gradient)]))
             .unwrap();
-        let like = picture("other", flip(pdq, 0..pdq_off), flip(gradient, 0..gradient_off));
+        let like = picture(
+            "other",
+            flip(pdq, 0..pdq_off),
+            flip(gradient, 0..gradient_off),
+        );
         if ignored {
             writer.ignore(&fingerprint(vec![like.clone()])).unwrap();
         }
@@ -205,7 +214,10 @@ fn frequencies_beyond_the_weight_are_counted() {
         let mut writer = writer();
         for i in 0..items {
             writer
-                .add(&i.to_string(), &fingerprint(vec![text("a", &[5, 5]), text("b", &[5])]))
+                .add(
+                    &i.to_string(),
+                    &fingerprint(vec![text("a", &[5, 5]), text("b", &[5])]),
+                )
                 .unwrap();
         }
         let index = index(&mut writer);
@@ -292,10 +304,7 @@ fn the_bytes_are_the_same_on_any_number_of_threads() {
 #[test]
 fn the_format_is_frozen() {
     let bytes = sample().to_bytes(&Executor::serial()).unwrap();
-    assert_eq!(
-        blake3::hash(&bytes).to_hex().as_str(),
-        "0"
-    );
+    assert_eq!(blake3::hash(&bytes).to_hex().as_str(), "0");
 }
 
 #[test]

@@ -137,7 +137,11 @@ fn forged_content_is_found_by_its_structure() {
         (start(Section::DigestRefs) + 4, 4, "digest_refs"),
         (start(Section::Pictures) + 32, 4, "pictures"),
         (layout.extent(Section::PdqPlanes).end - 1, 1, "pdq_planes"),
-        (layout.extent(Section::GradientPlanes).end - 1, 1, "gradient_planes"),
+        (
+            layout.extent(Section::GradientPlanes).end - 1,
+            1,
+            "gradient_planes",
+        ),
         (u32_at(Section::GramDirectory, 3), 255, "gram_directory"),
         (start(Section::GramKeys) + 7, 255, "gram_keys"),
         (u32_at(Section::GramLists, 1), 200, "gram_lists"),

@@ -79,11 +79,7 @@ impl Discounts {
     }
 
     /// For each picture of the index, whether to discount it.
-    pub(super) fn pictures(
-        &self,
-        pictures: &[PictureEntry],
-        exec: &Executor,
-    ) -> Result<Vec<bool>> {
+    pub(super) fn pictures(&self, pictures: &[PictureEntry], exec: &Executor) -> Result<Vec<bool>> {
         let mut discounted = vec![false; pictures.len()];
         if self.pictures.is_empty() {
             return Ok(discounted);
