@@ -24,7 +24,7 @@ const DIGITS: usize = 7;
 
 /// References that stand for no letter or digit; `amp`, `lt` and `gt` beside them open markup of their own.
 const SILENT: &[&[u8]] = &[
-    b"apos", b"bdquo", b"bull", b"cent", b"copy", b"dagger", b"Dagger", b"deg", b"emsp", b"ensp",
+    b"Dagger", b"apos", b"bdquo", b"bull", b"cent", b"copy", b"dagger", b"deg", b"emsp", b"ensp",
     b"hellip", b"iexcl", b"iquest", b"laquo", b"ldquo", b"lrm", b"lsaquo", b"lsquo", b"mdash",
     b"middot", b"nbsp", b"ndash", b"para", b"permil", b"plusmn", b"pound", b"quot", b"raquo",
     b"rdquo", b"reg", b"rlm", b"rsaquo", b"rsquo", b"sbquo", b"sect", b"shy", b"thinsp", b"yen",

@@ -70,6 +70,9 @@ impl Downscale {
 
     /// The grid, once all rows have been pushed.
     pub(crate) fn finish(mut self) -> Grid {
+        if (self.width, self.height) == (GRID, GRID) {
+            return self.samples.grid;
+        }
         loop {
             let start = self.tent_rows * self.width;
             if !self

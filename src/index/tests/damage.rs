@@ -128,7 +128,7 @@ fn forged_content_is_found_by_its_structure() {
     // (byte, new value, where the error must be)
     let cases = [
         (start(Section::Items) + 12, 1, "items"),
-        (start(Section::Items) + 8, 200, "strings"),
+        (start(Section::Items) + 8, 200, "items"),
         (start(Section::ItemOrder), 1, "item_order"),
         (start(Section::Parts) + 24, 1, "parts"),
         (start(Section::Parts) + 36, 0, "parts"),
