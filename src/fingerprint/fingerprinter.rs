@@ -1,8 +1,8 @@
 //! From bytes to a [`Fingerprint`]: decode, then every print of every part.
 
-use super::gradient::Gradient;
-use super::pdq::{Nn512, Pdq};
-use super::{Digest, Fingerprint, Key, PartPrints, RasterPrints, Recipe, TextPrints, Warning};
+use super::{
+    Digest, Fingerprint, Key, PartPrints, RasterPrints, Recipe, SketchKey, TextPrints, Warning,
+};
 use crate::error::{Error, Result};
 use crate::limits::{Budget, Limits};
 use crate::media::{self, Content, Part, PartPath, PartSink};
@@ -21,6 +21,7 @@ pub struct Fingerprinter {
     recipe: Recipe,
     key: Key,
     gram_key: GramKey,
+    sketch_key: SketchKey,
 }
 
 /// Builds a [`Fingerprinter`].
@@ -65,6 +66,7 @@ impl FingerprinterBuilder {
         Ok(Fingerprinter {
             recipe: Recipe::new(self.window, key.id())?,
             gram_key: key.gram_key(),
+            sketch_key: key.sketch_key(),
             limits: self.limits,
             key,
         })
@@ -144,7 +146,7 @@ impl Fingerprinter {
     pub fn fingerprint_raster(&self, raster: &Raster) -> Fingerprint {
         let mut collector = Collector::new(self);
         collector.fingerprint.parts.push(PartPrints {
-            raster: Some(raster_prints(raster, true)),
+            raster: Some(RasterPrints::new(raster, true, &self.sketch_key)),
             ..PartPrints::default()
         });
         collector.fingerprint
@@ -158,29 +160,6 @@ impl Fingerprinter {
             Sampling::Winnow(self.recipe.window),
         );
         TextPrints::new(folded, grams)
-    }
-}
-
-/// All hashes of a picture, from one conversion to luma.
-fn raster_prints(raster: &Raster, lossless: bool) -> RasterPrints {
-    let (width, height) = (raster.width() as usize, raster.height() as usize);
-    let mut pdq = Pdq::new(width, height);
-    let mut nn512 = Nn512::new(width, height);
-    let mut gradient = Gradient::new(width, height);
-    raster.luma_bands(|band| {
-        pdq.push(band);
-        for row in band.chunks_exact(width) {
-            nn512.push(row);
-            gradient.push(row);
-        }
-    });
-    RasterPrints {
-        width: raster.width(),
-        height: raster.height(),
-        pixels: lossless.then(|| Digest::of_pixels(raster)),
-        pdq: pdq.finish(),
-        pdq_nn512: nn512.finish().code(),
-        gradient: gradient.finish(),
     }
 }
 
@@ -224,7 +203,8 @@ impl PartSink for Collector<'_> {
         };
         match part.content {
             Content::Raster { raster, lossless } => {
-                prints.raster = Some(raster_prints(&raster, lossless));
+                let key = &self.fingerprinter.sketch_key;
+                prints.raster = Some(RasterPrints::new(&raster, lossless, key));
             }
             Content::Text(text) => prints.text = Some(self.fingerprinter.text_prints(&text)),
             Content::Opaque => {}

@@ -11,7 +11,7 @@ use img_hash::{BitOrder, HashAlg, Hasher, HasherConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::code::Code256;
-use crate::raster::{AreaShrink, Dihedral, Raster};
+use crate::raster::{AreaShrink, Dihedral, Ground, Raster};
 
 /// Bits of the hash along each side.
 const SIDE: usize = 16;
@@ -19,7 +19,7 @@ const SIDE: usize = 16;
 /// Neighbours are compared along rows, so a plane is one cell wider than the
 /// hash. The shared plane is this wide and high: whole blocks of it make a
 /// plane of 17 x 16 as well as one of 16 x 17, which turned pictures need.
-const SHARED: usize = SIDE * (SIDE + 1);
+pub(super) const SHARED: usize = SIDE * (SIDE + 1);
 
 /// The gradient hash of a picture and of its variants, so that a query can be
 /// compared with an item under every symmetry without the pixels.
@@ -40,9 +40,11 @@ impl GradientPrints {
     /// whether cell (x + 1, y) is brighter than cell (x, y).
     pub fn of(raster: &Raster) -> Self {
         let width = raster.width() as usize;
-        let mut gradient = Gradient::new(width, raster.height() as usize);
-        raster.luma_bands(|band| band.chunks_exact(width).for_each(|row| gradient.push(row)));
-        gradient.finish()
+        let mut shared = shared_plane(width, raster.height() as usize);
+        raster.luma_bands(Ground::White, |band| {
+            band.chunks_exact(width).for_each(|row| shared.push(row));
+        });
+        Self::of_shared(&shared.finish())
     }
 
     /// The hash after one transformation.
@@ -55,24 +57,16 @@ impl GradientPrints {
     }
 }
 
-/// The gradient hashes of a picture whose luma comes row by row.
-pub(super) struct Gradient(AreaShrink);
+/// Makes the plane that [`of_shared`](GradientPrints::of_shared) reads.
+pub(super) fn shared_plane(width: usize, height: usize) -> AreaShrink {
+    AreaShrink::new(width, height, SHARED, SHARED)
+}
 
-impl Gradient {
-    pub(super) fn new(width: usize, height: usize) -> Self {
-        Self(AreaShrink::new(width, height, SHARED, SHARED))
-    }
-
-    /// Takes the next row.
-    pub(super) fn push(&mut self, row: &[f32]) {
-        self.0.push(row);
-    }
-
-    /// The hashes, once all rows have been pushed.
-    pub(super) fn finish(self) -> GradientPrints {
-        let shared = self.0.finish();
-        let wide = blocks(&shared, SIDE + 1, SIDE);
-        let tall = blocks(&shared, SIDE, SIDE + 1);
+impl GradientPrints {
+    /// The hashes, from the shared plane.
+    pub(super) fn of_shared(shared: &[f32]) -> Self {
+        let wide = blocks(shared, SIDE + 1, SIDE);
+        let tall = blocks(shared, SIDE, SIDE + 1);
         let variants = |inverted: bool| {
             Dihedral::ALL.map(|dihedral| {
                 let (plane, width, height) = if dihedral.swaps_sides() {
@@ -87,7 +81,7 @@ impl Gradient {
                 hash(plane)
             })
         };
-        GradientPrints {
+        Self {
             upright: variants(false),
             inverted: variants(true),
         }

@@ -4,14 +4,16 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::SketchKey;
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::GramKey;
 
 /// A 32-byte secret, from which BLAKE3 derives the key of each kind of print.
 ///
 /// Who holds the key and an index can test guesses ("does the leak contain this
-/// sentence?"), and whoever matches text must hold it. Without it the gram
-/// prints are 64-bit pseudo-random numbers. Keep it as you keep the leak.
+/// sentence?"), and whoever matches must hold it. Without it the gram prints
+/// are 64-bit pseudo-random numbers and the sketches of pictures random bits;
+/// digests, PDQ and gradient codes are not keyed. Keep it as you keep the leak.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key([u8; 32]);
 
@@ -75,6 +77,14 @@ impl Key {
     /// The key of the text grams.
     pub(crate) fn gram_key(&self) -> GramKey {
         GramKey::new(&blake3::derive_key("leakprint 2026 text grams", &self.0))
+    }
+
+    /// The key of the picture sketches.
+    pub(crate) fn sketch_key(&self) -> SketchKey {
+        SketchKey::new(&blake3::derive_key(
+            "leakprint 2026 picture sketches",
+            &self.0,
+        ))
     }
 }
 

@@ -6,7 +6,9 @@ mod fingerprinter;
 mod gradient;
 mod key;
 mod pdq;
+mod perceptual;
 mod recipe;
+mod sketch;
 
 pub use digest::Digest;
 pub use fingerprinter::{Fingerprinter, FingerprinterBuilder};
@@ -14,6 +16,8 @@ pub use gradient::GradientPrints;
 pub use key::{Key, KeyId};
 pub use pdq::PdqHash;
 pub use recipe::Recipe;
+pub use sketch::Sketch;
+pub(crate) use sketch::SketchKey;
 
 pub use crate::text::Gram;
 
@@ -74,12 +78,43 @@ pub struct RasterPrints {
     /// BLAKE3 of size and RGBA pixels; only for formats that keep every pixel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pixels: Option<Digest>,
-    /// PDQ, full resolution.
+    /// PDQ at full resolution, transparent parts over white: what matching compares.
     pub pdq: PdqHash,
-    /// PDQ after nearest-neighbour scaling to 512 x 512, the other official pipeline: for exchange.
+    /// PDQ as hash lists have it, of the colours as stored and whatever hides
+    /// under transparency; only for pictures that are not opaque. See [`exchange_pdq`](Self::exchange_pdq).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pdq_stored: Option<StoredPdq>,
+    /// PDQ after nearest-neighbour scaling to 512 x 512, the other official
+    /// pipeline, of the colours as stored: for exchange.
     pub pdq_nn512: Code256,
     /// The gradient hash of the picture and of its dihedral and inverted variants.
     pub gradient: GradientPrints,
+    /// The keyed sketch of the picture after each [`Dihedral`](crate::Dihedral)
+    /// transformation; that of the inverted picture is the [`complement`](Sketch::complement).
+    pub sketch: [Sketch; 8],
+    /// The share of pixels without texture in percent: about 85 and more for
+    /// screens and documents, below 65 for nearly all photographs.
+    pub flatness: u8,
+}
+
+/// PDQ of a picture whose alpha was dropped, as the reference drops it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredPdq {
+    /// The hash of the upright picture.
+    pub code: Code256,
+    /// Its quality, 0..=100.
+    pub quality: u8,
+}
+
+impl RasterPrints {
+    /// Hash and quality for comparison with hash lists: to the bit those of the
+    /// reference on the same samples.
+    pub fn exchange_pdq(&self) -> StoredPdq {
+        self.pdq_stored.unwrap_or(StoredPdq {
+            code: self.pdq.code(),
+            quality: self.pdq.quality,
+        })
+    }
 }
 
 /// The prints of a text: keyed, winnowed character grams with their places.

@@ -33,6 +33,7 @@ pub(super) enum Section {
     Pictures,
     PdqPlanes,
     GradientPlanes,
+    Sketches,
     GramDirectory,
     GramKeys,
     GramLists,
@@ -42,7 +43,7 @@ pub(super) enum Section {
 }
 
 impl Section {
-    pub(super) const COUNT: usize = 17;
+    pub(super) const COUNT: usize = 18;
 
     pub(super) const ALL: [Self; Self::COUNT] = [
         Self::Meta,
@@ -56,6 +57,7 @@ impl Section {
         Self::Pictures,
         Self::PdqPlanes,
         Self::GradientPlanes,
+        Self::Sketches,
         Self::GramDirectory,
         Self::GramKeys,
         Self::GramLists,
@@ -77,6 +79,7 @@ impl Section {
             Self::Pictures => "pictures",
             Self::PdqPlanes => "pdq_planes",
             Self::GradientPlanes => "gradient_planes",
+            Self::Sketches => "sketches",
             Self::GramDirectory => "gram_directory",
             Self::GramKeys => "gram_keys",
             Self::GramLists => "gram_lists",
@@ -96,6 +99,7 @@ impl Section {
             Self::Digests => 32,
             Self::DigestRefs => size_of::<DigestRecord>(),
             Self::Pictures => size_of::<PictureRecord>(),
+            Self::Sketches => size_of::<[u64; 16]>(),
             Self::PdqPlanes | Self::GradientPlanes | Self::GramKeys => 8,
             Self::ItemOrder
             | Self::Anchors

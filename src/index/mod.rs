@@ -234,6 +234,7 @@ impl Inner {
             (Section::Pictures, Some(meta.pictures as usize)),
             (Section::PdqPlanes, planes),
             (Section::GradientPlanes, planes),
+            (Section::Sketches, Some(meta.pictures as usize)),
             (Section::GramDirectory, directory),
             (Section::GramKeys, Some(meta.grams as usize)),
             (Section::GramLists, (meta.grams as usize).checked_add(1)),

@@ -8,6 +8,7 @@ use crate::arch::Planes;
 use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::Executor;
+use crate::fingerprint::Sketch;
 
 /// One picture of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,10 @@ pub struct PictureInfo {
     pub quality: u8,
     /// The gradient hash of the upright picture.
     pub gradient: Code256,
+    /// The keyed sketch of the upright picture.
+    pub sketch: Sketch,
+    /// The share of pixels without texture in percent.
+    pub flatness: u8,
     /// PDQ after nearest-neighbour scaling to 512 x 512.
     pub pdq_nn512: Code256,
     /// Pixels in a row.
@@ -36,6 +41,7 @@ pub struct PictureInfo {
 pub struct Pictures<'a> {
     inner: &'a Inner,
     records: &'a [PictureRecord],
+    sketches: &'a [[u64; 16]],
 }
 
 impl<'a> Pictures<'a> {
@@ -43,6 +49,7 @@ impl<'a> Pictures<'a> {
         Self {
             inner,
             records: inner.slice(Section::Pictures),
+            sketches: inner.slice(Section::Sketches),
         }
     }
 
@@ -85,6 +92,12 @@ impl<'a> Pictures<'a> {
             pdq: code(Section::PdqPlanes)?,
             quality: record.quality,
             gradient: code(Section::GradientPlanes)?,
+            sketch: self
+                .sketches
+                .get(i)
+                .map(|&words| Sketch(words))
+                .ok_or_else(|| Section::Sketches.corrupt("too short"))?,
+            flatness: record.flatness,
             pdq_nn512: Code256(record.nn512),
             width: record.width,
             height: record.height,

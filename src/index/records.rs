@@ -93,7 +93,9 @@ pub(super) struct PictureRecord {
     pub(super) quality: u8,
     /// [`PICTURE_DISCOUNTED`] or nothing.
     pub(super) flags: u8,
-    pub(super) reserved: u16,
+    /// The share of pixels without texture in percent.
+    pub(super) flatness: u8,
+    pub(super) reserved: u8,
 }
 
 /// In [`PictureRecord::flags`]: unrelated content shows this picture too.

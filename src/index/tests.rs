@@ -7,7 +7,7 @@ use crate::code::Code256;
 use crate::exec::Executor;
 use crate::fingerprint::{
     Digest, Fingerprint, GradientPrints, Gram, Key, PartPrints, PdqHash, RasterPrints, Recipe,
-    TextPrints,
+    Sketch, TextPrints,
 };
 use crate::media::PartPath;
 
@@ -64,7 +64,10 @@ fn picture(path: &str, pdq: Code256, gradient: Code256) -> PartPrints {
                 variants: [pdq; 8],
                 quality: 93,
             },
+            pdq_stored: None,
             pdq_nn512: pdq.complement(),
+            sketch: [Sketch([gradient.0[0]; 16]); 8],
+            flatness: 88,
             gradient: GradientPrints {
                 upright: [gradient; 8],
                 inverted: [gradient.complement(); 8],

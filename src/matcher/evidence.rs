@@ -115,6 +115,8 @@ pub enum Evidence {
         distance: u32,
         /// Bits of 256 in which the gradient hashes differ.
         gradient_distance: u32,
+        /// Bits of 1,024 in which the keyed sketches of the structure differ.
+        sketch_distance: u32,
         /// How the item was turned or mirrored to get the query.
         transform: Dihedral,
         /// Whether its colours were inverted too.

@@ -23,7 +23,8 @@ pub struct Explanation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Stage {
-    /// What was compared: `bytes`, `pixels`, `pdq`, `gradient`, `image`, `grams` or `text`.
+    /// What was compared: `bytes`, `pixels`, `quality`, `pdq`,
+    /// `gradient`, `sketch`, `image`, `grams` or `text`.
     pub stage: String,
     /// The query's part.
     pub part: PartPath,
@@ -117,36 +118,48 @@ impl Matcher {
             (f64::from(quality), f64::from(picture::MIN_QUALITY), enough),
             "PDQ quality of the poorer picture, at least",
         )?;
-        let best = picture::best_variant(prints, &item);
-        self.push(
-            explanation,
-            "pdq",
-            part,
-            item_part,
+        let Some(best) = picture::Distances::best(prints, &item) else {
+            return Ok(());
+        };
+        let limits = [
+            ("pdq", best.pdq, f64::from(picture::CANDIDATE_RADIUS), 256),
             (
-                f64::from(best.pdq),
-                f64::from(picture::CANDIDATE_RADIUS),
-                best.pdq <= picture::CANDIDATE_RADIUS,
+                "gradient",
+                best.gradient,
+                f64::from(picture::GRADIENT_RADIUS),
+                256,
             ),
-            "bits of 256 under the best symmetry, at most",
-        )?;
+            (
+                "sketch",
+                best.sketch,
+                picture::sketch_radius(item.flatness),
+                1024,
+            ),
+        ];
+        for (stage, distance, limit, bits) in limits {
+            let measure = f64::from(distance);
+            self.push(
+                explanation,
+                stage,
+                part,
+                item_part,
+                (measure, limit, measure <= limit),
+                &format!("bits of {bits} under the best symmetry, at most"),
+            )?;
+        }
         let score = if enough && best.pdq <= picture::CANDIDATE_RADIUS && !item.discounted {
-            picture::score(best.pdq, best.gradient)
+            best.score(item.flatness)
         } else {
             0.0
         };
         let least = self.options().min_strength.min_score();
-        self.push(
-            explanation,
-            "image",
-            part,
-            item_part,
-            (score, least, score >= least),
-            &format!(
-                "score of both opinions (gradient: {} bits of 256), at least",
-                best.gradient
-            ),
-        )?;
+        let note = if item.discounted {
+            "score of the opinion that agrees least, 0 because the item is discounted; at least"
+        } else {
+            "score of the opinion that agrees least; at least"
+        };
+        let outcome = (score, least, score >= least);
+        self.push(explanation, "image", part, item_part, outcome, note)?;
         explanation.score = explanation.score.max(score);
         Ok(())
     }

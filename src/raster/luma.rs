@@ -5,6 +5,16 @@ use super::{Pixels, Raster};
 /// Rows handed out together: the filters along rows work on so many side by side.
 const BAND: u32 = 8;
 
+/// What shows through where a picture is not opaque.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ground {
+    /// White: what most programs show, and what a JPEG made of it holds.
+    White,
+    /// Nothing: the colours as stored, alpha dropped, as the programs behind
+    /// hash lists read them.
+    Stored,
+}
+
 /// BT.601 weights, as the PDQ reference writes them.
 const RED: f32 = 0.299;
 const GREEN: f32 = 0.587;
@@ -14,14 +24,14 @@ impl Raster {
     /// Calls `f` with the luma of the whole picture from the top down, as
     /// [`luma_row`](Self::luma_row) gives it, in bands of up to eight rows: one
     /// conversion serves all hashes, and stays in the cache.
-    pub(crate) fn luma_bands(&self, mut f: impl FnMut(&[f32])) {
+    pub(crate) fn luma_bands(&self, ground: Ground, mut f: impl FnMut(&[f32])) {
         let width = self.width as usize;
         let mut band = vec![0.0; width * BAND.min(self.height) as usize];
         for top in (0..self.height).step_by(BAND as usize) {
             let rows = (self.height - top).min(BAND);
             let band = &mut band[..width * rows as usize];
             for (y, row) in (top..).zip(band.chunks_exact_mut(width)) {
-                self.luma_row(y, row);
+                self.luma_row_on(ground, y, row);
             }
             f(band);
         }
@@ -40,6 +50,10 @@ impl Raster {
     /// Only the shorter of the row and `out` is filled; a row below the
     /// picture writes nothing.
     pub fn luma_row(&self, y: u32, out: &mut [f32]) {
+        self.luma_row_on(Ground::White, y, out);
+    }
+
+    fn luma_row_on(&self, ground: Ground, y: u32, out: &mut [f32]) {
         let row_bytes = self.width as usize * self.pixels.channels();
         let start = row_bytes.saturating_mul(y as usize);
         let Some(row) = self
@@ -62,7 +76,12 @@ impl Raster {
             }
             Pixels::Rgba8(_) => {
                 for (luma, &[r, g, b, a]) in out.iter_mut().zip(row.as_chunks().0) {
-                    *luma = bt601(over_white(r, a), over_white(g, a), over_white(b, a));
+                    *luma = match ground {
+                        Ground::White => {
+                            bt601(over_white(r, a), over_white(g, a), over_white(b, a))
+                        }
+                        Ground::Stored => bt601(r, g, b),
+                    };
                 }
             }
         }

@@ -2,10 +2,13 @@
 //! and the small anti-aliased planes that hashes are computed on.
 
 mod dihedral;
+mod flatness;
 mod luma;
 mod shrink;
 
 pub use dihedral::Dihedral;
+pub(crate) use flatness::Flatness;
+pub(crate) use luma::Ground;
 pub(crate) use shrink::AreaShrink;
 
 /// One decoded picture, upright (EXIF orientation applied), rows top to bottom

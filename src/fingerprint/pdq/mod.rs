@@ -15,7 +15,7 @@ mod twin;
 use serde::{Deserialize, Serialize};
 
 use crate::code::Code256;
-use crate::raster::{Dihedral, Raster};
+use crate::raster::{Dihedral, Ground, Raster};
 
 use downscale::Downscale;
 pub(super) use nn512::Nn512;
@@ -45,7 +45,7 @@ impl PdqHash {
     /// nanoseconds a pixel; memory for a few rows.
     pub fn of(raster: &Raster) -> Self {
         let mut pdq = Pdq::new(raster.width() as usize, raster.height() as usize);
-        raster.luma_bands(|band| pdq.push(band));
+        raster.luma_bands(Ground::White, |band| pdq.push(band));
         pdq.finish()
     }
 

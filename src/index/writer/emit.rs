@@ -74,6 +74,11 @@ impl IndexWriter {
         file.section(Section::GradientPlanes, |s| {
             put_planes(s, &self.pictures, |picture| picture.codes.gradient)
         })?;
+        file.section(Section::Sketches, |s| {
+            self.pictures
+                .iter()
+                .try_for_each(|picture| s.put(&picture.sketch.0))
+        })?;
         file.section(Section::GramDirectory, |s| {
             put_directory(s, lists().filter_map(first_print), bits)
         })?;
@@ -166,6 +171,7 @@ fn record(picture: &PictureEntry, common: bool) -> PictureRecord {
         height: picture.height,
         quality: picture.quality,
         flags: if common { PICTURE_DISCOUNTED } else { 0 },
+        flatness: picture.flatness,
         reserved: 0,
     }
 }

@@ -15,14 +15,16 @@ use super::{ItemId, PartId};
 use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::Executor;
-use crate::fingerprint::{Digest, Fingerprint, Key, PartPrints, RasterPrints, Recipe, TextPrints};
+use crate::fingerprint::{
+    Digest, Fingerprint, Key, PartPrints, RasterPrints, Recipe, Sketch, TextPrints,
+};
 use crate::raster::Dihedral;
 
 use discount::Discounts;
 
 /// Collects fingerprints and writes them as an index file.
 ///
-/// Memory: 16 bytes a gram, 72 a digest and 112 a picture, plus names and
+/// Memory: 16 bytes a gram, 72 a digest and 240 a picture, plus names and
 /// paths; saving adds a few megabytes. The bytes written depend on what was
 /// added and in which order, on nothing else: not on the number of threads,
 /// the time or the machine.
@@ -75,6 +77,8 @@ struct PictureEntry {
     quality: u8,
     codes: PictureCodes,
     nn512: Code256,
+    sketch: Sketch,
+    flatness: u8,
 }
 
 /// What two pictures are compared by: the codes of the upright picture.
@@ -336,6 +340,8 @@ impl IndexWriter {
                 quality: raster.pdq.quality,
                 codes: PictureCodes::of(raster),
                 nn512: raster.pdq_nn512,
+                sketch: raster.sketch[Dihedral::Identity as usize],
+                flatness: raster.flatness,
             });
         }
     }

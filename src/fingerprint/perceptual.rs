@@ -1,0 +1,63 @@
+//! All hashes of a picture from one conversion to luma.
+
+use super::gradient::{SHARED, shared_plane};
+use super::pdq::{Nn512, Pdq};
+use super::sketch::{self, SketchKey};
+use super::{Digest, GradientPrints, RasterPrints, StoredPdq};
+use crate::raster::{AreaShrink, Flatness, Ground, Pixels, Raster};
+
+impl RasterPrints {
+    /// Hashes a picture: luma in bands of rows, each handed to every hash while
+    /// it is in the cache. `lossless` says whether a digest of the pixels can be met again.
+    pub(super) fn new(raster: &Raster, lossless: bool, key: &SketchKey) -> Self {
+        let (width, height) = (raster.width() as usize, raster.height() as usize);
+        let has_alpha = matches!(raster.pixels(), Pixels::Rgba8(_));
+        let mut pdq = Pdq::new(width, height);
+        // What hash lists exchange is made of the colours as stored.
+        let mut nn512 = Nn512::new(width, height);
+        let mut shared = shared_plane(width, height);
+        let mut flatness = Flatness::new(width);
+        raster.luma_bands(Ground::White, |band| {
+            pdq.push(band);
+            for row in band.chunks_exact(width) {
+                if !has_alpha {
+                    nn512.push(row);
+                }
+                shared.push(row);
+                flatness.push(row);
+            }
+        });
+        let mut stored = None;
+        if has_alpha {
+            let mut pdq = Pdq::new(width, height);
+            raster.luma_bands(Ground::Stored, |band| {
+                pdq.push(band);
+                band.chunks_exact(width).for_each(|row| nn512.push(row));
+            });
+            let hash = pdq.finish();
+            stored = Some(StoredPdq {
+                code: hash.code(),
+                quality: hash.quality,
+            });
+        }
+        let shared = shared.finish();
+        Self {
+            width: raster.width(),
+            height: raster.height(),
+            pixels: lossless.then(|| Digest::of_pixels(raster)),
+            pdq: pdq.finish(),
+            pdq_stored: stored,
+            pdq_nn512: nn512.finish().code(),
+            gradient: GradientPrints::of_shared(&shared),
+            sketch: key.sketches(&sketch_plane(&shared)),
+            flatness: flatness.finish(),
+        }
+    }
+}
+
+/// The plane of the sketch, from the shared one.
+fn sketch_plane(shared: &[f32]) -> Vec<f32> {
+    let mut plane = AreaShrink::new(SHARED, SHARED, sketch::SIDE, sketch::SIDE);
+    shared.chunks_exact(SHARED).for_each(|row| plane.push(row));
+    plane.finish()
+}
