@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::Code256;
 use crate::media::PartPath;
+use crate::raster::Texture;
 
 /// All prints of one piece of media. Holds no text and no pixels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,9 +93,8 @@ pub struct RasterPrints {
     /// The keyed sketch of the picture after each [`Dihedral`](crate::Dihedral)
     /// transformation; that of the inverted picture is the [`complement`](Sketch::complement).
     pub sketch: [Sketch; 8],
-    /// The share of pixels without texture in percent: about 85 and more for
-    /// screens and documents, below 65 for nearly all photographs.
-    pub flatness: u8,
+    /// Whether the picture is drawn or taken.
+    pub texture: Texture,
 }
 
 /// PDQ of a picture whose alpha was dropped, as the reference drops it.

@@ -4,7 +4,7 @@ use super::gradient::{SHARED, shared_plane};
 use super::pdq::{Nn512, Pdq};
 use super::sketch::{self, SketchKey};
 use super::{Digest, GradientPrints, RasterPrints, StoredPdq};
-use crate::raster::{AreaShrink, Flatness, Ground, Pixels, Raster};
+use crate::raster::{AreaShrink, Ground, Pixels, Raster, TextureMeter};
 
 impl RasterPrints {
     /// Hashes a picture: luma in bands of rows, each handed to every hash while
@@ -16,7 +16,7 @@ impl RasterPrints {
         // What hash lists exchange is made of the colours as stored.
         let mut nn512 = Nn512::new(width, height);
         let mut shared = shared_plane(width, height);
-        let mut flatness = Flatness::new(width);
+        let mut texture = TextureMeter::new(width);
         raster.luma_bands(Ground::White, |band| {
             pdq.push(band);
             for row in band.chunks_exact(width) {
@@ -24,7 +24,7 @@ impl RasterPrints {
                     nn512.push(row);
                 }
                 shared.push(row);
-                flatness.push(row);
+                texture.push(row);
             }
         });
         let mut stored = None;
@@ -50,7 +50,7 @@ impl RasterPrints {
             pdq_nn512: nn512.finish().code(),
             gradient: GradientPrints::of_shared(&shared),
             sketch: key.sketches(&sketch_plane(&shared)),
-            flatness: flatness.finish(),
+            texture: texture.finish(),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::Executor;
 use crate::fingerprint::Sketch;
+use crate::raster::Texture;
 
 /// One picture of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +25,8 @@ pub struct PictureInfo {
     pub gradient: Code256,
     /// The keyed sketch of the upright picture.
     pub sketch: Sketch,
-    /// The share of pixels without texture in percent.
-    pub flatness: u8,
+    /// Whether the picture is drawn or taken.
+    pub texture: Texture,
     /// PDQ after nearest-neighbour scaling to 512 x 512.
     pub pdq_nn512: Code256,
     /// Pixels in a row.
@@ -84,7 +85,7 @@ impl<'a> Pictures<'a> {
                 .get(i)
                 .ok_or_else(|| section.corrupt("too short"))
         };
-        if record.flags & !PICTURE_DISCOUNTED != 0 || record.reserved != 0 {
+        if record.flags & !PICTURE_DISCOUNTED != 0 {
             return Err(Section::Pictures.corrupt("unknown flags"));
         }
         Ok(PictureInfo {
@@ -97,7 +98,10 @@ impl<'a> Pictures<'a> {
                 .get(i)
                 .map(|&words| Sketch(words))
                 .ok_or_else(|| Section::Sketches.corrupt("too short"))?,
-            flatness: record.flatness,
+            texture: Texture {
+                flat: record.flat,
+                hard: record.hard,
+            },
             pdq_nn512: Code256(record.nn512),
             width: record.width,
             height: record.height,

@@ -93,9 +93,9 @@ pub(super) struct PictureRecord {
     pub(super) quality: u8,
     /// [`PICTURE_DISCOUNTED`] or nothing.
     pub(super) flags: u8,
-    /// The share of pixels without texture in percent.
-    pub(super) flatness: u8,
-    pub(super) reserved: u8,
+    /// [`Texture`](crate::raster::Texture).
+    pub(super) flat: u8,
+    pub(super) hard: u8,
 }
 
 /// In [`PictureRecord::flags`]: unrelated content shows this picture too.

@@ -10,6 +10,7 @@ use crate::fingerprint::{
     Sketch, TextPrints,
 };
 use crate::media::PartPath;
+use crate::raster::Texture;
 
 use super::{Index, IndexWriter};
 
@@ -67,7 +68,7 @@ fn picture(path: &str, pdq: Code256, gradient: Code256) -> PartPrints {
             pdq_stored: None,
             pdq_nn512: pdq.complement(),
             sketch: [Sketch([gradient.0[0]; 16]); 8],
-            flatness: 88,
+            texture: Texture { flat: 88, hard: 33 },
             gradient: GradientPrints {
                 upright: [gradient; 8],
                 inverted: [gradient.complement(); 8],

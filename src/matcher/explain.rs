@@ -132,7 +132,7 @@ impl Matcher {
             (
                 "sketch",
                 best.sketch,
-                picture::sketch_radius(item.flatness),
+                picture::sketch_radius(item.texture),
                 1024,
             ),
         ];
@@ -148,7 +148,7 @@ impl Matcher {
             )?;
         }
         let score = if enough && best.pdq <= picture::CANDIDATE_RADIUS && !item.discounted {
-            best.score(item.flatness)
+            best.score(item.texture)
         } else {
             0.0
         };

@@ -15,7 +15,7 @@ use crate::exec::Executor;
 use crate::fingerprint::RasterPrints;
 use crate::index::{Index, PartId, PictureInfo, SearchStats};
 use crate::media::PartPath;
-use crate::raster::Dihedral;
+use crate::raster::{Dihedral, Texture};
 
 /// Candidates lie within this many bits of PDQ.
 pub(super) const CANDIDATE_RADIUS: u32 = 64;
@@ -29,10 +29,10 @@ const SKETCH_OF_PHOTO: f64 = 300.0;
 /// screens were measured up to 44, look-alikes from 65 on.
 const SKETCH_OF_SCREEN: f64 = 54.0;
 
-/// Percent of flat pixels up to which an item is a photograph ...
-const PHOTO_FLATNESS: f64 = 60.0;
-/// ... and from which on it is a screen.
-const SCREEN_FLATNESS: f64 = 80.0;
+/// Percent of flat pixels, and of hard edges among the others, up to which an
+/// item is a photograph, and from which on it is a screen (if it has both).
+const FLAT: (f64, f64) = (45.0, 60.0);
+const HARD: (f64, f64) = (8.0, 15.0);
 
 /// Below this PDQ quality a picture has too few features to be recognised by
 /// (the reference's recommendation).
@@ -66,7 +66,7 @@ pub(super) fn find(
         let inverted = hit.query as usize >= Dihedral::ALL.len();
         let variant = Dihedral::ALL[hit.query as usize % Dihedral::ALL.len()];
         let distances = Distances::between(prints, &picture, variant, inverted);
-        let score = distances.score(picture.flatness);
+        let score = distances.score(picture.texture);
         if Strength::of_score(score).is_none() {
             continue;
         }
@@ -129,18 +129,21 @@ impl Distances {
 
     /// The score of all opinions: that of the one that agrees least. Each has
     /// the score of [`Strong`](Strength::Strong) at its limit.
-    pub(super) fn score(self, flatness: u8) -> f64 {
+    pub(super) fn score(self, texture: Texture) -> f64 {
         let doubt = (f64::from(self.pdq) / f64::from(CANDIDATE_RADIUS))
             .max(f64::from(self.gradient) / f64::from(GRADIENT_RADIUS))
-            .max(f64::from(self.sketch) / sketch_radius(flatness));
+            .max(f64::from(self.sketch) / sketch_radius(texture));
         (1.0 - (1.0 - Strength::Strong.min_score()) * doubt * doubt).max(0.0)
     }
 }
 
-/// How many bits the sketch of a copy may differ from that of an item of this flatness.
-pub(super) fn sketch_radius(flatness: u8) -> f64 {
-    let screen = (f64::from(flatness) - PHOTO_FLATNESS) / (SCREEN_FLATNESS - PHOTO_FLATNESS);
-    SKETCH_OF_PHOTO + (SKETCH_OF_SCREEN - SKETCH_OF_PHOTO) * screen.clamp(0.0, 1.0)
+/// How many bits the sketch of a copy may differ from that of an item of this texture.
+pub(super) fn sketch_radius(texture: Texture) -> f64 {
+    let ramp = |percent: u8, (from, to): (f64, f64)| {
+        ((f64::from(percent) - from) / (to - from)).clamp(0.0, 1.0)
+    };
+    let screen = ramp(texture.flat, FLAT) * ramp(texture.hard, HARD);
+    SKETCH_OF_PHOTO + (SKETCH_OF_SCREEN - SKETCH_OF_PHOTO) * screen
 }
 
 #[cfg(test)]
@@ -153,12 +156,14 @@ mod tests {
         sketch: 40,
     };
 
+    const PHOTO: Texture = Texture { flat: 40, hard: 5 };
+    const SCREEN: Texture = Texture { flat: 90, hard: 50 };
+
     #[test]
     fn the_opinion_that_agrees_least_decides() {
-        let strength =
-            |distances: Distances, flatness| Strength::of_score(distances.score(flatness));
-        assert_eq!(strength(CLOSE, 40), Some(Strength::Certain));
-        assert_eq!(strength(CLOSE, 95), Some(Strength::Strong));
+        let strength = |distances: Distances, texture| Strength::of_score(distances.score(texture));
+        assert_eq!(strength(CLOSE, PHOTO), Some(Strength::Certain));
+        assert_eq!(strength(CLOSE, SCREEN), Some(Strength::Strong));
         for far in [
             Distances { pdq: 66, ..CLOSE },
             Distances {
@@ -170,22 +175,23 @@ mod tests {
                 ..CLOSE
             },
         ] {
-            assert_eq!(strength(far, 40), Some(Strength::Possible), "{far:?}");
+            assert_eq!(strength(far, PHOTO), Some(Strength::Possible), "{far:?}");
         }
         let unrelated = Distances {
             pdq: 60,
             gradient: 110,
             sketch: 500,
         };
-        assert_eq!(strength(unrelated, 0), None);
+        assert_eq!(strength(unrelated, PHOTO), None);
     }
 
     #[test]
-    fn flat_items_ask_for_more() {
-        assert_eq!(sketch_radius(0), SKETCH_OF_PHOTO);
-        assert_eq!(sketch_radius(60), SKETCH_OF_PHOTO);
-        assert_eq!(sketch_radius(80), SKETCH_OF_SCREEN);
-        assert_eq!(sketch_radius(100), SKETCH_OF_SCREEN);
-        assert!(sketch_radius(70) < sketch_radius(69));
+    fn drawn_items_ask_for_more() {
+        let radius = |flat, hard| sketch_radius(Texture { flat, hard });
+        assert_eq!(radius(0, 0), SKETCH_OF_PHOTO);
+        assert_eq!(radius(90, 8), SKETCH_OF_PHOTO, "a smooth photograph");
+        assert_eq!(radius(45, 60), SKETCH_OF_PHOTO, "a busy one");
+        assert_eq!(radius(60, 15), SKETCH_OF_SCREEN);
+        assert!(radius(55, 20) < radius(50, 20) && radius(80, 12) < radius(80, 10));
     }
 }

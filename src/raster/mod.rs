@@ -2,14 +2,15 @@
 //! and the small anti-aliased planes that hashes are computed on.
 
 mod dihedral;
-mod flatness;
 mod luma;
 mod shrink;
+mod texture;
 
 pub use dihedral::Dihedral;
-pub(crate) use flatness::Flatness;
 pub(crate) use luma::Ground;
 pub(crate) use shrink::AreaShrink;
+pub use texture::Texture;
+pub(crate) use texture::TextureMeter;
 
 /// One decoded picture, upright (EXIF orientation applied), rows top to bottom
 /// without padding.

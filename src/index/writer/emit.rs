@@ -171,8 +171,8 @@ fn record(picture: &PictureEntry, common: bool) -> PictureRecord {
         height: picture.height,
         quality: picture.quality,
         flags: if common { PICTURE_DISCOUNTED } else { 0 },
-        flatness: picture.flatness,
-        reserved: 0,
+        flat: picture.texture.flat,
+        hard: picture.texture.hard,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::exec::Executor;
 use crate::fingerprint::{
     Digest, Fingerprint, Key, PartPrints, RasterPrints, Recipe, Sketch, TextPrints,
 };
-use crate::raster::Dihedral;
+use crate::raster::{Dihedral, Texture};
 
 use discount::Discounts;
 
@@ -78,7 +78,7 @@ struct PictureEntry {
     codes: PictureCodes,
     nn512: Code256,
     sketch: Sketch,
-    flatness: u8,
+    texture: Texture,
 }
 
 /// What two pictures are compared by: the codes of the upright picture.
@@ -341,7 +341,7 @@ impl IndexWriter {
                 codes: PictureCodes::of(raster),
                 nn512: raster.pdq_nn512,
                 sketch: raster.sketch[Dihedral::Identity as usize],
-                flatness: raster.flatness,
+                texture: raster.texture,
             });
         }
     }
