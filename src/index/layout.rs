@@ -8,6 +8,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use super::map::ALIGN;
 use super::records::{DigestRecord, ItemRecord, MetaRecord, PartRecord, PictureRecord};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fingerprint::Sketch;
 
 /// The version of the file format that this build writes, and the only one it
 /// reads. It grows with every change that an older build would misread; see
@@ -99,7 +100,7 @@ impl Section {
             Self::Digests => 32,
             Self::DigestRefs => size_of::<DigestRecord>(),
             Self::Pictures => size_of::<PictureRecord>(),
-            Self::Sketches => size_of::<[u64; 16]>(),
+            Self::Sketches => size_of::<[u64; Sketch::WORDS]>(),
             Self::PdqPlanes | Self::GradientPlanes | Self::GramKeys => 8,
             Self::ItemOrder
             | Self::Anchors

@@ -42,7 +42,7 @@ pub struct PictureInfo {
 pub struct Pictures<'a> {
     inner: &'a Inner,
     records: &'a [PictureRecord],
-    sketches: &'a [[u64; 16]],
+    sketches: &'a [[u64; Sketch::WORDS]],
 }
 
 impl<'a> Pictures<'a> {

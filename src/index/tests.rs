@@ -67,7 +67,7 @@ fn picture(path: &str, pdq: Code256, gradient: Code256) -> PartPrints {
             },
             pdq_stored: None,
             pdq_nn512: pdq.complement(),
-            sketch: [Sketch([gradient.0[0]; 16]); 8],
+            sketch: [Sketch([gradient.0[0]; 32]); 8],
             texture: Texture { flat: 88, hard: 33 },
             gradient: GradientPrints {
                 upright: [gradient; 8],

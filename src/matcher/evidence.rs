@@ -115,7 +115,7 @@ pub enum Evidence {
         distance: u32,
         /// Bits of 256 in which the gradient hashes differ.
         gradient_distance: u32,
-        /// Bits of 1,024 in which the keyed sketches of the structure differ.
+        /// Bits of 2,048 in which the keyed sketches of the structure differ.
         sketch_distance: u32,
         /// How the item was turned or mirrored to get the query.
         transform: Dihedral,
@@ -132,7 +132,8 @@ pub enum Evidence {
         item_part: PartPath,
         /// Folded characters (letters and digits) of the query that the passage explains.
         covered: u32,
-        /// The same, each weighed by how rare its grams are in the index, 0..=1: what the score is made of.
+        /// The same, each weighed by how rare its grams are in the index, 0..=1,
+        /// less what gaps in the passage cost: what the score is made of.
         distinctive: f64,
         /// Folded characters inside the passage that the owner's ignore or background material explains.
         discounted: u32,

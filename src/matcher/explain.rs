@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::evidence::Strength;
 use super::{Matcher, picture, text, weigh};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fingerprint::{Fingerprint, PartPrints};
+use crate::fingerprint::{Fingerprint, PartPrints, Sketch};
 use crate::index::{DigestKind, PartId};
 use crate::media::PartPath;
 
@@ -133,7 +133,7 @@ impl Matcher {
                 "sketch",
                 best.sketch,
                 picture::sketch_radius(item.texture),
-                1024,
+                Sketch::BITS,
             ),
         ];
         for (stage, distance, limit, bits) in limits {

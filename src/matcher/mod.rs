@@ -29,7 +29,8 @@ pub struct MatchOptions {
     /// Matches below this strength are not reported.
     pub min_strength: Strength,
     /// The policy for quotations: a passage of this many letters and digits,
-    /// rare in the index, is a [`Strong`](Strength::Strong) match; shorter ones are weaker.
+    /// rare in the index, is a [`Strong`](Strength::Strong) match; shorter ones
+    /// are weaker. The default, 80, lets a quotation of a dozen words pass.
     pub text_floor: u32,
     /// Pieces of evidence kept for one item, the strongest first.
     pub max_evidence: usize,
@@ -39,7 +40,7 @@ impl Default for MatchOptions {
     fn default() -> Self {
         Self {
             min_strength: Strength::Strong,
-            text_floor: 64,
+            text_floor: 80,
             max_evidence: 8,
         }
     }

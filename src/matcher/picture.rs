@@ -12,7 +12,7 @@ use super::evidence::{Evidence, Strength};
 use crate::code::Code256;
 use crate::error::Result;
 use crate::exec::Executor;
-use crate::fingerprint::RasterPrints;
+use crate::fingerprint::{RasterPrints, Sketch};
 use crate::index::{Index, PartId, PictureInfo, SearchStats};
 use crate::media::PartPath;
 use crate::raster::{Dihedral, Texture};
@@ -24,10 +24,10 @@ pub(super) const CANDIDATE_RADIUS: u32 = 64;
 pub(super) const GRADIENT_RADIUS: u32 = 72;
 
 /// Sketches agree up to this many bits for a photograph (a correlation of .6) ...
-const SKETCH_OF_PHOTO: f64 = 300.0;
-/// ... and up to this many for a screen (a correlation of .986): clean copies of
-/// screens were measured up to 44, look-alikes from 65 on.
-const SKETCH_OF_SCREEN: f64 = 54.0;
+const SKETCH_OF_PHOTO: f64 = 600.0;
+/// ... and up to this many for a screen (a correlation of .987): clean copies of
+/// screens were measured up to 100 over six keys, look-alikes from 116 on.
+const SKETCH_OF_SCREEN: f64 = 104.0;
 
 /// Percent of flat pixels, and of hard edges among the others, up to which an
 /// item is a photograph, and from which on it is a screen (if it has both).
@@ -95,7 +95,7 @@ pub(super) struct Distances {
     pub(super) pdq: u32,
     /// Bits of 256.
     pub(super) gradient: u32,
-    /// Bits of 1,024.
+    /// Bits of 2,048.
     pub(super) sketch: u32,
 }
 
@@ -114,7 +114,11 @@ impl Distances {
                 .gradient
                 .variant(variant, inverted)
                 .distance(&item.gradient),
-            sketch: if inverted { 1024 - sketch } else { sketch },
+            sketch: if inverted {
+                Sketch::BITS - sketch
+            } else {
+                sketch
+            },
         }
     }
 
@@ -153,7 +157,7 @@ mod tests {
     const CLOSE: Distances = Distances {
         pdq: 8,
         gradient: 6,
-        sketch: 40,
+        sketch: 70,
     };
 
     const PHOTO: Texture = Texture { flat: 40, hard: 5 };
@@ -171,7 +175,7 @@ mod tests {
                 ..CLOSE
             },
             Distances {
-                sketch: 302,
+                sketch: 604,
                 ..CLOSE
             },
         ] {
@@ -180,7 +184,7 @@ mod tests {
         let unrelated = Distances {
             pdq: 60,
             gradient: 110,
-            sketch: 500,
+            sketch: 1000,
         };
         assert_eq!(strength(unrelated, PHOTO), None);
     }

@@ -24,7 +24,7 @@ use discount::Discounts;
 
 /// Collects fingerprints and writes them as an index file.
 ///
-/// Memory: 16 bytes a gram, 72 a digest and 240 a picture, plus names and
+/// Memory: 16 bytes a gram, 72 a digest and 370 a picture, plus names and
 /// paths; saving adds a few megabytes. The bytes written depend on what was
 /// added and in which order, on nothing else: not on the number of threads,
 /// the time or the machine.
