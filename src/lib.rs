@@ -12,7 +12,8 @@
 //! // The owner.
 //! let fingerprinter = Fingerprinter::builder().build()?;
 //! let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen \
-//!             territories with no press screening before the Wednesday.";
+//!             territories with no press screening before the Wednesday, even though it \
+//!             tested at seventy-one.";
 //! let key = Some(fingerprinter.key().clone());
 //! let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), key)?;
 //! writer.add("memo.txt", &fingerprinter.fingerprint(memo.as_bytes(), None)?)?;
@@ -21,7 +22,8 @@
 //! // The platform.
 //! let matcher = Matcher::new(Index::from_bytes(bytes)?)?;
 //! let post = "OMG: \"Lighthouse opens in 14 territories\"... no wait: LIGHTHOUSE OPENS IN \
-//!             FOURTEEN TERRITORIES, WITH NO PRESS SCREENING BEFORE THE WEDNESDAY!";
+//!             FOURTEEN TERRITORIES, WITH NO PRESS SCREENING BEFORE THE WEDNESDAY, EVEN \
+//!             THOUGH IT TESTED AT SEVENTY-ONE!";
 //! let matches = matcher.find_text(post)?;
 //! assert_eq!(matches[0].item, "memo.txt");
 //! assert!(matcher.find_text("Snow is expected in the north on Wednesday.")?.is_empty());

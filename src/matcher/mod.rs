@@ -31,6 +31,8 @@ pub struct MatchOptions {
     /// The policy for quotations: a passage of this many letters and digits,
     /// rare in the index, is a [`Strong`](Strength::Strong) match; shorter ones
     /// are weaker. The default, 80, lets a quotation of a dozen words pass.
+    /// Up to `window - 1` symbols at each end of a passage may go uncounted,
+    /// since not every gram is kept.
     pub text_floor: u32,
     /// Pieces of evidence kept for one item, the strongest first.
     pub max_evidence: usize,

@@ -179,10 +179,11 @@ fn signature(bytes: &[u8]) -> Option<Format> {
 
 /// Names under which plain text is no text but a broken file: a reader who
 /// opens it sees an error, not the words.
-const BINARY_EXTENSIONS: [&str; 38] = [
+const BINARY_EXTENSIONS: [&str; 43] = [
     "7z", "avi", "avif", "bmp", "bz2", "dll", "docx", "exe", "exr", "gif", "gz", "hdr", "heic",
-    "heif", "ico", "jpe", "jpeg", "jpg", "mkv", "mov", "mp3", "mp4", "odp", "ods", "odt", "pdf",
-    "png", "pptx", "qoi", "rar", "tga", "tif", "tiff", "webm", "webp", "xlsx", "xz", "zip",
+    "heif", "ico", "jpe", "jpeg", "jpg", "mkv", "mov", "mp3", "mp4", "odp", "ods", "odt", "pam",
+    "pbm", "pdf", "pgm", "png", "pnm", "ppm", "pptx", "qoi", "rar", "tga", "tif", "tiff", "webm",
+    "webp", "xlsx", "xz", "zip",
 ];
 
 fn extension(name: &str) -> Option<String> {
