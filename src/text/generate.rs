@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 
 /// The single-letter class of an ASCII character, as `fold` documents it.
-fn ascii_class(c: char) -> Option<char> {
+pub(super) fn ascii_class(c: char) -> Option<char> {
     Some(match c.to_ascii_lowercase() {
         '0' => 'o',
         '1' | 'i' | '|' => 'l',
@@ -191,7 +191,7 @@ fn cased() -> BTreeMap<char, String> {
 }
 
 /// The symbols of every scalar value that has any.
-pub(super) fn derive() -> BTreeMap<char, String> {
+fn derive() -> BTreeMap<char, String> {
     let cased = cased();
     ('\u{0}'..=char::MAX)
         .map(|c| (c, resolve(c, &cased)))

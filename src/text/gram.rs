@@ -280,3 +280,117 @@ fn minima<const WINDOW: usize>(keys: &mut [u64], window: usize) {
         span += step;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key() -> GramKey {
+        GramKey::new(&[7; 32])
+    }
+
+    /// Every gram by the definitions: the hash afresh, one cipher block each.
+    fn naive_hashes(symbols: &[u32], key: &GramKey) -> Vec<u64> {
+        symbols
+            .windows(GRAM_LEN)
+            .map(|gram| {
+                let terms = (0..).zip(gram.iter().rev());
+                terms.fold(0, |hash, (age, &s)| hash ^ key.value(s).rotate_left(age))
+            })
+            .collect()
+    }
+
+    fn naive(symbols: &[u32], key: &GramKey, window: usize) -> Vec<Gram> {
+        let hashes = naive_hashes(symbols, key);
+        let window = window.clamp(1, MAX_WINDOW).min(hashes.len().max(1));
+        let mut kept: Vec<usize> = hashes
+            .windows(window)
+            .enumerate()
+            .filter_map(|(start, window)| {
+                // The last of the smallest.
+                let place = |i: &usize| (window[*i] >> 16, usize::MAX - i);
+                (0..window.len()).min_by_key(place).map(|i| start + i)
+            })
+            .collect();
+        kept.dedup();
+        kept.into_iter()
+            .map(|at| {
+                let mut block = Array(u128::from(hashes[at]).to_le_bytes());
+                key.cipher.encrypt_block(&mut block);
+                let mut print = [0; 8];
+                print.copy_from_slice(&block.0[..8]);
+                Gram {
+                    print: u64::from_le_bytes(print),
+                    at: at as u32,
+                }
+            })
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn rolling_and_winnowing_are_the_definitions(
+            text in prop::collection::vec(prop_oneof![97_u32..101, 0_u32..0x11_0000], 0..1400),
+            window in prop_oneof![Just(1_u32), Just(8), Just(16), 0_u32..300],
+        ) {
+            let found = grams(&text, &key(), Sampling::Winnow(window));
+            prop_assert_eq!(found, naive(&text, &key(), window as usize));
+        }
+
+        #[test]
+        fn a_shared_run_shares_a_print(
+            run in prop::collection::vec(97_u32..123, 19..60),
+            before in prop::collection::vec(97_u32..123, 0..40),
+            after in prop::collection::vec(97_u32..123, 0..40),
+        ) {
+            // window + GRAM_LEN - 1 symbols in a row are the guarantee.
+            let key = key();
+            let whole = [before, run.clone(), after].concat();
+            let (a, b) = (grams(&run, &key, Sampling::Winnow(8)), grams(&whole, &key, Sampling::Winnow(8)));
+            prop_assert!(a.iter().any(|a| b.iter().any(|b| a.print == b.print)));
+        }
+    }
+
+    #[test]
+    fn lengths_around_a_gram_and_a_chunk() {
+        for length in [
+            0,
+            11,
+            12,
+            13,
+            18,
+            19,
+            CHUNK,
+            CHUNK + 11,
+            CHUNK + 12,
+            3 * CHUNK + 5,
+        ] {
+            let text: Vec<u32> = (0..length as u32).map(|i| 97 + i * i % 26).collect();
+            for window in [1, 2, 8, 16, 64, 256] {
+                let found = grams(&text, &key(), Sampling::Winnow(window));
+                assert_eq!(
+                    found,
+                    naive(&text, &key(), window as usize),
+                    "{length} by {window}"
+                );
+                assert_eq!(found.is_empty(), length < GRAM_LEN);
+            }
+        }
+    }
+
+    #[test]
+    fn one_repeated_symbol_keeps_all() {
+        let found = grams(&[97; 100], &key(), Sampling::Winnow(8));
+        assert_eq!(found.len(), 100 - GRAM_LEN + 1 - 7);
+        assert!(found.iter().all(|gram| gram.print == found[0].print));
+    }
+
+    #[test]
+    fn another_key_shares_nothing() {
+        let text: Vec<u32> = (0..400).map(|i| 97 + i * i % 26).collect();
+        let a = grams(&text, &key(), Sampling::All);
+        let b = grams(&text, &GramKey::new(&[8; 32]), Sampling::All);
+        assert!(a.iter().all(|a| b.iter().all(|b| a.print != b.print)));
+    }
+}
