@@ -1,43 +1,16 @@
 //! Matching: pictures and texts against an index, each beside a naive twin in the same run.
 
+mod common;
+
 use std::collections::HashMap;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use leakprint::{
-    Code256, Dihedral, Executor, Fingerprint, Fingerprinter, Index, IndexWriter, Key, Matcher,
+    Code256, Dihedral, Executor, Fingerprint, Fingerprinter, Index, IndexWriter, Matcher,
 };
 
-/// Pseudo-random words: as many distinct ones as ordinary prose has.
-fn prose(seed: u64, words: usize) -> String {
-    const SYLLABLES: [&str; 32] = [
-        "ba", "con", "de", "el", "for", "ga", "hin", "in", "jo", "ka", "lor", "men", "nor", "o",
-        "per", "qua", "re", "sta", "ti", "un", "ver", "wa", "xi", "ye", "zo", "al", "bri", "cha",
-        "dro", "es", "fi", "gla",
-    ];
-    let mut state = seed | 1;
-    let mut random = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as usize
-    };
-    let mut text = String::new();
-    for _ in 0..words {
-        for _ in 0..1 + random() % 3 {
-            text.push_str(SYLLABLES[random() % SYLLABLES.len()]);
-        }
-        text.push(' ');
-    }
-    text
-}
-
-fn fingerprinter() -> Fingerprinter {
-    Fingerprinter::builder()
-        .key(Key::from_bytes([1; 32]))
-        .build()
-        .expect("a valid window")
-}
+use common::{fingerprinter, prose};
 
 fn build(fingerprinter: &Fingerprinter, prints: &[Fingerprint]) -> Index {
     let key = Some(fingerprinter.key().clone());
@@ -120,16 +93,7 @@ fn pictures(c: &mut Criterion) {
         leakprint::raster::Pixels::Luma8((0..64 * 64).map(|i| (i * i / 7 % 251) as u8).collect()),
     )
     .expect("64 x 64");
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut random = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        Code256(
-            [state, state.rotate_left(17), !state, state.rotate_left(40)]
-                .map(|w| w.wrapping_mul(0x2545_F491_4F6C_DD1D)),
-        )
-    };
+    let mut random = common::Random::new(9);
     let query = fingerprinter.fingerprint_raster(&raster);
     let prints: Vec<_> = (0..100_000)
         .map(|_| {
@@ -138,14 +102,14 @@ fn pictures(c: &mut Criterion) {
                 if let Some(raster) = &mut part.raster {
                     raster.pixels = None;
                     raster.pdq.quality = 100;
-                    raster.pdq.variants = [random(); 8];
+                    raster.pdq.variants = [random.code(); 8];
                 }
             }
             print
         })
         .collect();
     let matcher = Matcher::new(build(&fingerprinter, &prints)).expect("the key is inside");
-    let codes: Vec<Code256> = (0..100_000).map(|_| random()).collect();
+    let codes: Vec<Code256> = (0..100_000).map(|_| random.code()).collect();
 
     let mut group = c.benchmark_group("match picture against 100,000");
     group.sample_size(20);

@@ -1,5 +1,7 @@
 //! Area averaging: the anti-aliased small plane that the second opinion looks at.
 
+use std::ops::Range;
+
 /// Shrinks a picture to `columns` x `rows` cells by exact area averaging: each
 /// cell is the mean of the picture under it, and a pixel on the border of two
 /// cells counts for both by its share. Enlarges by the same rule.
@@ -7,10 +9,11 @@
 /// Takes rows as they come and holds one row of sums. The order of additions is
 /// fixed, so that a plane is the same to the bit wherever it is made.
 pub(crate) struct AreaShrink {
-    width: usize,
     height: usize,
-    columns: usize,
     rows: usize,
+    columns: Vec<Column>,
+    /// The area of a cell in pixels.
+    area: f32,
     /// The part of the cells' row under way, summed along columns.
     sums: Vec<f32>,
     /// Rows taken.
@@ -18,29 +21,82 @@ pub(crate) struct AreaShrink {
     cells: Vec<f32>,
 }
 
+/// The pixels of a row that a column of cells covers.
+struct Column {
+    /// The share of the pixel before `whole`, and its place; 0 if there is none.
+    first: (usize, f32),
+    whole: Range<usize>,
+    /// The share of the pixel behind `whole`; 0 if there is none.
+    last: f32,
+}
+
+impl Column {
+    /// Column `column` of `columns` over `width` pixels.
+    fn new(column: usize, columns: usize, width: usize) -> Self {
+        // In units in which a pixel is `columns` wide and a cell `width`.
+        let (start, end) = (column * width, (column + 1) * width);
+        let share = |from: usize, to: usize| (to - from) as f32 / columns as f32;
+        let inside = start / columns;
+        if end <= (inside + 1) * columns && end - start < columns {
+            // A cell within one pixel.
+            return Self {
+                first: (inside, share(start, end)),
+                whole: 0..0,
+                last: 0.0,
+            };
+        }
+        let (from, to) = (start.div_ceil(columns), end / columns);
+        let first = if from * columns > start {
+            (inside, share(start, from * columns))
+        } else {
+            (inside, 0.0)
+        };
+        Self {
+            first,
+            whole: from..to,
+            last: share(to * columns, end),
+        }
+    }
+
+    fn sum(&self, sums: &[f32]) -> f32 {
+        let at = |i: usize| sums.get(i).copied().unwrap_or_default();
+        let mut sum = 0.0;
+        if self.first.1 > 0.0 {
+            sum += self.first.1 * at(self.first.0);
+        }
+        for value in sums.get(self.whole.clone()).unwrap_or_default() {
+            sum += value;
+        }
+        if self.last > 0.0 {
+            sum += self.last * at(self.whole.end);
+        }
+        sum
+    }
+}
+
 impl AreaShrink {
     /// For a picture of `width` x `height`; all four numbers are at least 1.
     pub(crate) fn new(width: usize, height: usize, columns: usize, rows: usize) -> Self {
+        let column = |i| Column::new(i, columns, width);
         Self {
-            width,
             height,
-            columns,
             rows,
+            columns: (0..columns).map(column).collect(),
+            area: width as f32 * height as f32 / (columns * rows) as f32,
             sums: vec![0.0; width],
             taken: 0,
             cells: Vec::with_capacity(columns * rows),
         }
     }
 
-    /// Takes the next row, `width` values.
+    /// Takes the next row, as many values as the picture is wide.
     pub(crate) fn push(&mut self, row: &[f32]) {
         // In units in which a pixel is `rows` high and a cell `height`.
-        let start = self.taken * self.rows;
-        let end = start + self.rows;
+        let mut at = self.taken * self.rows;
+        let end = at + self.rows;
         self.taken += 1;
-        let mut at = start;
         while at < end {
-            let cell_end = (self.cells.len() / self.columns + 1) * self.height;
+            let cell_end = (self.cells.len() / self.columns.len() + 1) * self.height;
             let until = end.min(cell_end);
             if until - at == self.rows {
                 for (sum, &value) in self.sums.iter_mut().zip(row) {
@@ -53,37 +109,12 @@ impl AreaShrink {
                 }
             }
             if until == cell_end {
-                self.emit();
+                let cells = self.columns.iter().map(|column| column.sum(&self.sums));
+                self.cells.extend(cells.map(|sum| sum / self.area));
+                self.sums.fill(0.0);
             }
             at = until;
         }
-    }
-
-    /// Turns the sums into a row of cells.
-    fn emit(&mut self) {
-        // The area of a cell in pixels.
-        let area = self.width as f32 * self.height as f32 / (self.columns * self.rows) as f32;
-        let (mut at, mut x) = (0, 0);
-        for column in 0..self.columns {
-            let cell_end = (column + 1) * self.width;
-            let mut sum = 0.0_f32;
-            while at < cell_end {
-                let pixel_end = (x + 1) * self.columns;
-                let until = pixel_end.min(cell_end);
-                let value = self.sums.get(x).copied().unwrap_or_default();
-                if until - at == self.columns {
-                    sum += value;
-                } else {
-                    sum += (until - at) as f32 / self.columns as f32 * value;
-                }
-                at = until;
-                if until == pixel_end {
-                    x += 1;
-                }
-            }
-            self.cells.push(sum / area);
-        }
-        self.sums.fill(0.0);
     }
 
     /// The cells, row by row, once all rows have been pushed.
