@@ -8,14 +8,28 @@ use leakprint::{Index, Matcher};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let index = arguments.next().ok_or("usage: embed INDEX FILE...")?;
+    let Some(index) = arguments.next() else {
+        println!("usage: embed INDEX FILE...");
+        return Ok(());
+    };
 
     let matcher = Matcher::new(Index::open(index)?)?;
     for upload in arguments {
-        let bytes = std::fs::read(&upload)?;
+        let bytes = match std::fs::read(&upload) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                println!("{upload}: not read: {error}");
+                continue;
+            }
+        };
         match matcher.find_media(&bytes, Some(&upload)) {
             Ok(matches) if matches.is_empty() => println!("{upload}: nothing"),
-            Ok(matches) => println!("{upload}: {} {:?}", matches[0].item, matches[0].evidence[0]),
+            Ok(matches) => {
+                for found in matches {
+                    let why = found.evidence.first();
+                    println!("{upload}: {} {} {why:?}", found.item, found.strength);
+                }
+            }
             Err(error) => println!("{upload}: not read: {error}"),
         }
     }

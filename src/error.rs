@@ -29,8 +29,6 @@ pub enum ErrorKind {
     Version,
     /// Two recipes or two keys met that must not be mixed.
     Recipe,
-    /// The caller's [`Cancel`](crate::Cancel) token fired.
-    Cancelled,
     /// An argument of the call makes no sense; the message says which.
     InvalidInput,
 }
@@ -48,7 +46,6 @@ impl ErrorKind {
             Self::Corrupt => "corrupt",
             Self::Version => "version",
             Self::Recipe => "recipe",
-            Self::Cancelled => "cancelled",
             Self::InvalidInput => "invalid_input",
         }
     }

@@ -1,9 +1,10 @@
 //! How work is spread over threads: the pool is given by the caller, never
-//! taken; results come in input order whatever their number; cancellation.
+//! taken; results come in input order whatever their number. A stream stops when
+//! its source ends or its sink fails.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+mod stream;
+
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -80,129 +81,126 @@ impl Executor {
     /// `f` of every element of a stream of any length; `sink` gets the results in input order.
     ///
     /// At most `capacity` elements are between `items` and `sink` at any time:
-    /// a slow sink holds back the source, and memory stays flat. `items` and
-    /// `sink` run on the calling thread; `sink` returning an error stops the
-    /// stream and is handed back after the work in flight has ended.
+    /// a slow sink holds back the source, and memory stays flat. `items` runs on
+    /// the calling thread. `sink` runs wherever a result has become due, by one
+    /// thread at a time, so a result never waits for the next element of a slow
+    /// source. An error of `sink` stops the stream and is handed back after the
+    /// work in flight has ended. May be called from a thread of its own pool.
+    ///
+    /// # Errors
+    /// The first error of `sink`.
+    ///
+    /// # Panics
+    /// If `f` or `sink` does, after the work in flight has ended.
     pub fn map_stream<T, R, E>(
         &self,
         items: impl Iterator<Item = T>,
         capacity: usize,
         f: impl Fn(T) -> R + Sync,
-        mut sink: impl FnMut(R) -> Result<(), E>,
+        mut sink: impl FnMut(R) -> Result<(), E> + Send,
     ) -> Result<(), E>
     where
         T: Send,
         R: Send,
+        E: Send,
     {
-        let Some(pool) = &self.pool else {
-            for item in items {
-                sink(f(item))?;
+        match &self.pool {
+            Some(pool) => stream::map(pool, items, capacity, &f, sink),
+            None => {
+                for item in items {
+                    sink(f(item))?;
+                }
+                Ok(())
             }
-            return Ok(());
-        };
-        let capacity = capacity.max(1) as u64;
-        let f = &f;
-        pool.in_place_scope(|scope| {
-            let (sender, results) = mpsc::channel::<(u64, std::thread::Result<R>)>();
-            let mut items = items.fuse();
-            let mut done = BTreeMap::new();
-            let (mut started, mut emitted) = (0_u64, 0_u64);
-            loop {
-                while started - emitted < capacity {
-                    let Some(item) = items.next() else { break };
-                    let sender = sender.clone();
-                    let sequence = started;
-                    scope.spawn(move |_| {
-                        // A panic must reach the caller, not leave it waiting for a result.
-                        let result =
-                            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f(item)));
-                        // The receiver is gone only after the sink failed.
-                        let _ = sender.send((sequence, result));
-                    });
-                    started += 1;
-                }
-                if emitted == started {
-                    return Ok(());
-                }
-                if let Ok((sequence, result)) = results.recv() {
-                    done.insert(sequence, result);
-                }
-                while let Some(result) = done.remove(&emitted) {
-                    emitted += 1;
-                    match result {
-                        Ok(value) => sink(value)?,
-                        Err(panic) => std::panic::resume_unwind(panic),
-                    }
-                }
-            }
-        })
-    }
-}
-
-/// A switch that stops long work from another thread. Cheap to clone; all clones are one switch.
-#[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
-
-impl Cancel {
-    /// A switch that is off.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Turns the switch on, for good.
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the switch is on.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// [`Cancelled`](ErrorKind::Cancelled) once the switch is on.
-    ///
-    /// # Errors
-    /// That one alone.
-    pub fn check(&self) -> Result<()> {
-        if self.is_cancelled() {
-            return Err(Error::new(ErrorKind::Cancelled, "cancelled by the caller"));
         }
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+    use std::time::Duration;
 
     #[test]
     fn a_stream_keeps_order_and_bounds_what_is_in_flight() {
         for threads in [1, 2, 4] {
-            let exec = Executor::with_threads(threads).unwrap();
-            let pulled = AtomicUsize::new(0);
-            let mut emitted = 0;
-            exec.map_stream(
-                (0..1000_u32).inspect(|_| {
-                    pulled.fetch_add(1, Ordering::SeqCst);
-                }),
-                7,
-                |x| {
-                    if x % 97 == 0 {
-                        std::thread::sleep(std::time::Duration::from_millis(2));
-                    }
-                    x * 2
-                },
-                |x| {
-                    assert_eq!(x, emitted * 2);
-                    emitted += 1;
-                    let ahead = pulled.load(Ordering::SeqCst) - emitted as usize;
-                    assert!(ahead <= 7, "{ahead} ahead");
-                    Ok::<(), ()>(())
-                },
-            )
-            .unwrap();
-            assert_eq!(emitted, 1000);
+            for capacity in [1, 7, 64] {
+                let exec = Executor::with_threads(threads).unwrap();
+                let pulled = AtomicUsize::new(0);
+                let mut emitted = 0;
+                exec.map_stream(
+                    (0..1000_u32).inspect(|_| {
+                        pulled.fetch_add(1, Ordering::SeqCst);
+                    }),
+                    capacity,
+                    |x| {
+                        if x % 97 == 0 {
+                            std::thread::sleep(Duration::from_millis(2));
+                        }
+                        x * 2
+                    },
+                    |x| {
+                        assert_eq!(x, emitted * 2);
+                        emitted += 1;
+                        let ahead = pulled.load(Ordering::SeqCst) - emitted as usize;
+                        assert!(ahead <= capacity, "{ahead} ahead");
+                        Ok::<(), ()>(())
+                    },
+                )
+                .unwrap();
+                assert_eq!(emitted, 1000);
+            }
+        }
+    }
+
+    /// Who asks and waits for the answer before asking again must get it.
+    #[test]
+    fn a_result_does_not_wait_for_the_next_element() {
+        let exec = Executor::with_threads(2).unwrap();
+        let (ask, questions) = mpsc::channel();
+        let (answer, answers) = mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                exec.map_stream(
+                    questions.into_iter(),
+                    32,
+                    |x: u32| x + 1,
+                    |x| answer.send(x),
+                )
+            });
+            for x in [1, 10, 100] {
+                ask.send(x).unwrap();
+                assert_eq!(answers.recv_timeout(Duration::from_secs(20)), Ok(x + 1));
+            }
+            drop(ask);
+        });
+    }
+
+    #[test]
+    fn a_stream_may_run_on_a_thread_of_its_own_pool() {
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            let exec = Executor::pool(Arc::new(pool));
+            let sum = exec.install(|| {
+                let mut sum = 0;
+                exec.map_stream(
+                    0..500_u64,
+                    4,
+                    |x| x,
+                    |x| {
+                        sum += x;
+                        Ok::<(), ()>(())
+                    },
+                )
+                .unwrap();
+                sum
+            });
+            assert_eq!(sum, 499 * 250);
         }
     }
 
@@ -221,11 +219,25 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_in_the_work_reaches_the_caller() {
+    fn a_panic_in_the_work_or_the_sink_reaches_the_caller() {
         let exec = Executor::with_threads(2).unwrap();
-        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            exec.map_stream(0..100, 4, |x| assert_ne!(x, 50), |()| Ok::<(), ()>(()))
-        }));
-        assert!(caught.is_err());
+        let caught = |in_work: bool| {
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                exec.map_stream(
+                    0..100,
+                    4,
+                    |x| {
+                        assert!(!in_work || x != 50);
+                        x
+                    },
+                    |x| {
+                        assert!(in_work || x != 50);
+                        Ok::<(), ()>(())
+                    },
+                )
+            }))
+        };
+        assert!(caught(true).is_err());
+        assert!(caught(false).is_err());
     }
 }

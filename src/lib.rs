@@ -41,8 +41,8 @@
 //! import only what stands above them.
 //!
 //! # Threads, state, output
-//! Everything is `Send + Sync`, there is no global state, and nothing is
-//! printed. Parallel work runs on a rayon pool that the caller gives in an
+//! Everything is `Send + Sync`, there is no mutable global state, and nothing
+//! is printed. Parallel work runs on a rayon pool that the caller gives in an
 //! [`Executor`]; results do not depend on the number of threads.
 //!
 //! # Hostile input
@@ -54,9 +54,6 @@
 //! - `mail`: e-mails, their bodies, attachments and forwarded messages.
 //! - `html`: web pages to text.
 //! - `charset`: text in legacy charsets; without it UTF-8 and UTF-16 with a mark.
-
-#[cfg(target_endian = "big")]
-compile_error!("index files are little-endian and mapped as they are");
 
 mod arch;
 pub mod code;
@@ -73,7 +70,7 @@ pub mod text;
 
 pub use code::Code256;
 pub use error::{Error, ErrorKind, Result};
-pub use exec::{Cancel, Executor};
+pub use exec::Executor;
 pub use fingerprint::{Digest, Fingerprint, Fingerprinter, Key, Recipe, Warning};
 pub use index::{Index, IndexWriter};
 pub use limits::{Budget, Limits};

@@ -9,16 +9,15 @@ use image::codecs::webp::WebPEncoder;
 use image::{DynamicImage, ExtendedColorType, Frame, ImageBuffer, ImageEncoder, ImageFormat};
 use image::{Luma, LumaA, Pixel, Rgb, Rgba};
 use leakprint::media::{self, Content, Part, PartPath, PartSink};
-use leakprint::raster::{
-    Pixels::{self, Luma8, Rgb8, Rgba8},
-    Raster,
-};
+use leakprint::raster::Pixels::{self, Luma8, Rgb8, Rgba8};
+use leakprint::raster::Raster;
 use leakprint::{Budget, Dihedral, Error, ErrorKind, Limits};
 
 /// What a part held.
 #[derive(Clone, Debug, PartialEq)]
 enum Held {
-    Picture { raster: Raster, lossless: bool },
+    /// And whether it counts as lossless.
+    Picture(Raster, bool),
     Text(String),
     Opaque,
 }
@@ -34,7 +33,7 @@ struct Seen {
 impl PartSink for Seen {
     fn part(&mut self, part: Part<'_>) {
         let held = match part.content {
-            Content::Raster { raster, lossless } => Held::Picture { raster, lossless },
+            Content::Raster { raster, lossless } => Held::Picture(raster, lossless),
             Content::Text(text) => Held::Text(text),
             Content::Opaque => Held::Opaque,
             other => panic!("{other:?} is new"),
@@ -109,7 +108,7 @@ fn picture(bytes: &[u8]) -> (Raster, bool) {
         (vec![String::new()], 0)
     );
     match seen.held("") {
-        Held::Picture { raster, lossless } => (raster.clone(), *lossless),
+        Held::Picture(raster, lossless) => (raster.clone(), *lossless),
         other => panic!("{other:?}"),
     }
 }
@@ -201,7 +200,7 @@ fn chunk(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
     let named = [name, body].concat();
     let crc = !named.iter().fold(u32::MAX, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            crc >> 1 ^ (crc & 1) * 0xEDB8_8320
+            (crc >> 1) ^ ((crc & 1) * 0xEDB8_8320)
         })
     });
     [
@@ -470,36 +469,30 @@ fn broken_pictures_are_errors_of_the_right_kind() {
 
 #[test]
 fn a_picture_that_claims_to_be_huge_is_refused_before_it_is_decoded() {
+    let check = |bytes: &[u8], side: u32| {
+        let (kind, message) = fails(bytes, None, &Limits::default());
+        assert_eq!(kind, ErrorKind::Limit, "{message}");
+        let expected = format!("pixels = 67108864 exceeded: {side} x {side}");
+        assert!(message.contains(&expected), "{message}");
+    };
     let patched = |format, at: usize, value: &[u8]| {
         let mut bytes = encode(&rgb(), format);
         bytes[at..at + value.len()].copy_from_slice(value);
         bytes
     };
-    let jpeg = encode(&rgb(), ImageFormat::Jpeg);
-    let frame = jpeg.windows(2).position(|w| w == b"\xFF\xC0").unwrap();
-    // 60,000 is EA60; 16,383 is the most that the decoder takes for a WebP.
-    let [gif, bmp] = [
-        &[0x60, 0xEA, 0x60, 0xEA][..],
-        &[0x60, 0xEA, 0, 0, 0x60, 0xEA],
-    ];
-    for (bytes, side) in [
-        (raw_png((60_000, 60_000, 8, 2), &[], &[0]), 60_000),
-        (patched(ImageFormat::Gif, 6, gif), 60_000),
-        (patched(ImageFormat::Bmp, 18, bmp), 60_000),
-        (
-            patched(ImageFormat::Jpeg, frame + 5, &[0xEA, 0x60, 0xEA, 0x60]),
-            60_000,
-        ),
-        (
-            patched(ImageFormat::WebP, 21, &[0xFE, 0xBF, 0xFF, 0x0F]),
-            16_383,
-        ),
-    ] {
-        let (kind, message) = fails(&bytes, None, &Limits::default());
-        let expected = format!("pixels = 67108864 exceeded: {side} x {side}");
-        assert!(message.contains(&expected), "{message}");
-        assert_eq!(kind, ErrorKind::Limit);
-    }
+    check(&raw_png((60_000, 60_000, 8, 2), &[], &[0]), 60_000);
+    // Both sides where they stand in the file; 60,000 is EA60.
+    let gif = patched(ImageFormat::Gif, 6, b"\x60\xEA\x60\xEA");
+    check(&gif, 60_000);
+    let bmp = patched(ImageFormat::Bmp, 18, b"\x60\xEA\0\0\x60\xEA\0\0");
+    check(&bmp, 60_000);
+    let whole = encode(&rgb(), ImageFormat::Jpeg);
+    let frame = whole.windows(2).position(|w| w == b"\xFF\xC0").unwrap();
+    let jpeg = patched(ImageFormat::Jpeg, frame + 5, b"\xEA\x60\xEA\x60");
+    check(&jpeg, 60_000);
+    // Two numbers of 14 bits; one more, which is allowed too, the decoder takes for 0.
+    let webp = patched(ImageFormat::WebP, 21, b"\xFE\xBF\xFF\x0F");
+    check(&webp, 16_383);
 }
 
 /// Reads damaged media: it may be whole enough, or an error that says what is
@@ -543,43 +536,28 @@ fn any_broken_byte_of_a_picture_is_survived() {
 #[test]
 fn a_limit_that_is_exceeded_is_named() {
     let png = encode(&rgb(), ImageFormat::Png);
-    let check = |bytes: &[u8], limits: Limits, expected| {
-        let (kind, message) = fails(bytes, None, &limits);
+    let check = |bytes: &[u8], set: fn(&mut Limits), expected: &str| {
+        let (kind, message) = fails(bytes, None, &limits(set));
         assert_eq!(kind, ErrorKind::Limit);
         assert!(message.contains(expected), "{message}");
     };
-    check(
-        &png,
-        limits(|l| l.pixels = 34),
-        "pixels = 34 exceeded: 7 x 5",
-    );
-    check(
-        &png,
-        limits(|l| l.decoded_bytes = 104),
-        "decoded_bytes = 104 exceeded: 105",
-    );
+    check(&png, |l| l.pixels = 34, "pixels = 34 exceeded: 7 x 5");
+    check(&png, |l| l.decoded_bytes = 104, "decoded_bytes = 104 ");
+    check(b"words", |l| l.decoded_bytes = 4, "decoded_bytes = 4 ");
     check(
         b"words",
-        limits(|l| l.decoded_bytes = 4),
-        "decoded_bytes = 4 exceeded: 5",
-    );
-    check(
-        b"words",
-        limits(|l| l.input_bytes = 4),
+        |l| l.input_bytes = 4,
         "input_bytes = 4 exceeded: 5",
     );
-    check(
-        b"words",
-        limits(|l| l.text_chars = 4),
-        "text_chars = 4 exceeded: 5",
-    );
-    check(b"words", limits(|l| l.parts = 0), "parts = 0 exceeded: 1");
+    check(b"words", |l| l.text_chars = 4, "text_chars = 4 exceeded: 5");
+    check(b"words", |l| l.parts = 0, "parts = 0 exceeded: 1");
     // One more of each is enough.
-    let enough = limits(|l| {
-        (l.input_bytes, l.decoded_bytes, l.text_chars, l.parts) = (5, 5, 5, 1);
-    });
+    let mut enough = limits(|l| (l.input_bytes, l.text_chars, l.parts) = (5, 5, 1));
+    enough.decoded_bytes = 5;
     let seen = read_as(b"words", None, &enough).unwrap();
     assert_eq!(seen.text(""), "words");
+    (enough.input_bytes, enough.pixels, enough.decoded_bytes) = (1000, 35, 105);
+    assert_eq!(read_as(&png, None, &enough).unwrap(), read(&png));
 }
 
 #[cfg(feature = "html")]
@@ -775,8 +753,8 @@ mod mail {
         let mail = message("Out", multipart("mixed", &entities));
         let all = read(&mail).paths();
         assert_eq!(all.len(), 8);
-        let check = |limits: Limits, lost: &[usize], path: &str, expected: &str| {
-            let seen = read_as(&mail, None, &limits).unwrap();
+        let check = |set: fn(&mut Limits), lost: &[usize], path, expected: &str| {
+            let seen = read_as(&mail, None, &limits(set)).unwrap();
             let mut kept = all.clone();
             for &i in lost.iter().rev() {
                 kept.remove(i);
@@ -785,34 +763,18 @@ mod mail {
             assert_eq!(seen.problems(), [(path, ErrorKind::Limit)], "{expected}");
             assert!(seen.warnings[0].2.contains(expected), "{seen:?}");
         };
-        check(
-            limits(|l| l.depth = 0),
-            &[1, 2, 3, 4, 5, 6, 7],
-            "",
-            "depth = 0 exceeded: 1",
-        );
-        check(
-            limits(|l| l.depth = 1),
-            &[4, 5],
-            "message:1",
-            "depth = 1 exceeded: 2",
-        );
-        check(limits(|l| l.parts = 7), &[7], "", "parts = 7 exceeded: 8");
-        check(
-            limits(|l| l.text_chars = 5),
-            &[2],
-            "body",
-            "text_chars = 5 exceeded: 7",
-        );
-        // Two attachments undone and one picture decoded: the budget is that of the
-        // whole mail, and the second picture is left with its bytes alone.
-        let most = 2 * png.len() as u64 + 105 + 50;
-        check(
-            limits(|l| l.decoded_bytes = most),
-            &[],
-            "attachment:2",
-            "decoded_bytes = ",
-        );
+        check(|l| l.depth = 0, &[1, 2, 3, 4, 5, 6, 7], "", "depth = 0 ");
+        check(|l| l.depth = 1, &[4, 5], "message:1", "depth = 1 ");
+        check(|l| l.parts = 7, &[7], "", "parts = 7 ");
+        check(|l| l.text_chars = 5, &[2], "body", "text_chars = 5 ");
+        // The budget is that of the whole mail: enough to undo both attachments and
+        // to decode one picture, and the second one is left with its bytes alone.
+        let most = limits(|l| l.decoded_bytes = 2 * png.len() as u64 + 105 + 50);
+        let seen = read_as(&mail, None, &most).unwrap();
+        assert_eq!(seen.paths(), all);
+        assert_eq!(seen.held("attachment:1"), read(&png).held(""));
+        assert_eq!(seen.held("attachment:2"), &Held::Opaque);
+        assert_eq!(seen.problems(), [("attachment:2", ErrorKind::Limit)]);
     }
 }
 

@@ -1,11 +1,12 @@
 //! `hash`: the prints of files that others can compare.
 
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
-use leakprint::{Code256, Digest, Error, Fingerprinter, Limits, Result};
+use leakprint::{Code256, Digest, Fingerprinter};
 use serde::Serialize;
 
-use crate::input::{inputs, read_file};
+use crate::input::Sources;
 use crate::output::{ErrorLine, json_line};
 use crate::{Failure, HashArgs};
 
@@ -24,19 +25,17 @@ struct Line<'a> {
 }
 
 pub(crate) fn run(args: &HashArgs) -> Result<(), Failure> {
-    let fingerprinter = Fingerprinter::builder().limits(Limits::default()).build()?;
+    let fingerprinter = Fingerprinter::builder().build()?;
     let mut out = BufWriter::new(io::stdout().lock());
-    for input in inputs(&args.paths, std::path::Path::new("."), &[]) {
+    let sources = Sources::new(&args.paths, Path::new("."), &[])?;
+    for input in sources.inputs() {
         let name = input.name.clone();
-        let result = input.fingerprint(&fingerprinter);
+        let (digest, result) = input.digest_and_fingerprint(&fingerprinter);
         let root = result.as_ref().ok().and_then(|print| print.parts.first());
         let raster = root.and_then(|part| part.raster.as_ref());
         let line = Line {
             path: &name,
-            // The digest is known of a file that could not be decoded, too.
-            blake3: root
-                .and_then(|part| part.bytes)
-                .or_else(|| digest_of(&name, &fingerprinter).ok()),
+            blake3: digest,
             pixels: raster.and_then(|r| r.pixels),
             width: raster.map(|r| r.width),
             height: raster.map(|r| r.height),
@@ -50,8 +49,4 @@ pub(crate) fn run(args: &HashArgs) -> Result<(), Failure> {
     }
     out.flush()?;
     Ok(())
-}
-
-fn digest_of(name: &str, fingerprinter: &Fingerprinter) -> Result<Digest, Error> {
-    read_file(name.as_ref(), fingerprinter.limits()).map(|bytes| Digest::of_bytes(&bytes))
 }

@@ -1,13 +1,14 @@
 //! `index`, `info` and `verify`.
 
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use leakprint::{Executor, Fingerprint, Fingerprinter, Index, IndexWriter, Result};
 use serde::Serialize;
 
-use crate::input::{Input, inputs, read_key};
-use crate::output::{Errors, json_line, progress};
+use crate::input::{Sources, read_key};
+use crate::output::{Errors, json_line, json_pretty, progress};
 use crate::{Failure, IndexArgs};
 
 #[derive(Serialize)]
@@ -15,6 +16,7 @@ struct Written<'a> {
     index: &'a Path,
     items: u64,
     failed: u64,
+    warnings: u64,
     bytes: u64,
 }
 
@@ -34,26 +36,29 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
     let exec = Executor::with_threads(input.threads)?;
     let stored_key = (!keep_apart).then(|| fingerprinter.key().clone());
     let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), stored_key)?;
-    let mut errors = Errors::new(input.errors.as_ref())?;
-
-    let mut each = |what, inputs: &mut dyn Iterator<Item = Input>, add: &mut Add<'_>| {
-        fingerprint_all(what, inputs, &fingerprinter, &exec, &mut errors, add)
+    let mut errors = {
+        let mut used: Vec<&Path> = vec![&args.output];
+        let read = input.paths.iter().chain(&input.jsonl).chain(&input.key);
+        used.extend(read.map(PathBuf::as_path));
+        Errors::new(input.errors.as_ref(), &used)?
     };
-    each(
-        "ignoring",
-        &mut inputs(&args.ignore, &input.base, &[]),
-        &mut |_, print| writer.ignore(print),
-    )?;
-    each(
-        "background",
-        &mut inputs(&args.background, &input.base, &[]),
-        &mut |_, print| writer.background(print),
-    )?;
-    let items = each(
-        "indexing",
-        &mut inputs(&input.paths, &input.base, &input.jsonl),
-        &mut |name, print| writer.add(name, print).map(drop),
-    )?;
+    check_writable(&args.output)?;
+    let mut written: Vec<&Path> = vec![&args.output];
+    written.extend(input.errors.as_deref());
+
+    let ignore = Sources::existing("--ignore", &args.ignore, &input.base)?;
+    let background = Sources::existing("--background", &args.background, &input.base)?;
+    let items = Sources::new(&input.paths, &input.base, &input.jsonl)?.without(&written);
+    let mut each = |what, sources: Sources, add: &mut Add<'_>| {
+        fingerprint_all(what, sources, &fingerprinter, &exec, &mut errors, add)
+    };
+    each("ignoring", ignore, &mut |_, print| writer.ignore(print))?;
+    each("background", background, &mut |_, print| {
+        writer.background(print)
+    })?;
+    let items = each("indexing", items, &mut |name, print| {
+        writer.add(name, print).map(drop)
+    })?;
     if items == 0 {
         return Err("no input could be read, no index written".into());
     }
@@ -61,20 +66,38 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
     let written = Written {
         index: &args.output,
         items,
-        failed: errors.count,
-        bytes: std::fs::metadata(&args.output)?.len(),
+        failed: errors.failed,
+        warnings: errors.warnings,
+        bytes: fs::metadata(&args.output)?.len(),
     };
-    errors.finish()?;
     json_line(&mut io::stdout(), &written)?;
-    Ok(())
+    errors.finish()
 }
 
-type Add<'a> = dyn FnMut(&str, &Fingerprint) -> Result<()> + 'a;
+/// Fails before the work is done where its result could not be written.
+fn check_writable(output: &Path) -> Result<(), Failure> {
+    let folder = match output.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let what = if output.is_dir() {
+        "is a folder".to_owned()
+    } else {
+        match tempfile::tempfile_in(folder) {
+            Ok(_) => return Ok(()),
+            // The temporary file's own name says nothing to anybody.
+            Err(e) => format!("cannot write there: {}", e.kind()),
+        }
+    };
+    Err(format!("-o {}: {what}", output.display()).into())
+}
+
+type Add<'a> = dyn FnMut(&str, &Fingerprint) -> Result<()> + Send + 'a;
 
 /// Fingerprints in parallel, adds in input order; returns how many were added.
 fn fingerprint_all(
     what: &'static str,
-    inputs: &mut dyn Iterator<Item = Input>,
+    sources: Sources,
     fingerprinter: &Fingerprinter,
     exec: &Executor,
     errors: &mut Errors,
@@ -82,10 +105,9 @@ fn fingerprint_all(
 ) -> Result<u64, Failure> {
     let bar = progress(what);
     let mut added = 0;
-    // Only the iterator's elements cross threads, never the iterator itself.
     exec.map_stream(
-        inputs,
-        4 * exec.threads(),
+        sources.inputs(),
+        8 * exec.threads(),
         |input| {
             let name = input.name.clone();
             (name, input.fingerprint(fingerprinter))
@@ -95,18 +117,11 @@ fn fingerprint_all(
             match result.and_then(|print| add(&name, &print).map(|()| print)) {
                 Ok(print) => {
                     added += 1;
-                    for warning in print.warnings {
-                        let part = warning.part.as_str();
-                        bar.suspend(|| {
-                            errors.report(&name, part, "warning", warning.message.clone())
-                        })?;
-                    }
+                    let mut warnings = print.warnings.iter();
+                    warnings.try_for_each(|w| bar.suspend(|| errors.warning(&name, w)))
                 }
-                Err(e) => {
-                    bar.suspend(|| errors.report(&name, "", e.kind().as_str(), e.to_string()))?;
-                }
+                Err(e) => bar.suspend(|| errors.failed(&name, &e)),
             }
-            Ok(())
         },
     )?;
     bar.finish_and_clear();
@@ -114,10 +129,8 @@ fn fingerprint_all(
 }
 
 pub(crate) fn info(path: &PathBuf) -> Result<(), Failure> {
-    let index = Index::open(path).map_err(|e| e.with_path(path))?;
-    let mut out = io::stdout();
-    serde_json::to_writer_pretty(&mut out, &index.info())?;
-    out.write_all(b"\n")?;
+    let index = Index::open(path)?;
+    json_pretty(&mut io::stdout(), &index.info())?;
     Ok(())
 }
 
@@ -128,7 +141,7 @@ struct Verified<'a> {
 }
 
 pub(crate) fn verify(path: &PathBuf) -> Result<(), Failure> {
-    let index = Index::open(path).map_err(|e| e.with_path(path))?;
+    let index = Index::open(path)?;
     index
         .verify(&Executor::with_threads(0)?)
         .map_err(|e| e.with_path(path))?;

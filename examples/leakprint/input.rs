@@ -4,11 +4,13 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use leakprint::{Error, ErrorKind, Fingerprint, Fingerprinter, Key, Limits, Result};
-use serde::Deserialize;
+use leakprint::{Digest, Error, ErrorKind, Fingerprint, Fingerprinter, Key, Limits, Result};
 
-/// The longest line of a JSON-lines file.
-const MAX_LINE: u64 = 64 << 20;
+use crate::Failure;
+use crate::names::{Base, Named};
+
+/// The longest line of a JSON-lines file: some of them are in memory at a time.
+const MAX_LINE: usize = 16 << 20;
 
 /// One thing to index or to match.
 pub(crate) struct Input {
@@ -25,13 +27,25 @@ enum Content {
 impl Input {
     /// Reads and fingerprints it.
     pub(crate) fn fingerprint(self, fingerprinter: &Fingerprinter) -> Result<Fingerprint> {
+        self.digest_and_fingerprint(fingerprinter).1
+    }
+
+    /// The same, with the digest of the bytes, which is known of a file that
+    /// cannot be decoded, too.
+    pub(crate) fn digest_and_fingerprint(
+        self,
+        fingerprinter: &Fingerprinter,
+    ) -> (Option<Digest>, Result<Fingerprint>) {
         match self.content {
-            Content::File(path) => {
-                let bytes = read_file(&path, fingerprinter.limits())?;
-                fingerprinter.fingerprint(&bytes, path.to_str())
-            }
-            Content::Text(text) => fingerprinter.fingerprint_text(&text),
-            Content::Unreadable(error) => Err(error),
+            Content::File(path) => match read_file(&path, fingerprinter.limits()) {
+                Ok(bytes) => (
+                    Some(Digest::of_bytes(&bytes)),
+                    fingerprinter.fingerprint(&bytes, path.to_str()),
+                ),
+                Err(error) => (None, Err(error)),
+            },
+            Content::Text(text) => (None, fingerprinter.fingerprint_text(&text)),
+            Content::Unreadable(error) => (None, Err(error)),
         }
     }
 }
@@ -40,6 +54,12 @@ impl Input {
 pub(crate) fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
     let io = |e: io::Error| Error::io("cannot read", e);
     let metadata = fs::metadata(path).map_err(io)?;
+    if metadata.is_dir() {
+        return Err(Error::new(
+            ErrorKind::Io,
+            "a link to a folder, not followed",
+        ));
+    }
     if !metadata.is_file() {
         return Err(Error::new(ErrorKind::Io, "not a regular file"));
     }
@@ -59,86 +79,121 @@ pub(crate) fn read_key(path: &Path) -> Result<Key> {
     Key::from_file_bytes(&bytes).map_err(|e| e.with_path(path))
 }
 
-/// All inputs, one after the other; nothing is read before its turn.
-pub(crate) fn inputs<'a>(
-    paths: &'a [PathBuf],
-    base: &'a Path,
-    jsonl: &'a [PathBuf],
-) -> impl Iterator<Item = Input> + 'a {
-    let files = paths.iter().flat_map(move |path| {
-        Walk::new(path.clone()).map(move |entry| match entry {
-            Ok(path) => Input {
-                name: name_of(&path, base),
-                content: Content::File(path),
-            },
-            Err((path, e)) => Input {
-                name: name_of(&path, base),
-                content: Content::Unreadable(Error::io("cannot read", e)),
-            },
-        })
-    });
-    files.chain(jsonl.iter().flat_map(|path| Lines::open(path)))
+/// What to read, checked before the first of it is read.
+pub(crate) struct Sources {
+    roots: Vec<Named>,
+    jsonl: Vec<(PathBuf, Box<dyn BufRead + Send>)>,
+    /// Files that the command writes, and that are no inputs of it.
+    skip: Vec<PathBuf>,
 }
 
-/// The path relative to `base` with `/`; as given where it does not lie below.
-fn name_of(path: &Path, base: &Path) -> String {
-    let absolute = |p: &Path| {
-        let p = std::path::absolute(p).unwrap_or_else(|_| p.to_owned());
-        // "a/./b" and "a/b" are one place; ".." is left, it may cross a link.
-        p.components().collect::<PathBuf>()
-    };
-    let full = absolute(path);
-    let relative = full.strip_prefix(absolute(base)).unwrap_or(path);
-    let names: Vec<_> = relative
-        .components()
-        .map(|c| c.as_os_str().to_string_lossy())
-        .collect();
-    names.join("/")
+impl Sources {
+    /// # Errors
+    /// If `base` is no folder or a JSON-lines file cannot be opened. A path that
+    /// does not exist is an input that cannot be read.
+    pub(crate) fn new(paths: &[PathBuf], base: &Path, jsonl: &[PathBuf]) -> Result<Self, Failure> {
+        let base = Base::new(base)?;
+        let open = |path: &PathBuf| -> Result<(PathBuf, Box<dyn BufRead + Send>), Failure> {
+            let reader: Box<dyn BufRead + Send> = if path == Path::new("-") {
+                Box::new(BufReader::new(io::stdin()))
+            } else {
+                let file = File::open(path)
+                    .map_err(|e| format!("--jsonl {}: cannot read: {e}", path.display()))?;
+                Box::new(BufReader::new(file))
+            };
+            Ok((path.clone(), reader))
+        };
+        Ok(Self {
+            roots: paths.iter().map(|path| base.name(path)).collect(),
+            jsonl: jsonl.iter().map(open).collect::<Result<_, _>>()?,
+            skip: Vec::new(),
+        })
+    }
+
+    /// As [`new`](Self::new) of paths that must exist: what a typing error
+    /// leaves out of `option` would go unnoticed.
+    pub(crate) fn existing(option: &str, paths: &[PathBuf], base: &Path) -> Result<Self, Failure> {
+        for path in paths {
+            fs::metadata(path)
+                .map_err(|e| format!("{option} {}: cannot read: {e}", path.display()))?;
+        }
+        Self::new(paths, base, &[])
+    }
+
+    /// Leaves out files that the command itself writes.
+    pub(crate) fn without(mut self, written: &[&Path]) -> Self {
+        let files = written
+            .iter()
+            .filter_map(|path| fs::canonicalize(path).ok());
+        self.skip.extend(files);
+        self
+    }
+
+    /// All inputs, one after the other; nothing is read before its turn.
+    pub(crate) fn inputs(self) -> impl Iterator<Item = Input> {
+        let skip = self.skip;
+        let files = self.roots.into_iter().flat_map(Walk::new);
+        let files = files
+            .filter(move |(named, _)| {
+                skip.is_empty() || !fs::canonicalize(&named.path).is_ok_and(|p| skip.contains(&p))
+            })
+            .map(|(named, error)| Input {
+                name: named.name,
+                content: match error {
+                    None => Content::File(named.path),
+                    Some(e) => Content::Unreadable(Error::io("cannot read", e)),
+                },
+            });
+        let lines = self.jsonl.into_iter().flat_map(|(path, reader)| Lines {
+            path,
+            reader: Some(reader),
+            number: 0,
+        });
+        files.chain(lines)
+    }
 }
 
 /// The files below a path, depth first, every folder sorted by name. Links to
 /// folders are not followed, so that a walk always ends.
 struct Walk {
     /// What is still to be visited, last first.
-    stack: Vec<PathBuf>,
-    root: Option<PathBuf>,
+    stack: Vec<Named>,
+    at_root: bool,
 }
 
 impl Walk {
-    fn new(root: PathBuf) -> Self {
+    fn new(root: Named) -> Self {
         Self {
-            stack: vec![root.clone()],
-            root: Some(root),
+            stack: vec![root],
+            at_root: true,
         }
     }
 }
 
 impl Iterator for Walk {
-    type Item = Result<PathBuf, (PathBuf, io::Error)>;
+    type Item = (Named, Option<io::Error>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        while let Some(path) = self.stack.pop() {
-            let is_root = self.root.take().is_some();
-            let metadata = if is_root {
-                fs::metadata(&path)
+        while let Some(named) = self.stack.pop() {
+            let metadata = if std::mem::take(&mut self.at_root) {
+                fs::metadata(&named.path)
             } else {
-                fs::symlink_metadata(&path)
+                fs::symlink_metadata(&named.path)
             };
-            let is_folder = match metadata {
-                Ok(metadata) => metadata.is_dir(),
-                Err(e) => return Some(Err((path, e))),
-            };
-            if !is_folder {
-                return Some(Ok(path));
+            match metadata {
+                Ok(metadata) if metadata.is_dir() => {}
+                Ok(_) => return Some((named, None)),
+                Err(e) => return Some((named, Some(e))),
             }
-            let listing: io::Result<Vec<PathBuf>> = fs::read_dir(&path)
-                .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+            let listing: io::Result<Vec<_>> = fs::read_dir(&named.path)
+                .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
             match listing {
                 Ok(mut children) => {
                     children.sort_unstable_by(|a, b| b.cmp(a));
-                    self.stack.append(&mut children);
+                    self.stack
+                        .extend(children.iter().map(|child| named.child(child)));
                 }
-                Err(e) => return Some(Err((path, e))),
+                Err(e) => return Some((named, Some(e))),
             }
         }
         None
@@ -148,40 +203,64 @@ impl Iterator for Walk {
 /// The texts of a JSON-lines file.
 struct Lines {
     path: PathBuf,
-    reader: Option<Box<dyn BufRead>>,
+    reader: Option<Box<dyn BufRead + Send>>,
     number: u64,
 }
 
-#[derive(Deserialize)]
-struct Line {
-    id: String,
-    text: String,
-}
-
 impl Lines {
-    fn open(path: &Path) -> Box<dyn Iterator<Item = Input>> {
-        let opened: io::Result<Box<dyn BufRead>> = if path == Path::new("-") {
-            Ok(Box::new(BufReader::new(io::stdin())))
-        } else {
-            File::open(path).map(|file| Box::new(BufReader::new(file)) as _)
-        };
-        match opened {
-            Ok(reader) => Box::new(Self {
-                path: path.to_owned(),
-                reader: Some(reader),
-                number: 0,
-            }),
-            Err(e) => Box::new(std::iter::once(Input {
-                name: path.display().to_string(),
-                content: Content::Unreadable(Error::io("cannot read", e)),
-            })),
-        }
-    }
-
     fn bad(&self, error: Error) -> Input {
         Input {
             name: format!("{}:{}", self.path.display(), self.number),
             content: Content::Unreadable(error),
+        }
+    }
+
+    /// Reads a line without its end, at most [`MAX_LINE`] bytes of it; tells
+    /// whether that was all of it. `None` at the end of the file.
+    fn read_line(&mut self, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
+        line.clear();
+        let Some(reader) = &mut self.reader else {
+            return Ok(None);
+        };
+        let (mut any, mut whole) = (false, true);
+        loop {
+            let buffer = reader.fill_buf()?;
+            if buffer.is_empty() {
+                return Ok(any.then_some(whole));
+            }
+            any = true;
+            let end = buffer.iter().position(|&b| b == b'\n');
+            let piece = &buffer[..end.unwrap_or(buffer.len())];
+            let room = MAX_LINE - line.len();
+            whole &= piece.len() <= room;
+            line.extend_from_slice(&piece[..piece.len().min(room)]);
+            let used = end.map_or(buffer.len(), |end| end + 1);
+            reader.consume(used);
+            if end.is_some() {
+                return Ok(Some(whole));
+            }
+        }
+    }
+
+    fn parse(&self, line: &[u8]) -> Input {
+        let malformed = |what: String| {
+            let rule = "a line is {\"id\": \"...\", \"text\": \"...\"}";
+            Error::new(ErrorKind::Malformed, format!("{rule}: {what}"))
+        };
+        let value: serde_json::Value = match serde_json::from_slice(line) {
+            Ok(value) => value,
+            Err(e) => return self.bad(malformed(e.to_string())),
+        };
+        let field = |name: &str| value.get(name).and_then(serde_json::Value::as_str);
+        let Some(id) = field("id").filter(|id| !id.is_empty()) else {
+            return self.bad(malformed("no id that is a string".to_owned()));
+        };
+        Input {
+            name: id.to_owned(),
+            content: match field("text") {
+                Some(text) => Content::Text(text.to_owned()),
+                None => Content::Unreadable(malformed("no text that is a string".to_owned())),
+            },
         }
     }
 }
@@ -193,36 +272,25 @@ impl Iterator for Lines {
         let mut line = Vec::new();
         loop {
             self.number += 1;
-            line.clear();
-            let reader = self.reader.as_mut()?;
-            let read = reader.take(MAX_LINE).read_until(b'\n', &mut line);
-            match read {
-                Ok(0) => return None,
-                Ok(_) => {}
+            let whole = match self.read_line(&mut line) {
+                Ok(whole) => whole?,
                 Err(e) => {
                     self.reader = None;
                     return Some(self.bad(Error::io("cannot read", e)));
                 }
-            }
-            if line.len() as u64 == MAX_LINE && line.last() != Some(&b'\n') {
-                // Without line ends in reach there is no next line to go on with.
-                self.reader = None;
-                let message = format!("a line of more than {MAX_LINE} bytes; the rest is not read");
+            };
+            if !whole {
+                let message = format!("a line of more than {MAX_LINE} bytes");
                 return Some(self.bad(Error::new(ErrorKind::Limit, message)));
             }
-            if !line.trim_ascii().is_empty() {
-                break;
+            let mut text = line.as_slice();
+            if self.number == 1 {
+                // The byte-order mark that some programs write.
+                text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+            }
+            if !text.trim_ascii().is_empty() {
+                return Some(self.parse(text));
             }
         }
-        Some(match serde_json::from_slice::<Line>(&line) {
-            Ok(Line { id, text }) => Input {
-                name: id,
-                content: Content::Text(text),
-            },
-            Err(e) => self.bad(Error::new(
-                ErrorKind::Malformed,
-                format!("not a line {{\"id\": \"...\", \"text\": \"...\"}}: {e}"),
-            )),
-        })
     }
 }

@@ -3,12 +3,11 @@
 //! Nothing but JSON (or the table asked for) goes to standard output; progress
 //! and what failed go to standard error.
 
-#![allow(clippy::print_stderr, reason = "a program for people")]
-
 mod hash;
 mod index;
 mod input;
 mod matching;
+mod names;
 mod output;
 mod search_codes;
 
@@ -64,9 +63,9 @@ struct InputArgs {
     #[arg(long)]
     key: Option<PathBuf>,
     /// Threads; 0 means one a core.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = threads)]
     threads: usize,
-    /// Write what failed to this file as JSON lines, not to standard error.
+    /// Write what failed to this file as JSON lines (`index` writes it to standard error else).
     #[arg(long)]
     errors: Option<PathBuf>,
 }
@@ -75,7 +74,8 @@ struct InputArgs {
 struct IndexArgs {
     #[command(flatten)]
     input: InputArgs,
-    /// Where the index goes; replaced whole or not at all.
+    /// Where the index goes; replaced whole or not at all. A new file can be read by you
+    /// alone: without --key the key is in it.
     #[arg(short, long)]
     output: PathBuf,
     /// Files whose content must not count: disclaimers, licences, logos.
@@ -144,7 +144,7 @@ struct SearchCodesArgs {
     #[arg(long)]
     radius: u32,
     /// Threads; 0 means one a core.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = threads)]
     threads: usize,
     /// How to search.
     #[arg(long, value_enum, default_value_t = EngineArg::Auto)]
@@ -158,8 +158,16 @@ enum EngineArg {
     Mih,
 }
 
+/// A number of threads that a machine can have.
+fn threads(argument: &str) -> Result<usize, String> {
+    match argument.parse() {
+        Ok(threads @ 0..=1024) => Ok(threads),
+        _ => Err("not a number from 0 to 1024".to_owned()),
+    }
+}
+
 /// What a command failed of, before anything was done.
-type Failure = Box<dyn std::error::Error>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
@@ -174,10 +182,11 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // A reader that went away (`| head`) is no failure worth a line.
-            if !output::is_broken_pipe(failure.as_ref()) {
-                eprintln!("leakprint: {failure}");
+            // A reader that went away (`| head`) has what it wanted.
+            if output::is_broken_pipe(failure.as_ref()) {
+                return ExitCode::SUCCESS;
             }
+            output::complain(&format!("leakprint: {failure}"));
             ExitCode::from(2)
         }
     }

@@ -1,15 +1,15 @@
 //! `match` and `explain`.
 
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use leakprint::{
     Evidence, Executor, Index, Match, MatchOptions, Matcher, Result, Strength, Warning,
 };
 use serde::Serialize;
 
-use crate::input::{inputs, read_file, read_key};
-use crate::output::{ErrorLine, Errors, json_line, progress};
+use crate::input::{Sources, read_file, read_key};
+use crate::output::{ErrorLine, Errors, json_line, json_pretty, printable, progress};
 use crate::{ExplainArgs, Failure, Format, MatchArgs};
 
 #[derive(Serialize)]
@@ -32,15 +32,23 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
     options.min_strength = args.min;
     let matcher = matcher(index, input.key.as_deref())?.with_options(options);
 
-    let mut errors = Errors::new(input.errors.as_ref())?;
-    let errors_apart = input.errors.is_some();
+    let mut errors = {
+        let mut used: Vec<&Path> = vec![&args.index];
+        let read = input.paths.iter().chain(&input.jsonl).chain(&input.key);
+        used.extend(read.map(PathBuf::as_path));
+        Errors::new(input.errors.as_ref(), &used)?
+    };
+    let mut written: Vec<&Path> = Vec::new();
+    written.extend(input.errors.as_deref());
+    let sources = Sources::new(&input.paths, &input.base, &input.jsonl)?.without(&written);
     // Whoever asks line by line wants each answer at once.
     let interactive = input.jsonl.iter().any(|path| path == Path::new("-"));
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(io::stdout());
     let bar = progress("matching");
+    let mut queries = 0_u64;
     exec.map_stream(
-        inputs(&input.paths, &input.base, &input.jsonl),
-        16 * exec.threads(),
+        sources.inputs(),
+        8 * exec.threads(),
         |input| {
             let name = input.name.clone();
             let result = input
@@ -50,17 +58,17 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
         },
         |(name, result)| -> Result<(), Failure> {
             bar.inc(1);
+            queries += 1;
             let (matches, warnings, error) = match result {
                 Ok((matches, warnings)) => (matches, warnings, None),
                 Err(e) => (Vec::new(), Vec::new(), Some(e)),
             };
-            if errors_apart {
+            // Its line says it too, so it is repeated only where that was asked for.
+            if errors.is_file() {
                 if let Some(e) = &error {
-                    errors.report(&name, "", e.kind().as_str(), e.to_string())?;
+                    errors.failed(&name, e)?;
                 }
-                for w in &warnings {
-                    errors.report(&name, w.part.as_str(), "warning", w.message.clone())?;
-                }
+                warnings.iter().try_for_each(|w| errors.warning(&name, w))?;
             }
             match args.format {
                 Format::Jsonl => json_line(
@@ -83,11 +91,14 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
     bar.finish_and_clear();
     out.flush()?;
     errors.finish()?;
+    if queries == 0 {
+        return Err("nothing to match: the folders and files given hold no query".into());
+    }
     Ok(())
 }
 
 fn open(path: &Path, verify: Option<&Executor>) -> Result<Index> {
-    let index = Index::open(path).map_err(|e| e.with_path(path))?;
+    let index = Index::open(path)?;
     if let Some(exec) = verify {
         index.verify(exec).map_err(|e| e.with_path(path))?;
     }
@@ -96,7 +107,7 @@ fn open(path: &Path, verify: Option<&Executor>) -> Result<Index> {
 
 fn matcher(index: Index, key: Option<&Path>) -> Result<Matcher> {
     match key {
-        Some(path) => Matcher::with_key(index, read_key(path)?),
+        Some(path) => Matcher::with_key(index, read_key(path)?).map_err(|e| e.with_path(path)),
         None => Matcher::new(index),
     }
 }
@@ -107,6 +118,7 @@ fn table(
     matches: &[Match],
     error: Option<&leakprint::Error>,
 ) -> io::Result<()> {
+    let name = printable(name);
     if let Some(e) = error {
         return writeln!(out, "{name}\n    {}: {e}", e.kind());
     }
@@ -115,7 +127,8 @@ fn table(
     }
     writeln!(out, "{name}")?;
     for m in matches {
-        writeln!(out, "    {:8} {:.3}  {}", m.strength, m.score, m.item)?;
+        let item = printable(&m.item);
+        writeln!(out, "    {:8} {:.3}  {item}", m.strength, m.score)?;
         for e in &m.evidence {
             writeln!(out, "             {}", describe(e))?;
         }
@@ -143,11 +156,13 @@ fn describe(evidence: &Evidence) -> String {
             item_part,
             distance,
             gradient_distance,
+            sketch_distance,
             transform,
             inverted,
             ..
         } => format!(
-            "the same picture, {distance} and {gradient_distance} of 256 bits off, {transform:?}{} {}",
+            "the same picture, {distance} and {gradient_distance} of 256 bits and {sketch_distance} \
+             of 2,048 off, {transform:?}{} {}",
             if *inverted { ", inverted" } else { "" },
             place(part, item_part)
         ),
@@ -183,7 +198,8 @@ struct Explanation<'a> {
 }
 
 pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
-    let matcher = matcher(open(&args.index, None)?, args.key.as_deref())?;
+    let index = open(&args.index, Some(&Executor::with_threads(0)?))?;
+    let matcher = matcher(index, args.key.as_deref())?;
     let fingerprinter = matcher.fingerprinter();
     let bytes =
         read_file(&args.file, fingerprinter.limits()).map_err(|e| e.with_path(&args.file))?;
@@ -199,8 +215,6 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
         reported: explained.score >= matcher.options().min_strength.min_score(),
         stages: explained.stages,
     };
-    let mut out = io::stdout();
-    serde_json::to_writer_pretty(&mut out, &line)?;
-    out.write_all(b"\n")?;
+    json_pretty(&mut io::stdout(), &line)?;
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! What a command writes: JSON lines, error lists, a progress line.
 
-use std::fs::File;
+use std::borrow::Cow;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use leakprint::Error;
+use leakprint::{Error, Warning};
 use serde::Serialize;
 
 use crate::Failure;
@@ -28,14 +29,23 @@ impl From<&Error> for ErrorLine {
 
 /// Writes one value as a JSON line.
 pub(crate) fn json_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
+    serde_json::to_writer(&mut *out, value).map_err(io::Error::from)?;
+    out.write_all(b"\n")
+}
+
+/// Writes one value as JSON over several lines.
+pub(crate) fn json_pretty(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::from)?;
     out.write_all(b"\n")
 }
 
 /// Where failures of single inputs go: a file of JSON lines, or standard error.
 pub(crate) struct Errors {
-    file: Option<BufWriter<File>>,
-    pub(crate) count: u64,
+    file: Option<(PathBuf, BufWriter<File>)>,
+    /// Inputs that could not be read.
+    pub(crate) failed: u64,
+    /// Parts of inputs that could not be read.
+    pub(crate) warnings: u64,
 }
 
 #[derive(Serialize)]
@@ -46,53 +56,95 @@ struct Failed<'a> {
 }
 
 impl Errors {
-    pub(crate) fn new(path: Option<&PathBuf>) -> Result<Self, Failure> {
-        let file = path.map(|p| create(p)).transpose()?;
-        Ok(Self { file, count: 0 })
+    /// # Errors
+    /// If the file cannot be made, or is one of `others`, which it would overwrite.
+    pub(crate) fn new(path: Option<&PathBuf>, others: &[&Path]) -> Result<Self, Failure> {
+        let file = path.map(|path| create(path, others)).transpose()?;
+        Ok(Self {
+            file,
+            failed: 0,
+            warnings: 0,
+        })
     }
 
-    /// `part` is empty when the whole input failed.
-    pub(crate) fn report(
+    pub(crate) fn is_file(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// An input that could not be read.
+    pub(crate) fn failed(&mut self, name: &str, error: &Error) -> Result<(), Failure> {
+        self.failed += 1;
+        self.report(name, "", error.kind().as_str(), error.to_string())
+    }
+
+    /// A part of an input that could not be read.
+    pub(crate) fn warning(&mut self, name: &str, warning: &Warning) -> Result<(), Failure> {
+        self.warnings += 1;
+        let part = warning.part.as_str();
+        self.report(name, part, "warning", warning.message.clone())
+    }
+
+    fn report(
         &mut self,
         name: &str,
         part: &str,
         kind: &'static str,
         message: String,
-    ) -> io::Result<()> {
-        self.count += 1;
-        match &mut self.file {
-            Some(file) => {
-                let error = ErrorLine { kind, message };
-                json_line(
-                    file,
-                    &Failed {
-                        path: name,
-                        part,
-                        error,
-                    },
-                )
-            }
-            None => {
-                let hash = if part.is_empty() { "" } else { "#" };
-                eprintln!("{name}{hash}{part}: {kind}: {message}");
-                Ok(())
-            }
-        }
+    ) -> Result<(), Failure> {
+        let Some((path, file)) = &mut self.file else {
+            let hash = if part.is_empty() { "" } else { "#" };
+            complain(&format!("{name}{hash}{part}: {kind}: {message}"));
+            return Ok(());
+        };
+        let error = ErrorLine { kind, message };
+        let line = Failed {
+            path: name,
+            part,
+            error,
+        };
+        json_line(file, &line).map_err(|e| format!("{}: cannot write: {e}", path.display()).into())
     }
 
-    pub(crate) fn finish(self) -> io::Result<()> {
+    pub(crate) fn finish(self) -> Result<(), Failure> {
         match self.file {
-            Some(mut file) => file.flush(),
+            Some((path, mut file)) => file
+                .flush()
+                .map_err(|e| format!("{}: cannot write: {e}", path.display()).into()),
             None => Ok(()),
         }
     }
 }
 
-fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
+fn create(path: &Path, others: &[&Path]) -> Result<(PathBuf, BufWriter<File>), Failure> {
+    if let Ok(own) = fs::canonicalize(path)
+        && others
+            .iter()
+            .any(|other| fs::canonicalize(other).is_ok_and(|other| other == own))
+    {
+        let message = "--errors would overwrite a file that this command uses";
+        return Err(format!("{}: {message}", path.display()).into());
+    }
     match File::create(path) {
-        Ok(file) => Ok(BufWriter::new(file)),
+        Ok(file) => Ok((path.to_owned(), BufWriter::new(file))),
         Err(e) => Err(format!("{}: cannot write: {e}", path.display()).into()),
     }
+}
+
+/// A line on standard error, which may be gone.
+pub(crate) fn complain(line: &str) {
+    let _ = writeln!(io::stderr(), "{}", printable(line));
+}
+
+/// Control characters escaped: a file's name must not speak to the terminal.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return text.into();
+    }
+    let escaped = text.chars().map(|c| match c {
+        c if c.is_control() => c.escape_default().to_string(),
+        c => c.to_string(),
+    });
+    escaped.collect::<String>().into()
 }
 
 /// A line of progress with count and rate; shown on a terminal only.
@@ -109,7 +161,7 @@ pub(crate) fn progress(what: &'static str) -> ProgressBar {
 }
 
 /// Whether the reader of standard output went away.
-pub(crate) fn is_broken_pipe(failure: &(dyn std::error::Error + 'static)) -> bool {
+pub(crate) fn is_broken_pipe(failure: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     failure
         .downcast_ref::<io::Error>()
         .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)

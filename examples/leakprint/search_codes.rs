@@ -38,13 +38,17 @@ pub(crate) fn run(args: &SearchCodesArgs) -> Result<(), Failure> {
     let (codes, queries) = (read(&args.codes)?, read(&args.queries)?);
     let (queries, rest) = queries.as_chunks::<32>();
     if !rest.is_empty() {
-        return Err("the queries are not a whole number of 32-byte codes".into());
+        return Err(format!(
+            "{}: not a whole number of 32-byte codes",
+            args.queries.display()
+        )
+        .into());
     }
     let queries: Vec<Code256> = queries.iter().map(Code256::from_le_bytes).collect();
     let exec = Executor::with_threads(args.threads)?;
 
     let started = Instant::now();
-    let set = CodeSet::from_records(&codes)?;
+    let set = CodeSet::from_records(&codes).map_err(|e| e.with_path(&args.codes))?;
     let build_s = started.elapsed().as_secs_f64();
     drop(codes);
     let search = set.view().with_engine(engine);

@@ -170,7 +170,7 @@ impl TextPrints {
             folded: u32::try_from(folded.symbols().len()).unwrap_or(u32::MAX),
             grams,
             anchors: folded.anchors(),
-            exact: folded.into_offsets(),
+            exact: super::ExactOffsets(folded.into_offsets()),
         }
     }
 }

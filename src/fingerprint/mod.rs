@@ -24,8 +24,10 @@ pub use crate::text::Gram;
 use serde::{Deserialize, Serialize};
 
 use crate::code::Code256;
+use crate::error::{Error, Result};
 use crate::media::PartPath;
 use crate::raster::Texture;
+use crate::text;
 
 /// All prints of one piece of media. Holds no text and no pixels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +35,7 @@ use crate::raster::Texture;
 pub struct Fingerprint {
     /// How the prints were made. Two recipes never mix silently.
     pub recipe: Recipe,
-    /// One entry a part, in reading order; never empty, the first is the media itself.
+    /// One entry a part, in reading order; the first is the media itself.
     pub parts: Vec<PartPrints>,
     /// What could not be read; the rest was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -66,6 +68,13 @@ pub struct PartPrints {
     /// The traces of a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextPrints>,
+}
+
+impl PartPrints {
+    /// The digest of the pixels, for a picture that has one.
+    pub fn pixels(&self) -> Option<Digest> {
+        self.raster.as_ref().and_then(|raster| raster.pixels)
+    }
 }
 
 /// The prints of a picture.
@@ -132,66 +141,62 @@ pub struct TextPrints {
     /// when the exact map is not there: a map of every character would hand
     /// over the length of every word of the leak.
     pub anchors: Vec<u32>,
-    /// The character offset of every folded symbol. Never serialised, see `anchors`.
     #[serde(skip)]
-    pub(crate) exact: Vec<u32>,
+    pub(crate) exact: ExactOffsets,
+}
+
+/// The character offset of every folded symbol, known only where the text was
+/// fingerprinted: never serialised, printed or compared, see [`TextPrints::anchors`].
+#[derive(Clone, Default)]
+pub(crate) struct ExactOffsets(pub(crate) Vec<u32>);
+
+impl PartialEq for ExactOffsets {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for ExactOffsets {}
+
+impl std::fmt::Debug for ExactOffsets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ExactOffsets")
+    }
 }
 
 impl TextPrints {
     /// The character offset of a folded symbol: exact where the text was
     /// fingerprinted in this process, else interpolated between anchors.
     pub fn char_offset(&self, symbol: u32) -> u32 {
-        if let Some(&offset) = self.exact.get(symbol as usize) {
-            return offset;
+        match self.exact.0.get(symbol as usize) {
+            Some(&offset) => offset,
+            None => text::char_offset(&self.anchors, symbol, self.folded, self.chars),
         }
-        if !self.exact.is_empty() {
-            return self.chars;
-        }
-        interpolate(&self.anchors, symbol, self.folded, self.chars)
     }
 
     /// The character offset just behind folded symbol `end - 1`.
     pub fn char_end(&self, end: u32) -> u32 {
-        match end.checked_sub(1) {
-            None => 0,
-            Some(last) => (self.char_offset(last) + 1).min(self.chars),
-        }
+        text::char_end(end, self.chars, |symbol| self.char_offset(symbol))
     }
-}
 
-/// Folded symbols from one anchor to the next.
-pub(crate) const ANCHOR_STEP: u32 = 32;
-
-/// The character offset of `symbol` on the straight line between the anchors around it.
-pub(crate) fn interpolate(anchors: &[u32], symbol: u32, folded: u32, chars: u32) -> u32 {
-    let step = (symbol / ANCHOR_STEP) as usize;
-    let Some(&from) = anchors.get(step) else {
-        return chars;
-    };
-    let left = symbol % ANCHOR_STEP;
-    let (to, length) = match anchors.get(step + 1) {
-        Some(&next) => (next, ANCHOR_STEP),
-        None => (chars, folded.saturating_sub(symbol - left).max(1)),
-    };
-    let width = u64::from(to.saturating_sub(from));
-    let offset = u64::from(from) + width * u64::from(left) / u64::from(length);
-    u32::try_from(offset).unwrap_or(chars).min(chars)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_between_anchors_are_interpolated_and_clamped() {
-        let anchors = [10, 74];
-        assert_eq!(interpolate(&anchors, 0, 40, 90), 10);
-        assert_eq!(interpolate(&anchors, 16, 40, 90), 42);
-        assert_eq!(interpolate(&anchors, 32, 40, 90), 74);
-        assert_eq!(interpolate(&anchors, 36, 40, 90), 82);
-        assert_eq!(interpolate(&anchors, 1000, 40, 90), 90);
-        assert_eq!(interpolate(&[], 5, 0, 7), 7);
-        // Anchors from a damaged file: any value, no panic.
-        assert_eq!(interpolate(&[u32::MAX, 0], 1, 40, 90), 90);
+    /// Fails with [`Malformed`](crate::ErrorKind::Malformed) unless all places lie
+    /// in the text, in order: prints that were made elsewhere may say anything,
+    /// and spans are computed from them.
+    pub(crate) fn check(&self) -> Result<()> {
+        let end = |gram: &Gram| u64::from(gram.at) + text::GRAM_LEN as u64;
+        let in_order = self.grams.is_sorted_by(|a, b| a.at < b.at);
+        let inside = self
+            .grams
+            .last()
+            .is_none_or(|gram| end(gram) <= u64::from(self.folded));
+        let anchors = self.anchors.len() == self.folded.div_ceil(text::ANCHOR_STEP) as usize
+            && self.anchors.is_sorted()
+            && self.anchors.last().is_none_or(|&last| last <= self.chars);
+        if in_order && inside && anchors {
+            return Ok(());
+        }
+        Err(Error::malformed(
+            "the places in the fingerprint's text contradict each other",
+        ))
     }
 }

@@ -27,14 +27,15 @@ impl RasterPrints {
                 texture.push(row);
             }
         });
+        let pdq = pdq.finish();
         let mut stored = None;
         if has_alpha {
-            let mut pdq = Pdq::new(width, height);
+            let mut alpha_dropped = Pdq::new(width, height);
             raster.luma_bands(Ground::Stored, |band| {
-                pdq.push(band);
+                alpha_dropped.push(band);
                 band.chunks_exact(width).for_each(|row| nn512.push(row));
             });
-            let hash = pdq.finish();
+            let hash = alpha_dropped.finish();
             stored = Some(StoredPdq {
                 code: hash.code(),
                 quality: hash.quality,
@@ -45,7 +46,7 @@ impl RasterPrints {
             width: raster.width(),
             height: raster.height(),
             pixels: lossless.then(|| Digest::of_pixels(raster)),
-            pdq: pdq.finish(),
+            pdq,
             pdq_stored: stored,
             pdq_nn512: nn512.finish().code(),
             gradient: GradientPrints::of_shared(&shared),

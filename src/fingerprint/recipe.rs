@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::KeyId;
 use crate::error::{Error, ErrorKind, Result};
+use crate::text::MAX_WINDOW;
 
 /// How the prints of a fingerprint or an index were made.
 ///
@@ -33,10 +34,10 @@ impl Recipe {
     pub const DEFAULT_WINDOW: u32 = 8;
 
     pub(crate) fn new(window: u32, key_id: KeyId) -> Result<Self> {
-        if !(1..=64).contains(&window) {
+        if !(1..=MAX_WINDOW as u32).contains(&window) {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
-                format!("the winnowing window must be 1..=64, not {window}"),
+                format!("the winnowing window must be 1..={MAX_WINDOW}, not {window}"),
             ));
         }
         Ok(Self {

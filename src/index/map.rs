@@ -31,11 +31,8 @@ impl Bytes {
         // SAFETY: mapped memory must not change while it is borrowed. This crate
         // never writes to an existing index file: a new one is written beside
         // it and renamed over it, and the mapping keeps the old one alive. That
-        // others keep to it is the documented condition of `Index::open`. Of
-        // what breaks it, content that changes is harmless here: every value
-        // read is checked at use, all record types are valid for any bits, and
-        // names are checked for UTF-8 each time they are handed out. A file cut
-        // short in place raises SIGBUS, as in any program that maps files.
+        // others keep to it is the documented condition of `Index::open`, which
+        // names the copying way for where it can't be relied on.
         let map = unsafe { Mmap::map(file)? };
         Ok(Self::Mapped(map))
     }

@@ -76,10 +76,12 @@ struct Inner {
 impl Index {
     /// Opens an index file by memory map, in time that does not depend on its size.
     ///
-    /// The file must not be changed in place while it is open: replace it by
-    /// renaming another over it, as [`IndexWriter::save`] does, and readers
-    /// keep the old content for as long as they hold it. If another program
-    /// cuts an open file short, the operating system ends this one (`SIGBUS`).
+    /// The file must not be changed in place while it is open, by nobody: the
+    /// soundness of the mapping rests on it. Replace it by renaming another over
+    /// it, as [`IndexWriter::save`] does, and readers keep the old content for as
+    /// long as they hold it. If another program cuts an open file short, the
+    /// operating system ends this one (`SIGBUS`). Where that cannot be ruled out,
+    /// read the file and use [`from_bytes`](Self::from_bytes).
     ///
     /// # Errors
     /// [`Io`](ErrorKind::Io) if the file cannot be read, [`Version`](ErrorKind::Version)
@@ -90,17 +92,16 @@ impl Index {
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let map = || {
-            let file = File::open(path).map_err(|e| Error::io("cannot open the index", e))?;
-            let kind = file
-                .metadata()
-                .map_err(|e| Error::io("cannot read the size of the index", e))?;
-            if !kind.is_file() {
+            let unreadable = |e| Error::io("cannot open the index", e);
+            // Before it is opened: a pipe would wait for somebody to write to it.
+            if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
                 return Err(Error::new(
                     ErrorKind::Version,
                     "this is no leakprint index: it is no regular file",
                 ));
             }
-            if kind.len() == 0 {
+            let file = File::open(path).map_err(unreadable)?;
+            if file.metadata().map_err(unreadable)?.len() == 0 {
                 // An empty mapping does not exist; the check of the layout names the fault.
                 return Ok(Bytes::copy_of(&[]));
             }

@@ -1,13 +1,12 @@
 //! Pictures and the planes of their perceptual codes.
 
-use super::hamming::{CodeHit, HammingIndex, SearchStats};
+use super::hamming::HammingIndex;
 use super::layout::Section;
 use super::records::{PICTURE_DISCOUNTED, PictureRecord};
 use super::{Inner, PartId};
 use crate::arch::Planes;
 use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
-use crate::exec::Executor;
 use crate::fingerprint::Sketch;
 use crate::raster::Texture;
 
@@ -126,32 +125,6 @@ impl<'a> Pictures<'a> {
     /// The gradient codes of the upright pictures; a code's number is its picture's.
     pub fn gradient(&self) -> HammingIndex<'a> {
         HammingIndex::new(self.planes(Section::GradientPlanes))
-    }
-
-    /// [`HammingIndex::search`] of the PDQ codes.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn search_pdq(
-        &self,
-        queries: &[Code256],
-        radius: u32,
-        exec: &Executor,
-    ) -> Result<(Vec<CodeHit>, SearchStats)> {
-        self.pdq().search(queries, radius, exec)
-    }
-
-    /// [`HammingIndex::search`] of the gradient codes.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn search_gradient(
-        &self,
-        queries: &[Code256],
-        radius: u32,
-        exec: &Executor,
-    ) -> Result<(Vec<CodeHit>, SearchStats)> {
-        self.gradient().search(queries, radius, exec)
     }
 
     /// The planes without their padding.

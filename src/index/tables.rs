@@ -4,10 +4,7 @@ use super::layout::Section;
 use super::records::{ItemRecord, PartRecord};
 use super::{Index, Inner, ItemId, PartId};
 use crate::error::{Error, ErrorKind, Result};
-
-/// Symbols between two anchors of a text, as
-/// [`TextPrints::anchors`](crate::fingerprint::TextPrints::anchors) defines them.
-const ANCHOR_STEP: u32 = 32;
+use crate::text::{char_end, char_offset};
 
 /// One part of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,15 +92,6 @@ impl Index {
         })
     }
 
-    /// The item that a part belongs to: what [`part`](Self::part) says, without reading the path.
-    ///
-    /// # Errors
-    /// As [`item_name`](Self::item_name).
-    pub fn part_item(&self, part: PartId) -> Result<ItemId> {
-        let record = self.0.part(part)?;
-        self.0.checked_item(Section::Parts, record.item)
-    }
-
     /// The character offset at which a folded symbol of a part's text stands,
     /// interpolated between anchors and never above the number of characters.
     /// A symbol behind the last stands at the end.
@@ -113,27 +101,19 @@ impl Index {
     pub fn char_offset(&self, part: PartId, symbol: u32) -> Result<u32> {
         let record = self.0.part(part)?;
         let anchors = self.0.anchors(record)?;
-        Ok(interpolate(anchors, symbol, record.folded, record.chars))
+        Ok(char_offset(anchors, symbol, record.folded, record.chars))
     }
-}
 
-/// Where `symbol` of `folded` stands in a text of `chars` characters.
-fn interpolate(anchors: &[u32], symbol: u32, folded: u32, chars: u32) -> u32 {
-    if symbol >= folded {
-        return chars;
+    /// The character offset just behind folded symbol `end - 1` of a part's text.
+    ///
+    /// # Errors
+    /// As [`item_name`](Self::item_name).
+    pub fn char_end(&self, part: PartId, end: u32) -> Result<u32> {
+        let record = self.0.part(part)?;
+        let anchors = self.0.anchors(record)?;
+        let offset = |symbol| char_offset(anchors, symbol, record.folded, record.chars);
+        Ok(char_end(end, record.chars, offset))
     }
-    let before = symbol / ANCHOR_STEP;
-    let anchor = |i: u32| {
-        let symbol = u64::from(i) * u64::from(ANCHOR_STEP);
-        let chars = *anchors.get(i as usize)?;
-        (symbol < u64::from(folded)).then_some((symbol, u64::from(chars)))
-    };
-    // The ends stand in for anchors that are not there.
-    let (from, at) = anchor(before).unwrap_or((0, 0));
-    let (to, until) = anchor(before + 1).unwrap_or((u64::from(folded), u64::from(chars)));
-    let share = u64::from(symbol).saturating_sub(from) * until.saturating_sub(at);
-    let offset = at + share.checked_div(to.saturating_sub(from)).unwrap_or(0);
-    u32::try_from(offset).unwrap_or(chars).min(chars)
 }
 
 impl Inner {
@@ -214,62 +194,4 @@ fn foreign(what: &str, id: u32, count: u32) -> Error {
         ErrorKind::InvalidInput,
         format!("{what} {id} is not of this index, which has {count}"),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn places_between_anchors_are_interpolated() {
-        // 70 symbols in 200 characters: symbols 0, 32, 64 at 10, 50, 180.
-        let at = |symbol| interpolate(&[10, 50, 180], symbol, 70, 200);
-        assert_eq!([at(0), at(16), at(32), at(33)], [10, 30, 50, 54]);
-        assert_eq!([at(64), at(67), at(69)], [180, 190, 196]);
-        assert_eq!([at(70), at(u32::MAX)], [200, 200]);
-    }
-
-    #[test]
-    fn a_text_without_anchors_is_stretched_evenly() {
-        assert_eq!(interpolate(&[], 5, 10, 100), 50);
-        assert_eq!(interpolate(&[], 0, 0, 7), 7);
-    }
-
-    proptest! {
-        /// Whatever a damaged file says.
-        #[test]
-        fn interpolation_stays_inside_the_text(
-            anchors in prop::collection::vec(any::<u32>(), 0..5),
-            symbol: u32,
-            folded: u32,
-            chars: u32,
-        ) {
-            prop_assert!(interpolate(&anchors, symbol, folded, chars) <= chars);
-            prop_assert!(interpolate(&anchors, symbol % 200, folded, chars) <= chars);
-        }
-
-        #[test]
-        fn interpolation_never_goes_back(
-            steps in prop::collection::vec(0_u32..200, 1..6),
-            rest in 0_u32..100,
-        ) {
-            let anchors: Vec<u32> = steps
-                .iter()
-                .scan(0, |sum, step| {
-                    *sum += step;
-                    Some(*sum)
-                })
-                .collect();
-            let folded = anchors.len() as u32 * ANCHOR_STEP - 5;
-            let chars = anchors[anchors.len() - 1] + rest;
-            let places: Vec<u32> = (0..folded + 3)
-                .map(|symbol| interpolate(&anchors, symbol, folded, chars))
-                .collect();
-            prop_assert!(places.is_sorted());
-            for (i, anchor) in anchors.iter().enumerate() {
-                prop_assert_eq!(places[i * ANCHOR_STEP as usize], *anchor);
-            }
-        }
-    }
 }

@@ -47,7 +47,7 @@ fn text(path: &str, grams: &[u64]) -> PartPrints {
                 .map(|(at, &print)| Gram { print, at })
                 .collect(),
             anchors: (0..folded).step_by(32).map(|symbol| symbol * 2).collect(),
-            exact: Vec::new(),
+            exact: Default::default(),
         }),
         ..PartPrints::default()
     }

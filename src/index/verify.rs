@@ -8,6 +8,7 @@ use super::records::{DigestRecord, GRAM_DISCOUNTED, GRAM_FREQUENCY, PictureRecor
 use super::{Index, Inner, ItemId, PartId};
 use crate::error::{Error, Result};
 use crate::exec::Executor;
+use crate::text::GRAM_LEN;
 
 impl Index {
     /// Reads the whole file and checks all of it: the checksum of every
@@ -197,7 +198,7 @@ impl Inner {
 
     fn verify_place(&self, part: PartId, at: u32) -> Result<()> {
         match self.parts().get(part.index()) {
-            Some(record) if at <= record.folded => Ok(()),
+            Some(record) if u64::from(at) + GRAM_LEN as u64 <= u64::from(record.folded) => Ok(()),
             _ => Err(Section::PostingPlaces.corrupt("a place outside of its text")),
         }
     }

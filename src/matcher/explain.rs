@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Strength;
-use super::{Matcher, picture, text, weigh};
+use super::{Matcher, is_telling, picture, text, weigh};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Fingerprint, PartPrints, Sketch};
 use crate::index::{DigestKind, PartId};
@@ -24,7 +24,7 @@ pub struct Explanation {
 #[non_exhaustive]
 pub struct Stage {
     /// What was compared: `bytes`, `pixels`, `quality`, `pdq`,
-    /// `gradient`, `sketch`, `image`, `grams` or `text`.
+    /// `gradient`, `sketch`, `image`, `grams`, `discounted` or `text`.
     pub stage: String,
     /// The query's part.
     pub part: PartPath,
@@ -50,7 +50,7 @@ impl Matcher {
     /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no such item, and as [`find`](Self::find).
     pub fn explain(&self, item: &str, query: &Fingerprint) -> Result<Explanation> {
         let index = self.index();
-        index.recipe().check_same(&query.recipe)?;
+        self.check(query)?;
         let Some(id) = index.item_by_name(item)? else {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
@@ -77,21 +77,34 @@ impl Matcher {
         item_part: PartId,
         explanation: &mut Explanation,
     ) -> Result<()> {
-        let pixels = part.raster.as_ref().and_then(|raster| raster.pixels);
         for (stage, kind, digest) in [
             ("bytes", DigestKind::Bytes, part.bytes),
-            ("pixels", DigestKind::Pixels, pixels),
+            ("pixels", DigestKind::Pixels, part.pixels()),
         ] {
             let Some(digest) = digest else { continue };
-            let mut equal = false;
             for hit in self.index().digests().find(&digest) {
                 let hit = hit?;
-                equal |= hit.part == item_part && hit.kind == kind && !hit.discounted;
-            }
-            if equal {
-                explanation.score = 1.0;
-                let note = "1 if the digests are equal";
-                self.push(explanation, stage, part, item_part, (1.0, 1.0, true), note)?;
+                if hit.part != item_part || hit.kind != kind {
+                    continue;
+                }
+                let tells = is_telling(part, self.options().text_floor);
+                let note = match (tells, hit.discounted) {
+                    (true, false) => "equal digests",
+                    (_, true) => "equal digests, but of what ignore or background files have too",
+                    (false, false) => "equal digests, but of too little to tell",
+                };
+                let passed = tells && !hit.discounted;
+                if passed {
+                    explanation.score = 1.0;
+                }
+                self.push(
+                    explanation,
+                    stage,
+                    part,
+                    item_part,
+                    (1.0, 1.0, passed),
+                    note,
+                )?;
             }
         }
         Ok(())
@@ -173,7 +186,7 @@ impl Matcher {
         let Some(prints) = &part.text else {
             return Ok(());
         };
-        let floor = f64::from(self.options().text_floor);
+        let floor = self.options().floor();
         let shared = text::shared(self.index(), prints, item_part)?;
         if shared.grams == 0 {
             return Ok(());
@@ -185,8 +198,19 @@ impl Matcher {
             part,
             item_part,
             (shared.grams as f64, 1.0, true),
-            "shared grams, at least",
+            "places of shared grams, at least",
         )?;
+        if shared.discounted > 0 {
+            self.push(
+                explanation,
+                "discounted",
+                part,
+                item_part,
+                (f64::from(shared.discounted), 0.0, true),
+                "letters and digits of the query that ignore or background files or too many items \
+                 have, left out",
+            )?;
+        }
         let score = if shared.distinctive >= needed {
             weigh::text_score(shared.distinctive, floor)
         } else {

@@ -7,7 +7,7 @@ mod picture;
 mod text;
 mod weigh;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +16,11 @@ pub use explain::{Explanation, Stage};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::Executor;
-use crate::fingerprint::{Fingerprint, Fingerprinter, Key, PartPrints};
+use crate::fingerprint::{Digest, Fingerprint, Fingerprinter, Key, PartPrints, TextPrints};
 use crate::index::{DigestKind, Index, ItemId, PartId, SearchStats};
 use crate::limits::Limits;
 use crate::media::PartPath;
+use crate::text::GRAM_LEN;
 
 /// What a caller may set about matching; serialisable, so that a service keeps it in its configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +46,13 @@ impl Default for MatchOptions {
             text_floor: 80,
             max_evidence: 8,
         }
+    }
+}
+
+impl MatchOptions {
+    /// The floor in force: a gram is the least that can be shared.
+    fn floor(&self) -> f64 {
+        f64::from(self.text_floor.max(GRAM_LEN as u32))
     }
 }
 
@@ -139,9 +147,17 @@ impl Matcher {
     ///
     /// # Errors
     /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key,
+    /// [`Malformed`](ErrorKind::Malformed) for one whose places contradict each other,
     /// [`Corrupt`](ErrorKind::Corrupt) if the index file turns out damaged.
     pub fn find(&self, query: &Fingerprint) -> Result<Vec<Match>> {
         self.find_with_stats(query).map(|(matches, _)| matches)
+    }
+
+    /// Fails unless the prints of `query` can be compared with the index.
+    fn check(&self, query: &Fingerprint) -> Result<()> {
+        self.index.recipe().check_same(&query.recipe)?;
+        let mut texts = query.parts.iter().filter_map(|part| part.text.as_ref());
+        texts.try_for_each(TextPrints::check)
     }
 
     /// [`find`](Self::find), with the work that it took.
@@ -149,14 +165,18 @@ impl Matcher {
     /// # Errors
     /// As [`find`](Self::find).
     pub fn find_with_stats(&self, query: &Fingerprint) -> Result<(Vec<Match>, SearchStats)> {
-        self.index.recipe().check_same(&query.recipe)?;
+        self.check(query)?;
         let mut search = Search {
             matcher: self,
             stats: SearchStats::default(),
             items: BTreeMap::new(),
         };
+        let mut seen: HashSet<Digest> = HashSet::new();
         for part in &query.parts {
-            search.part(part)?;
+            // A mailbox may hold one picture ten thousand times: once tells all.
+            if part.bytes.is_none_or(|digest| seen.insert(digest)) {
+                search.part(part)?;
+            }
         }
         let matches = search.matches()?;
         Ok((matches, search.stats))
@@ -182,10 +202,11 @@ impl Matcher {
         capacity: usize,
         exec: &Executor,
         prepare: impl Fn(&Fingerprinter, &T) -> Result<Fingerprint> + Sync,
-        mut sink: impl FnMut(T, Result<(Fingerprint, Vec<Match>)>) -> Result<(), E>,
+        mut sink: impl FnMut(T, Result<(Fingerprint, Vec<Match>)>) -> Result<(), E> + Send,
     ) -> Result<(), E>
     where
         T: Send,
+        E: Send,
     {
         exec.map_stream(
             queries,
@@ -222,7 +243,7 @@ impl Search<'_> {
             picture::find(index, &part.path, raster, &mut self.stats, &mut report)?;
         }
         if let Some(text) = &part.text {
-            let floor = f64::from(self.matcher.options.text_floor);
+            let floor = self.matcher.options.floor();
             text::find(index, &part.path, text, floor, &mut report)?;
         }
         for (item_part, evidence) in found {
@@ -235,7 +256,7 @@ impl Search<'_> {
         if !is_telling(part, self.matcher.options.text_floor) {
             return Ok(());
         }
-        let pixels = part.raster.as_ref().and_then(|raster| raster.pixels);
+        let pixels = part.pixels();
         for digest in part.bytes.into_iter().chain(pixels) {
             let found: Vec<_> = self.matcher.index.digests().find(&digest).collect();
             for entry in found {
@@ -262,7 +283,13 @@ impl Search<'_> {
             | Evidence::Image { item_part, .. }
             | Evidence::Text { item_part, .. } => *item_part = PartPath::from(info.path),
         }
-        self.items.entry(info.item).or_default().push(evidence);
+        let kept = self.items.entry(info.item).or_default();
+        kept.push(evidence);
+        // Only the strongest will be asked for; a query of many parts may bring many more.
+        let most = self.matcher.options.max_evidence.max(1);
+        if kept.len() >= most.saturating_mul(2).max(64) {
+            strongest(kept, most);
+        }
         Ok(())
     }
 
@@ -270,9 +297,7 @@ impl Search<'_> {
         let options = &self.matcher.options;
         let mut matches = Vec::new();
         for (item, mut evidence) in std::mem::take(&mut self.items) {
-            // Stable: equal scores stay in the order of the query's parts.
-            evidence.sort_by(|a, b| b.score().total_cmp(&a.score()));
-            evidence.truncate(options.max_evidence.max(1));
+            strongest(&mut evidence, options.max_evidence.max(1));
             let score = evidence.first().map_or(0.0, Evidence::score);
             let Some(strength) = Strength::of_score(score) else {
                 continue;
@@ -294,6 +319,12 @@ impl Search<'_> {
         });
         Ok(matches)
     }
+}
+
+/// Keeps the strongest; equal scores stay in the order of the query's parts.
+fn strongest(evidence: &mut Vec<Evidence>, most: usize) {
+    evidence.sort_by(|a, b| b.score().total_cmp(&a.score()));
+    evidence.truncate(most);
 }
 
 /// Whether it says anything that a part is the same, byte for byte: a blank

@@ -9,6 +9,7 @@
 //! not.
 
 use super::evidence::{Evidence, Strength};
+use super::weigh;
 use crate::code::Code256;
 use crate::error::Result;
 use crate::exec::Executor;
@@ -56,7 +57,8 @@ pub(super) fn find(
     let serial = Executor::serial();
     let (hits, search) = index
         .pictures()
-        .search_pdq(&queries, CANDIDATE_RADIUS, &serial)?;
+        .pdq()
+        .search(&queries, CANDIDATE_RADIUS, &serial)?;
     stats.add(&search);
     for hit in hits {
         let picture = index.pictures().get(hit.code)?;
@@ -122,13 +124,14 @@ impl Distances {
         }
     }
 
-    /// Under the symmetry that suits PDQ best, whatever they are.
+    /// Under the symmetry that suits best, whatever they are.
     pub(super) fn best(prints: &RasterPrints, item: &PictureInfo) -> Option<Self> {
-        let variants = Dihedral::ALL.into_iter();
-        variants
+        let score = |distances: &Self| distances.score(item.texture);
+        Dihedral::ALL
+            .into_iter()
             .flat_map(|d| [(d, false), (d, true)])
             .map(|(variant, inverted)| Self::between(prints, item, variant, inverted))
-            .min()
+            .min_by(|a, b| score(b).total_cmp(&score(a)).then(a.cmp(b)))
     }
 
     /// The score of all opinions: that of the one that agrees least. Each has
@@ -137,7 +140,7 @@ impl Distances {
         let doubt = (f64::from(self.pdq) / f64::from(CANDIDATE_RADIUS))
             .max(f64::from(self.gradient) / f64::from(GRADIENT_RADIUS))
             .max(f64::from(self.sketch) / sketch_radius(texture));
-        (1.0 - (1.0 - Strength::Strong.min_score()) * doubt * doubt).max(0.0)
+        weigh::rounded((1.0 - (1.0 - Strength::Strong.min_score()) * doubt * doubt).max(0.0))
     }
 }
 

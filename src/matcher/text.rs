@@ -1,12 +1,12 @@
-//! Passages of text: every gram of the query looked up, hits gathered by item
-//! part, aligned into chains.
+//! Passages of text: every distinct gram of the query looked up once, hits
+//! gathered by item part, aligned into chains.
 
 use super::chain::{self, Hit};
 use super::evidence::{Evidence, Strength};
 use super::weigh;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fingerprint::TextPrints;
-use crate::index::{Index, PartId};
+use crate::index::{Index, PartId, PostingList};
 use crate::media::PartPath;
 use crate::text::GRAM_LEN;
 
@@ -14,15 +14,27 @@ use crate::text::GRAM_LEN;
 /// symbol in a hundred, and their lists are the long ones.
 const MAX_DOCUMENT_FREQUENCY: u32 = 400;
 
+/// As do grams in more places than this, before their items are counted.
+const MAX_PLACES: usize = 1 << 16;
+
+/// Of a gram that stands in a text again and again the first places are aligned,
+/// on both sides: enough for every passage that is repeated, since its grams
+/// agree on which places are the first, and few enough that hits stay
+/// proportional to the text.
+const MAX_REPEATS: usize = 16;
+
+/// Hits of one text; beyond it the most common grams only bridge. 24 bytes each.
+const MAX_HITS: usize = 4 << 20;
+
 /// Passages reported for one pair of parts.
 const MAX_PASSAGES: usize = 8;
 
 /// What the look-up of all grams of one text gave.
 #[derive(Default)]
 struct Gathered {
-    /// Hits with the part they belong to, later sorted.
+    /// Hits with the part they belong to, sorted by part, query place and item place.
     hits: Vec<(u32, Hit)>,
-    /// Discounted spans of the query: start, and the sum of their lengths before it.
+    /// Discounted spans of the query: start, end, and the sum of their lengths before it.
     discounted: Vec<(u32, u32, u32)>,
 }
 
@@ -34,10 +46,7 @@ pub(super) fn find(
     floor: f64,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
-    let mut gathered = gather(index, prints)?;
-    gathered
-        .hits
-        .sort_unstable_by_key(|(part, hit)| (*part, hit.query, hit.item));
+    let gathered = gather(index, prints)?;
     let min_distinctive = weigh::text_distinctive(Strength::Possible.min_score(), floor);
     let mut hits = Vec::new();
     for group in gathered.hits.chunk_by(|a, b| a.0 == b.0) {
@@ -65,7 +74,7 @@ pub(super) fn find(
                     ],
                     item_span: [
                         index.char_offset(item_part, chain.item.0)?,
-                        index.char_offset(item_part, chain.item.1)?,
+                        index.char_end(item_part, chain.item.1)?,
                     ],
                     score: weigh::text_score(chain.distinctive, floor),
                 },
@@ -77,8 +86,10 @@ pub(super) fn find(
 
 /// What a text shares with one part of an item.
 pub(super) struct Shared {
-    /// Grams in common, discounted ones left out.
+    /// Hits of grams in common, discounted ones left out.
     pub(super) grams: usize,
+    /// Symbols of the whole query that are discounted.
+    pub(super) discounted: u32,
     /// Weighed symbols in the best chain.
     pub(super) distinctive: f64,
 }
@@ -86,46 +97,80 @@ pub(super) struct Shared {
 /// Compares a text with one part of an item, floor or not.
 pub(super) fn shared(index: &Index, prints: &TextPrints, item_part: PartId) -> Result<Shared> {
     let gathered = gather(index, prints)?;
-    let mut hits: Vec<Hit> = gathered
+    let hits: Vec<Hit> = gathered
         .hits
         .iter()
         .filter(|(part, _)| *part == item_part.0)
         .map(|(_, hit)| *hit)
         .collect();
-    hits.sort_unstable_by_key(|hit| (hit.query, hit.item));
     let before = |query| discounted_before(&gathered.discounted, query);
     let best = chain::chains(&hits, before, 0.0, 1);
     Ok(Shared {
         grams: hits.len(),
+        discounted: before(u32::MAX),
         distinctive: best.first().map_or(0.0, |chain| chain.distinctive),
     })
 }
 
 fn gather(index: &Index, prints: &TextPrints) -> Result<Gathered> {
-    let mut gathered = Gathered::default();
-    let keys: Vec<u64> = prints.grams.iter().map(|gram| gram.print).collect();
+    let mut grams: Vec<(u64, u32)> = prints.grams.iter().map(|g| (g.print, g.at)).collect();
+    grams.sort_unstable();
+    let runs: Vec<&[(u64, u32)]> = grams.chunk_by(|a, b| a.0 == b.0).collect();
+    let keys: Vec<u64> = runs.iter().filter_map(|run| Some(run.first()?.0)).collect();
     let mut lists = Vec::new();
     index.grams().lookup_batch(&keys, &mut lists)?;
-    for (gram, list) in lists {
-        let Some(gram) = prints.grams.get(gram) else {
-            continue;
-        };
-        let frequency = list.document_frequency();
-        if list.discounted() || frequency > MAX_DOCUMENT_FREQUENCY {
-            push_span(&mut gathered.discounted, gram.at);
+
+    // The fewest hits first, so that the limit meets the most common grams.
+    let cost = |run: &[(u64, u32)], list: &PostingList<'_>| run.len().min(MAX_REPEATS) * list.len();
+    lists.sort_by_key(|(key, list)| runs.get(*key).map_or(0, |run| cost(run, list)));
+    let mut hits: Vec<(u32, Hit)> = Vec::new();
+    let mut discounted = Vec::new();
+    for (key, list) in lists {
+        let Some(run) = runs.get(key) else { continue };
+        let is_common = list.discounted()
+            || list.len() > MAX_PLACES
+            || hits.len() + cost(run, &list) > MAX_HITS
+            || list.document_frequency() > MAX_DOCUMENT_FREQUENCY;
+        if is_common {
+            discounted.extend(run.iter().map(|&(_, at)| at));
             continue;
         }
-        let weight = weigh::gram_weight(frequency);
-        for (part, at) in list.iter() {
-            let hit = Hit {
-                query: gram.at,
-                item: at,
-                weight,
-            };
-            gathered.hits.push((part.0, hit));
+        let weight = weigh::gram_weight(list.document_frequency());
+        let (mut last, mut repeats) = (None, 0);
+        for (part, item) in list.iter() {
+            repeats = if last == Some(part) { repeats + 1 } else { 0 };
+            last = Some(part);
+            if repeats < MAX_REPEATS {
+                let places = run.iter().take(MAX_REPEATS);
+                hits.extend(places.map(|&(_, query)| {
+                    let hit = Hit {
+                        query,
+                        item,
+                        weight,
+                    };
+                    (part.0, hit)
+                }));
+            }
         }
     }
-    Ok(gathered)
+    hits.sort_unstable_by_key(|(part, hit)| (*part, hit.query, hit.item));
+    if let Some((part, _)) = hits.last()
+        && *part >= index.part_count()
+    {
+        return Err(Error::corrupt(format!(
+            "a posting leads to part {part} of {}",
+            index.part_count()
+        )));
+    }
+    discounted.sort_unstable();
+    let mut spans = Vec::new();
+    discounted
+        .into_iter()
+        .for_each(|at| push_span(&mut spans, at));
+    Ok(Gathered {
+        hits,
+        discounted: spans,
+    })
 }
 
 /// Adds the gram at `at` to the discounted spans, joined with the last where they touch.

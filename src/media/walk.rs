@@ -74,6 +74,7 @@ impl Walk<'_> {
     /// # Errors
     /// Only if nothing more may be read at all; what is wrong with this member
     /// has been told to the sink.
+    #[cfg(any(feature = "html", feature = "mail"))]
     pub(super) fn member(&mut self, path: PartPath, bytes: &[u8], hint: &Hint<'_>) -> Result<()> {
         self.charge()?;
         if bytes.is_empty() {

@@ -32,11 +32,9 @@
 //!
 //! Folding belongs to the recipe: `tests` pins the fold of every character.
 
+use super::anchors::ANCHOR_STEP;
 use super::markup;
 use super::table::{Symbols, Table};
-
-/// The distance of [anchors](Folded::anchors), in symbols.
-pub const ANCHOR_STEP: usize = 32;
 
 /// Text beyond this many bytes is not read, so that counts of symbols (at most
 /// six a byte) fit 32 bits. Limits on input stop far below.
@@ -188,7 +186,11 @@ impl Folded {
     /// ([`ANCHOR_STEP`]): enough to place a match, too little to give away the
     /// length of every word.
     pub fn anchors(&self) -> Vec<u32> {
-        self.offsets.iter().copied().step_by(ANCHOR_STEP).collect()
+        self.offsets
+            .iter()
+            .copied()
+            .step_by(ANCHOR_STEP as usize)
+            .collect()
     }
 
     /// The offsets alone, without a copy.
@@ -358,7 +360,7 @@ mod tests {
                 match (merged, symbols.last_mut()) {
                     (Some(merged), Some(last)) => *last = merged,
                     _ => {
-                        symbols.push(u32::from(symbol));
+                        symbols.push(symbol);
                         offsets.push(i as u32);
                     }
                 }
@@ -446,9 +448,12 @@ mod tests {
     fn anchors_are_every_32nd_offset() {
         let folded = fold(&"ab cd ".repeat(40));
         let anchors = folded.anchors();
-        assert_eq!(anchors.len(), folded.symbols().len().div_ceil(ANCHOR_STEP));
+        assert_eq!(
+            anchors.len(),
+            folded.symbols().len().div_ceil(ANCHOR_STEP as usize)
+        );
         for (i, anchor) in anchors.iter().enumerate() {
-            assert_eq!(*anchor, folded.offsets()[i * ANCHOR_STEP]);
+            assert_eq!(*anchor, folded.offsets()[i * ANCHOR_STEP as usize]);
         }
     }
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub const GRAM_LEN: usize = 12;
 
 /// The largest window that [`Sampling::Winnow`] takes.
-pub const MAX_WINDOW: usize = 256;
+pub const MAX_WINDOW: usize = 64;
 
 /// Grams hashed at a time: all buffers together stay in the first-level cache.
 const CHUNK: usize = 512;

@@ -1,5 +1,6 @@
 //! Text prints: folding to symbols that survive retyping, and keyed character grams.
 
+mod anchors;
 mod fold;
 #[cfg(test)]
 mod generate;
@@ -7,5 +8,7 @@ mod gram;
 mod markup;
 mod table;
 
-pub use fold::{ANCHOR_STEP, Folded, fold, fold_into};
+pub use anchors::ANCHOR_STEP;
+pub(crate) use anchors::{char_end, char_offset};
+pub use fold::{Folded, fold, fold_into};
 pub use gram::{GRAM_LEN, Gram, GramKey, MAX_WINDOW, Sampling, grams, grams_into};

@@ -92,7 +92,7 @@ impl Table {
         let mut c = start;
         while c < end {
             let page = (c >> PAGE_BITS) as usize;
-            if c as usize % PAGE == 0 && end - c >= PAGE as u32 {
+            if (c as usize).is_multiple_of(PAGE) && end - c >= PAGE as u32 {
                 self.pages[page] = OWN;
                 c += PAGE as u32;
             } else {

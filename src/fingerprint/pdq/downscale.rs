@@ -276,10 +276,9 @@ fn sample_side_by_side<const N: usize>(
     for (sample, &column) in columns.iter().enumerate() {
         let (right_end, left_end) = window.edges(column);
         // Only one of the three has work to do, but for one sample or two.
-        for x in right..right_end.min(window.size) {
-            for r in 0..N {
-                sums[r] += rows[r][x];
-            }
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            let ahead = row.get(right..right_end.min(window.size));
+            ahead.unwrap_or_default().iter().for_each(|v| *sum += v);
         }
         right = right.max(right_end.min(window.size));
         let add = rows.map(|row| &row[right..right_end]);
@@ -292,10 +291,9 @@ fn sample_side_by_side<const N: usize>(
         }
         left += right_end - right;
         right = right_end;
-        for x in left..left_end {
-            for r in 0..N {
-                sums[r] -= rows[r][x];
-            }
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            let behind = row.get(left..left_end);
+            behind.unwrap_or_default().iter().for_each(|v| *sum -= v);
         }
         left = left_end;
         let count = (right - left) as f32;

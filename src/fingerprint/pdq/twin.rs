@@ -70,17 +70,17 @@ pub(super) fn frequencies(grid: &Grid) -> [[f32; 16]; 16] {
     };
     let mut vertical = [[0.0_f32; 64]; 16];
     let mut both = [[0.0_f32; 16]; 16];
-    for i in 0..16 {
-        for j in 0..64 {
-            for k in 0..64 {
-                vertical[i][j] += weight(i, k) * grid[k][j];
+    for (i, sums) in vertical.iter_mut().enumerate() {
+        for (j, sum) in sums.iter_mut().enumerate() {
+            for (k, row) in grid.iter().enumerate() {
+                *sum += weight(i, k) * row[j];
             }
         }
     }
-    for i in 0..16 {
-        for j in 0..16 {
-            for k in 0..64 {
-                both[i][j] += vertical[i][k] * weight(j, k);
+    for (sums, row) in both.iter_mut().zip(&vertical) {
+        for (j, sum) in sums.iter_mut().enumerate() {
+            for (k, sample) in row.iter().enumerate() {
+                *sum += sample * weight(j, k);
             }
         }
     }

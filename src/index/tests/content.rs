@@ -90,7 +90,7 @@ fn the_tables_say_what_was_added() {
     let body = index.part(PartId(1)).unwrap();
     assert_eq!((body.item, body.path), (ItemId(1), "body"));
     assert_eq!((body.folded, body.chars, body.grams), (79, 158, 39));
-    assert_eq!(index.part_item(PartId(4)).unwrap(), ItemId(2));
+    assert_eq!(index.part(PartId(4)).unwrap().item, ItemId(2));
     assert_eq!(index.char_offset(PartId(1), 33).unwrap(), 66);
     for error in [
         index.item_name(ItemId(4)).unwrap_err(),
@@ -135,7 +135,8 @@ fn digests_and_pictures_are_found_with_their_parts() {
     assert_eq!(pictures.of_part(PartId(0)), None);
     let exec = Executor::serial();
     let (hits, stats) = pictures
-        .search_pdq(&[flip(first.pdq, 0..5)], 31, &exec)
+        .pdq()
+        .search(&[flip(first.pdq, 0..5)], 31, &exec)
         .unwrap();
     assert_eq!(
         hits.iter()
@@ -145,7 +146,8 @@ fn digests_and_pictures_are_found_with_their_parts() {
     );
     assert_eq!((stats.codes, stats.verified), (3, 2));
     let (hits, _) = pictures
-        .search_gradient(&[first.gradient], 0, &exec)
+        .gradient()
+        .search(&[first.gradient], 0, &exec)
         .unwrap();
     assert_eq!(hits.len(), 2);
 }

@@ -20,7 +20,7 @@ fn exercise(index: &Index) {
         let _ = index.item_name(ItemId(i));
         let _ = index.item_parts(ItemId(i)).map(Iterator::count);
         let _ = index.part(PartId(i));
-        let _ = index.part_item(PartId(i));
+        let _ = index.char_end(PartId(i), u32::MAX);
         for symbol in [0, 1, 31, 32, 70, u32::MAX] {
             let _ = index.char_offset(PartId(i), symbol);
         }
@@ -36,8 +36,8 @@ fn exercise(index: &Index) {
     }
     let queries = [Code256::default(), Code256([u64::MAX; 4])];
     for radius in [31, 256] {
-        let _ = index.pictures().search_pdq(&queries, radius, &exec);
-        let _ = index.pictures().search_gradient(&queries, radius, &exec);
+        let _ = index.pictures().pdq().search(&queries, radius, &exec);
+        let _ = index.pictures().gradient().search(&queries, radius, &exec);
     }
     let prints: Vec<u64> = (0..70_u64)
         .map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15))
