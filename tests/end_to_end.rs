@@ -388,3 +388,137 @@ fn explain_agrees_with_find() {
     let error = matcher.explain("no such item", &print).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
+
+/// An index in memory of texts by name.
+fn index_of(texts: &[(&str, &str)]) -> Index {
+    let fingerprinter = fingerprinter();
+    let key = Some(fingerprinter.key().clone());
+    let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), key).unwrap();
+    for (name, text) in texts {
+        let print = fingerprinter.fingerprint_text(text).unwrap();
+        writer.add(name, &print).unwrap();
+    }
+    Index::from_bytes(writer.to_bytes(&Executor::serial()).unwrap()).unwrap()
+}
+
+/// Every gram of one meets every gram of the other: quadratic if nothing bounds it.
+#[test]
+fn repetitive_texts_are_matched_in_linear_work() {
+    let run = "a".repeat(60_000);
+    let matcher = Matcher::new(index_of(&[("run", &run), ("memo.txt", MEMO)])).unwrap();
+    // Half a minute and gigabytes once; a longer run than the item's, so that no digest helps.
+    let longer = "a".repeat(70_000);
+    let _ = matcher.find_text(&longer).unwrap();
+    let hidden = format!("{}{MEMO}{}", &run[..20_000], &run[..20_000]);
+    assert!(items(&matcher.find_text(&hidden).unwrap()).contains(&"memo.txt"));
+}
+
+#[test]
+fn a_passage_is_found_however_often_an_item_repeats_it() {
+    for repeats in [1, 50, 97, 300, 5000] {
+        let log = format!("{}\n", &MEMO[..150]).repeat(repeats);
+        let matcher = Matcher::new(index_of(&[("log", &log)])).unwrap();
+        let found = matcher.find_text(&MEMO[..150]).unwrap();
+        assert_eq!(items(&found), ["log"], "{repeats} times");
+        let found = matcher
+            .find_text(&format!("{OTHER} {}", log.repeat(2)))
+            .unwrap();
+        assert_eq!(items(&found), ["log"], "{repeats} times, twice");
+    }
+}
+
+#[test]
+fn a_fingerprint_that_contradicts_itself_is_refused() {
+    let matcher = matcher();
+    let print = matcher.fingerprinter().fingerprint_text(MEMO).unwrap();
+    let json = serde_json::to_value(&print).unwrap();
+    let forge = |path: &str, value: serde_json::Value| {
+        let mut json = json.clone();
+        *json.pointer_mut(path).unwrap() = value;
+        serde_json::from_value::<Fingerprint>(json).unwrap()
+    };
+    for forged in [
+        forge("/parts/0/text/grams/3/at", u32::MAX.into()),
+        forge("/parts/0/text/grams/3/at", 0.into()),
+        forge("/parts/0/text/folded", 5.into()),
+        forge("/parts/0/text/anchors/1", u32::MAX.into()),
+        forge("/parts/0/text/anchors", vec![0; 3].into()),
+    ] {
+        assert_eq!(
+            matcher.find(&forged).unwrap_err().kind(),
+            ErrorKind::Malformed
+        );
+        let key = Some(fingerprinter().key().clone());
+        let mut writer = IndexWriter::new(forged.recipe.clone(), key).unwrap();
+        let error = writer.add("forged", &forged).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed);
+    }
+}
+
+#[test]
+fn explain_says_what_was_discounted_or_too_little() {
+    let matcher = matcher();
+    let explain = |item: &str, text: &str| {
+        let print = matcher.fingerprinter().fingerprint_text(text).unwrap();
+        matcher.explain(item, &print).unwrap()
+    };
+    let explained = explain("memo.txt", FOOTER);
+    assert_eq!(explained.score, 0.0);
+    let explained = explain("memo.txt", &format!("{} {FOOTER}", &MEMO[..120]));
+    assert!(
+        explained
+            .stages
+            .iter()
+            .any(|s| s.stage == "discounted" && s.measure > 50.0)
+    );
+
+    let tiny = Matcher::new(index_of(&[("ok.txt", "ok")])).unwrap();
+    let print = tiny.fingerprinter().fingerprint_text("ok").unwrap();
+    assert!(tiny.find(&print).unwrap().is_empty());
+    let explained = tiny.explain("ok.txt", &print).unwrap();
+    assert_eq!(explained.score, 0.0);
+    assert!(
+        explained
+            .stages
+            .iter()
+            .any(|s| s.stage == "bytes" && !s.passed)
+    );
+}
+
+#[test]
+fn a_picture_of_one_look_with_other_content_is_no_match() {
+    // Sheets: the same grid, other numbers.
+    let sheet = |seed: u32| {
+        let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
+        let mut picture = RgbImage::from_pixel(960, 600, Rgb([255, 255, 255]));
+        for (cell, y) in (0..24).flat_map(|row| (0..6).map(move |c| (c, 12 + 24 * row))) {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            for bar in 0..20 {
+                if state >> (bar % 16 + 8) & 1 == 1 {
+                    for (dx, dy) in (0..4).flat_map(|dx| (0..10).map(move |dy| (dx, dy))) {
+                        picture.put_pixel(20 + cell * 156 + 6 * bar + dx, y + dy, Rgb([0, 0, 0]));
+                    }
+                }
+            }
+        }
+        picture
+    };
+    let fingerprinter = fingerprinter();
+    let key = Some(fingerprinter.key().clone());
+    let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), key).unwrap();
+    let print = fingerprinter.fingerprint(&png(&sheet(1)), None).unwrap();
+    writer.add("sheet.png", &print).unwrap();
+    let bytes = writer.to_bytes(&Executor::serial()).unwrap();
+    let matcher = Matcher::new(Index::from_bytes(bytes).unwrap()).unwrap();
+    let small = imageops::resize(&sheet(1), 480, 300, FilterType::Triangle);
+    for copy in [jpeg(&sheet(1), 30), jpeg(&small, 80)] {
+        assert_eq!(
+            items(&matcher.find_media(&copy, None).unwrap()),
+            ["sheet.png"]
+        );
+    }
+    for seed in 2..12 {
+        let other = matcher.find_media(&jpeg(&sheet(seed), 80), None).unwrap();
+        assert!(other.is_empty(), "sheet {seed}: {other:?}");
+    }
+}
