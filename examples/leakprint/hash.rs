@@ -29,13 +29,13 @@ pub(crate) fn run(args: &HashArgs) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     let sources = Sources::new(&args.paths, Path::new("."), &[])?;
     for input in sources.inputs() {
-        let name = input.name.clone();
-        let (digest, result) = input.digest_and_fingerprint(&fingerprinter);
+        let read = input.read(&fingerprinter, Ok);
+        let result = &read.result;
         let root = result.as_ref().ok().and_then(|print| print.parts.first());
         let raster = root.and_then(|part| part.raster.as_ref());
         let line = Line {
-            path: &name,
-            blake3: digest,
+            path: &read.name,
+            blake3: read.digest,
             pixels: raster.and_then(|r| r.pixels),
             width: raster.map(|r| r.width),
             height: raster.map(|r| r.height),

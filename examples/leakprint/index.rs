@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use leakprint::{Executor, Fingerprint, Fingerprinter, Index, IndexWriter, Result};
 use serde::Serialize;
 
-use crate::input::{Sources, read_key};
+use crate::input::{Read, Sources, read_key};
 use crate::output::{Errors, json_line, json_pretty, progress};
 use crate::{Failure, IndexArgs};
 
@@ -108,11 +108,8 @@ fn fingerprint_all(
     exec.map_stream(
         sources.inputs(),
         8 * exec.threads(),
-        |input| {
-            let name = input.name.clone();
-            (name, input.fingerprint(fingerprinter))
-        },
-        |(name, result)| -> Result<(), Failure> {
+        |input| input.read(fingerprinter, Ok),
+        |Read { name, result, .. }| -> Result<(), Failure> {
             bar.inc(1);
             match result.and_then(|print| add(&name, &print).map(|()| print)) {
                 Ok(print) => {

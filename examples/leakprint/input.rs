@@ -1,53 +1,93 @@
 //! What a command reads: files and folders in sorted order, texts from JSON lines.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use leakprint::{Digest, Error, ErrorKind, Fingerprint, Fingerprinter, Key, Limits, Result};
 
 use crate::Failure;
 use crate::names::{Base, Named};
+use crate::room::{Room, Taken};
 
-/// The longest line of a JSON-lines file: some of them are in memory at a time.
+/// The longest line of a JSON-lines file.
 const MAX_LINE: usize = 16 << 20;
 
-/// One thing to index or to match.
+/// Lines that are read but not matched yet take no more bytes together (or are one).
+const MAX_IN_FLIGHT: usize = 32 << 20;
+
+/// One thing to index or to match, not read yet.
 pub(crate) struct Input {
-    pub(crate) name: String,
+    name: String,
     content: Content,
 }
 
 enum Content {
     File(PathBuf),
-    Text(String),
+    /// A line of a JSON-lines file, which names itself.
+    Line(Vec<u8>, Taken),
     Unreadable(Error),
 }
 
-impl Input {
-    /// Reads and fingerprints it.
-    pub(crate) fn fingerprint(self, fingerprinter: &Fingerprinter) -> Result<Fingerprint> {
-        self.digest_and_fingerprint(fingerprinter).1
-    }
+/// An input that was read.
+pub(crate) struct Read<T> {
+    pub(crate) name: String,
+    /// The digest of a file's bytes, which is known of one that cannot be decoded, too.
+    pub(crate) digest: Option<Digest>,
+    pub(crate) result: Result<T>,
+}
 
-    /// The same, with the digest of the bytes, which is known of a file that
-    /// cannot be decoded, too.
-    pub(crate) fn digest_and_fingerprint(
+impl Input {
+    /// Reads and fingerprints it, and does with the fingerprint what is to be
+    /// done: work for any thread.
+    pub(crate) fn read<T>(
         self,
         fingerprinter: &Fingerprinter,
-    ) -> (Option<Digest>, Result<Fingerprint>) {
-        match self.content {
-            Content::File(path) => match read_file(&path, fingerprinter.limits()) {
-                Ok(bytes) => (
-                    Some(Digest::of_bytes(&bytes)),
-                    fingerprinter.fingerprint(&bytes, path.to_str()),
-                ),
-                Err(error) => (None, Err(error)),
-            },
-            Content::Text(text) => (None, fingerprinter.fingerprint_text(&text)),
-            Content::Unreadable(error) => (None, Err(error)),
-        }
+        then: impl FnOnce(Fingerprint) -> Result<T>,
+    ) -> Read<T> {
+        let mut read = Read {
+            name: self.name,
+            digest: None,
+            result: Err(Error::new(ErrorKind::Io, "not read")),
+        };
+        let print = match self.content {
+            Content::File(path) => read_file(&path, fingerprinter.limits()).and_then(|bytes| {
+                read.digest = Some(Digest::of_bytes(&bytes));
+                fingerprinter.fingerprint(&bytes, path.to_str())
+            }),
+            Content::Line(line, _room) => {
+                let (id, text) = parse(&line);
+                if let Some(id) = id {
+                    read.name = id;
+                }
+                text.and_then(|text| fingerprinter.fingerprint_text(&text))
+            }
+            Content::Unreadable(error) => Err(error),
+        };
+        read.result = print.and_then(then);
+        read
     }
+}
+
+/// The id, if there is one, and the text of a line.
+fn parse(line: &[u8]) -> (Option<String>, Result<String>) {
+    let malformed = |what: String| {
+        let rule = "a line is {\"id\": \"...\", \"text\": \"...\"}";
+        Error::new(ErrorKind::Malformed, format!("{rule}: {what}"))
+    };
+    let mut value: serde_json::Value = match serde_json::from_slice(line) {
+        Ok(value) => value,
+        Err(e) => return (None, Err(malformed(e.to_string()))),
+    };
+    let mut field = |name: &str| match value.get_mut(name).map(serde_json::Value::take) {
+        Some(serde_json::Value::String(text)) => Some(text),
+        _ => None,
+    };
+    let Some(id) = field("id").filter(|id| !id.is_empty()) else {
+        return (None, Err(malformed("no id that is a string".to_owned())));
+    };
+    let text = field("text").ok_or_else(|| malformed("no text that is a string".to_owned()));
+    (Some(id), text)
 }
 
 /// Reads a whole file, unless it is larger than the limit.
@@ -132,6 +172,7 @@ impl Sources {
     /// All inputs, one after the other; nothing is read before its turn.
     pub(crate) fn inputs(self) -> impl Iterator<Item = Input> {
         let skip = self.skip;
+        let room = Room::new(MAX_IN_FLIGHT);
         let files = self.roots.into_iter().flat_map(Walk::new);
         let files = files
             .filter(move |(named, _)| {
@@ -144,11 +185,15 @@ impl Sources {
                     Some(e) => Content::Unreadable(Error::io("cannot read", e)),
                 },
             });
-        let lines = self.jsonl.into_iter().flat_map(|(path, reader)| Lines {
-            path,
-            reader: Some(reader),
-            number: 0,
-        });
+        let lines = self
+            .jsonl
+            .into_iter()
+            .flat_map(move |(path, reader)| Lines {
+                path,
+                reader: Some(reader),
+                number: 0,
+                room: room.clone(),
+            });
         files.chain(lines)
     }
 }
@@ -205,13 +250,14 @@ struct Lines {
     path: PathBuf,
     reader: Option<Box<dyn BufRead + Send>>,
     number: u64,
+    room: Room,
 }
 
 impl Lines {
-    fn bad(&self, error: Error) -> Input {
+    fn input(&self, content: Content) -> Input {
         Input {
             name: format!("{}:{}", self.path.display(), self.number),
-            content: Content::Unreadable(error),
+            content,
         }
     }
 
@@ -241,28 +287,6 @@ impl Lines {
             }
         }
     }
-
-    fn parse(&self, line: &[u8]) -> Input {
-        let malformed = |what: String| {
-            let rule = "a line is {\"id\": \"...\", \"text\": \"...\"}";
-            Error::new(ErrorKind::Malformed, format!("{rule}: {what}"))
-        };
-        let value: serde_json::Value = match serde_json::from_slice(line) {
-            Ok(value) => value,
-            Err(e) => return self.bad(malformed(e.to_string())),
-        };
-        let field = |name: &str| value.get(name).and_then(serde_json::Value::as_str);
-        let Some(id) = field("id").filter(|id| !id.is_empty()) else {
-            return self.bad(malformed("no id that is a string".to_owned()));
-        };
-        Input {
-            name: id.to_owned(),
-            content: match field("text") {
-                Some(text) => Content::Text(text.to_owned()),
-                None => Content::Unreadable(malformed("no text that is a string".to_owned())),
-            },
-        }
-    }
 }
 
 impl Iterator for Lines {
@@ -276,20 +300,22 @@ impl Iterator for Lines {
                 Ok(whole) => whole?,
                 Err(e) => {
                     self.reader = None;
-                    return Some(self.bad(Error::io("cannot read", e)));
+                    let error = Error::io("cannot read", e);
+                    return Some(self.input(Content::Unreadable(error)));
                 }
             };
             if !whole {
                 let message = format!("a line of more than {MAX_LINE} bytes");
-                return Some(self.bad(Error::new(ErrorKind::Limit, message)));
+                let error = Error::new(ErrorKind::Limit, message);
+                return Some(self.input(Content::Unreadable(error)));
             }
-            let mut text = line.as_slice();
-            if self.number == 1 {
+            if self.number == 1 && line.starts_with(b"\xEF\xBB\xBF") {
                 // The byte-order mark that some programs write.
-                text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+                line.drain(..3);
             }
-            if !text.trim_ascii().is_empty() {
-                return Some(self.parse(text));
+            if !line.trim_ascii().is_empty() {
+                let taken = self.room.take(line.len());
+                return Some(self.input(Content::Line(line, taken)));
             }
         }
     }

@@ -9,6 +9,7 @@ mod input;
 mod matching;
 mod names;
 mod output;
+mod room;
 mod search_codes;
 
 use std::path::PathBuf;

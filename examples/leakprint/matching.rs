@@ -8,7 +8,7 @@ use leakprint::{
 };
 use serde::Serialize;
 
-use crate::input::{Sources, read_file, read_key};
+use crate::input::{Read, Sources, read_file, read_key};
 use crate::output::{ErrorLine, Errors, json_line, json_pretty, printable, progress};
 use crate::{ExplainArgs, Failure, Format, MatchArgs};
 
@@ -48,15 +48,13 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
     let mut queries = 0_u64;
     exec.map_stream(
         sources.inputs(),
-        8 * exec.threads(),
+        32 * exec.threads(),
         |input| {
-            let name = input.name.clone();
-            let result = input
-                .fingerprint(matcher.fingerprinter())
-                .and_then(|print| Ok((matcher.find(&print)?, print.warnings)));
-            (name, result)
+            input.read(matcher.fingerprinter(), |print| {
+                Ok((matcher.find(&print)?, print.warnings))
+            })
         },
-        |(name, result)| -> Result<(), Failure> {
+        |Read { name, result, .. }| -> Result<(), Failure> {
             bar.inc(1);
             queries += 1;
             let (matches, warnings, error) = match result {
