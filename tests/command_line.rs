@@ -1,0 +1,360 @@
+//! The contract of the example program `leakprint`: lines, order, names, errors and exit codes.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// The program; `cargo test` builds examples before it runs tests.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let target = test.ancestors().nth(2).unwrap();
+    let program = target
+        .join("examples")
+        .join(format!("leakprint{}", std::env::consts::EXE_SUFFIX));
+    assert!(
+        program.exists(),
+        "no {}: cargo build --examples",
+        program.display()
+    );
+    program
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(program())
+        .current_dir(folder)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// The JSON lines of a run that must succeed.
+fn lines(folder: &Path, arguments: &[&str]) -> Vec<Value> {
+    let output = run(folder, arguments);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
+    parse(&output.stdout)
+}
+
+fn parse(stdout: &[u8]) -> Vec<Value> {
+    let lines = stdout
+        .split(|&b| b == b'\n')
+        .filter(|line| !line.is_empty());
+    lines
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect()
+}
+
+/// The one line of a run that can do nothing.
+fn refused(folder: &Path, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(message.lines().count(), 1, "{message}");
+    message
+}
+
+const MEMO: &str = "The winter slate moves by six weeks, and Lighthouse opens in fourteen \
+    territories with no press screening before the Wednesday, even though it tested at \
+    seventy-one and the exhibitors were told forty-five days.";
+
+/// A leak of two files, what is posted, and damaged input.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    };
+    write("leak/memo.txt", MEMO.as_bytes());
+    write(
+        "leak/deep/plan.txt",
+        MEMO.to_uppercase().replace("WINTER", "summer").as_bytes(),
+    );
+    write("posts/a.txt", format!("look at this: {MEMO}").as_bytes());
+    write("posts/b.txt", b"new shoes day, best day");
+    write("posts/c.png", b"\x89PNG\r\n\x1a\nbroken");
+    write("posts/d.txt", b"");
+    folder
+}
+
+#[test]
+fn index_match_info_verify_explain() {
+    let folder = folder();
+    let folder = folder.path();
+    let written = lines(folder, &["index", "leak", "-o", "leak.lpx"]);
+    assert_eq!(written[0]["items"], 2);
+    assert_eq!(written[0]["failed"], 0);
+
+    for threads in ["1", "3"] {
+        let found = lines(
+            folder,
+            &[
+                "match",
+                "leak.lpx",
+                "posts",
+                "missing",
+                "--threads",
+                threads,
+            ],
+        );
+        let queries: Vec<_> = found
+            .iter()
+            .map(|line| line["query"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            queries,
+            [
+                "posts/a.txt",
+                "posts/b.txt",
+                "posts/c.png",
+                "posts/d.txt",
+                "missing"
+            ]
+        );
+        let first = &found[0]["matches"][0];
+        assert_eq!(first["strength"], "strong");
+        assert_eq!(first["evidence"][0]["kind"], "text");
+        let start = first["evidence"][0]["query_span"][0].as_u64().unwrap();
+        assert!(start.abs_diff(14) <= 10, "{start}");
+        assert!(found[0]["error"].is_null() && found[1]["matches"] == serde_json::json!([]));
+        let kinds: Vec<_> = found[2..]
+            .iter()
+            .map(|line| &line["error"]["kind"])
+            .collect();
+        assert_eq!(kinds, ["malformed", "empty", "io"]);
+    }
+
+    let info = run(folder, &["info", "leak.lpx"]);
+    let info: Value = serde_json::from_slice(&info.stdout).unwrap();
+    assert_eq!(
+        (&info["items"], &info["recipe"]["version"]),
+        (&2.into(), &1.into())
+    );
+    assert_eq!(lines(folder, &["verify", "leak.lpx"])[0]["sound"], true);
+    let explained = run(
+        folder,
+        &["explain", "leak.lpx", "leak/memo.txt", "posts/a.txt"],
+    );
+    let explained: Value = serde_json::from_slice(&explained.stdout).unwrap();
+    assert_eq!(explained["reported"], true);
+    let table = run(folder, &["match", "leak.lpx", "posts", "--format", "table"]);
+    assert!(String::from_utf8_lossy(&table.stdout).contains("leak/memo.txt"));
+}
+
+#[test]
+fn names_are_relative_to_the_base() {
+    let folder = folder();
+    let folder = folder.path();
+    for (cwd, path, base, expected) in [
+        ("", "leak", ".", "leak/deep/plan.txt"),
+        ("", "./leak/", ".", "leak/deep/plan.txt"),
+        ("", "leak", "leak", "deep/plan.txt"),
+        ("leak", ".", "..", "leak/deep/plan.txt"),
+        ("leak", "deep/../deep", ".", "deep/plan.txt"),
+        ("posts", "../leak", "../leak/deep/..", "deep/plan.txt"),
+    ] {
+        let found = lines(
+            &folder.join(cwd),
+            &["index", path, "--base", base, "-o", "x.lpx"],
+        );
+        assert!(found[0]["items"].as_u64() >= Some(1));
+        let index = folder.join(cwd).join("x.lpx");
+        let index = leakprint::Index::open(&index).unwrap();
+        assert!(
+            index.item_by_name(expected).unwrap().is_some(),
+            "{path} from {cwd:?}, base {base}"
+        );
+        fs::remove_file(folder.join(cwd).join("x.lpx")).unwrap();
+    }
+}
+
+#[test]
+fn json_lines_in_and_out() {
+    let folder = folder();
+    let folder = folder.path();
+    let line = |id: &str, text: &str| serde_json::json!({"id": id, "text": text}).to_string();
+    let items = [
+        line("x/1", MEMO),
+        line("x/2", "something else entirely, and long enough"),
+    ];
+    fs::write(folder.join("items.jsonl"), items.join("\n")).unwrap();
+    let written = lines(
+        folder,
+        &[
+            "index",
+            "--jsonl",
+            "items.jsonl",
+            "-o",
+            "x.lpx",
+            "--threads",
+            "2",
+        ],
+    );
+    assert_eq!(written[0]["items"], 2);
+    let posts = format!(
+        "\u{feff}{}\n\nnot json\n{{\"id\":\"no text\"}}\n{{\"text\":\"no id\"}}\n{}",
+        line("p1", MEMO),
+        line("p2", "hello")
+    );
+    fs::write(folder.join("posts.jsonl"), posts).unwrap();
+    let found = lines(
+        folder,
+        &[
+            "match",
+            "x.lpx",
+            "--jsonl",
+            "posts.jsonl",
+            "--errors",
+            "e.jsonl",
+        ],
+    );
+    let queries: Vec<_> = found
+        .iter()
+        .map(|line| line["query"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        queries,
+        ["p1", "posts.jsonl:3", "no text", "posts.jsonl:5", "p2"]
+    );
+    assert_eq!(found[0]["matches"][0]["item"], "x/1");
+    assert_eq!(parse(&fs::read(folder.join("e.jsonl")).unwrap()).len(), 3);
+}
+
+/// Who writes a line and waits must get the answer, on any number of threads.
+#[test]
+fn standard_input_is_answered_line_by_line() {
+    let folder = folder();
+    let folder = folder.path();
+    lines(folder, &["index", "leak", "-o", "leak.lpx"]);
+    for threads in ["1", "2"] {
+        let mut child = Command::new(program())
+            .current_dir(folder)
+            .args(["match", "leak.lpx", "--jsonl", "-", "--threads", threads])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut ask = child.stdin.take().unwrap();
+        let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+        for id in ["one", "two"] {
+            writeln!(ask, "{{\"id\":\"{id}\",\"text\":\"hello\"}}").unwrap();
+            let answer: Value = serde_json::from_str(&answers.next().unwrap().unwrap()).unwrap();
+            assert_eq!(answer["query"], id);
+        }
+        drop(ask);
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn a_key_kept_apart_is_needed_and_must_be_the_right_one() {
+    let folder = folder();
+    let folder = folder.path();
+    fs::write(folder.join("key"), [7; 32]).unwrap();
+    fs::write(folder.join("other"), [8; 32]).unwrap();
+    lines(folder, &["index", "leak", "-o", "k.lpx", "--key", "key"]);
+    refused(folder, &["match", "k.lpx", "posts"]);
+    refused(folder, &["match", "k.lpx", "posts", "--key", "other"]);
+    let found = lines(folder, &["match", "k.lpx", "posts/a.txt", "--key", "key"]);
+    assert_eq!(found[0]["matches"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_can_not_be_done_is_said_in_one_line() {
+    let folder = folder();
+    let folder = folder.path();
+    lines(folder, &["index", "leak", "-o", "x.lpx"]);
+    let sound = fs::read(folder.join("x.lpx")).unwrap();
+    fs::write(folder.join("short.lpx"), &sound[..sound.len() / 2]).unwrap();
+    let mut flipped = sound.clone();
+    flipped[sound.len() - 9] ^= 4;
+    fs::write(folder.join("flipped.lpx"), flipped).unwrap();
+    fs::write(folder.join("empty.lpx"), b"").unwrap();
+    fs::create_dir(folder.join("void")).unwrap();
+    for index in [
+        "short.lpx",
+        "flipped.lpx",
+        "empty.lpx",
+        "missing.lpx",
+        "posts",
+    ] {
+        let message = refused(folder, &["match", index, "posts"]);
+        assert!(message.contains(index), "{message}");
+        refused(folder, &["verify", index]);
+        refused(folder, &["explain", index, "leak/memo.txt", "posts/a.txt"]);
+    }
+    for arguments in [
+        &["match", "x.lpx"][..],
+        &["match", "x.lpx", "void"],
+        &["match", "x.lpx", "--jsonl", "missing.jsonl"],
+        &["match", "x.lpx", "posts", "--base", "missing"],
+        &["match", "x.lpx", "posts", "--errors", "x.lpx"],
+        &["index", "missing", "-o", "y.lpx"],
+        &["index", "leak", "-o", "missing/y.lpx"],
+        &["index", "leak", "-o", "posts"],
+        &["index", "leak", "-o", "y.lpx", "--ignore", "missing"],
+        &["explain", "x.lpx", "no such item", "posts/a.txt"],
+        &[
+            "search-codes",
+            "--codes",
+            "x.lpx",
+            "--queries",
+            "posts/b.txt",
+            "--radius",
+            "31",
+        ],
+    ] {
+        let output = run(folder, arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(
+            output.stdout.is_empty() && !output.stderr.is_empty(),
+            "{arguments:?}"
+        );
+    }
+    assert!(!folder.join("y.lpx").exists());
+    assert_eq!(fs::read(folder.join("x.lpx")).unwrap(), sound);
+}
+
+#[test]
+fn hash_and_search_codes() {
+    let folder = folder();
+    let folder = folder.path();
+    let picture = image::RgbImage::from_fn(90, 70, |x, y| {
+        image::Rgb([(x * y % 251) as u8, (x * 2) as u8, (y * 3) as u8])
+    });
+    picture.save(folder.join("p.png")).unwrap();
+    let found = lines(folder, &["hash", "p.png", "posts/c.png"]);
+    let print = leakprint::Fingerprinter::builder().build().unwrap();
+    let print = print
+        .fingerprint(&fs::read(folder.join("p.png")).unwrap(), None)
+        .unwrap();
+    let raster = print.parts[0].raster.as_ref().unwrap();
+    assert_eq!(found[0]["pdq"], raster.pdq.code().to_string());
+    assert_eq!(found[0]["pdq_quality"], raster.pdq.quality);
+    assert_eq!(found[1]["error"]["kind"], "malformed");
+    assert_eq!(found[1]["blake3"].as_str().unwrap().len(), 64);
+
+    let codes: Vec<u8> = (0..4_u8).flat_map(|i| [i.wrapping_mul(0x55); 32]).collect();
+    fs::write(folder.join("codes"), &codes).unwrap();
+    fs::write(folder.join("queries"), &codes[32..64]).unwrap();
+    let arguments = [
+        "search-codes",
+        "--codes",
+        "codes",
+        "--queries",
+        "queries",
+        "--radius",
+    ];
+    for (radius, pairs) in [("0", 1), ("127", 1), ("128", 3), ("256", 4)] {
+        let found = lines(folder, &[&arguments[..], &[radius]].concat());
+        assert_eq!(
+            (&found[0]["n"], &found[0]["pairs"]),
+            (&4.into(), &pairs.into())
+        );
+    }
+}
