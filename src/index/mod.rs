@@ -14,8 +14,9 @@
 //!
 //! # What an index gives away
 //! Names and paths are in it in the clear. Digests answer "is it this very
-//! file?", picture codes are no pictures but can be compared with any picture.
-//! Grams are keyed: without the [`Key`] they are random numbers. An index made
+//! file?"; PDQ and gradient codes are no pictures, but can be compared with any
+//! picture, and show as much of one as 16 x 16 signs do. Grams and sketches are
+//! keyed: without the [`Key`] they are random numbers. An index made
 //! without a key of the owner's carries a random one inside, so that it can be
 //! used by itself; whoever has such a file can test guesses of sentences. Give
 //! the writer a recipe with your own key and store none to keep the two apart.
