@@ -58,6 +58,14 @@ impl Executor {
         }
     }
 
+    /// `f` of every element, for its effect.
+    pub(crate) fn each<T: Send>(&self, items: Vec<T>, f: impl Fn(T) + Sync) {
+        match &self.pool {
+            None => items.into_iter().for_each(f),
+            Some(pool) => pool.install(|| items.into_par_iter().for_each(&f)),
+        }
+    }
+
     /// Runs `f` inside the pool, so that rayon calls in it use it.
     pub fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         match &self.pool {

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &SearchCodesArgs) -> Result<(), Failure> {
     let engine = match args.engine {
         EngineArg::Auto => Engine::Auto,
         EngineArg::Scan => Engine::Scan,
-        EngineArg::Mih => return Err("this build has no engine mih: use auto or scan".into()),
+        EngineArg::Mih => Engine::Mih,
     };
     let read = |path: &std::path::Path| {
         fs::read(path).map_err(|e| format!("{}: cannot read: {e}", path.display()))
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &SearchCodesArgs) -> Result<(), Failure> {
     let exec = Executor::with_threads(args.threads)?;
 
     let started = Instant::now();
-    let set = CodeSet::from_records(&codes).map_err(|e| e.with_path(&args.codes))?;
+    let set = CodeSet::from_records(&codes, engine, &exec).map_err(|e| e.with_path(&args.codes))?;
     let build_s = started.elapsed().as_secs_f64();
     drop(codes);
     let search = set.view().with_engine(engine);
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &SearchCodesArgs) -> Result<(), Failure> {
         queries: queries.len(),
         radius: args.radius,
         threads: exec.threads(),
-        engine: search.engine().as_str(),
+        engine: search.engine(args.radius).as_str(),
         build_s,
         bytes_per_code: set.bytes_per_code(),
         search_s,

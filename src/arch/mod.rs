@@ -5,6 +5,7 @@
 //! | algorithm | any CPU | x86-64 AVX2 | x86-64 AVX-512 |
 //! |---|---|---|---|
 //! | 256-bit Hamming scan | [`scalar`] | `x86_64::avx2` | `x86_64::avx512` |
+//! | 16-bit Hamming filter | [`scalar`] | `x86_64::avx2` | `x86_64::avx512` |
 //!
 //! `scalar` is the oracle: every other cell is tested to give the same hits.
 //! AArch64 runs `scalar`, which the compiler turns into NEON's `cnt`.
@@ -16,6 +17,7 @@
 #![allow(unsafe_code)]
 
 mod planes;
+mod prefetch;
 mod scalar;
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,7 @@ use std::fmt;
 use crate::code::Code256;
 
 pub(crate) use planes::Planes;
+pub(crate) use prefetch::prefetch;
 
 /// A code that is searched for.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +89,7 @@ impl Backend {
         None
     }
 
-    /// AVX-512 F with VPOPCNTDQ on x86-64.
+    /// AVX-512 F and BW with VPOPCNTDQ and BITALG on x86-64.
     pub fn avx512() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         return x86_64::avx512::Avx512::new().map(|k| Self(Kind::Avx512(k)));
@@ -131,6 +134,28 @@ impl Backend {
             Kind::Avx2(kernel) => kernel.scan(planes, first_code, probes, hits),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.scan(planes, first_code, probes, hits),
+        }
+    }
+}
+
+impl Backend {
+    /// Appends the place of every value within `limit` bits of `query`, in
+    /// order; `first` is the place of the first value.
+    #[inline]
+    pub(crate) fn near16(
+        self,
+        values: &[u16],
+        query: u16,
+        limit: u32,
+        first: u32,
+        places: &mut Vec<u32>,
+    ) {
+        match self.0 {
+            Kind::Scalar(kernel) => kernel.near16(values, query, limit, first, places),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(kernel) => kernel.near16(values, query, limit, first, places),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(kernel) => kernel.near16(values, query, limit, first, places),
         }
     }
 }

@@ -33,4 +33,19 @@ impl Scalar {
             }
         }
     }
+
+    pub(super) fn near16(
+        self,
+        values: &[u16],
+        query: u16,
+        limit: u32,
+        first: u32,
+        places: &mut Vec<u32>,
+    ) {
+        for (place, value) in (first..).zip(values) {
+            if (value ^ query).count_ones() <= limit {
+                places.push(place);
+            }
+        }
+    }
 }

@@ -139,6 +139,26 @@ fn every_length_and_group_size_is_covered() {
 
 proptest! {
     #[test]
+    fn all_back_ends_filter_alike(
+        seed: u64, len in 0_usize..150, query: u16, limit in 0_u32..20, flips in 0_u64..12,
+    ) {
+        let mut random = Random(seed);
+        let values: Vec<u16> = (0..len)
+            .map(|i| match i % 2 {
+                0 => random.next() as u16,
+                _ => (0..flips).fold(query, |value, _| value ^ 1 << (random.next() % 16)),
+            })
+            .collect();
+        let near = |i: &usize| (values[*i] ^ query).count_ones() <= limit;
+        let expected: Vec<u32> = (0..len).filter(near).map(|i| 7 + i as u32).collect();
+        for backend in Backend::available() {
+            let mut places = Vec::new();
+            backend.near16(&values, query, limit, 7, &mut places);
+            prop_assert_eq!(&places, &expected, "{:?}", backend);
+        }
+    }
+
+    #[test]
     fn all_back_ends_agree(
         seed: u64,
         len in 0_usize..200,

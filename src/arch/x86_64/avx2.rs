@@ -5,8 +5,9 @@
 
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi8, _mm256_add_epi64, _mm256_and_si256, _mm256_castsi256_pd,
-    _mm256_cmpgt_epi64, _mm256_loadu_si256, _mm256_movemask_pd, _mm256_or_si256, _mm256_sad_epu8,
-    _mm256_set1_epi8, _mm256_set1_epi64x, _mm256_setr_epi8, _mm256_setzero_si256,
+    _mm256_cmpgt_epi16, _mm256_cmpgt_epi64, _mm256_loadu_si256, _mm256_maddubs_epi16,
+    _mm256_movemask_epi8, _mm256_movemask_pd, _mm256_or_si256, _mm256_sad_epu8, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi64x, _mm256_setr_epi8, _mm256_setzero_si256,
     _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_storeu_si256, _mm256_xor_si256,
 };
 
@@ -49,6 +50,43 @@ impl Avx2 {
         let whole = planes.len() - planes.len() % LANES;
         let tail = planes.slice(whole..planes.len());
         Scalar.scan(tail, first_code.wrapping_add(whole as u32), probes, hits);
+    }
+}
+
+impl Avx2 {
+    #[inline]
+    pub(in crate::arch) fn near16(
+        self,
+        values: &[u16],
+        query: u16,
+        limit: u32,
+        first: u32,
+        places: &mut Vec<u32>,
+    ) {
+        let (blocks, rest) = values.as_chunks::<16>();
+        // SAFETY: `self` exists, so the CPU has the feature that `near16` is compiled for.
+        unsafe { near16(blocks, query, limit, first, places) };
+        let first = first + 16 * blocks.len() as u32;
+        Scalar.near16(rest, query, limit, first, places);
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn near16(blocks: &[[u16; 16]], query: u16, limit: u32, first: u32, places: &mut Vec<u32>) {
+    let query = _mm256_set1_epi16(query.cast_signed());
+    let limit = _mm256_set1_epi16(limit.min(16) as i16 + 1);
+    let ones = _mm256_set1_epi8(1);
+    for (at, block) in (first..).step_by(16).zip(blocks) {
+        // SAFETY: the array has the 32 bytes that are read; no alignment is needed.
+        let vector = unsafe { _mm256_loadu_si256(block.as_ptr().cast()) };
+        let bits = _mm256_maddubs_epi16(byte_counts(_mm256_xor_si256(vector, query)), ones);
+        let near = _mm256_cmpgt_epi16(limit, bits);
+        // Two bits of the mask a lane; one of them is kept.
+        let mut near = _mm256_movemask_epi8(near).cast_unsigned() & 0x5555_5555;
+        while near != 0 {
+            places.push(at + near.trailing_zeros() / 2);
+            near &= near - 1;
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! AVX-512 with VPOPCNTDQ: eight codes a vector, one instruction a population count.
 
 use std::arch::x86_64::{
-    __m512i, __mmask8, _mm512_add_epi64, _mm512_cmple_epu64_mask, _mm512_loadu_epi64,
-    _mm512_mask_cmple_epu64_mask, _mm512_maskz_loadu_epi64, _mm512_popcnt_epi64, _mm512_set1_epi64,
-    _mm512_storeu_epi64, _mm512_xor_si512,
+    __m512i, __mmask8, __mmask32, _mm512_add_epi64, _mm512_cmple_epu64_mask, _mm512_loadu_epi64,
+    _mm512_mask_cmple_epu16_mask, _mm512_mask_cmple_epu64_mask, _mm512_maskz_loadu_epi16,
+    _mm512_maskz_loadu_epi64, _mm512_popcnt_epi16, _mm512_popcnt_epi64, _mm512_set1_epi16,
+    _mm512_set1_epi64, _mm512_storeu_epi64, _mm512_xor_si512,
 };
 
 use crate::arch::{CodeHit, Planes, Probe};
@@ -16,14 +17,18 @@ const LANES: usize = 8;
 /// with the comparisons of another.
 const GROUP: usize = 4;
 
-/// Proof that the CPU has AVX-512 F and VPOPCNTDQ.
+/// Proof that the CPU has AVX-512 F, BW, VPOPCNTDQ and BITALG: all that have the third but
+/// one long gone have the others.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::arch) struct Avx512(());
 
 impl Avx512 {
     pub(in crate::arch) fn new() -> Option<Self> {
-        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vpopcntdq"))
-            .then_some(Self(()))
+        (is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vpopcntdq")
+            && is_x86_feature_detected!("avx512bitalg"))
+        .then_some(Self(()))
     }
 
     pub(in crate::arch) fn scan(
@@ -42,6 +47,40 @@ impl Avx512 {
             for probe in rest {
                 scan_group(planes, first_code, std::array::from_ref(probe), hits);
             }
+        }
+    }
+}
+
+impl Avx512 {
+    #[inline]
+    pub(in crate::arch) fn near16(
+        self,
+        values: &[u16],
+        query: u16,
+        limit: u32,
+        first: u32,
+        places: &mut Vec<u32>,
+    ) {
+        // SAFETY: `self` exists, so the CPU has the features that `near16` is compiled for.
+        unsafe { near16(values, query, limit, first, places) }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512bitalg")]
+fn near16(values: &[u16], query: u16, limit: u32, first: u32, places: &mut Vec<u32>) {
+    const LANES: usize = 32;
+    let query = _mm512_set1_epi16(query.cast_signed());
+    let limit = _mm512_set1_epi16(limit.min(16) as i16);
+    for (block, values) in values.chunks(LANES).enumerate() {
+        let lanes: __mmask32 = u32::MAX >> (LANES - values.len());
+        // SAFETY: the mask has as many bits as there are values, 1 to 32, and
+        // lanes that are masked out are not accessed.
+        let vector = unsafe { _mm512_maskz_loadu_epi16(lanes, values.as_ptr().cast()) };
+        let bits = _mm512_popcnt_epi16(_mm512_xor_si512(vector, query));
+        let mut near = _mm512_mask_cmple_epu16_mask(lanes, bits, limit);
+        while near != 0 {
+            places.push(first + (block * LANES) as u32 + near.trailing_zeros());
+            near &= near - 1;
         }
     }
 }

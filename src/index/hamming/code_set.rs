@@ -4,7 +4,10 @@ use crate::arch::Planes;
 use crate::code::Code256;
 use crate::error::{Error, Result};
 
-use super::HammingIndex;
+use super::codes::Codes;
+use super::multi::MultiTables;
+use super::{Engine, HammingIndex};
+use crate::exec::Executor;
 
 /// The words to which a plane is padded: 64 bytes, a cache line.
 const PLANE_ALIGN: usize = 8;
@@ -14,19 +17,39 @@ pub(in crate::index) fn plane_words(codes: usize) -> Option<usize> {
     codes.checked_next_multiple_of(PLANE_ALIGN)
 }
 
-/// 256-bit codes in memory as a structure of arrays: 32 bytes a code.
+/// Codes from which on tables pay.
+const MULTI_FROM: usize = 20_000;
+
+/// 256-bit codes in memory, ready to be searched: 32 bytes a code as a structure
+/// of arrays, or 128 bytes a distinct code with tables that make a search at the
+/// usual radii hundreds of times faster.
 ///
 /// For searching raw codes without an index file; see the example of
 /// [`index::hamming`](super).
-#[derive(Clone, Debug, Default)]
-pub struct CodeSet {
+#[derive(Clone, Debug)]
+pub struct CodeSet(Layout);
+
+#[derive(Clone, Debug)]
+enum Layout {
     /// Plane after plane, each of `len` words.
-    words: Vec<u64>,
-    len: usize,
+    Planes {
+        words: Vec<u64>,
+        len: usize,
+    },
+    Multi(MultiTables),
+}
+
+impl Default for CodeSet {
+    fn default() -> Self {
+        Self(Layout::Planes {
+            words: Vec::new(),
+            len: 0,
+        })
+    }
 }
 
 impl CodeSet {
-    /// A set of the codes in the order given; the first has number 0.
+    /// A set of the codes in the order given; the first has number 0. To be scanned.
     ///
     /// # Errors
     /// [`Limit`](crate::ErrorKind::Limit) from 2^32 codes on.
@@ -35,16 +58,18 @@ impl CodeSet {
         I: IntoIterator<Item = Code256>,
     {
         let codes: Vec<Code256> = codes.into_iter().collect();
-        Self::build(codes.len(), |i| codes.get(i).map(|code| code.0))
+        let code = |i: usize| codes.get(i).map_or([0; 4], |code| code.0);
+        Self::build(codes.len(), code, Engine::Scan, &Executor::serial())
     }
 
     /// A set of raw codes of 32 bytes each, without a header, as
-    /// [`Code256::to_le_bytes`] writes them.
+    /// [`Code256::to_le_bytes`] writes them, laid out for an engine;
+    /// [`Auto`](Engine::Auto) makes tables from 20,000 codes on.
     ///
     /// # Errors
     /// [`Malformed`](crate::ErrorKind::Malformed) unless the length is a multiple of 32,
     /// [`Limit`](crate::ErrorKind::Limit) from 2^32 codes on.
-    pub fn from_records(records: &[u8]) -> Result<Self> {
+    pub fn from_records(records: &[u8], engine: Engine, exec: &Executor) -> Result<Self> {
         let (records, rest) = records.as_chunks::<32>();
         if !rest.is_empty() {
             return Err(Error::malformed(format!(
@@ -52,14 +77,27 @@ impl CodeSet {
                 rest.len()
             )));
         }
-        Self::build(records.len(), |i| {
-            records
-                .get(i)
-                .map(|record| Code256::from_le_bytes(record).0)
-        })
+        let code = |i: usize| {
+            let record = records.get(i);
+            record.map_or([0; 4], |record| Code256::from_le_bytes(record).0)
+        };
+        Self::build(records.len(), code, engine, exec)
     }
 
-    fn build(len: usize, code: impl Fn(usize) -> Option<[u64; 4]>) -> Result<Self> {
+    fn build(
+        len: usize,
+        code: impl Fn(usize) -> [u64; 4] + Sync,
+        engine: Engine,
+        exec: &Executor,
+    ) -> Result<Self> {
+        let has_tables = match engine {
+            Engine::Auto => len >= MULTI_FROM,
+            Engine::Scan => false,
+            Engine::Mih => true,
+        };
+        if has_tables {
+            return MultiTables::build(len, code, exec).map(|tables| Self(Layout::Multi(tables)));
+        }
         if u32::try_from(len).is_err() {
             return Err(Error::limit("codes", u32::MAX, len));
         }
@@ -69,44 +107,44 @@ impl CodeSet {
         let ((a, b), (c, d)) = (ab.split_at_mut(len), cd.split_at_mut(len));
         let columns = a.iter_mut().zip(b).zip(c).zip(d);
         for (i, (((a, b), c), d)) in columns.enumerate() {
-            if let Some(code) = code(i) {
-                [*a, *b, *c, *d] = code;
-            }
+            [*a, *b, *c, *d] = code(i);
         }
-        Ok(Self { words, len })
+        Ok(Self(Layout::Planes { words, len }))
     }
 
     /// The number of codes.
     pub fn len(&self) -> usize {
-        self.len
+        self.view().len()
     }
 
     /// Whether there is no code.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// Bytes of memory for each code, everything included; 0 for an empty set.
     pub fn bytes_per_code(&self) -> f64 {
-        if self.len == 0 {
-            return 0.0;
+        let bytes = match &self.0 {
+            Layout::Planes { words, .. } => size_of_val(words.as_slice()),
+            Layout::Multi(tables) => tables.bytes(),
+        };
+        match self.len() {
+            0 => 0.0,
+            len => bytes as f64 / len as f64,
         }
-        size_of_val(self.words.as_slice()) as f64 / self.len as f64
     }
 
     /// The set, ready to be searched.
     pub fn view(&self) -> HammingIndex<'_> {
-        HammingIndex::new(self.planes())
-    }
-
-    fn planes(&self) -> Planes<'_> {
-        let plane = |w: usize| {
-            self.words
-                .get(w * self.len..(w + 1) * self.len)
-                .unwrap_or_default()
-        };
-        // `words` holds four planes of `len` words, so none is shorter than the others.
-        Planes::new([plane(0), plane(1), plane(2), plane(3)]).unwrap_or_default()
+        match &self.0 {
+            Layout::Planes { words, len } => {
+                let plane = |w: usize| words.get(w * len..(w + 1) * len).unwrap_or_default();
+                // `words` holds four planes of `len` words, so none is shorter than the others.
+                let planes = Planes::new([plane(0), plane(1), plane(2), plane(3)]);
+                HammingIndex::new(planes.unwrap_or_default())
+            }
+            Layout::Multi(tables) => HammingIndex::of(Codes::Multi(tables.view())),
+        }
     }
 }
 

@@ -18,6 +18,9 @@
 //! ```
 
 mod code_set;
+mod codes;
+mod lookup;
+mod multi;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -35,6 +38,8 @@ use crate::exec::Executor;
 pub use crate::arch::{Backend, CodeHit};
 pub use code_set::CodeSet;
 
+use codes::Codes;
+
 pub(super) use code_set::plane_words;
 
 /// The way in which codes are searched. All engines give equal results.
@@ -47,6 +52,8 @@ pub enum Engine {
     Auto,
     /// Every query against every code, vectorised and blocked for the cache.
     Scan,
+    /// Multi-index hashing: sixteen tables, from chunks of the code to codes.
+    Mih,
 }
 
 impl Engine {
@@ -55,6 +62,7 @@ impl Engine {
         match self {
             Self::Auto => "auto",
             Self::Scan => "scan",
+            Self::Mih => "mih",
         }
     }
 }
@@ -69,13 +77,13 @@ impl FromStr for Engine {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        [Self::Auto, Self::Scan]
+        [Self::Auto, Self::Scan, Self::Mih]
             .into_iter()
             .find(|engine| engine.as_str() == text)
             .ok_or_else(|| {
                 Error::new(
                     ErrorKind::InvalidInput,
-                    format!("unknown engine {text:?}: auto or scan"),
+                    format!("unknown engine {text:?}: auto, scan or mih"),
                 )
             })
     }
@@ -89,12 +97,14 @@ pub struct SearchStats {
     pub queries: u64,
     /// Codes in the set.
     pub codes: u64,
-    /// (query, code) pairs that the engine proposed; for a scan, all of them.
+    /// Entries of lists that were tested; for a scan, none.
+    pub entries: u64,
+    /// (query, code) pairs that were compared; for a scan, all of them.
     pub candidates: u64,
     /// Pairs that turned out to be within the radius.
     pub verified: u64,
-    /// Bytes of codes read, at most: what goes on inside the cache does not
-    /// count, and where half of a code decides the other half is not read.
+    /// Bytes of codes and lists read, at most: what goes on inside the cache does
+    /// not count, and where half of a code decides the other half is not read.
     pub bytes: u64,
 }
 
@@ -103,6 +113,7 @@ impl SearchStats {
     pub fn add(&mut self, other: &Self) {
         self.queries = self.queries.saturating_add(other.queries);
         self.codes = self.codes.max(other.codes);
+        self.entries = self.entries.saturating_add(other.entries);
         self.candidates = self.candidates.saturating_add(other.candidates);
         self.verified = self.verified.saturating_add(other.verified);
         self.bytes = self.bytes.saturating_add(other.bytes);
@@ -112,21 +123,26 @@ impl SearchStats {
 /// A searchable view of codes that lie elsewhere. Cheap to copy.
 #[derive(Clone, Copy, Debug)]
 pub struct HammingIndex<'a> {
-    planes: Planes<'a>,
+    codes: Codes<'a>,
     engine: Engine,
     backend: Backend,
 }
 
 impl<'a> HammingIndex<'a> {
     pub(super) fn new(planes: Planes<'a>) -> Self {
+        Self::of(Codes::Planes(planes))
+    }
+
+    fn of(codes: Codes<'a>) -> Self {
         Self {
-            planes,
+            codes,
             engine: Engine::Auto,
             backend: Backend::detect(),
         }
     }
 
-    /// Forces an engine, for tests and comparisons.
+    /// Forces an engine, for tests and comparisons. Without tables there is
+    /// nothing but the scan.
     #[must_use]
     pub fn with_engine(mut self, engine: Engine) -> Self {
         self.engine = engine;
@@ -142,7 +158,7 @@ impl<'a> HammingIndex<'a> {
 
     /// The number of codes.
     pub fn len(&self) -> usize {
-        self.planes.len()
+        self.codes.len()
     }
 
     /// Whether there is no code.
@@ -152,21 +168,32 @@ impl<'a> HammingIndex<'a> {
 
     /// One code.
     pub fn get(&self, code: usize) -> Option<Code256> {
-        self.planes.get(code)
+        self.codes.get(code)
     }
 
-    /// The engine that a search runs on; never [`Engine::Auto`].
-    pub fn engine(&self) -> Engine {
-        match self.engine {
-            Engine::Auto | Engine::Scan => Engine::Scan,
+    /// The engine that a search of this radius runs on; never [`Engine::Auto`].
+    /// Single queries whose lists are too long are scanned for all the same.
+    pub fn engine(&self, radius: u32) -> Engine {
+        match (self.engine, &self.codes) {
+            (Engine::Mih, Codes::Multi(_)) => Engine::Mih,
+            (Engine::Auto, Codes::Multi(multi)) if multi.suits(radius) => Engine::Mih,
+            _ => Engine::Scan,
+        }
+    }
+
+    fn how(&self) -> lookup::How {
+        lookup::How {
+            backend: self.backend,
+            forced: self.engine == Engine::Mih,
         }
     }
 
     /// Every code within `radius` of each query, sorted by (query, code).
     ///
-    /// Time grows with queries times codes, about 0.1 to 1 ns a pair; memory
-    /// with the hits, 12 bytes each. A batch against codes that are all alike
-    /// can hit everything: [`top_k`](Self::top_k) bounds that.
+    /// A scan takes about 0.1 to 1 ns for each pair of query and code. With tables
+    /// a query at radius 31 takes microseconds. Memory grows with the hits, 12
+    /// bytes each. A batch against codes that are all alike can hit everything:
+    /// [`top_k`](Self::top_k) bounds that.
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) for a radius above 256 or more than `u32::MAX` queries.
@@ -177,13 +204,16 @@ impl<'a> HammingIndex<'a> {
         exec: &Executor,
     ) -> Result<(Vec<CodeHit>, SearchStats)> {
         check_batch(queries.len(), radius)?;
-        let hits = match self.engine() {
-            Engine::Auto | Engine::Scan => {
-                scan::range(self.planes, self.backend, queries, radius, exec)
+        Ok(match (self.engine(radius), self.codes) {
+            (Engine::Mih, Codes::Multi(multi)) => {
+                lookup::range(multi, self.how(), queries, radius, exec)
             }
-        };
-        let stats = self.stats(queries.len(), hits.len());
-        Ok((hits, stats))
+            _ => {
+                let hits = scan::range(self.codes, self.backend, queries, radius, exec);
+                let stats = scan_stats(queries.len(), self.len(), hits.len());
+                (hits, stats)
+            }
+        })
     }
 
     /// The up to `k` nearest codes within `radius` of each query, sorted by
@@ -199,24 +229,28 @@ impl<'a> HammingIndex<'a> {
         exec: &Executor,
     ) -> Result<(Vec<CodeHit>, SearchStats)> {
         check_batch(queries.len(), radius)?;
-        let hits = match self.engine() {
-            Engine::Auto | Engine::Scan => {
-                scan::top_k(self.planes, self.backend, queries, k, radius, exec)
+        Ok(match (self.engine(radius), self.codes) {
+            (Engine::Mih, Codes::Multi(multi)) => {
+                lookup::top_k(multi, self.how(), queries, k, radius, exec)
             }
-        };
-        let stats = self.stats(queries.len(), hits.len());
-        Ok((hits, stats))
+            _ => {
+                let hits = scan::top_k(self.codes, self.backend, queries, k, radius, exec);
+                let stats = scan_stats(queries.len(), self.len(), hits.len());
+                (hits, stats)
+            }
+        })
     }
+}
 
-    fn stats(&self, queries: usize, hits: usize) -> SearchStats {
-        let (queries, codes) = (queries as u64, self.len() as u64);
-        SearchStats {
-            queries,
-            codes,
-            candidates: queries.saturating_mul(codes),
-            verified: hits as u64,
-            bytes: scan::passes(queries).saturating_mul(codes.saturating_mul(32)),
-        }
+fn scan_stats(queries: usize, codes: usize, hits: usize) -> SearchStats {
+    let (queries, codes) = (queries as u64, codes as u64);
+    SearchStats {
+        queries,
+        codes,
+        entries: 0,
+        candidates: queries.saturating_mul(codes),
+        verified: hits as u64,
+        bytes: scan::passes(queries).saturating_mul(codes.saturating_mul(32)),
     }
 }
 

@@ -4,7 +4,8 @@
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
-use crate::arch::{Backend, CodeHit, Planes, Probe};
+use super::codes::Codes;
+use crate::arch::{Backend, CodeHit, Probe};
 use crate::code::Code256;
 use crate::exec::Executor;
 
@@ -63,40 +64,31 @@ fn run(
     exec.map(&tasks, f)
 }
 
-fn probes(task: &Task, queries: &[Code256], radius: u32) -> Vec<Probe> {
+fn probes(task: &Task, codes: Codes<'_>, queries: &[Code256], radius: u32) -> Vec<Probe> {
     (task.queries.start as u32..)
         .zip(queries.get(task.queries.clone()).unwrap_or_default())
         .map(|(query, &code)| Probe {
-            code,
+            code: codes.form(code),
             radius,
             query,
         })
         .collect()
 }
 
-/// The tiles of a task with the number of their first code.
-fn tiles<'a>(task: &Task, planes: Planes<'a>) -> impl Iterator<Item = (u32, Planes<'a>)> {
-    let end = task.codes.end;
-    task.codes
-        .clone()
-        .step_by(TILE)
-        .map(move |start| (start as u32, planes.slice(start..end.min(start + TILE))))
-}
-
 /// Every (query, code) pair within `radius`, sorted by (query, code).
 pub(super) fn range(
-    planes: Planes<'_>,
+    codes: Codes<'_>,
     backend: Backend,
     queries: &[Code256],
     radius: u32,
     exec: &Executor,
 ) -> Vec<CodeHit> {
-    let found = run(exec, queries.len(), planes.len(), |task| {
-        let probes = probes(task, queries, radius);
+    let found = run(exec, queries.len(), codes.len(), |task| {
+        let probes = probes(task, codes, queries, radius);
         let mut hits = Vec::new();
-        for (first, tile) in tiles(task, planes) {
+        codes.tiles(task.codes.clone(), TILE, |first, tile| {
             backend.scan(tile, first, &probes, &mut hits);
-        }
+        });
         hits
     });
     let mut hits = concat(found);
@@ -106,7 +98,7 @@ pub(super) fn range(
 
 /// The up to `k` nearest within `radius` of each query, sorted by (query, distance, code).
 pub(super) fn top_k(
-    planes: Planes<'_>,
+    codes: Codes<'_>,
     backend: Backend,
     queries: &[Code256],
     k: usize,
@@ -116,12 +108,12 @@ pub(super) fn top_k(
     if k == 0 {
         return Vec::new();
     }
-    let found = run(exec, queries.len(), planes.len(), |task| {
-        let mut probes = probes(task, queries, radius);
+    let found = run(exec, queries.len(), codes.len(), |task| {
+        let mut probes = probes(task, codes, queries, radius);
         // The worst of each query on top, to be pushed out by a better one.
         let mut nearest = vec![BinaryHeap::new(); probes.len()];
         let mut hits = Vec::new();
-        for (first, tile) in tiles(task, planes) {
+        codes.tiles(task.codes.clone(), TILE, |first, tile| {
             hits.clear();
             backend.scan(tile, first, &probes, &mut hits);
             for hit in &hits {
@@ -146,7 +138,7 @@ pub(super) fn top_k(
                     probe.radius = distance.saturating_sub(1);
                 }
             }
-        }
+        });
         nearest
             .into_iter()
             .zip(&probes)

@@ -90,7 +90,7 @@ proptest! {
     #[test]
     fn records_are_the_same_codes(codes in prop::collection::vec(any::<[u64; 4]>(), 0..40)) {
         let records: Vec<u8> = codes.iter().flat_map(|&c| Code256(c).to_le_bytes()).collect();
-        let set = CodeSet::from_records(&records).unwrap();
+        let set = CodeSet::from_records(&records, Engine::Scan, &Executor::serial()).unwrap();
         prop_assert_eq!(set.len(), codes.len());
         for (i, &code) in codes.iter().enumerate() {
             prop_assert_eq!(set.view().get(i), Some(Code256(code)));
@@ -145,9 +145,9 @@ fn what_makes_no_sense_is_refused() {
     let error = set.view().search(&[], 257, &exec).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.message().contains("257"), "{error}");
-    let error = CodeSet::from_records(&[0; 33]).unwrap_err();
+    let error = CodeSet::from_records(&[0; 33], Engine::Auto, &exec).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Malformed);
-    assert!("mih".parse::<Engine>().is_err());
+    assert!("hnsw".parse::<Engine>().is_err());
     assert_eq!("scan".parse::<Engine>().unwrap(), Engine::Scan);
 }
 
@@ -164,4 +164,135 @@ fn an_empty_side_has_no_hits() {
     let set = CodeSet::from_codes([Code256::default()]).unwrap();
     assert!(set.view().search(&[], 256, &exec).unwrap().0.is_empty());
     assert!((set.bytes_per_code() - 32.0).abs() < f64::EPSILON);
+}
+
+fn records(codes: &[Code256]) -> Vec<u8> {
+    codes.iter().flat_map(Code256::to_le_bytes).collect()
+}
+
+fn multi(codes: &[Code256]) -> CodeSet {
+    CodeSet::from_records(&records(codes), Engine::Mih, &Executor::serial()).unwrap()
+}
+
+/// SplitMix64, as in `arch`.
+fn random(seed: u64) -> impl FnMut() -> u64 {
+    let mut state = seed;
+    move || {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}
+
+/// Codes of the kinds that the tables meet, and queries 0 to 70 bits from some of them.
+fn kinds(seed: u64) -> Vec<(&'static str, Vec<Code256>, Vec<Code256>)> {
+    let mut next = random(seed);
+    let mut code = || Code256([next(), next(), next(), next()]);
+    let uniform: Vec<_> = (0..3000).map(|_| code()).collect();
+    let centers: Vec<_> = (0..20).map(|_| code()).collect();
+    let mut flips = random(seed ^ 1);
+    let mut near = |mut code: Code256, most: u64| {
+        for _ in 0..flips() % (most + 1) {
+            let bit = flips() % 256;
+            code.0[bit as usize / 64] ^= 1 << (bit % 64);
+        }
+        code
+    };
+    let clustered: Vec<_> = (0..3000).map(|i| near(centers[i % 20], 60)).collect();
+    // Most bits the same everywhere: a few buckets hold everything.
+    let skewed: Vec<_> = uniform
+        .iter()
+        .map(|code| Code256([code.0[0], code.0[1] & 0xFF, 0, u64::MAX]))
+        .collect();
+    let duplicates: Vec<_> = (0..3000).map(|i| near(centers[i % 3], 1)).collect();
+    [uniform, clustered, skewed, duplicates]
+        .into_iter()
+        .zip(["uniform", "clustered", "skewed", "duplicates"])
+        .map(|(codes, kind)| {
+            let queries = (0..60).map(|i| near(codes[i * 37], 70)).collect();
+            (kind, codes, queries)
+        })
+        .collect()
+}
+
+#[test]
+fn tables_find_what_the_definition_finds_at_every_radius() {
+    for (kind, codes, queries) in kinds(1) {
+        let set = multi(&codes);
+        for backend in Backend::available() {
+            let view = set.view().with_engine(Engine::Mih).with_backend(backend);
+            for radius in (0..=64).chain([100, 256]) {
+                let queries = &queries[..if backend == Backend::detect() { 60 } else { 8 }];
+                let (hits, stats) = view.search(queries, radius, &Executor::serial()).unwrap();
+                assert_eq!(
+                    hits,
+                    naive(&codes, queries, radius),
+                    "{kind} {backend:?} {radius}"
+                );
+                assert_eq!(stats.verified, hits.len() as u64);
+            }
+        }
+    }
+}
+
+#[test]
+fn tables_agree_with_themselves_on_any_number_of_threads() {
+    for (kind, codes, queries) in kinds(2) {
+        let expected = naive(&codes, &queries, 40);
+        let nearest = naive_top_k(&codes, &queries, 3, 40);
+        let mut costs = Vec::new();
+        for threads in 1..=4 {
+            let exec = Executor::with_threads(threads).unwrap();
+            let set = CodeSet::from_records(&records(&codes), Engine::Mih, &exec).unwrap();
+            for (i, &code) in codes.iter().enumerate() {
+                assert_eq!(set.view().get(i), Some(code));
+            }
+            let view = set.view().with_engine(Engine::Mih);
+            let many: Vec<_> = queries.iter().copied().cycle().take(300).collect();
+            let (hits, stats) = view.search(&many, 40, &exec).unwrap();
+            let own = hits.iter().filter(|hit| hit.query < 60).copied();
+            assert!(
+                own.eq(expected.iter().copied()),
+                "{kind} on {threads} threads"
+            );
+            let (hits, _) = view.top_k(&queries, 3, 40, &exec).unwrap();
+            assert_eq!(hits, nearest, "{kind} on {threads} threads");
+            costs.push(stats);
+        }
+        assert!(costs.iter().all(|cost| *cost == costs[0]));
+    }
+}
+
+proptest! {
+    #[test]
+    fn small_and_odd_sets_are_searched_alike((codes, queries) in clustered(), radius in 0_u32..=256) {
+        let expected = naive(&codes, &queries, radius);
+        let set = multi(&codes);
+        for engine in [Engine::Auto, Engine::Scan, Engine::Mih] {
+            let view = set.view().with_engine(engine);
+            let (hits, _) = view.search(&queries, radius, &Executor::serial()).unwrap();
+            prop_assert_eq!(&hits, &expected, "{}", engine);
+        }
+    }
+}
+
+/// Tables of so many codes are sorted in two passes.
+#[test]
+fn large_sets_are_built_right() {
+    let mut next = random(5);
+    let codes: Vec<_> = (0..300_000)
+        .map(|_| Code256([next(), next(), next(), next()]))
+        .collect();
+    let queries: Vec<_> = (0..40)
+        .map(|i| flip(codes[i * 7001], &[i as u8, 200, 77]))
+        .collect();
+    let set = multi(&codes);
+    let view = set.view();
+    assert_eq!(view.engine(31), Engine::Mih);
+    let (hits, stats) = view.search(&queries, 31, &Executor::serial()).unwrap();
+    let found: Vec<_> = hits.iter().map(|hit| hit.code as usize).collect();
+    assert_eq!(found, (0..40).map(|i| i * 7001).collect::<Vec<_>>());
+    assert!(stats.entries > 0 && stats.candidates < stats.entries / 50);
+    assert!((set.bytes_per_code() - 128.0).abs() < 16.0);
 }
