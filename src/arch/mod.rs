@@ -41,6 +41,39 @@ pub(crate) struct Probe {
     pub(crate) query: u32,
 }
 
+/// Neighbouring values that are filtered by one limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct List {
+    /// The place of the first.
+    pub(crate) start: u32,
+    /// The place behind the last.
+    pub(crate) end: u32,
+    /// Bits in which a value may differ.
+    pub(crate) limit: u32,
+}
+
+impl List {
+    /// Lists whose values are asked for before the first of them is read.
+    const AHEAD: usize = 12;
+
+    /// Its values.
+    #[inline(always)]
+    fn of<'v>(&self, values: &'v [u16]) -> &'v [u16] {
+        values
+            .get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
+    }
+
+    /// Asks for the values of a list further on.
+    #[inline(always)]
+    fn ask(lists: &[Self], now: usize, values: &[u16]) {
+        if let Some(ahead) = lists.get(now + Self::AHEAD) {
+            prefetch(values, ahead.start as usize);
+            prefetch(values, ahead.start as usize + 32);
+        }
+    }
+}
+
 /// A code within the radius of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CodeHit {
@@ -139,23 +172,16 @@ impl Backend {
 }
 
 impl Backend {
-    /// Appends the place of every value within `limit` bits of `query`, in
-    /// order; `first` is the place of the first value.
-    #[inline]
-    pub(crate) fn near16(
-        self,
-        values: &[u16],
-        query: u16,
-        limit: u32,
-        first: u32,
-        places: &mut Vec<u32>,
-    ) {
+    /// Appends the place of every value of the lists that differs from `query` in
+    /// at most the list's `limit` bits, one list after the other. What lies
+    /// outside `values` is passed over.
+    pub(crate) fn near16(self, values: &[u16], lists: &[List], query: u16, places: &mut Vec<u32>) {
         match self.0 {
-            Kind::Scalar(kernel) => kernel.near16(values, query, limit, first, places),
+            Kind::Scalar(kernel) => kernel.near16(values, lists, query, places),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(kernel) => kernel.near16(values, query, limit, first, places),
+            Kind::Avx2(kernel) => kernel.near16(values, lists, query, places),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(kernel) => kernel.near16(values, query, limit, first, places),
+            Kind::Avx512(kernel) => kernel.near16(values, lists, query, places),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Plain integer code: the oracle of every other instruction set.
 
-use super::{CodeHit, Planes, Probe};
+use super::{CodeHit, List, Planes, Probe};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scalar;
@@ -34,12 +34,19 @@ impl Scalar {
         }
     }
 
-    pub(super) fn near16(
-        self,
+    pub(super) fn near16(self, values: &[u16], lists: &[List], query: u16, places: &mut Vec<u32>) {
+        for (i, list) in lists.iter().enumerate() {
+            List::ask(lists, i, values);
+            Self::filter(list.of(values), list.start, list.limit, query, places);
+        }
+    }
+
+    /// The same of one list, whose first value is at `first`.
+    pub(super) fn filter(
         values: &[u16],
-        query: u16,
-        limit: u32,
         first: u32,
+        limit: u32,
+        query: u16,
         places: &mut Vec<u32>,
     ) {
         for (place, value) in (first..).zip(values) {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Backend, CodeHit, Planes, Probe};
+use super::{Backend, CodeHit, List, Planes, Probe};
 use crate::code::Code256;
 
 /// SplitMix64 (Steele, Lea, Flood, 2014): random enough, and the same everywhere.
@@ -140,7 +140,11 @@ fn every_length_and_group_size_is_covered() {
 proptest! {
     #[test]
     fn all_back_ends_filter_alike(
-        seed: u64, len in 0_usize..150, query: u16, limit in 0_u32..20, flips in 0_u64..12,
+        seed: u64,
+        len in 0_u32..150,
+        query: u16,
+        flips in 0_u64..12,
+        lists in prop::collection::vec((0_u32..160, 0_u32..160, 0_u32..20), 0..20),
     ) {
         let mut random = Random(seed);
         let values: Vec<u16> = (0..len)
@@ -149,11 +153,23 @@ proptest! {
                 _ => (0..flips).fold(query, |value, _| value ^ 1 << (random.next() % 16)),
             })
             .collect();
-        let near = |i: &usize| (values[*i] ^ query).count_ones() <= limit;
-        let expected: Vec<u32> = (0..len).filter(near).map(|i| 7 + i as u32).collect();
+        let lists: Vec<List> = lists
+            .iter()
+            .map(|&(start, end, limit)| List { start, end, limit })
+            .collect();
+        // What lies outside is passed over: the whole list.
+        let inside = |list: &&List| list.start <= list.end && list.end <= len;
+        let expected: Vec<u32> = lists
+            .iter()
+            .filter(inside)
+            .flat_map(|list| {
+                let near = |i: &u32| (values[*i as usize] ^ query).count_ones() <= list.limit;
+                (list.start..list.end).filter(near)
+            })
+            .collect();
         for backend in Backend::available() {
             let mut places = Vec::new();
-            backend.near16(&values, query, limit, 7, &mut places);
+            backend.near16(&values, &lists, query, &mut places);
             prop_assert_eq!(&places, &expected, "{:?}", backend);
         }
     }

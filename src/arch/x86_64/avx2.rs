@@ -12,7 +12,7 @@ use std::arch::x86_64::{
 };
 
 use crate::arch::scalar::Scalar;
-use crate::arch::{CodeHit, Planes, Probe};
+use crate::arch::{CodeHit, List, Planes, Probe};
 
 /// Codes in a vector.
 const LANES: usize = 4;
@@ -54,39 +54,42 @@ impl Avx2 {
 }
 
 impl Avx2 {
-    #[inline]
     pub(in crate::arch) fn near16(
         self,
         values: &[u16],
+        lists: &[List],
         query: u16,
-        limit: u32,
-        first: u32,
         places: &mut Vec<u32>,
     ) {
-        let (blocks, rest) = values.as_chunks::<16>();
         // SAFETY: `self` exists, so the CPU has the feature that `near16` is compiled for.
-        unsafe { near16(blocks, query, limit, first, places) };
-        let first = first + 16 * blocks.len() as u32;
-        Scalar.near16(rest, query, limit, first, places);
+        unsafe { near16(values, lists, query, places) };
     }
 }
 
 #[target_feature(enable = "avx2")]
-fn near16(blocks: &[[u16; 16]], query: u16, limit: u32, first: u32, places: &mut Vec<u32>) {
-    let query = _mm256_set1_epi16(query.cast_signed());
-    let limit = _mm256_set1_epi16(limit.min(16) as i16 + 1);
+fn near16(values: &[u16], lists: &[List], query: u16, places: &mut Vec<u32>) {
+    let vector_query = _mm256_set1_epi16(query.cast_signed());
     let ones = _mm256_set1_epi8(1);
-    for (at, block) in (first..).step_by(16).zip(blocks) {
-        // SAFETY: the array has the 32 bytes that are read; no alignment is needed.
-        let vector = unsafe { _mm256_loadu_si256(block.as_ptr().cast()) };
-        let bits = _mm256_maddubs_epi16(byte_counts(_mm256_xor_si256(vector, query)), ones);
-        let near = _mm256_cmpgt_epi16(limit, bits);
-        // Two bits of the mask a lane; one of them is kept.
-        let mut near = _mm256_movemask_epi8(near).cast_unsigned() & 0x5555_5555;
-        while near != 0 {
-            places.push(at + near.trailing_zeros() / 2);
-            near &= near - 1;
+    for (i, list) in lists.iter().enumerate() {
+        List::ask(lists, i, values);
+        let limit = _mm256_set1_epi16(list.limit.min(16) as i16 + 1);
+        let (blocks, rest) = list.of(values).as_chunks::<16>();
+        let mut first = list.start;
+        for block in blocks {
+            // SAFETY: the array has the 32 bytes that are read; no alignment is needed.
+            let vector = unsafe { _mm256_loadu_si256(block.as_ptr().cast()) };
+            let differing = _mm256_xor_si256(vector, vector_query);
+            let bits = _mm256_maddubs_epi16(byte_counts(differing), ones);
+            let near = _mm256_cmpgt_epi16(limit, bits);
+            // Two bits of the mask a lane; one of them is kept.
+            let mut near = _mm256_movemask_epi8(near).cast_unsigned() & 0x5555_5555;
+            while near != 0 {
+                places.push(first + near.trailing_zeros() / 2);
+                near &= near - 1;
+            }
+            first += 16;
         }
+        Scalar::filter(rest, first, list.limit, query, places);
     }
 }
 

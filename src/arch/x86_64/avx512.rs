@@ -7,7 +7,7 @@ use std::arch::x86_64::{
     _mm512_set1_epi64, _mm512_storeu_epi64, _mm512_xor_si512,
 };
 
-use crate::arch::{CodeHit, Planes, Probe};
+use crate::arch::{CodeHit, List, Planes, Probe};
 
 /// Codes in a vector.
 const LANES: usize = 8;
@@ -52,35 +52,38 @@ impl Avx512 {
 }
 
 impl Avx512 {
-    #[inline]
     pub(in crate::arch) fn near16(
         self,
         values: &[u16],
+        lists: &[List],
         query: u16,
-        limit: u32,
-        first: u32,
         places: &mut Vec<u32>,
     ) {
         // SAFETY: `self` exists, so the CPU has the features that `near16` is compiled for.
-        unsafe { near16(values, query, limit, first, places) }
+        unsafe { near16(values, lists, query, places) }
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bitalg")]
-fn near16(values: &[u16], query: u16, limit: u32, first: u32, places: &mut Vec<u32>) {
+fn near16(values: &[u16], lists: &[List], query: u16, places: &mut Vec<u32>) {
     const LANES: usize = 32;
     let query = _mm512_set1_epi16(query.cast_signed());
-    let limit = _mm512_set1_epi16(limit.min(16) as i16);
-    for (block, values) in values.chunks(LANES).enumerate() {
-        let lanes: __mmask32 = u32::MAX >> (LANES - values.len());
-        // SAFETY: the mask has as many bits as there are values, 1 to 32, and
-        // lanes that are masked out are not accessed.
-        let vector = unsafe { _mm512_maskz_loadu_epi16(lanes, values.as_ptr().cast()) };
-        let bits = _mm512_popcnt_epi16(_mm512_xor_si512(vector, query));
-        let mut near = _mm512_mask_cmple_epu16_mask(lanes, bits, limit);
-        while near != 0 {
-            places.push(first + (block * LANES) as u32 + near.trailing_zeros());
-            near &= near - 1;
+    for (i, list) in lists.iter().enumerate() {
+        List::ask(lists, i, values);
+        let limit = _mm512_set1_epi16(list.limit.min(16) as i16);
+        let mut first = list.start;
+        for values in list.of(values).chunks(LANES) {
+            let lanes: __mmask32 = u32::MAX >> (LANES - values.len());
+            // SAFETY: the mask has as many bits as there are values, 1 to 32, and
+            // lanes that are masked out are not accessed.
+            let vector = unsafe { _mm512_maskz_loadu_epi16(lanes, values.as_ptr().cast()) };
+            let bits = _mm512_popcnt_epi16(_mm512_xor_si512(vector, query));
+            let mut near = _mm512_mask_cmple_epu16_mask(lanes, bits, limit);
+            while near != 0 {
+                places.push(first + near.trailing_zeros());
+                near &= near - 1;
+            }
+            first += LANES as u32;
         }
     }
 }

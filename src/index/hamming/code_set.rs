@@ -26,10 +26,10 @@ const MULTI_FROM: usize = 20_000;
 ///
 /// For searching raw codes without an index file; see the example of
 /// [`index::hamming`](super).
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct CodeSet(Layout);
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Layout {
     /// Plane after plane, each of `len` words.
     Planes {

@@ -21,6 +21,7 @@ mod code_set;
 mod codes;
 mod lookup;
 mod multi;
+mod pages;
 mod scan;
 #[cfg(test)]
 mod tests;

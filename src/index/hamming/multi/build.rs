@@ -1,22 +1,27 @@
 //! Building the tables: duplicates folded, then one counting sort a chunk.
 
+use std::sync::{Mutex, PoisonError};
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
 use super::permute::{CHUNKS, Chunked, chunk, spread};
 use super::{MultiIndex, VALUES};
 use crate::arch::prefetch;
 use crate::error::{Error, Result};
 use crate::exec::Executor;
+use crate::index::hamming::pages::Pages;
 
 /// Codes from which on sorting goes in two passes, because one would write to
 /// 65,536 places in memory that no cache holds.
 const TWO_PASSES: usize = 1 << 18;
 
 /// Codes and their tables, in memory: 128 bytes a distinct code, 40 a repeated one.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(in crate::index::hamming) struct MultiTables {
-    codes: Vec<Chunked>,
-    offsets: Vec<u32>,
-    sketches: Vec<u16>,
-    ids: Vec<u32>,
+    codes: Pages<Chunked>,
+    offsets: Pages<u32>,
+    sketches: Pages<u16>,
+    ids: Pages<u32>,
     duplicates: Vec<(u32, u32)>,
 }
 
@@ -29,7 +34,8 @@ struct Table<'t> {
 }
 
 /// An entry on its way to its place.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
 struct Entry {
     value: u16,
     sketch: u16,
@@ -49,7 +55,7 @@ impl MultiTables {
         if u32::try_from(len).is_err() {
             return Err(Error::limit("codes", u32::MAX, len));
         }
-        let mut codes: Vec<Chunked> = vec![[0; 4]; len];
+        let mut codes = Pages::<Chunked>::zeroed(len)?;
         const BLOCK: usize = 1 << 16;
         exec.each(
             codes.chunks_mut(BLOCK).enumerate().collect(),
@@ -59,13 +65,13 @@ impl MultiTables {
                 }
             },
         );
-        let (firsts, duplicates) = fold_duplicates(&codes);
+        let (firsts, duplicates) = fold_duplicates(&codes)?;
         let unique = firsts.len();
         let mut tables = Self {
             codes,
-            offsets: vec![0; CHUNKS * (VALUES + 1)],
-            sketches: vec![0; CHUNKS * unique],
-            ids: vec![0; CHUNKS * unique],
+            offsets: Pages::zeroed(CHUNKS * (VALUES + 1))?,
+            sketches: Pages::zeroed(CHUNKS * unique)?,
+            ids: Pages::zeroed(CHUNKS * unique)?,
             duplicates,
         };
         // An empty slice has no chunks, so that the tables of no code are none.
@@ -81,8 +87,16 @@ impl MultiTables {
                 sketches,
                 ids,
             });
-        let codes = &tables.codes;
-        exec.each(parts.collect(), |mut table| table.fill(codes, &firsts));
+        let codes = &*tables.codes;
+        let filled = Mutex::new(Ok(()));
+        exec.each(parts.collect(), |mut table| {
+            if let Err(error) = table.fill(codes, &firsts) {
+                *filled.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
+            }
+        });
+        filled
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)?;
         Ok(tables)
     }
 
@@ -99,16 +113,16 @@ impl MultiTables {
 
     /// Bytes of all arrays.
     pub(in crate::index::hamming) fn bytes(&self) -> usize {
-        size_of_val(self.codes.as_slice())
-            + size_of_val(self.offsets.as_slice())
-            + size_of_val(self.sketches.as_slice())
-            + size_of_val(self.ids.as_slice())
+        size_of_val(&*self.codes)
+            + size_of_val(&*self.offsets)
+            + size_of_val(&*self.sketches)
+            + size_of_val(&*self.ids)
             + size_of_val(self.duplicates.as_slice())
     }
 }
 
 impl Table<'_> {
-    fn fill(&mut self, codes: &[Chunked], firsts: &[u32]) {
+    fn fill(&mut self, codes: &[Chunked], firsts: &[u32]) -> Result<()> {
         for &id in firsts {
             let value = chunk(&codes[id as usize], self.chunk);
             self.offsets[usize::from(value) + 1] += 1;
@@ -136,7 +150,7 @@ impl Table<'_> {
         };
         if firsts.len() < TWO_PASSES {
             firsts.iter().for_each(|&id| place(entry(id)));
-            return;
+            return Ok(());
         }
         // By the upper byte first: 256 streams, which the caches hold; the 256
         // values of one upper byte then lie close together.
@@ -144,14 +158,15 @@ impl Table<'_> {
         for (start, offset) in starts.iter_mut().zip(self.offsets.iter().step_by(256)) {
             *start = *offset as usize;
         }
-        let mut entries = vec![Entry::default(); firsts.len()];
+        let mut entries = Pages::<Entry>::zeroed(firsts.len())?;
         for &id in firsts {
             let entry = entry(id);
             let start = &mut starts[usize::from(entry.value >> 8)];
             entries[*start] = entry;
             *start += 1;
         }
-        entries.into_iter().for_each(place);
+        entries.iter().copied().for_each(place);
+        Ok(())
     }
 }
 
@@ -161,12 +176,12 @@ impl Table<'_> {
 /// prefetch. An attacker who fills one chain pays with the codes' own number
 /// of steps only up to [`MAX_CHAIN`]; beyond it a code counts as new, which
 /// costs room and is never wrong.
-fn fold_duplicates(codes: &[Chunked]) -> (Vec<u32>, Vec<(u32, u32)>) {
+fn fold_duplicates(codes: &[Chunked]) -> Result<(Vec<u32>, Vec<(u32, u32)>)> {
     const AHEAD: usize = 16;
     const MAX_CHAIN: usize = 64;
-    const EMPTY: u32 = u32::MAX;
     let slots = (codes.len() * 2).next_power_of_two();
-    let mut table = vec![EMPTY; slots];
+    // Numbers of codes from 1 on; 0 is an empty slot.
+    let mut table = Pages::<u32>::zeroed(slots)?;
     let shift = 64 - slots.trailing_zeros();
     let slot = |code: &Chunked| {
         let [a, b, c, d] = *code;
@@ -184,12 +199,12 @@ fn fold_duplicates(codes: &[Chunked]) -> (Vec<u32>, Vec<(u32, u32)>) {
         let mut first = None;
         for at in (start..start + MAX_CHAIN).map(|at| at & (slots - 1)) {
             match table[at] {
-                EMPTY => {
-                    table[at] = id;
+                0 => {
+                    table[at] = id + 1;
                     break;
                 }
-                other if codes[other as usize] == *code => {
-                    first = Some(other);
+                other if codes[other as usize - 1] == *code => {
+                    first = Some(other - 1);
                     break;
                 }
                 _ => {}
@@ -201,5 +216,5 @@ fn fold_duplicates(codes: &[Chunked]) -> (Vec<u32>, Vec<(u32, u32)>) {
         }
     }
     duplicates.sort_unstable();
-    (firsts, duplicates)
+    Ok((firsts, duplicates))
 }

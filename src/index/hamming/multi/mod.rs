@@ -24,7 +24,7 @@ mod permute;
 use std::sync::OnceLock;
 
 use super::CodeHit;
-use crate::arch::{Backend, prefetch};
+use crate::arch::{Backend, List, prefetch};
 use crate::code::Code256;
 use budget::{Budgets, MAX_BUDGET, MAX_RADIUS, PROBES};
 use permute::{CHUNKS, Chunked, chunk};
@@ -33,9 +33,6 @@ pub(super) use build::MultiTables;
 
 /// Values of a chunk.
 const VALUES: usize = 1 << 16;
-
-/// Lists whose entries are asked for before the first of them is read.
-const LISTS_AHEAD: usize = 12;
 
 /// A query costs this much more than expected before its budgets are chosen by the buckets.
 const UNEVEN: u64 = 2;
@@ -67,21 +64,16 @@ pub(super) struct Cost {
     pub(super) candidates: u64,
 }
 
-/// Lists to test and what to test them by.
-#[derive(Clone, Copy)]
-struct List {
-    start: u32,
-    end: u32,
-    /// Bits in which the next chunk may differ.
-    limit: u8,
-}
-
 /// Buffers that a thread keeps from query to query.
 #[derive(Default)]
 pub(super) struct Scratch {
+    /// What to test, one table after the other.
     lists: Vec<List>,
-    /// Entries of the tables, one table after the other.
+    /// The end of each table's lists.
+    list_ends: [usize; CHUNKS],
+    /// Entries of the tables that pass the test, likewise.
     places: Vec<u32>,
+    place_ends: [usize; CHUNKS],
     /// Codes, and the table that proposes each.
     candidates: Vec<(u32, u32)>,
 }
@@ -114,12 +106,7 @@ impl<'a> MultiIndex<'a> {
         if radius > MAX_RADIUS {
             return false;
         }
-        let unique = self.unique() as u64;
-        let expected = |_, budget| {
-            PROBES
-                .get(budget)
-                .map_or(0, |&p| p as u64 * unique / VALUES as u64)
-        };
+        let expected = |_, budget| self.expected_entries(budget);
         budget::cost(&budget::even(radius), expected) < self.len() as u64 * ENTRIES_PER_CODE
     }
 
@@ -146,29 +133,12 @@ impl<'a> MultiIndex<'a> {
         hits: &mut Vec<CodeHit>,
         cost: &mut Cost,
     ) -> bool {
-        let Some(budgets) = self.budgets(query, radius, forced) else {
+        let Some(budgets) = self.plan(query, radius, forced, scratch) else {
             return false;
         };
-        // Three rounds, so that what one asks of memory is there for the next.
-        scratch.places.clear();
-        scratch.candidates.clear();
-        let mut ends = [0; CHUNKS];
-        for (table, end) in ends.iter_mut().enumerate() {
-            self.test_entries(backend, table, query, &budgets, scratch, cost);
-            *end = scratch.places.len();
-        }
-        let mut start = 0;
-        for (table, end) in ends.into_iter().enumerate() {
-            let ids = self.table_ids(table);
-            for &place in scratch.places.get(start..end).unwrap_or_default() {
-                if let Some(&id) = ids.get(place as usize) {
-                    prefetch(self.codes, id as usize);
-                    scratch.candidates.push((id, table as u32));
-                }
-            }
-            start = end;
-        }
-        cost.candidates += scratch.candidates.len() as u64;
+        // Rounds over all tables, so that what one asks of memory is there for the next.
+        self.test_entries(backend, query, scratch, cost);
+        self.look_up_codes(scratch, cost);
         let first = hits.len();
         for &(id, table) in &scratch.candidates {
             let Some(code) = self.codes.get(id as usize) else {
@@ -187,38 +157,51 @@ impl<'a> MultiIndex<'a> {
         true
     }
 
-    /// The budgets of a query, by its buckets where they are uneven; `None` if a scan is cheaper.
-    fn budgets(&self, query: &Code256, radius: u32, forced: bool) -> Option<Budgets> {
+    /// The budgets of a query, by its buckets where they are uneven, and in
+    /// `scratch` its lists; `None` if a scan is cheaper.
+    fn plan(
+        &self,
+        query: &Code256,
+        radius: u32,
+        forced: bool,
+        scratch: &mut Scratch,
+    ) -> Option<Budgets> {
         if radius > MAX_RADIUS {
             return None;
         }
-        let even = budget::even(radius);
-        let unique = self.unique() as u64;
-        let entries = |chunk, budget| self.entries(query, chunk, budget);
-        let expected = |_, budget| {
-            PROBES
-                .get(budget)
-                .map_or(0, |&p| p as u64 * unique / VALUES as u64)
-        };
         let most = if forced {
             u64::MAX
         } else {
             self.len() as u64 * ENTRIES_PER_CODE
         };
-        let spent = budget::cost(&even, entries);
-        let usual = budget::cost(&even, expected);
+        let even = budget::even(radius);
+        let usual = budget::cost(&even, |_, budget| self.expected_entries(budget));
+        self.list(query, &even, scratch);
+        let entries: u64 = scratch
+            .lists
+            .iter()
+            .map(|l| u64::from(l.end - l.start))
+            .sum();
+        let spent = entries + budget::cost(&even, |_, _| 0);
         if spent <= usual * UNEVEN && spent < most {
             return Some(even);
         }
-        let mut by_budget = [[0; MAX_BUDGET + 1]; CHUNKS];
-        for (chunk, by_budget) in by_budget.iter_mut().enumerate() {
-            for (budget, count) in by_budget.iter_mut().enumerate() {
-                *count = entries(chunk, budget);
-            }
-        }
+        let by_budget = std::array::from_fn(|chunk| {
+            std::array::from_fn(|budget| self.entries(query, chunk, budget))
+        });
         let budgets = budget::cheapest(radius, &by_budget)?;
         let spent = budget::cost(&budgets, |chunk, budget| by_budget[chunk][budget]);
-        (spent < most).then_some(budgets)
+        if spent >= most {
+            return None;
+        }
+        self.list(query, &budgets, scratch);
+        Some(budgets)
+    }
+
+    /// The entries of a chunk at a budget, if all buckets were alike.
+    fn expected_entries(&self, budget: usize) -> u64 {
+        let probes = PROBES.get(budget).copied().unwrap_or(0) as u64;
+        probes * self.unique() as u64 / VALUES as u64
     }
 
     /// The entries in all buckets that a chunk is looked up in at a budget.
@@ -227,11 +210,8 @@ impl<'a> MultiIndex<'a> {
         let own = chunk(&query.0, table);
         let probes = PROBES.get(budget).copied().unwrap_or(0);
         let sizes = flips().iter().take(probes).map(|flip| {
-            let value = usize::from(own ^ flip);
-            match offsets.get(value..) {
-                Some(&[start, end, ..]) => u64::from(end.saturating_sub(start)),
-                _ => 0,
-            }
+            let (start, end) = bucket(offsets, own ^ flip);
+            u64::from(end.saturating_sub(start))
         });
         sizes.sum()
     }
@@ -243,59 +223,82 @@ impl<'a> MultiIndex<'a> {
             .unwrap_or_default()
     }
 
-    fn table_ids(&self, table: usize) -> &'a [u32] {
+    /// The entries of one table in an array of all.
+    fn of_table<'t, T>(&self, all: &'t [T], table: usize) -> &'t [T] {
         let unique = self.unique();
-        let range = table * unique..(table + 1) * unique;
-        self.ids.get(range).unwrap_or_default()
+        all.get(table * unique..(table + 1) * unique)
+            .unwrap_or_default()
     }
 
-    /// Appends to `scratch.places` the entries of one table that pass both tests.
+    /// Puts the lists of all tables into `scratch`.
+    fn list(&self, query: &Code256, budgets: &Budgets, scratch: &mut Scratch) {
+        let Scratch {
+            lists, list_ends, ..
+        } = scratch;
+        lists.clear();
+        for (table, list_end) in list_ends.iter_mut().enumerate() {
+            let offsets = self.table_offsets(table);
+            let own = chunk(&query.0, table);
+            let budget = budgets[table];
+            let both = i32::from(budget) + i32::from(budgets[(table + 1) % CHUNKS]) - 1;
+            let probes = PROBES.get(usize::from(budget)).copied().unwrap_or(0);
+            for flip in flips().iter().take(probes) {
+                // Within its own budget, and together with the next one within both.
+                let limit = both - flip.count_ones() as i32;
+                let (start, end) = bucket(offsets, own ^ flip);
+                if limit >= 0 && start < end {
+                    let limit = limit as u32;
+                    lists.push(List { start, end, limit });
+                }
+            }
+            *list_end = lists.len();
+        }
+    }
+
+    /// Tests the next chunk of every entry of the lists.
     fn test_entries(
         &self,
         backend: Backend,
-        table: usize,
         query: &Code256,
-        budgets: &Budgets,
         scratch: &mut Scratch,
         cost: &mut Cost,
     ) {
-        let Scratch { lists, places, .. } = scratch;
-        lists.clear();
-        let unique = self.unique();
-        let range = table * unique..(table + 1) * unique;
-        let sketches = self.sketches.get(range).unwrap_or_default();
-        let ids = self.table_ids(table);
-        let offsets = self.table_offsets(table);
-        let next = (table + 1) % CHUNKS;
-        let (own, after) = (chunk(&query.0, table), chunk(&query.0, next));
-        let budget = budgets[table];
-        let both = i32::from(budget) + i32::from(budgets[next]) - 1;
-        let probes = PROBES.get(usize::from(budget)).copied().unwrap_or(0);
-        for flip in flips().iter().take(probes) {
-            // Within its own budget, and together with the next one within both.
-            let limit = both - flip.count_ones() as i32;
-            let value = usize::from(own ^ flip);
-            if let (true, Some(&[start, end, ..])) = (limit >= 0, offsets.get(value..))
-                && start < end
-            {
-                let limit = limit.min(16) as u8;
-                lists.push(List { start, end, limit });
-            }
-        }
-        for (i, list) in lists.iter().enumerate() {
-            if let Some(ahead) = lists.get(i + LISTS_AHEAD) {
-                prefetch(sketches, ahead.start as usize);
-                prefetch(sketches, ahead.start as usize + 32);
-            }
-            let entries = sketches.get(list.start as usize..list.end as usize);
-            let entries = entries.unwrap_or_default();
-            cost.entries += entries.len() as u64;
-            let found = places.len();
-            backend.near16(entries, after, u32::from(list.limit), list.start, places);
-            for &place in places.get(found..).unwrap_or_default() {
+        scratch.places.clear();
+        let mut start = 0;
+        for (table, &end) in scratch.list_ends.iter().enumerate() {
+            let lists = scratch.lists.get(start..end).unwrap_or_default();
+            start = end;
+            let found = scratch.places.len();
+            let next = chunk(&query.0, (table + 1) % CHUNKS);
+            let sketches = self.of_table(self.sketches, table);
+            backend.near16(sketches, lists, next, &mut scratch.places);
+            let ids = self.of_table(self.ids, table);
+            for &place in scratch.places.get(found..).unwrap_or_default() {
                 prefetch(ids, place as usize);
             }
+            scratch.place_ends[table] = scratch.places.len();
+            cost.entries += lists
+                .iter()
+                .map(|l| u64::from(l.end - l.start))
+                .sum::<u64>();
         }
+    }
+
+    /// Finds the codes of the entries that have passed.
+    fn look_up_codes(&self, scratch: &mut Scratch, cost: &mut Cost) {
+        scratch.candidates.clear();
+        let mut start = 0;
+        for (table, &end) in scratch.place_ends.iter().enumerate() {
+            let ids = self.of_table(self.ids, table);
+            for &place in scratch.places.get(start..end).unwrap_or_default() {
+                if let Some(&id) = ids.get(place as usize) {
+                    prefetch(self.codes, id as usize);
+                    scratch.candidates.push((id, table as u32));
+                }
+            }
+            start = end;
+        }
+        cost.candidates += scratch.candidates.len() as u64;
     }
 
     /// Adds to the hits from `first` on those of equal codes.
@@ -316,7 +319,16 @@ impl<'a> MultiIndex<'a> {
     }
 }
 
-/// All values of a chunk, those with fewer set bits first.
+/// The first entry of a value and the one behind its last.
+#[inline(always)]
+fn bucket(offsets: &[u32], value: u16) -> (u32, u32) {
+    match offsets.get(usize::from(value)..) {
+        Some(&[start, end, ..]) => (start, end),
+        _ => (0, 0),
+    }
+}
+
+/// The values of few set bits, the fewest first: what a chunk may differ by.
 fn flips() -> &'static [u16] {
     static FLIPS: OnceLock<Vec<u16>> = OnceLock::new();
     FLIPS.get_or_init(|| {
