@@ -74,6 +74,17 @@ impl List {
     }
 }
 
+/// What one query filters a list by.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Filter {
+    /// The value that others are compared with.
+    pub(crate) value: u16,
+    /// Bits in which a value may differ.
+    pub(crate) limit: u16,
+    /// The caller's number.
+    pub(crate) query: u32,
+}
+
 /// A code within the radius of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CodeHit {
@@ -182,6 +193,27 @@ impl Backend {
             Kind::Avx2(kernel) => kernel.near16(values, lists, query, places),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.near16(values, lists, query, places),
+        }
+    }
+}
+
+impl Backend {
+    /// Appends (place, query) for every value that a filter lets through, one
+    /// filter after the other; `first` is the place of the first value.
+    pub(crate) fn filter16(
+        self,
+        values: &[u16],
+        first: u32,
+        filters: &[Filter],
+        found: &mut Vec<(u32, u32)>,
+    ) {
+        match self.0 {
+            Kind::Scalar(kernel) => kernel.filter16(values, first, filters, found),
+            // Few machines have this and not the next; the integers do.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(_) => scalar::Scalar.filter16(values, first, filters, found),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(kernel) => kernel.filter16(values, first, filters, found),
         }
     }
 }

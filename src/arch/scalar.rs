@@ -1,6 +1,6 @@
 //! Plain integer code: the oracle of every other instruction set.
 
-use super::{CodeHit, List, Planes, Probe};
+use super::{CodeHit, Filter, List, Planes, Probe};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scalar;
@@ -52,6 +52,22 @@ impl Scalar {
         for (place, value) in (first..).zip(values) {
             if (value ^ query).count_ones() <= limit {
                 places.push(place);
+            }
+        }
+    }
+
+    pub(super) fn filter16(
+        self,
+        values: &[u16],
+        first: u32,
+        filters: &[Filter],
+        found: &mut Vec<(u32, u32)>,
+    ) {
+        for filter in filters {
+            for (place, value) in (first..).zip(values) {
+                if (value ^ filter.value).count_ones() <= u32::from(filter.limit) {
+                    found.push((place, filter.query));
+                }
             }
         }
     }

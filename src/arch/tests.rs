@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Backend, CodeHit, List, Planes, Probe};
+use super::{Backend, CodeHit, Filter, List, Planes, Probe};
 use crate::code::Code256;
 
 /// SplitMix64 (Steele, Lea, Flood, 2014): random enough, and the same everywhere.
@@ -171,6 +171,25 @@ proptest! {
             let mut places = Vec::new();
             backend.near16(&values, &lists, query, &mut places);
             prop_assert_eq!(&places, &expected, "{:?}", backend);
+
+            let filters: Vec<Filter> = (0..)
+                .zip(&lists)
+                .map(|(number, list)| Filter {
+                    value: query ^ number as u16,
+                    limit: list.limit as u16,
+                    query: number,
+                })
+                .collect();
+            let (mut found, mut naive) = (Vec::new(), Vec::new());
+            backend.filter16(&values, 5, &filters, &mut found);
+            for filter in &filters {
+                for (place, value) in (5..).zip(&values) {
+                    if (value ^ filter.value).count_ones() <= u32::from(filter.limit) {
+                        naive.push((place, filter.query));
+                    }
+                }
+            }
+            prop_assert_eq!(found, naive, "{:?}", backend);
         }
     }
 

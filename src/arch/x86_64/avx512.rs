@@ -7,7 +7,7 @@ use std::arch::x86_64::{
     _mm512_set1_epi64, _mm512_storeu_epi64, _mm512_xor_si512,
 };
 
-use crate::arch::{CodeHit, List, Planes, Probe};
+use crate::arch::{CodeHit, Filter, List, Planes, Probe};
 
 /// Codes in a vector.
 const LANES: usize = 8;
@@ -81,6 +81,43 @@ fn near16(values: &[u16], lists: &[List], query: u16, places: &mut Vec<u32>) {
             let mut near = _mm512_mask_cmple_epu16_mask(lanes, bits, limit);
             while near != 0 {
                 places.push(first + near.trailing_zeros());
+                near &= near - 1;
+            }
+            first += LANES as u32;
+        }
+    }
+}
+
+impl Avx512 {
+    pub(in crate::arch) fn filter16(
+        self,
+        values: &[u16],
+        first: u32,
+        filters: &[Filter],
+        found: &mut Vec<(u32, u32)>,
+    ) {
+        // SAFETY: `self` exists, so the CPU has the features that `filter16` is compiled for.
+        unsafe { filter16(values, first, filters, found) }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512bitalg")]
+fn filter16(values: &[u16], first: u32, filters: &[Filter], found: &mut Vec<(u32, u32)>) {
+    const LANES: usize = 32;
+    // Value by value from the first-level cache: a list is read from memory once for all filters.
+    for filter in filters {
+        let query = _mm512_set1_epi16(filter.value.cast_signed());
+        let limit = _mm512_set1_epi16(filter.limit.min(16).cast_signed());
+        let mut first = first;
+        for values in values.chunks(LANES) {
+            let lanes: __mmask32 = u32::MAX >> (LANES - values.len());
+            // SAFETY: the mask has as many bits as there are values, 1 to 32, and
+            // lanes that are masked out are not accessed.
+            let vector = unsafe { _mm512_maskz_loadu_epi16(lanes, values.as_ptr().cast()) };
+            let bits = _mm512_popcnt_epi16(_mm512_xor_si512(vector, query));
+            let mut near = _mm512_mask_cmple_epu16_mask(lanes, bits, limit);
+            while near != 0 {
+                found.push((first + near.trailing_zeros(), filter.query));
                 near &= near - 1;
             }
             first += LANES as u32;

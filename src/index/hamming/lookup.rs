@@ -1,7 +1,6 @@
 //! Batches of queries on the tables, spread over threads.
 
-use super::codes::Codes;
-use super::multi::{Cost, MultiIndex, Scratch};
+use super::multi::{Cost, MultiIndex, Scratch, Share};
 use super::{CodeHit, SearchStats, scan};
 use crate::arch::Backend;
 use crate::code::Code256;
@@ -9,6 +8,12 @@ use crate::exec::Executor;
 
 /// Queries of a task: at a few microseconds each enough to be worth starting.
 const QUERIES: usize = 64;
+
+/// Queries from which on they walk through the tables together.
+const BATCH: usize = 1024;
+
+/// Queries that walk together: the lists of what they look for take 9 MB a table.
+const BLOCK: usize = 1 << 16;
 
 /// What a caller may force.
 #[derive(Clone, Copy)]
@@ -26,9 +31,9 @@ pub(super) fn range(
     radius: u32,
     exec: &Executor,
 ) -> (Vec<CodeHit>, SearchStats) {
-    each_query(multi, how, queries, radius, exec, |hits| {
-        hits.sort_unstable_by_key(|hit| hit.code);
-    })
+    let (mut hits, stats) = all(multi, how, queries, radius, exec);
+    exec.sort_by_key(&mut hits, |hit| (hit.query, hit.code));
+    (hits, stats)
 }
 
 /// The up to `k` nearest within `radius` of each query, sorted by (query, distance, code).
@@ -40,64 +45,110 @@ pub(super) fn top_k(
     radius: u32,
     exec: &Executor,
 ) -> (Vec<CodeHit>, SearchStats) {
-    each_query(multi, how, queries, radius, exec, |hits| {
-        hits.sort_unstable_by_key(|hit| (hit.distance, hit.code));
-        hits.truncate(k);
-    })
+    let (mut hits, stats) = all(multi, how, queries, radius, exec);
+    exec.sort_by_key(&mut hits, |hit| (hit.query, hit.distance, hit.code));
+    super::keep_nearest(&mut hits, k);
+    (hits, stats)
 }
 
-/// All hits of each query, put in order by `finish`, one query after the other.
-fn each_query(
+/// Every pair within `radius`, in any order.
+fn all(
     multi: MultiIndex<'_>,
     how: How,
     queries: &[Code256],
     radius: u32,
     exec: &Executor,
-    finish: impl Fn(&mut Vec<CodeHit>) + Sync,
 ) -> (Vec<CodeHit>, SearchStats) {
-    let tasks: Vec<(usize, &[Code256])> = queries.chunks(QUERIES).enumerate().collect();
-    let found = exec.map(&tasks, |&(task, queries)| {
+    let (mut hits, mut stats) = (Vec::new(), SearchStats::default());
+    for (block, queries) in queries.chunks(BLOCK).enumerate() {
+        let first = (block * BLOCK) as u32;
+        let numbered: Vec<(u32, Code256)> = (first..)
+            .zip(queries)
+            .map(|(number, &query)| (number, MultiIndex::spread(query)))
+            .collect();
+        let (together, single) = if queries.len() < BATCH {
+            (Vec::new(), numbered)
+        } else {
+            let even = exec.map(&numbered, |(_, query)| {
+                multi.is_even(query, radius, how.forced)
+            });
+            let (mut together, mut single) = (Vec::new(), Vec::new());
+            for (query, even) in numbered.into_iter().zip(even) {
+                if even { &mut together } else { &mut single }.push(query);
+            }
+            (together, single)
+        };
+        let found = walk_together(multi, how, &together, radius, exec);
+        let found = found
+            .into_iter()
+            .chain(one_by_one(multi, how, &single, radius, exec));
+        for (own, cost) in found {
+            stats.verified += own.len() as u64;
+            stats.entries += cost.entries;
+            stats.candidates += cost.candidates;
+            hits.extend(own);
+        }
+    }
+    stats.queries = queries.len() as u64;
+    stats.codes = multi.len() as u64;
+    // A chunk of an entry, and of those that pass the number and the code.
+    stats.bytes = 2 * stats.entries + 36 * stats.candidates;
+    (hits, stats)
+}
+
+fn walk_together(
+    multi: MultiIndex<'_>,
+    how: How,
+    queries: &[(u32, Code256)],
+    radius: u32,
+    exec: &Executor,
+) -> Vec<(Vec<CodeHit>, Cost)> {
+    if queries.is_empty() {
+        return Vec::new();
+    }
+    let codes: Vec<Code256> = queries.iter().map(|(_, query)| *query).collect();
+    exec.map(&Share::all(exec.threads()), |share| {
+        let mut hits = Vec::new();
+        let cost = multi.batch(how.backend, share, &codes, radius, &mut hits);
+        for hit in &mut hits {
+            if let Some(&(number, _)) = queries.get(hit.query as usize) {
+                hit.query = number;
+            }
+        }
+        (hits, cost)
+    })
+}
+
+fn one_by_one(
+    multi: MultiIndex<'_>,
+    how: How,
+    queries: &[(u32, Code256)],
+    radius: u32,
+    exec: &Executor,
+) -> Vec<(Vec<CodeHit>, Cost)> {
+    let tasks: Vec<&[(u32, Code256)]> = queries.chunks(QUERIES).collect();
+    exec.map(&tasks, |queries| {
         let mut scratch = Scratch::default();
-        let mut stats = SearchStats::default();
-        let (mut all, mut own) = (Vec::new(), Vec::new());
-        for (number, query) in ((task * QUERIES) as u32..).zip(queries) {
-            own.clear();
-            let mut cost = Cost::default();
-            let spread = MultiIndex::spread(*query);
+        let mut cost = Cost::default();
+        let mut hits = Vec::new();
+        for (number, query) in *queries {
             let looked_up = multi.range(
                 how.backend,
                 how.forced,
-                number,
-                &spread,
+                *number,
+                query,
                 radius,
                 &mut scratch,
-                &mut own,
+                &mut hits,
                 &mut cost,
             );
             if !looked_up {
                 // The lists of this query are longer than the set.
-                let codes = Codes::Multi(multi);
-                own = scan::range(codes, how.backend, &[*query], radius, &Executor::serial());
-                own.iter_mut().for_each(|hit| hit.query = number);
-                cost.candidates = multi.len() as u64;
+                let own = scan::spread_query(multi, how.backend, *number, query, radius);
+                hits.extend(own);
+                cost.candidates += multi.len() as u64;
             }
-            stats.entries += cost.entries;
-            stats.candidates += cost.candidates;
-            stats.verified += own.len() as u64;
-            // A chunk of an entry, and of those that pass the number and the code.
-            stats.bytes += 2 * cost.entries + 36 * cost.candidates;
-            finish(&mut own);
-            all.extend_from_slice(&own);
         }
-        (all, stats)
-    });
-    let mut stats = SearchStats::default();
-    let mut hits = Vec::new();
-    for (own, cost) in found {
-        stats.add(&cost);
-        hits.extend(own);
-    }
-    stats.queries = queries.len() as u64;
-    stats.codes = multi.len() as u64;
-    (hits, stats)
+        (hits, cost)
+    })
 }

@@ -243,6 +243,18 @@ impl<'a> HammingIndex<'a> {
     }
 }
 
+/// Keeps the first `k` hits of each query.
+fn keep_nearest(hits: &mut Vec<CodeHit>, k: usize) {
+    let mut rank = (0, 0);
+    hits.retain(|hit| {
+        if rank.0 != hit.query {
+            rank = (hit.query, 0);
+        }
+        rank.1 += 1;
+        rank.1 <= k
+    });
+}
+
 fn scan_stats(queries: usize, codes: usize, hits: usize) -> SearchStats {
     let (queries, codes) = (queries as u64, codes as u64);
     SearchStats {

@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use super::codes::Codes;
+use super::multi::MultiIndex;
 use crate::arch::{Backend, CodeHit, Probe};
 use crate::code::Code256;
 use crate::exec::Executor;
@@ -96,6 +97,26 @@ pub(super) fn range(
     hits
 }
 
+/// Every code within `radius` of one query that has the form of the codes.
+pub(super) fn spread_query(
+    multi: MultiIndex<'_>,
+    backend: Backend,
+    number: u32,
+    query: &Code256,
+    radius: u32,
+) -> Vec<CodeHit> {
+    let probe = Probe {
+        code: *query,
+        radius,
+        query: number,
+    };
+    let mut hits = Vec::new();
+    Codes::Multi(multi).tiles(0..multi.len(), TILE, |first, tile| {
+        backend.scan(tile, first, &[probe], &mut hits);
+    });
+    hits
+}
+
 /// The up to `k` nearest within `radius` of each query, sorted by (query, distance, code).
 pub(super) fn top_k(
     codes: Codes<'_>,
@@ -153,14 +174,7 @@ pub(super) fn top_k(
     });
     let mut hits = concat(found);
     exec.sort_by_key(&mut hits, |hit| (hit.query, hit.distance, hit.code));
-    let mut rank = (0, 0);
-    hits.retain(|hit| {
-        if rank.0 != hit.query {
-            rank = (hit.query, 0);
-        }
-        rank.1 += 1;
-        rank.1 <= k
-    });
+    super::keep_nearest(&mut hits, k);
     hits
 }
 

@@ -249,7 +249,7 @@ fn tables_agree_with_themselves_on_any_number_of_threads() {
                 assert_eq!(set.view().get(i), Some(code));
             }
             let view = set.view().with_engine(Engine::Mih);
-            let many: Vec<_> = queries.iter().copied().cycle().take(300).collect();
+            let many: Vec<_> = queries.iter().copied().cycle().take(1500).collect();
             let (hits, stats) = view.search(&many, 40, &exec).unwrap();
             let own = hits.iter().filter(|hit| hit.query < 60).copied();
             assert!(

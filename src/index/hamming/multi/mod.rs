@@ -17,6 +17,7 @@
 //! A code may be met through several chunks. It is reported from the first one
 //! that passes both tests, which is decided from the code itself.
 
+mod batch;
 mod budget;
 mod build;
 mod permute;
@@ -26,9 +27,10 @@ use std::sync::OnceLock;
 use super::CodeHit;
 use crate::arch::{Backend, List, prefetch};
 use crate::code::Code256;
-use budget::{Budgets, MAX_BUDGET, MAX_RADIUS, PROBES};
+use budget::{Budgets, MAX_BUDGET, MAX_RADIUS, PROBES, even};
 use permute::{CHUNKS, Chunked, chunk};
 
+pub(super) use batch::Share;
 pub(super) use build::MultiTables;
 
 /// Values of a chunk.
@@ -107,7 +109,7 @@ impl<'a> MultiIndex<'a> {
             return false;
         }
         let expected = |_, budget| self.expected_entries(budget);
-        budget::cost(&budget::even(radius), expected) < self.len() as u64 * ENTRIES_PER_CODE
+        budget::cost(&even(radius), expected) < self.len() as u64 * ENTRIES_PER_CODE
     }
 
     /// The codes in each table.
@@ -174,7 +176,7 @@ impl<'a> MultiIndex<'a> {
         } else {
             self.len() as u64 * ENTRIES_PER_CODE
         };
-        let even = budget::even(radius);
+        let even = even(radius);
         let usual = budget::cost(&even, |_, budget| self.expected_entries(budget));
         self.list(query, &even, scratch);
         let entries: u64 = scratch
@@ -196,6 +198,17 @@ impl<'a> MultiIndex<'a> {
         }
         self.list(query, &budgets, scratch);
         Some(budgets)
+    }
+
+    /// Whether a query may be part of a batch, in which all have even budgets.
+    pub(super) fn is_even(&self, query: &Code256, radius: u32, forced: bool) -> bool {
+        if radius > MAX_RADIUS {
+            return false;
+        }
+        let even = even(radius);
+        let usual = budget::cost(&even, |_, budget| self.expected_entries(budget));
+        let spent = budget::cost(&even, |chunk, budget| self.entries(query, chunk, budget));
+        spent <= usual * UNEVEN && (forced || spent < self.len() as u64 * ENTRIES_PER_CODE)
     }
 
     /// The entries of a chunk at a budget, if all buckets were alike.
