@@ -65,7 +65,7 @@ impl MultiTables {
                 }
             },
         );
-        let (firsts, duplicates) = fold_duplicates(&codes)?;
+        let Folded { firsts, duplicates } = fold_duplicates(&codes)?;
         let unique = firsts.len();
         let mut tables = Self {
             codes,
@@ -170,13 +170,21 @@ impl Table<'_> {
     }
 }
 
+/// Codes without their repetitions.
+struct Folded {
+    /// The first code of each kind.
+    firsts: Vec<u32>,
+    /// The first code and each other one of its kind, sorted.
+    duplicates: Vec<(u32, u32)>,
+}
+
 /// The first code of each kind, in order, and the pairs of it and the others, sorted.
 ///
 /// An open-addressing table of code numbers, probed a few codes behind the
 /// prefetch. An attacker who fills one chain pays with the codes' own number
 /// of steps only up to [`MAX_CHAIN`]; beyond it a code counts as new, which
 /// costs room and is never wrong.
-fn fold_duplicates(codes: &[Chunked]) -> Result<(Vec<u32>, Vec<(u32, u32)>)> {
+fn fold_duplicates(codes: &[Chunked]) -> Result<Folded> {
     const AHEAD: usize = 16;
     const MAX_CHAIN: usize = 64;
     let slots = (codes.len() * 2).next_power_of_two();
@@ -216,5 +224,5 @@ fn fold_duplicates(codes: &[Chunked]) -> Result<(Vec<u32>, Vec<(u32, u32)>)> {
         }
     }
     duplicates.sort_unstable();
-    Ok((firsts, duplicates))
+    Ok(Folded { firsts, duplicates })
 }

@@ -243,28 +243,48 @@ impl<'a> MultiIndex<'a> {
             .unwrap_or_default()
     }
 
-    /// Puts the lists of all tables into `scratch`.
+    /// Puts the lists of all tables into `scratch`, and asks for what stands in them.
     fn list(&self, query: &Code256, budgets: &Budgets, scratch: &mut Scratch) {
         let Scratch {
             lists, list_ends, ..
         } = scratch;
         lists.clear();
+        let probes = |table: usize| {
+            let budget = usize::from(budgets[table]);
+            PROBES.get(budget).copied().unwrap_or(0)
+        };
+        self.ask_for_buckets(query, 0, probes(0));
         for (table, list_end) in list_ends.iter_mut().enumerate() {
+            let next = (table + 1) % CHUNKS;
+            if next > 0 {
+                self.ask_for_buckets(query, next, probes(next));
+            }
             let offsets = self.table_offsets(table);
+            let sketches = self.of_table(self.sketches, table);
             let own = chunk(&query.0, table);
-            let budget = budgets[table];
-            let both = i32::from(budget) + i32::from(budgets[(table + 1) % CHUNKS]) - 1;
-            let probes = PROBES.get(usize::from(budget)).copied().unwrap_or(0);
-            for flip in flips().iter().take(probes) {
+            let both = i32::from(budgets[table]) + i32::from(budgets[next]) - 1;
+            for flip in flips().iter().take(probes(table)) {
                 // Within its own budget, and together with the next one within both.
                 let limit = both - flip.count_ones() as i32;
                 let (start, end) = bucket(offsets, own ^ flip);
                 if limit >= 0 && start < end {
+                    prefetch(sketches, start as usize);
+                    prefetch(sketches, end as usize - 1);
                     let limit = limit as u32;
                     lists.push(List { start, end, limit });
                 }
             }
             *list_end = lists.len();
+        }
+    }
+
+    /// Asks for the bounds of the buckets that a table is looked up in.
+    #[inline(always)]
+    fn ask_for_buckets(&self, query: &Code256, table: usize, probes: usize) {
+        let offsets = self.table_offsets(table);
+        let own = chunk(&query.0, table);
+        for flip in flips().iter().take(probes) {
+            prefetch(offsets, usize::from(own ^ flip));
         }
     }
 
