@@ -16,6 +16,7 @@ pub struct Code256(pub [u64; 4]);
 
 impl Code256 {
     /// The number of bits in which two codes differ, 0..=256.
+    #[inline(always)]
     pub fn distance(&self, other: &Self) -> u32 {
         self.0
             .iter()

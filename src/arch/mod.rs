@@ -6,6 +6,7 @@
 //! |---|---|---|---|
 //! | 256-bit Hamming scan | [`scalar`] | `x86_64::avx2` | `x86_64::avx512` |
 //! | 16-bit Hamming filter | [`scalar`] | `x86_64::avx2` | `x86_64::avx512` |
+//! | 256-bit distances of pairs | [`scalar`] | `x86_64::popcnt` | `x86_64::popcnt` |
 //!
 //! `scalar` is the oracle: every other cell is tested to give the same hits.
 //! AArch64 runs `scalar`, which the compiler turns into NEON's `cnt`.
@@ -214,6 +215,48 @@ impl Backend {
             Kind::Avx2(_) => scalar::Scalar.filter16(values, first, filters, found),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.filter16(values, first, filters, found),
+        }
+    }
+}
+
+/// Pairs of a code and a query, by their places.
+#[derive(Clone, Copy)]
+pub(crate) struct Pairs<'p> {
+    pub(crate) codes: &'p [[u64; 4]],
+    pub(crate) queries: &'p [Code256],
+    /// The place of a code, and that of a query if there are several: else any number.
+    pub(crate) places: &'p [(u32, u32)],
+}
+
+impl Pairs<'_> {
+    /// Appends (place in `places`, distance) of every pair within `radius`. What
+    /// points nowhere is passed over.
+    #[inline(always)]
+    fn within(&self, radius: u32, found: &mut Vec<(u32, u32)>) {
+        let many = if self.queries.len() > 1 { u32::MAX } else { 0 };
+        for (pair, &(code, query)) in (0..).zip(self.places) {
+            let code = self.codes.get(code as usize);
+            let query = self.queries.get((query & many) as usize);
+            if let (Some(code), Some(query)) = (code, query) {
+                let distance = query.distance(&Code256(*code));
+                if distance <= radius {
+                    found.push((pair, distance));
+                }
+            }
+        }
+    }
+}
+
+impl Backend {
+    /// Appends (place in the pairs, distance) of every pair within `radius`.
+    pub(crate) fn within(self, pairs: &Pairs<'_>, radius: u32, found: &mut Vec<(u32, u32)>) {
+        match self.0 {
+            Kind::Scalar(_) => pairs.within(radius, found),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(_) | Kind::Avx512(_) => match x86_64::popcnt::Popcnt::new() {
+                Some(popcnt) => popcnt.within(pairs, radius, found),
+                None => pairs.within(radius, found),
+            },
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Backend, CodeHit, Filter, List, Planes, Probe};
+use super::{Backend, CodeHit, Filter, List, Pairs, Planes, Probe};
 use crate::code::Code256;
 
 /// SplitMix64 (Steele, Lea, Flood, 2014): random enough, and the same everywhere.
@@ -190,6 +190,32 @@ proptest! {
                 }
             }
             prop_assert_eq!(found, naive, "{:?}", backend);
+        }
+    }
+
+    #[test]
+    fn all_back_ends_compare_pairs_alike(seed: u64, pairs in prop::collection::vec((0_u32..12, 0_u32..12), 0..60)) {
+        let mut random = Random(seed);
+        let center = random.code();
+        let codes: Vec<[u64; 4]> = (0..10).map(|_| random.near(center, 60).0).collect();
+        let queries: Vec<Code256> = (0..10).map(|_| random.near(center, 60)).collect();
+        for many in [1, 10] {
+            let queries = &queries[..many];
+            let pairs = Pairs { codes: &codes, queries, places: &pairs };
+            let distance = |&(code, query): &(u32, u32)| {
+                let query = queries.get(if many == 1 { 0 } else { query as usize })?;
+                Some(query.distance(&Code256(*codes.get(code as usize)?)))
+            };
+            let expected: Vec<(u32, u32)> = (0..)
+                .zip(pairs.places)
+                .filter_map(|(i, pair)| Some((i, distance(pair)?)))
+                .filter(|(_, distance)| *distance <= 50)
+                .collect();
+            for backend in Backend::available() {
+                let mut found = Vec::new();
+                backend.within(&pairs, 50, &mut found);
+                prop_assert_eq!(&found, &expected, "{:?}", backend);
+            }
         }
     }
 

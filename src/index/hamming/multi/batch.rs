@@ -7,8 +7,8 @@
 
 use super::budget::{Budgets, PROBES, even};
 use super::permute::{CHUNKS, chunk};
-use super::{Cost, MultiIndex, VALUES, bucket, flips, is_first};
-use crate::arch::{Backend, CodeHit, Filter, prefetch};
+use super::{Cost, MultiIndex, VALUES, bucket, flips};
+use crate::arch::{Backend, CodeHit, Filter, Pairs, prefetch};
 use crate::code::Code256;
 
 /// Entries, and codes, that are asked for before the first of them is looked at.
@@ -28,6 +28,8 @@ struct Pipeline {
     found: Vec<(u32, u32)>,
     /// Codes to compare, and the query.
     candidates: Vec<(u32, u32)>,
+    /// Candidates within the radius, and their distance.
+    near: Vec<(u32, u32)>,
 }
 
 /// A part of a batch's work: one table, and the probes whose values lie in `values`.
@@ -105,6 +107,7 @@ impl MultiIndex<'_> {
             }
             if pipeline.found.len() > 4 * AHEAD {
                 self.advance(
+                    backend,
                     table,
                     queries,
                     budgets,
@@ -117,6 +120,7 @@ impl MultiIndex<'_> {
             }
         }
         self.advance(
+            backend,
             table,
             queries,
             budgets,
@@ -137,6 +141,7 @@ impl MultiIndex<'_> {
     )]
     fn advance(
         &self,
+        backend: Backend,
         table: usize,
         queries: &[Code256],
         budgets: &Budgets,
@@ -147,7 +152,11 @@ impl MultiIndex<'_> {
         cost: &mut Cost,
     ) {
         let ids = self.of_table(self.ids, table);
-        let Pipeline { found, candidates } = pipeline;
+        let Pipeline {
+            found,
+            candidates,
+            near,
+        } = pipeline;
         for (place, query) in found.drain(..found.len().saturating_sub(keep)) {
             if let Some(&id) = ids.get(place as usize) {
                 prefetch(self.codes, id as usize);
@@ -156,20 +165,29 @@ impl MultiIndex<'_> {
         }
         let ready = candidates.len().saturating_sub(keep);
         cost.candidates += ready as u64;
-        for (id, number) in candidates.drain(..ready) {
-            let code = self.codes.get(id as usize);
-            let (Some(code), Some(query)) = (code, queries.get(number as usize)) else {
-                continue;
-            };
-            let distance = query.distance(&Code256(*code));
-            if distance <= radius && is_first(table, &query.0, code, budgets) {
+        let pairs = Pairs {
+            codes: self.codes,
+            queries,
+            places: candidates.get(..ready).unwrap_or_default(),
+        };
+        near.clear();
+        backend.within(&pairs, radius, near);
+        for &(pair, distance) in near.iter() {
+            let (code, number) = candidates[pair as usize];
+            let query = &queries[if queries.len() > 1 {
+                number as usize
+            } else {
+                0
+            }];
+            if self.is_first(table, query, code, budgets) {
                 hits.push(CodeHit {
                     query: number,
-                    code: id,
+                    code,
                     distance,
                 });
             }
         }
+        candidates.drain(..ready);
     }
 
     /// The filters of a share sorted by value, and where those of each value begin.
@@ -187,7 +205,7 @@ impl MultiIndex<'_> {
         let flips: Vec<(u16, u16)> = flips()
             .iter()
             .take(probes)
-            .map(|&flip| (flip, both - flip.count_ones() as i32))
+            .map(|&(flip, weight)| (flip, both - weight))
             .filter(|&(_, limit)| limit >= 0)
             .map(|(flip, limit)| (flip, limit.min(16) as u16))
             .collect();

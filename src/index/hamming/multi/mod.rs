@@ -25,7 +25,7 @@ mod permute;
 use std::sync::OnceLock;
 
 use super::CodeHit;
-use crate::arch::{Backend, List, prefetch};
+use crate::arch::{Backend, List, Pairs, prefetch};
 use crate::code::Code256;
 use budget::{Budgets, MAX_BUDGET, MAX_RADIUS, PROBES, even};
 use permute::{CHUNKS, Chunked, chunk};
@@ -78,6 +78,8 @@ pub(super) struct Scratch {
     place_ends: [usize; CHUNKS],
     /// Codes, and the table that proposes each.
     candidates: Vec<(u32, u32)>,
+    /// Candidates within the radius, and their distance.
+    near: Vec<(u32, u32)>,
 }
 
 impl<'a> MultiIndex<'a> {
@@ -141,16 +143,20 @@ impl<'a> MultiIndex<'a> {
         // Rounds over all tables, so that what one asks of memory is there for the next.
         self.test_entries(backend, query, scratch, cost);
         self.look_up_codes(scratch, cost);
+        let pairs = Pairs {
+            codes: self.codes,
+            queries: std::slice::from_ref(query),
+            places: &scratch.candidates,
+        };
+        scratch.near.clear();
+        backend.within(&pairs, radius, &mut scratch.near);
         let first = hits.len();
-        for &(id, table) in &scratch.candidates {
-            let Some(code) = self.codes.get(id as usize) else {
-                continue;
-            };
-            let distance = query.distance(&Code256(*code));
-            if distance <= radius && is_first(table as usize, &query.0, code, &budgets) {
+        for &(pair, distance) in &scratch.near {
+            let (code, table) = scratch.candidates[pair as usize];
+            if self.is_first(table as usize, query, code, &budgets) {
                 hits.push(CodeHit {
                     query: number,
-                    code: id,
+                    code,
                     distance,
                 });
             }
@@ -222,7 +228,7 @@ impl<'a> MultiIndex<'a> {
         let offsets = self.table_offsets(table);
         let own = chunk(&query.0, table);
         let probes = PROBES.get(budget).copied().unwrap_or(0);
-        let sizes = flips().iter().take(probes).map(|flip| {
+        let sizes = flips().iter().take(probes).map(|(flip, _)| {
             let (start, end) = bucket(offsets, own ^ flip);
             u64::from(end.saturating_sub(start))
         });
@@ -263,9 +269,9 @@ impl<'a> MultiIndex<'a> {
             let sketches = self.of_table(self.sketches, table);
             let own = chunk(&query.0, table);
             let both = i32::from(budgets[table]) + i32::from(budgets[next]) - 1;
-            for flip in flips().iter().take(probes(table)) {
+            for (flip, weight) in flips().iter().take(probes(table)) {
                 // Within its own budget, and together with the next one within both.
-                let limit = both - flip.count_ones() as i32;
+                let limit = both - weight;
                 let (start, end) = bucket(offsets, own ^ flip);
                 if limit >= 0 && start < end {
                     prefetch(sketches, start as usize);
@@ -283,7 +289,7 @@ impl<'a> MultiIndex<'a> {
     fn ask_for_buckets(&self, query: &Code256, table: usize, probes: usize) {
         let offsets = self.table_offsets(table);
         let own = chunk(&query.0, table);
-        for flip in flips().iter().take(probes) {
+        for (flip, _) in flips().iter().take(probes) {
             prefetch(offsets, usize::from(own ^ flip));
         }
     }
@@ -334,6 +340,21 @@ impl<'a> MultiIndex<'a> {
         cost.candidates += scratch.candidates.len() as u64;
     }
 
+    /// Whether `table` is the first whose own tests the code passes.
+    fn is_first(&self, table: usize, query: &Code256, code: u32, budgets: &Budgets) -> bool {
+        let Some(code) = self.codes.get(code as usize) else {
+            return false;
+        };
+        let passes = |table: usize| {
+            let next = (table + 1) % CHUNKS;
+            let bits = |c| (chunk(&query.0, c) ^ chunk(code, c)).count_ones() as i32;
+            let (own, both) = (bits(table), bits(table) + bits(next));
+            let (budget, after) = (i32::from(budgets[table]), i32::from(budgets[next]));
+            own < budget && both < budget + after
+        };
+        !(0..table).any(passes)
+    }
+
     /// Adds to the hits from `first` on those of equal codes.
     fn add_duplicates(&self, hits: &mut Vec<CodeHit>, first: usize) {
         if self.duplicates.is_empty() {
@@ -361,26 +382,16 @@ fn bucket(offsets: &[u32], value: u16) -> (u32, u32) {
     }
 }
 
-/// The values of few set bits, the fewest first: what a chunk may differ by.
-fn flips() -> &'static [u16] {
-    static FLIPS: OnceLock<Vec<u16>> = OnceLock::new();
+/// The values of few set bits and their number, the fewest first: what a chunk may differ by.
+fn flips() -> &'static [(u16, i32)] {
+    static FLIPS: OnceLock<Vec<(u16, i32)>> = OnceLock::new();
     FLIPS.get_or_init(|| {
-        let mut values: Vec<u16> = (0..=u16::MAX)
-            .filter(|v| v.count_ones() < MAX_BUDGET as u32)
+        let weight = |value: u16| (value, value.count_ones() as i32);
+        let mut values: Vec<(u16, i32)> = (0..=u16::MAX)
+            .map(weight)
+            .filter(|(_, weight)| *weight < MAX_BUDGET as i32)
             .collect();
-        values.sort_by_key(|value| value.count_ones());
+        values.sort_by_key(|(_, weight)| *weight);
         values
     })
-}
-
-/// Whether `table` is the first whose own tests the code passes.
-fn is_first(table: usize, query: &Chunked, code: &Chunked, budgets: &Budgets) -> bool {
-    let passes = |table: usize| {
-        let next = (table + 1) % CHUNKS;
-        let bits = |c| (chunk(query, c) ^ chunk(code, c)).count_ones() as i32;
-        let (own, both) = (bits(table), bits(table) + bits(next));
-        let (budget, after) = (i32::from(budgets[table]), i32::from(budgets[next]));
-        own < budget && both < budget + after
-    };
-    !(0..table).any(passes)
 }

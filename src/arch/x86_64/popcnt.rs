@@ -1,0 +1,29 @@
+//! The instruction that counts set bits, which the baseline of x86-64 lacks.
+
+use crate::arch::Pairs;
+
+/// Proof that the CPU has POPCNT.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::arch) struct Popcnt(());
+
+impl Popcnt {
+    pub(in crate::arch) fn new() -> Option<Self> {
+        is_x86_feature_detected!("popcnt").then_some(Self(()))
+    }
+
+    pub(in crate::arch) fn within(
+        self,
+        pairs: &Pairs<'_>,
+        radius: u32,
+        found: &mut Vec<(u32, u32)>,
+    ) {
+        // SAFETY: `self` exists, so the CPU has the feature that `within` is compiled for.
+        unsafe { within(pairs, radius, found) }
+    }
+}
+
+/// The portable code, compiled for that instruction.
+#[target_feature(enable = "popcnt")]
+fn within(pairs: &Pairs<'_>, radius: u32, found: &mut Vec<(u32, u32)>) {
+    pairs.within(radius, found);
+}
