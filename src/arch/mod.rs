@@ -6,6 +6,7 @@
 //! |---|---|---|---|
 //! | 256-bit Hamming scan | [`scalar`] | `x86_64::avx2` | `x86_64::avx512` |
 //! | 16-bit Hamming filter | [`scalar`] | `x86_64::avx2` | `x86_64::avx512` |
+//! | gram hashes, window minima | `winnow` | `x86_64::winnow` | `x86_64::winnow` |
 //! | 256-bit distances of pairs | [`scalar`] | `x86_64::popcnt` | `x86_64::popcnt` |
 //!
 //! `scalar` is the oracle: every other cell is tested to give the same hits.
@@ -22,6 +23,7 @@ mod prefetch;
 mod scalar;
 #[cfg(test)]
 mod tests;
+mod winnow;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
@@ -31,6 +33,7 @@ use crate::code::Code256;
 
 pub(crate) use planes::Planes;
 pub(crate) use prefetch::prefetch;
+pub(crate) use winnow::GRAM;
 
 /// A code that is searched for.
 #[derive(Clone, Copy, Debug)]
@@ -215,6 +218,31 @@ impl Backend {
             Kind::Avx2(_) => scalar::Scalar.filter16(values, first, filters, found),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.filter16(values, first, filters, found),
+        }
+    }
+}
+
+impl Backend {
+    /// Replaces the value of each symbol by the hash of the gram that begins
+    /// there; see `winnow`. `fours` is room for as many.
+    pub(crate) fn gram_hashes(self, values: &mut [u64], fours: &mut [u64]) {
+        match self.0 {
+            Kind::Scalar(_) => winnow::gram_hashes(values, fours),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(kernel) => kernel.gram_hashes(values, fours),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(kernel) => kernel.gram_hashes(values, fours),
+        }
+    }
+
+    /// Replaces every key by the smallest of the `window` keys from it on.
+    pub(crate) fn window_minima(self, keys: &mut [u64], window: usize) {
+        match self.0 {
+            Kind::Scalar(_) => winnow::window_minima(keys, window),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(kernel) => kernel.window_minima(keys, window),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(kernel) => kernel.window_minima(keys, window),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Backend, CodeHit, Filter, List, Pairs, Planes, Probe};
+use super::{Backend, CodeHit, Filter, GRAM, List, Pairs, Planes, Probe};
 use crate::code::Code256;
 
 /// SplitMix64 (Steele, Lea, Flood, 2014): random enough, and the same everywhere.
@@ -190,6 +190,26 @@ proptest! {
                 }
             }
             prop_assert_eq!(found, naive, "{:?}", backend);
+        }
+    }
+
+    #[test]
+    fn all_back_ends_hash_grams_and_find_minima_alike(
+        values in prop::collection::vec(any::<u64>(), 0..90),
+        window in 1_usize..70,
+    ) {
+        let hashes: Vec<u64> = values
+            .windows(GRAM)
+            .map(|gram| gram.iter().fold(0, |hash: u64, v| hash.rotate_left(1) ^ v))
+            .collect();
+        let minima: Vec<u64> = values.windows(window).filter_map(|w| w.iter().min().copied()).collect();
+        for backend in Backend::available() {
+            let (mut found, mut fours) = (values.clone(), vec![0; values.len()]);
+            backend.gram_hashes(&mut found, &mut fours);
+            prop_assert_eq!(&found[..hashes.len()], &hashes, "{:?}", backend);
+            let mut found = values.clone();
+            backend.window_minima(&mut found, window);
+            prop_assert_eq!(&found[..minima.len()], &minima, "{:?}", backend);
         }
     }
 

@@ -13,8 +13,10 @@ use aes::Aes128;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use serde::{Deserialize, Serialize};
 
+use crate::arch::Backend;
+
 /// The symbols of a gram.
-pub const GRAM_LEN: usize = 12;
+pub const GRAM_LEN: usize = crate::arch::GRAM;
 
 /// The largest window that [`Sampling::Winnow`] takes.
 pub const MAX_WINDOW: usize = 64;
@@ -154,7 +156,11 @@ pub fn grams_into(symbols: &[u32], key: &GramKey, sampling: Sampling, out: &mut 
         Sampling::Winnow(window) => (window as usize).clamp(1, MAX_WINDOW).min(last + 1),
     };
     out.reserve(2 * (last + 1) / (window + 1));
-    let hashes = Hashes { symbols, key };
+    let hashes = Hashes {
+        symbols,
+        key,
+        backend: Backend::detect(),
+    };
     match window {
         1 => all(hashes, out),
         _ => winnow(hashes, window, out),
@@ -167,6 +173,7 @@ struct Hashes<'a> {
     /// From the first symbol of the next gram on.
     symbols: &'a [u32],
     key: &'a GramKey,
+    backend: Backend,
 }
 
 impl Hashes<'_> {
@@ -181,18 +188,13 @@ impl Hashes<'_> {
             return 0;
         }
         let mut values = [0; CHUNK + GRAM_LEN - 1];
+        let mut fours = values;
         let values = &mut values[..count + GRAM_LEN - 1];
         for (value, &symbol) in values.iter_mut().zip(self.symbols) {
             *value = self.key.value(symbol);
         }
-        let (first, rest) = values.split_at(GRAM_LEN);
-        let mut hash = first.iter().fold(0, |hash: u64, v| hash.rotate_left(1) ^ v);
-        hashes[0] = hash;
-        let pairs = rest.iter().zip(&*values);
-        for (slot, (enters, leaves)) in hashes[1..count].iter_mut().zip(pairs) {
-            hash = hash.rotate_left(1) ^ leaves.rotate_left(GRAM_LEN as u32) ^ enters;
-            *slot = hash;
-        }
+        self.backend.gram_hashes(values, &mut fours);
+        hashes[..count].copy_from_slice(&values[..count]);
         self.symbols = &self.symbols[count..];
         count
     }
@@ -221,6 +223,7 @@ fn all(mut hashes: Hashes<'_>, out: &mut Vec<Gram>) {
 /// place, counted down, so that one minimum of integers finds the place too and
 /// prefers the last of equals.
 fn winnow(mut hashes: Hashes<'_>, window: usize, out: &mut Vec<Gram>) {
+    let backend = hashes.backend;
     const { assert!(CHUNK >= MAX_WINDOW && CHUNK + MAX_WINDOW < PLACE as usize) };
     let mut chunk = [0; CHUNK + MAX_WINDOW];
     let mut keys = [0; CHUNK + MAX_WINDOW];
@@ -238,13 +241,7 @@ fn winnow(mut hashes: Hashes<'_>, window: usize, out: &mut Vec<Gram>) {
         for ((key, hash), place) in keys.iter_mut().zip(&chunk[..count]).zip((0..=PLACE).rev()) {
             *key = hash & !PLACE | place;
         }
-        match window {
-            8 => minima::<8>(&mut keys[..count], 8),
-            16 => minima::<16>(&mut keys[..count], 16),
-            _ => minima::<0>(&mut keys[..count], window),
-        }
-        // Most neighbouring windows share their minimum, at no foreseeable
-        // rhythm: write every place, and move on only from a new one.
+        backend.window_minima(&mut keys[..count], window);
         let mut found = 0;
         let mut previous = last
             .and_then(|gram: usize| gram.checked_sub(base))
@@ -263,21 +260,6 @@ fn winnow(mut hashes: Hashes<'_>, window: usize, out: &mut Vec<Gram>) {
         chunk.copy_within(windows..count, 0);
         held = window - 1;
         base += windows;
-    }
-}
-
-/// Replaces every key by the smallest of the `window` keys from it on, as far as
-/// there are so many. `WINDOW` is `window` where the compiler should know it.
-fn minima<const WINDOW: usize>(keys: &mut [u64], window: usize) {
-    let window = if WINDOW == 0 { window } else { WINDOW };
-    // Minima over 2, 4, 8... keys, then over two such spans that overlap.
-    let mut span = 1;
-    while span < window {
-        let step = span.min(window - span);
-        for i in 0..keys.len() - step {
-            keys[i] = keys[i].min(keys[i + step]);
-        }
-        span += step;
     }
 }
 
