@@ -37,8 +37,19 @@ pub(crate) struct Hit {
     pub(crate) weight: f32,
 }
 
-/// Hits in the same order on both sides.
+/// Neighbouring symbols of the query that a gram of a chain adds.
 #[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Run {
+    /// The place behind the last of them.
+    pub(crate) end: u32,
+    /// How many, at most a gram.
+    pub(crate) length: u32,
+    /// How much each counts, 0..=1.
+    pub(crate) weight: f32,
+}
+
+/// Hits in the same order on both sides.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Chain {
     /// Symbols of the query that the grams cover.
     pub(crate) covered: u32,
@@ -48,6 +59,8 @@ pub(crate) struct Chain {
     pub(crate) query: (u32, u32),
     /// Likewise in the item.
     pub(crate) item: (u32, u32),
+    /// What is covered, in order.
+    pub(crate) runs: Vec<Run>,
 }
 
 /// The best chain, then the best of what lies outside it in the query, and so
@@ -87,7 +100,10 @@ fn best_chain(hits: &[Hit], discounted_before: &impl Fn(u32) -> u32) -> Option<C
     struct Link {
         distinctive: f64,
         covered: u32,
-        first: u32,
+        /// Symbols that the hit adds to those of its predecessor.
+        fresh: u32,
+        /// The predecessor; the hit itself if it is the first.
+        before: u32,
     }
     let mut links: Vec<Link> = Vec::with_capacity(hits.len());
     let mut best: Option<usize> = None;
@@ -95,7 +111,8 @@ fn best_chain(hits: &[Hit], discounted_before: &impl Fn(u32) -> u32) -> Option<C
         let mut link = Link {
             distinctive: f64::from(hit.weight) * f64::from(K),
             covered: K,
-            first: at as u32,
+            fresh: K,
+            before: at as u32,
         };
         let discounted = discounted_before(hit.query);
         for (from, before) in hits[..at].iter().enumerate().rev().take(LOOK_BACK) {
@@ -121,7 +138,8 @@ fn best_chain(hits: &[Hit], discounted_before: &impl Fn(u32) -> u32) -> Option<C
                 link = Link {
                     distinctive,
                     covered: links[from].covered + fresh,
-                    first: links[from].first,
+                    fresh,
+                    before: from as u32,
                 };
             }
         }
@@ -131,14 +149,28 @@ fn best_chain(hits: &[Hit], discounted_before: &impl Fn(u32) -> u32) -> Option<C
         }
     }
     let last = best?;
-    let link = links[last];
-    let first = hits[link.first as usize];
+    let mut runs = Vec::new();
+    let mut at = last;
+    loop {
+        let link = links[at];
+        runs.push(Run {
+            // A damaged index may say any place, a checked query cannot.
+            end: hits[at].query.saturating_add(K),
+            length: link.fresh,
+            weight: hits[at].weight,
+        });
+        if link.before as usize == at {
+            break;
+        }
+        at = link.before as usize;
+    }
+    runs.reverse();
     Some(Chain {
-        covered: link.covered,
-        distinctive: link.distinctive,
-        query: (first.query, hits[last].query.saturating_add(K)),
-        // A damaged index may say any place.
-        item: (first.item, hits[last].item.saturating_add(K)),
+        covered: links[last].covered,
+        distinctive: links[last].distinctive,
+        query: (hits[at].query, hits[last].query.saturating_add(K)),
+        item: (hits[at].item, hits[last].item.saturating_add(K)),
+        runs,
     })
 }
 
@@ -163,6 +195,11 @@ mod tests {
         assert_eq!(found[0].covered, 49 * 4 + 12);
         assert_eq!(found[0].query, (10, 10 + 49 * 4 + 12));
         assert_eq!(found[0].item, (900, 900 + 49 * 4 + 12));
+        assert_eq!(
+            found[0].runs.iter().map(|run| run.length).sum::<u32>(),
+            found[0].covered
+        );
+        assert!(found[0].runs.is_sorted_by_key(|run| run.end));
     }
 
     #[test]

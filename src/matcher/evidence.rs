@@ -132,8 +132,9 @@ pub enum Evidence {
         item_part: PartPath,
         /// Folded characters (letters and digits) of the query that the passage explains.
         covered: u32,
-        /// The same, each weighed by how rare its grams are in the index, 0..=1,
-        /// less what gaps in the passage cost: what the score is made of.
+        /// The same, each weighed by how rare its grams are in the index and by
+        /// how many items contain the passage, 0..=1, less what gaps in it cost:
+        /// what the score is made of.
         distinctive: f64,
         /// Folded characters inside the passage that the owner's ignore or background material explains.
         discounted: u32,

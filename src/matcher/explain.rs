@@ -187,7 +187,7 @@ impl Matcher {
             return Ok(());
         };
         let floor = self.options().floor();
-        let shared = text::shared(self.index(), prints, item_part)?;
+        let shared = text::shared(self.index(), prints, item_part, floor)?;
         if shared.grams == 0 {
             return Ok(());
         }
@@ -223,7 +223,8 @@ impl Matcher {
             part,
             item_part,
             (shared.distinctive, least, shared.distinctive >= least),
-            "letters and digits in the best chain, weighed by rarity, at least",
+            "letters and digits in the best chain, weighed by rarity and by how many items contain the \
+             passage, at least",
         )?;
         explanation.score = explanation.score.max(score);
         Ok(())

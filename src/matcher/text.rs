@@ -1,12 +1,12 @@
 //! Passages of text: every distinct gram of the query looked up once, hits
 //! gathered by item part, aligned into chains.
 
-use super::chain::{self, Hit};
+use super::chain::{self, Chain, Hit, Run};
 use super::evidence::{Evidence, Strength};
 use super::weigh;
 use crate::error::{Error, Result};
 use crate::fingerprint::TextPrints;
-use crate::index::{Index, PartId, PostingList};
+use crate::index::{Index, ItemId, PartId, PostingList};
 use crate::media::PartPath;
 use crate::text::GRAM_LEN;
 
@@ -38,6 +38,13 @@ struct Gathered {
     discounted: Vec<(u32, u32, u32)>,
 }
 
+/// A passage of one part of an item, weighed.
+struct Passage {
+    part: PartId,
+    item: ItemId,
+    chain: Chain,
+}
+
 /// All passages of one query part: the item's part and the evidence.
 pub(super) fn find(
     index: &Index,
@@ -48,6 +55,36 @@ pub(super) fn find(
 ) -> Result<()> {
     let gathered = gather(index, prints)?;
     let min_distinctive = weigh::text_distinctive(Strength::Possible.min_score(), floor);
+    for passage in passages(index, &gathered, min_distinctive)? {
+        let chain = &passage.chain;
+        let discounted =
+            gathered.discounted_before(chain.query.1) - gathered.discounted_before(chain.query.0);
+        report(
+            passage.part,
+            Evidence::Text {
+                part: part.clone(),
+                item_part: PartPath::root(),
+                covered: chain.covered,
+                distinctive: (chain.distinctive * 10.0).round() / 10.0,
+                discounted,
+                query_span: [
+                    prints.char_offset(chain.query.0),
+                    prints.char_end(chain.query.1),
+                ],
+                item_span: [
+                    index.char_offset(passage.part, chain.item.0)?,
+                    index.char_end(passage.part, chain.item.1)?,
+                ],
+                score: weigh::text_score(chain.distinctive, floor),
+            },
+        )?;
+    }
+    Ok(())
+}
+
+/// All passages that reach `min_distinctive`, those of one part together.
+fn passages(index: &Index, gathered: &Gathered, min_distinctive: f64) -> Result<Vec<Passage>> {
+    let mut found = Vec::new();
     let mut hits = Vec::new();
     for group in gathered.hits.chunk_by(|a, b| a.0 == b.0) {
         if !may_reach(group, min_distinctive) {
@@ -55,33 +92,75 @@ pub(super) fn find(
         }
         hits.clear();
         hits.extend(group.iter().map(|(_, hit)| *hit));
-        let discounted_before = |query| discounted_before(&gathered.discounted, query);
-        let chains = chain::chains(&hits, discounted_before, min_distinctive, MAX_PASSAGES);
-        let item_part = PartId(group[0].0);
-        for chain in chains {
-            let discounted = discounted_before(chain.query.1) - discounted_before(chain.query.0);
-            report(
-                item_part,
-                Evidence::Text {
-                    part: part.clone(),
-                    item_part: PartPath::root(),
-                    covered: chain.covered,
-                    distinctive: (chain.distinctive * 10.0).round() / 10.0,
-                    discounted,
-                    query_span: [
-                        prints.char_offset(chain.query.0),
-                        prints.char_end(chain.query.1),
-                    ],
-                    item_span: [
-                        index.char_offset(item_part, chain.item.0)?,
-                        index.char_end(item_part, chain.item.1)?,
-                    ],
-                    score: weigh::text_score(chain.distinctive, floor),
-                },
-            )?;
-        }
+        let before = |query| gathered.discounted_before(query);
+        let part = PartId(group[0].0);
+        let item = index.part(part)?.item;
+        let chains = chain::chains(&hits, before, min_distinctive, MAX_PASSAGES);
+        found.extend(
+            chains
+                .into_iter()
+                .map(|chain| Passage { part, item, chain }),
+        );
     }
-    Ok(())
+    let sharing = Sharing::new(&found);
+    for passage in &mut found {
+        let lost: f64 = passage.chain.runs.iter().map(|run| sharing.lost(run)).sum();
+        passage.chain.distinctive -= lost;
+    }
+    found.retain(|passage| passage.chain.distinctive >= min_distinctive);
+    Ok(found)
+}
+
+/// How many items contain each place of the query in a passage.
+struct Sharing {
+    /// Places at which the number changes, and the number from there on.
+    steps: Vec<(u32, u32)>,
+}
+
+impl Sharing {
+    /// `passages` must be sorted by item, as parts are.
+    fn new(passages: &[Passage]) -> Self {
+        let mut edges: Vec<(u32, i32)> = Vec::new();
+        let mut spans: Vec<(u32, u32)> = Vec::new();
+        for of_item in passages.chunk_by(|a, b| a.item == b.item) {
+            // An item that has a place twice is one item.
+            spans.clear();
+            spans.extend(of_item.iter().map(|passage| passage.chain.query));
+            spans.sort_unstable();
+            let mut until = 0;
+            for &(start, end) in &spans {
+                let start = start.max(until);
+                if start < end {
+                    edges.extend([(start, 1), (end, -1)]);
+                    until = end;
+                }
+            }
+        }
+        edges.sort_unstable();
+        let mut items = 0_i32;
+        let mut steps: Vec<(u32, u32)> = Vec::new();
+        for (place, change) in edges {
+            items += change;
+            let items = items.unsigned_abs();
+            match steps.last_mut() {
+                Some(last) if last.0 == place => last.1 = items,
+                _ => steps.push((place, items)),
+            }
+        }
+        Self { steps }
+    }
+
+    /// What a run loses to other items that contain it.
+    fn lost(&self, run: &Run) -> f64 {
+        let last = run.end.saturating_sub(1);
+        let step = self.steps.partition_point(|(place, _)| *place <= last);
+        let items = step
+            .checked_sub(1)
+            .and_then(|step| self.steps.get(step))
+            .map_or(1, |(_, items)| *items);
+        let whole = f64::from(run.weight) * f64::from(run.length);
+        whole * (1.0 - weigh::passage_weight(items))
+    }
 }
 
 /// What a text shares with one part of an item.
@@ -95,20 +174,37 @@ pub(super) struct Shared {
 }
 
 /// Compares a text with one part of an item, floor or not.
-pub(super) fn shared(index: &Index, prints: &TextPrints, item_part: PartId) -> Result<Shared> {
+pub(super) fn shared(
+    index: &Index,
+    prints: &TextPrints,
+    item_part: PartId,
+    floor: f64,
+) -> Result<Shared> {
     let gathered = gather(index, prints)?;
+    let of_part = |(part, _): &&(u32, Hit)| *part == item_part.0;
     let hits: Vec<Hit> = gathered
         .hits
         .iter()
-        .filter(|(part, _)| *part == item_part.0)
+        .filter(of_part)
         .map(|(_, hit)| *hit)
         .collect();
-    let before = |query| discounted_before(&gathered.discounted, query);
+    let before = |query| gathered.discounted_before(query);
     let best = chain::chains(&hits, before, 0.0, 1);
+    let alone = best.first().map_or(0.0, |chain| chain.distinctive);
+    let needed = weigh::text_distinctive(Strength::Possible.min_score(), floor);
+    // What would reach the floor is weighed beside all other items, as `find` does.
+    let distinctive = if alone < needed {
+        alone
+    } else {
+        let passages = passages(index, &gathered, needed)?;
+        let own = passages.iter().filter(|passage| passage.part == item_part);
+        own.map(|passage| passage.chain.distinctive)
+            .fold(0.0, f64::max)
+    };
     Ok(Shared {
         grams: hits.len(),
         discounted: before(u32::MAX),
-        distinctive: best.first().map_or(0.0, |chain| chain.distinctive),
+        distinctive,
     })
 }
 
@@ -135,7 +231,7 @@ fn gather(index: &Index, prints: &TextPrints) -> Result<Gathered> {
             discounted.extend(run.iter().map(|&(_, at)| at));
             continue;
         }
-        let weight = weigh::gram_weight(list.document_frequency());
+        let weight = weigh::gram_weight(list.document_frequency(), index.item_count());
         let (mut last, mut repeats) = (None, 0);
         for (part, item) in list.iter() {
             repeats = if last == Some(part) { repeats + 1 } else { 0 };
@@ -186,6 +282,13 @@ fn push_span(spans: &mut Vec<(u32, u32, u32)>, at: u32) {
         .last()
         .map_or(0, |(start, end, sum)| sum + (end - start));
     spans.push((at, end, before));
+}
+
+impl Gathered {
+    /// How many symbols of the query before a place are discounted.
+    fn discounted_before(&self, query: u32) -> u32 {
+        discounted_before(&self.discounted, query)
+    }
 }
 
 /// How many symbols before `query` lie in discounted spans.
