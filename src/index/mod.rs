@@ -25,6 +25,7 @@
 #![doc = include_str!("FORMAT.md")]
 
 mod digests;
+mod frequency;
 pub mod hamming;
 mod info;
 mod layout;

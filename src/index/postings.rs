@@ -9,8 +9,8 @@
 use std::ops::Range;
 
 use super::layout::Section;
-use super::records::{GRAM_DISCOUNTED, GRAM_FREQUENCY, PartRecord};
-use super::{Inner, PartId};
+use super::records::{GRAM_DISCOUNTED, PartRecord};
+use super::{Inner, PartId, frequency};
 use crate::error::Result;
 
 /// Prints whose directory entries are fetched before the first of their keys is
@@ -23,8 +23,6 @@ pub struct PostingList<'a> {
     parts: &'a [u32],
     places: &'a [u32],
     weight: u8,
-    /// All parts of the index, to count a frequency that the weight cannot hold.
-    table: &'a [PartRecord],
 }
 
 impl<'a> PostingList<'a> {
@@ -38,13 +36,10 @@ impl<'a> PostingList<'a> {
         self.parts.is_empty()
     }
 
-    /// The number of items that have the gram, without reading the list unless
-    /// there are 127 or more.
+    /// The number of items that have the gram, without reading the list: exact
+    /// below 48, else up to an eighth too low.
     pub fn document_frequency(&self) -> u32 {
-        match self.weight & GRAM_FREQUENCY {
-            GRAM_FREQUENCY => count_items(self.parts, self.table),
-            exact => u32::from(exact),
-        }
+        frequency::decode(self.weight)
     }
 
     /// Whether an ignore file or several background files have the gram.
@@ -91,7 +86,6 @@ pub struct Grams<'a> {
     weights: &'a [u8],
     parts: &'a [u32],
     places: &'a [u32],
-    table: &'a [PartRecord],
 }
 
 /// How many leading bits the directory of `keys` keys has: about four keys an entry.
@@ -115,7 +109,6 @@ impl<'a> Grams<'a> {
             weights: inner.slice(Section::GramWeights),
             parts: inner.slice(Section::PostingParts),
             places: inner.slice(Section::PostingPlaces),
-            table: inner.slice(Section::Parts),
         }
     }
 
@@ -208,7 +201,6 @@ impl<'a> Grams<'a> {
                 parts: self.parts.get(range.clone())?,
                 places: self.places.get(range)?,
                 weight: *self.weights.get(key)?,
-                table: self.table,
             })
         };
         list().ok_or_else(|| Section::GramLists.corrupt(format_args!("list {key} out of bounds")))

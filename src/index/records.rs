@@ -103,5 +103,3 @@ pub(super) const PICTURE_DISCOUNTED: u8 = 1;
 
 /// In the weight of a gram: unrelated content has this gram too.
 pub(super) const GRAM_DISCOUNTED: u8 = 0x80;
-/// The document frequency in the weight of a gram; at this value the list is counted.
-pub(super) const GRAM_FREQUENCY: u8 = 0x7F;

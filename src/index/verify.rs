@@ -4,8 +4,8 @@
 use super::hamming::plane_words;
 use super::layout::Section;
 use super::postings::{bucket, count_items};
-use super::records::{DigestRecord, GRAM_DISCOUNTED, GRAM_FREQUENCY, PictureRecord};
-use super::{Index, Inner, ItemId, PartId};
+use super::records::{DigestRecord, GRAM_DISCOUNTED, PictureRecord};
+use super::{Index, Inner, ItemId, PartId, frequency};
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::text::GRAM_LEN;
@@ -181,8 +181,8 @@ impl Inner {
                     *count += 1;
                 }
             }
-            let frequency = count_items(parts, self.parts()).min(u32::from(GRAM_FREQUENCY));
-            if u32::from(weight & GRAM_FREQUENCY) != frequency {
+            let frequency = frequency::encode(count_items(parts, self.parts()));
+            if weight & !GRAM_DISCOUNTED != frequency {
                 return Err(Section::GramWeights.corrupt("a frequency is not that of its list"));
             }
             discounted += u32::from(weight & GRAM_DISCOUNTED != 0);

@@ -14,7 +14,7 @@ use crate::text::GRAM_LEN;
 /// symbol in a hundred, and their lists are the long ones.
 const MAX_DOCUMENT_FREQUENCY: u32 = 400;
 
-/// As do grams in more places than this, before their items are counted.
+/// As do grams in more places than this, however few the items.
 const MAX_PLACES: usize = 1 << 16;
 
 /// Of a gram that stands in a text again and again the first places are aligned,
@@ -223,15 +223,16 @@ fn gather(index: &Index, prints: &TextPrints) -> Result<Gathered> {
     let mut discounted = Vec::new();
     for (key, list) in lists {
         let Some(run) = runs.get(key) else { continue };
+        let frequency = list.document_frequency();
         let is_common = list.discounted()
+            || frequency > MAX_DOCUMENT_FREQUENCY
             || list.len() > MAX_PLACES
-            || hits.len() + cost(run, &list) > MAX_HITS
-            || list.document_frequency() > MAX_DOCUMENT_FREQUENCY;
+            || hits.len() + cost(run, &list) > MAX_HITS;
         if is_common {
             discounted.extend(run.iter().map(|&(_, at)| at));
             continue;
         }
-        let weight = weigh::gram_weight(list.document_frequency(), index.item_count());
+        let weight = weigh::gram_weight(frequency, index.item_count());
         let (mut last, mut repeats) = (None, 0);
         for (part, item) in list.iter() {
             repeats = if last == Some(part) { repeats + 1 } else { 0 };

@@ -5,12 +5,13 @@ use std::io::{Seek, Write};
 use crate::code::Code256;
 use crate::error::{Error, Result};
 use crate::exec::Executor;
+use crate::index::frequency;
 use crate::index::hamming::plane_words;
 use crate::index::layout::Section;
 use crate::index::postings::{bucket, count_items, directory_bits};
 use crate::index::records::{
-    DIGEST_DISCOUNTED, DIGEST_PIXELS, DigestRecord, GRAM_DISCOUNTED, GRAM_FREQUENCY, KEY_STORED,
-    MetaRecord, PICTURE_DISCOUNTED, PartRecord, PictureRecord,
+    DIGEST_DISCOUNTED, DIGEST_PIXELS, DigestRecord, GRAM_DISCOUNTED, KEY_STORED, MetaRecord,
+    PICTURE_DISCOUNTED, PartRecord, PictureRecord,
 };
 
 use super::sink::{FileSink, SectionSink};
@@ -158,9 +159,9 @@ fn first_print(list: &[Posting]) -> Option<u64> {
 
 /// Document frequency and flag of a gram, from the parts of its places.
 pub(in crate::index) fn weight(list_parts: &[u32], table: &[PartRecord], common: bool) -> u8 {
-    let items = count_items(list_parts, table).min(u32::from(GRAM_FREQUENCY));
+    let frequency = frequency::encode(count_items(list_parts, table));
     let flag = if common { GRAM_DISCOUNTED } else { 0 };
-    items as u8 | flag
+    frequency | flag
 }
 
 fn record(picture: &PictureEntry, common: bool) -> PictureRecord {
