@@ -39,12 +39,11 @@ pub(super) enum Section {
     GramKeys,
     GramLists,
     GramWeights,
-    PostingParts,
-    PostingPlaces,
+    Postings,
 }
 
 impl Section {
-    pub(super) const COUNT: usize = 18;
+    pub(super) const COUNT: usize = 17;
 
     pub(super) const ALL: [Self; Self::COUNT] = [
         Self::Meta,
@@ -63,8 +62,7 @@ impl Section {
         Self::GramKeys,
         Self::GramLists,
         Self::GramWeights,
-        Self::PostingParts,
-        Self::PostingPlaces,
+        Self::Postings,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -85,8 +83,7 @@ impl Section {
             Self::GramKeys => "gram_keys",
             Self::GramLists => "gram_lists",
             Self::GramWeights => "gram_weights",
-            Self::PostingParts => "posting_parts",
-            Self::PostingPlaces => "posting_places",
+            Self::Postings => "postings",
         }
     }
 
@@ -94,7 +91,7 @@ impl Section {
     pub(super) fn stride(self) -> usize {
         match self {
             Self::Meta => size_of::<MetaRecord>(),
-            Self::Strings | Self::GramWeights => 1,
+            Self::Strings | Self::GramWeights | Self::Postings => 1,
             Self::Items => size_of::<ItemRecord>(),
             Self::Parts => size_of::<PartRecord>(),
             Self::Digests => 32,
@@ -102,12 +99,7 @@ impl Section {
             Self::Pictures => size_of::<PictureRecord>(),
             Self::Sketches => size_of::<[u64; Sketch::WORDS]>(),
             Self::PdqPlanes | Self::GradientPlanes | Self::GramKeys => 8,
-            Self::ItemOrder
-            | Self::Anchors
-            | Self::GramDirectory
-            | Self::GramLists
-            | Self::PostingParts
-            | Self::PostingPlaces => 4,
+            Self::ItemOrder | Self::Anchors | Self::GramDirectory | Self::GramLists => 4,
         }
     }
 

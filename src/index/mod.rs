@@ -36,6 +36,7 @@ mod records;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod varint;
 mod verify;
 mod writer;
 
@@ -242,8 +243,6 @@ impl Inner {
             (Section::GramKeys, Some(meta.grams as usize)),
             (Section::GramLists, (meta.grams as usize).checked_add(1)),
             (Section::GramWeights, Some(meta.grams as usize)),
-            (Section::PostingParts, Some(meta.postings as usize)),
-            (Section::PostingPlaces, Some(meta.postings as usize)),
         ];
         for (section, expected) in expected {
             let count = self.layout.count(section);
@@ -252,6 +251,13 @@ impl Inner {
                     "{count} elements, which is not what the meta section says"
                 )));
             }
+        }
+        // Two numbers a posting, of one to five bytes each.
+        let (postings, bytes) = (meta.postings as usize, self.layout.count(Section::Postings));
+        if bytes.div_ceil(10) > postings || bytes / 2 < postings {
+            return Err(Section::Postings.corrupt(format_args!(
+                "{bytes} bytes, which is not what the meta section says"
+            )));
         }
         Ok(())
     }

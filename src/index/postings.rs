@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use super::layout::Section;
 use super::records::{GRAM_DISCOUNTED, PartRecord};
+use super::varint::Pairs;
 use super::{Inner, PartId, frequency};
 use crate::error::Result;
 
@@ -20,20 +21,25 @@ const GROUP: usize = 32;
 /// The places of one gram.
 #[derive(Clone, Copy)]
 pub struct PostingList<'a> {
-    parts: &'a [u32],
-    places: &'a [u32],
+    bytes: &'a [u8],
     weight: u8,
 }
 
 impl<'a> PostingList<'a> {
-    /// The number of places, at least 1 in an undamaged index.
+    /// The number of places, at least 1 in an undamaged index. Reads the list.
     pub fn len(&self) -> usize {
-        self.parts.len()
+        // Every number ends with a byte below 128, and a place is two numbers.
+        self.bytes.iter().filter(|byte| **byte < 0x80).count() / 2
+    }
+
+    /// The most places that there can be, without reading the list; two to three times too many.
+    pub fn max_len(&self) -> usize {
+        self.bytes.len() / 2
     }
 
     /// Whether there is no place.
     pub fn is_empty(&self) -> bool {
-        self.parts.is_empty()
+        self.bytes.is_empty()
     }
 
     /// The number of items that have the gram, without reading the list: exact
@@ -49,12 +55,13 @@ impl<'a> PostingList<'a> {
 
     /// The places, sorted: the part, and the gram's
     /// [`at`](crate::fingerprint::Gram::at) in it. In a damaged file the part
-    /// may be none of the index, which [`Index::part`](super::Index::part) then says.
-    pub fn iter(&self) -> impl Iterator<Item = (PartId, u32)> + use<'a> {
-        self.parts
-            .iter()
-            .zip(self.places)
-            .map(|(&part, &at)| (PartId(part), at))
+    /// may be none of the index, which [`Index::part`](super::Index::part) then says, or
+    /// the last place is a [`Corrupt`](crate::ErrorKind::Corrupt) error.
+    pub fn iter(&self) -> impl Iterator<Item = Result<(PartId, u32)>> + use<'a> {
+        Pairs::new(self.bytes).map(|pair| match pair {
+            Some((part, at)) => Ok((PartId(part), at)),
+            None => Err(Section::Postings.corrupt("a list that is none")),
+        })
     }
 }
 
@@ -84,8 +91,8 @@ pub struct Grams<'a> {
     keys: &'a [u64],
     lists: &'a [u32],
     weights: &'a [u8],
-    parts: &'a [u32],
-    places: &'a [u32],
+    postings: &'a [u8],
+    count: u32,
 }
 
 /// How many leading bits the directory of `keys` keys has: about four keys an entry.
@@ -107,8 +114,8 @@ impl<'a> Grams<'a> {
             keys: inner.slice(Section::GramKeys),
             lists: inner.slice(Section::GramLists),
             weights: inner.slice(Section::GramWeights),
-            parts: inner.slice(Section::PostingParts),
-            places: inner.slice(Section::PostingPlaces),
+            postings: inner.slice(Section::Postings),
+            count: inner.meta.postings,
         }
     }
 
@@ -124,7 +131,7 @@ impl<'a> Grams<'a> {
 
     /// The number of places of all grams.
     pub fn postings(&self) -> usize {
-        self.parts.len()
+        self.count as usize
     }
 
     /// The places of one gram. Two dependent cache misses if the index is
@@ -198,8 +205,7 @@ impl<'a> Grams<'a> {
             };
             let range = start as usize..end as usize;
             Some(PostingList {
-                parts: self.parts.get(range.clone())?,
-                places: self.places.get(range)?,
+                bytes: self.postings.get(range)?,
                 weight: *self.weights.get(key)?,
             })
         };

@@ -5,6 +5,7 @@ use super::hamming::plane_words;
 use super::layout::Section;
 use super::postings::{bucket, count_items};
 use super::records::{DigestRecord, GRAM_DISCOUNTED, PictureRecord};
+use super::varint::Pairs;
 use super::{Index, Inner, ItemId, PartId, frequency};
 use crate::error::{Error, Result};
 use crate::exec::Executor;
@@ -150,38 +151,45 @@ impl Inner {
         let keys: &[u64] = self.slice(Section::GramKeys);
         let lists: &[u32] = self.slice(Section::GramLists);
         let weights: &[u8] = self.slice(Section::GramWeights);
-        let parts: &[u32] = self.slice(Section::PostingParts);
-        let places: &[u32] = self.slice(Section::PostingPlaces);
+        let postings: &[u8] = self.slice(Section::Postings);
 
         if !keys.is_sorted_by(|a, b| a < b) {
             return Err(Section::GramKeys.corrupt("keys out of order"));
         }
         self.verify_directory(keys)?;
-        if lists.first() != Some(&0) || lists.last() != Some(&self.meta.postings) {
+        let all = u32::try_from(postings.len()).ok();
+        if lists.first() != Some(&0) || lists.last().copied() != all {
             return Err(Section::GramLists.corrupt("the lists are not all postings"));
         }
         let mut grams_of_part = vec![0_u32; self.parts().len()];
         let mut discounted = 0;
+        let mut parts = Vec::new();
         for (list, &weight) in lists.windows(2).zip(weights) {
             let &[start, end] = list else { continue };
-            let range = start as usize..end as usize;
-            let (Some(parts), Some(places)) = (parts.get(range.clone()), places.get(range)) else {
+            let Some(bytes) = postings.get(start as usize..end as usize) else {
                 return Err(Section::GramLists.corrupt("lists out of order"));
             };
-            if parts.is_empty() {
+            if bytes.is_empty() {
                 return Err(Section::GramLists.corrupt("an empty list"));
             }
-            if !parts.iter().zip(places).is_sorted() {
-                return Err(Section::PostingParts.corrupt("places out of order"));
-            }
-            for (&part, &at) in parts.iter().zip(places) {
-                let part = self.checked_part(Section::PostingParts, part)?;
+            parts.clear();
+            let mut last = None;
+            for pair in Pairs::new(bytes) {
+                let Some((part, at)) = pair else {
+                    return Err(Section::Postings.corrupt("a list that is none"));
+                };
+                if last >= Some((part, at)) {
+                    return Err(Section::Postings.corrupt("places out of order"));
+                }
+                last = Some((part, at));
+                let part = self.checked_part(Section::Postings, part)?;
                 self.verify_place(part, at)?;
                 if let Some(count) = grams_of_part.get_mut(part.index()) {
                     *count += 1;
                 }
+                parts.push(part.0);
             }
-            let frequency = frequency::encode(count_items(parts, self.parts()));
+            let frequency = frequency::encode(count_items(&parts, self.parts()));
             if weight & !GRAM_DISCOUNTED != frequency {
                 return Err(Section::GramWeights.corrupt("a frequency is not that of its list"));
             }
@@ -199,7 +207,7 @@ impl Inner {
     fn verify_place(&self, part: PartId, at: u32) -> Result<()> {
         match self.parts().get(part.index()) {
             Some(record) if u64::from(at) + GRAM_LEN as u64 <= u64::from(record.folded) => Ok(()),
-            _ => Err(Section::PostingPlaces.corrupt("a place outside of its text")),
+            _ => Err(Section::Postings.corrupt("a place outside of its text")),
         }
     }
 

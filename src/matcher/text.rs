@@ -217,7 +217,8 @@ fn gather(index: &Index, prints: &TextPrints) -> Result<Gathered> {
     index.grams().lookup_batch(&keys, &mut lists)?;
 
     // The fewest hits first, so that the limit meets the most common grams.
-    let cost = |run: &[(u64, u32)], list: &PostingList<'_>| run.len().min(MAX_REPEATS) * list.len();
+    let cost =
+        |run: &[(u64, u32)], list: &PostingList<'_>| run.len().min(MAX_REPEATS) * list.max_len();
     lists.sort_by_key(|(key, list)| runs.get(*key).map_or(0, |run| cost(run, list)));
     let mut hits: Vec<(u32, Hit)> = Vec::new();
     let mut discounted = Vec::new();
@@ -226,7 +227,7 @@ fn gather(index: &Index, prints: &TextPrints) -> Result<Gathered> {
         let frequency = list.document_frequency();
         let is_common = list.discounted()
             || frequency > MAX_DOCUMENT_FREQUENCY
-            || list.len() > MAX_PLACES
+            || list.max_len() > MAX_PLACES
             || hits.len() + cost(run, &list) > MAX_HITS;
         if is_common {
             discounted.extend(run.iter().map(|&(_, at)| at));
@@ -234,7 +235,8 @@ fn gather(index: &Index, prints: &TextPrints) -> Result<Gathered> {
         }
         let weight = weigh::gram_weight(frequency, index.item_count());
         let (mut last, mut repeats) = (None, 0);
-        for (part, item) in list.iter() {
+        for place in list.iter() {
+            let (part, item) = place?;
             repeats = if last == Some(part) { repeats + 1 } else { 0 };
             last = Some(part);
             if repeats < MAX_REPEATS {

@@ -6,6 +6,7 @@ use super::*;
 use crate::ErrorKind;
 use crate::index::layout::{Extent, FRAME_LEN, Layout, Section};
 use crate::index::{DigestHit, ItemId, PartId};
+use crate::matcher::{MatchOptions, Matcher, Strength};
 
 fn sample_bytes() -> Vec<u8> {
     sample().to_bytes(&Executor::serial()).unwrap()
@@ -49,6 +50,21 @@ fn exercise(index: &Index) {
     }
     let mut hits = Vec::new();
     let _ = index.grams().lookup_batch(&prints, &mut hits);
+    // Whoever matches has not verified, perhaps.
+    if let Ok(matcher) = Matcher::with_key(index.clone(), key()) {
+        let mut options = MatchOptions::default();
+        (options.min_strength, options.text_floor) = (Strength::Possible, 12);
+        let matcher = matcher.with_options(options);
+        let code = |i: usize| Code256([prints[i], prints[i + 1], prints[i + 2], prints[i + 3]]);
+        let query = fingerprint(vec![
+            text("body", &prints),
+            picture("attachment:1", code(1), code(2)),
+        ]);
+        let _ = matcher.find(&query);
+        for item in ["mail.eml", "a.png"] {
+            let _ = matcher.explain(item, &query);
+        }
+    }
 }
 
 /// The checksums made to hold again, as somebody with ill intent would.
@@ -146,8 +162,9 @@ fn forged_content_is_found_by_its_structure() {
         (start(Section::GramKeys) + 7, 255, "gram_keys"),
         (u32_at(Section::GramLists, 1), 200, "gram_lists"),
         (start(Section::GramWeights), 5, "gram_weights"),
-        (start(Section::PostingParts), 9, "posting_parts"),
-        (start(Section::PostingPlaces) + 3, 255, "posting_places"),
+        (start(Section::Postings), 9, "postings"),
+        (start(Section::Postings) + 1, 127, "postings"),
+        (start(Section::Postings) + 1, 255, "postings"),
     ];
     for (at, value, section) in cases {
         let mut bytes = original.clone();

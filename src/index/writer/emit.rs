@@ -13,6 +13,7 @@ use crate::index::records::{
     DIGEST_DISCOUNTED, DIGEST_PIXELS, DigestRecord, GRAM_DISCOUNTED, KEY_STORED, MetaRecord,
     PICTURE_DISCOUNTED, PartRecord, PictureRecord,
 };
+use crate::index::varint;
 
 use super::sink::{FileSink, SectionSink};
 use super::{IndexWriter, PictureEntry, Posting};
@@ -88,12 +89,20 @@ impl IndexWriter {
                 .filter_map(first_print)
                 .try_for_each(|print| s.put(&print))
         })?;
+        let encode = |list: &[Posting], bytes: &mut Vec<u8>| {
+            bytes.clear();
+            let pairs = list.iter().map(|posting| (posting.part, posting.at));
+            varint::encode(pairs, bytes);
+        };
+        let mut bytes = Vec::new();
         file.section(Section::GramLists, |s| {
             let mut end = 0_u32;
             s.put(&end)?;
             lists().try_for_each(|list| {
-                // All postings together are below 2^32.
-                end += list.len() as u32;
+                encode(list, &mut bytes);
+                let next = u64::from(end) + bytes.len() as u64;
+                end = u32::try_from(next)
+                    .map_err(|_| Error::limit("bytes of postings", u32::MAX, next))?;
                 s.put(&end)
             })
         })?;
@@ -107,15 +116,11 @@ impl IndexWriter {
                 s.put(&weight(&list_parts, &self.parts, common))
             })
         })?;
-        file.section(Section::PostingParts, |s| {
-            self.postings
-                .iter()
-                .try_for_each(|posting| s.put(&posting.part))
-        })?;
-        file.section(Section::PostingPlaces, |s| {
-            self.postings
-                .iter()
-                .try_for_each(|posting| s.put(&posting.at))
+        file.section(Section::Postings, |s| {
+            lists().try_for_each(|list| {
+                encode(list, &mut bytes);
+                s.put(bytes.as_slice())
+            })
         })?;
         file.finish()
     }
