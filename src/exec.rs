@@ -93,10 +93,11 @@ impl Executor {
     /// the calling thread. `sink` runs wherever a result has become due, by one
     /// thread at a time, so a result never waits for the next element of a slow
     /// source. An error of `sink` stops the stream and is handed back after the
-    /// work in flight has ended. May be called from a thread of its own pool.
+    /// work in flight has ended. May be called from a thread of its own pool,
+    /// unless the source waits for elements to be done.
     ///
     /// # Errors
-    /// The first error of `sink`.
+    /// The first error of `sink`, unless `f` panicked on a later element meanwhile.
     ///
     /// # Panics
     /// If `f` or `sink` does, after the work in flight has ended.
@@ -210,6 +211,33 @@ mod tests {
             });
             assert_eq!(sum, 499 * 250);
         }
+    }
+
+    #[test]
+    fn other_work_on_the_pool_gets_its_turn() {
+        let exec = Executor::with_threads(2).unwrap();
+        let (other, done) = (exec.clone(), std::sync::atomic::AtomicBool::new(false));
+        let most = 200_000;
+        let mut seen = 0;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(20));
+                other.install(|| done.store(true, Ordering::SeqCst));
+            });
+            // A stream that ends only once the other work has run, or much too late.
+            let source = (0..most).take_while(|_| !done.load(Ordering::SeqCst));
+            exec.map_stream(
+                source,
+                64,
+                |_| std::thread::sleep(Duration::from_micros(100)),
+                |()| {
+                    seen += 1;
+                    Ok::<(), ()>(())
+                },
+            )
+            .unwrap();
+        });
+        assert!(seen < most, "the other work waited for all of the stream");
     }
 
     #[test]

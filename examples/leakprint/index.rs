@@ -36,19 +36,22 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
     let exec = Executor::with_threads(input.threads)?;
     let stored_key = (!keep_apart).then(|| fingerprinter.key().clone());
     let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), stored_key)?;
-    let mut errors = {
-        let mut used: Vec<&Path> = vec![&args.output];
-        let read = input.paths.iter().chain(&input.jsonl).chain(&input.key);
-        used.extend(read.map(PathBuf::as_path));
-        Errors::new(input.errors.as_ref(), &used)?
-    };
     check_writable(&args.output)?;
     let mut written: Vec<&Path> = vec![&args.output];
     written.extend(input.errors.as_deref());
-
     let ignore = Sources::existing("--ignore", &args.ignore, &input.base)?;
     let background = Sources::existing("--background", &args.background, &input.base)?;
-    let items = Sources::new(&input.paths, &input.base, &input.jsonl)?.without(&written);
+    let items = Sources::new(&input.paths, &input.base, &input.jsonl)?;
+    // Last: it replaces a file.
+    let mut errors = {
+        let mut used: Vec<&Path> = vec![&args.output];
+        let read = input.paths.iter().chain(&input.jsonl).chain(&input.key);
+        let read = read.chain(&args.ignore).chain(&args.background);
+        used.extend(read.map(PathBuf::as_path));
+        Errors::new(input.errors.as_ref(), &used)?
+    };
+    let [ignore, background, items] =
+        [ignore, background, items].map(|sources| sources.without(&written));
     let mut each = |what, sources: Sources, add: &mut Add<'_>| {
         fingerprint_all(what, sources, &fingerprinter, &exec, &mut errors, add)
     };

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use leakprint::{Digest, Error, ErrorKind, Fingerprint, Fingerprinter, Key, Limits, Result};
 
+use serde::Deserialize;
+
 use crate::Failure;
 use crate::names::{Base, Named};
 use crate::room::{Room, Taken};
@@ -13,7 +15,7 @@ use crate::room::{Room, Taken};
 /// The longest line of a JSON-lines file.
 const MAX_LINE: usize = 16 << 20;
 
-/// Lines that are read but not matched yet take no more bytes together (or are one).
+/// Lines that are read but not fingerprinted yet take no more bytes together (or are one).
 const MAX_IN_FLIGHT: usize = 32 << 20;
 
 /// One thing to index or to match, not read yet.
@@ -69,24 +71,49 @@ impl Input {
     }
 }
 
+/// The fields of a line that count; others cost nothing.
+#[derive(Deserialize)]
+struct Line {
+    #[serde(default)]
+    id: Field,
+    #[serde(default)]
+    text: Field,
+}
+
+/// A string, or whatever else stands there.
+#[derive(Default, Deserialize)]
+#[serde(untagged)]
+enum Field {
+    Text(String),
+    #[default]
+    Missing,
+    Other(serde::de::IgnoredAny),
+}
+
+impl Field {
+    fn text(self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Missing | Self::Other(_) => None,
+        }
+    }
+}
+
 /// The id, if there is one, and the text of a line.
 fn parse(line: &[u8]) -> (Option<String>, Result<String>) {
     let malformed = |what: String| {
         let rule = "a line is {\"id\": \"...\", \"text\": \"...\"}";
         Error::new(ErrorKind::Malformed, format!("{rule}: {what}"))
     };
-    let mut value: serde_json::Value = match serde_json::from_slice(line) {
-        Ok(value) => value,
+    let line: Line = match serde_json::from_slice(line) {
+        Ok(line) => line,
         Err(e) => return (None, Err(malformed(e.to_string()))),
     };
-    let mut field = |name: &str| match value.get_mut(name).map(serde_json::Value::take) {
-        Some(serde_json::Value::String(text)) => Some(text),
-        _ => None,
-    };
-    let Some(id) = field("id").filter(|id| !id.is_empty()) else {
+    let Some(id) = line.id.text().filter(|id| !id.is_empty()) else {
         return (None, Err(malformed("no id that is a string".to_owned())));
     };
-    let text = field("text").ok_or_else(|| malformed("no text that is a string".to_owned()));
+    let text = line.text.text();
+    let text = text.ok_or_else(|| malformed("no text that is a string".to_owned()));
     (Some(id), text)
 }
 
@@ -270,7 +297,11 @@ impl Lines {
         };
         let (mut any, mut whole) = (false, true);
         loop {
-            let buffer = reader.fill_buf()?;
+            let buffer = match reader.fill_buf() {
+                Ok(buffer) => buffer,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(e),
+            };
             if buffer.is_empty() {
                 return Ok(any.then_some(whole));
             }

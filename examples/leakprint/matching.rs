@@ -118,7 +118,8 @@ fn table(
 ) -> io::Result<()> {
     let name = printable(name);
     if let Some(e) = error {
-        return writeln!(out, "{name}\n    {}: {e}", e.kind());
+        let message = e.to_string();
+        return writeln!(out, "{name}\n    {}: {}", e.kind(), printable(&message));
     }
     if matches.is_empty() {
         return writeln!(out, "{name}\n    nothing");
@@ -128,7 +129,7 @@ fn table(
         let item = printable(&m.item);
         writeln!(out, "    {:8} {:.3}  {item}", m.strength, m.score)?;
         for e in &m.evidence {
-            writeln!(out, "             {}", describe(e))?;
+            writeln!(out, "             {}", printable(&describe(e)))?;
         }
     }
     Ok(())

@@ -83,7 +83,7 @@ fn spelled(path: &Path) -> String {
 }
 
 /// A name as text. Bytes that are no UTF-8 become `\xFF`, and there a backslash
-/// is doubled, so that two files never share a name.
+/// is doubled, so that two such files never share a name.
 fn escaped(name: &OsStr) -> String {
     if let Some(name) = name.to_str() {
         return name.to_owned();

@@ -116,11 +116,18 @@ impl Errors {
 }
 
 fn create(path: &Path, others: &[&Path]) -> Result<(PathBuf, BufWriter<File>), Failure> {
-    if let Ok(own) = fs::canonicalize(path)
-        && others
-            .iter()
-            .any(|other| fs::canonicalize(other).is_ok_and(|other| other == own))
-    {
+    // Also where neither is there yet.
+    let place = |path: &Path| {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
+        let named = || Some(folder.join(path.file_name()?));
+        fs::canonicalize(path).ok().or_else(named)
+    };
+    let own = place(path);
+    let used = |other: &&Path| place(other) == own;
+    if own.is_some() && others.iter().any(used) {
         let message = "--errors would overwrite a file that this command uses";
         return Err(format!("{}: {message}", path.display()).into());
     }

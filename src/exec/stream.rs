@@ -155,6 +155,8 @@ where
             drop(queue);
             self.run(number, item);
         }
+        // What is spawned here comes before anything else of the pool: let that go first.
+        rayon::yield_now();
         scope.spawn(|scope| self.work(scope));
     }
 

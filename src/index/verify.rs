@@ -195,6 +195,10 @@ impl Inner {
             }
             discounted += u32::from(weight & GRAM_DISCOUNTED != 0);
         }
+        let total: u64 = grams_of_part.iter().map(|&count| u64::from(count)).sum();
+        if total != u64::from(self.meta.postings) {
+            return Err(Section::Postings.corrupt("the postings are not as many as declared"));
+        }
         if discounted != self.meta.discounted_grams {
             return Err(Section::GramWeights.corrupt("the discounts are not as many as declared"));
         }

@@ -104,6 +104,8 @@ fn best_chain(hits: &[Hit], discounted_before: &impl Fn(u32) -> u32) -> Option<C
         fresh: u32,
         /// The predecessor; the hit itself if it is the first.
         before: u32,
+        /// Discounted symbols of the query before the hit.
+        discounted: u32,
     }
     let mut links: Vec<Link> = Vec::with_capacity(hits.len());
     let mut best: Option<usize> = None;
@@ -113,11 +115,11 @@ fn best_chain(hits: &[Hit], discounted_before: &impl Fn(u32) -> u32) -> Option<C
             covered: K,
             fresh: K,
             before: at as u32,
+            discounted: discounted_before(hit.query),
         };
-        let discounted = discounted_before(hit.query);
         for (from, before) in hits[..at].iter().enumerate().rev().take(LOOK_BACK) {
             let gap = hit.query - before.query;
-            let free = discounted.saturating_sub(discounted_before(before.query));
+            let free = link.discounted.saturating_sub(links[from].discounted);
             if gap > reach(free) {
                 break;
             }
@@ -140,6 +142,7 @@ fn best_chain(hits: &[Hit], discounted_before: &impl Fn(u32) -> u32) -> Option<C
                     covered: links[from].covered + fresh,
                     fresh,
                     before: from as u32,
+                    discounted: link.discounted,
                 };
             }
         }

@@ -1,6 +1,8 @@
 //! Passages of text: every distinct gram of the query looked up once, hits
 //! gathered by item part, aligned into chains.
 
+use std::collections::VecDeque;
+
 use super::chain::{self, Chain, Hit, Run};
 use super::evidence::{Evidence, Strength};
 use super::weigh;
@@ -10,11 +12,11 @@ use crate::index::{Index, ItemId, PartId, PostingList};
 use crate::media::PartPath;
 use crate::text::GRAM_LEN;
 
-/// Grams in more items than this only bridge: they would weigh less than one
-/// symbol in a hundred, and their lists are the long ones.
+/// Grams in more items than this only bridge: so many items are not told apart
+/// by what they share, and their lists are the long ones.
 const MAX_DOCUMENT_FREQUENCY: u32 = 400;
 
-/// As do grams in more places than this, however few the items.
+/// As do grams with longer lists, in places at the least, however few the items.
 const MAX_PLACES: usize = 1 << 16;
 
 /// Of a gram that stands in a text again and again the first places are aligned,
@@ -26,8 +28,8 @@ const MAX_REPEATS: usize = 16;
 /// Hits of one text; beyond it the most common grams only bridge. 24 bytes each.
 const MAX_HITS: usize = 4 << 20;
 
-/// Passages reported for one pair of parts.
-const MAX_PASSAGES: usize = 8;
+/// Passages of one pair of parts that are weighed: the longest may be boilerplate.
+const MAX_PASSAGES: usize = 24;
 
 /// What the look-up of all grams of one text gave.
 #[derive(Default)]
@@ -57,6 +59,9 @@ pub(super) fn find(
     let min_distinctive = weigh::text_distinctive(Strength::Possible.min_score(), floor);
     for passage in passages(index, &gathered, min_distinctive)? {
         let chain = &passage.chain;
+        if chain.distinctive < min_distinctive {
+            continue;
+        }
         let discounted =
             gathered.discounted_before(chain.query.1) - gathered.discounted_before(chain.query.0);
         report(
@@ -82,7 +87,8 @@ pub(super) fn find(
     Ok(())
 }
 
-/// All passages that reach `min_distinctive`, those of one part together.
+/// All passages that reach `min_distinctive` by themselves, weighed beside one
+/// another, those of one part together.
 fn passages(index: &Index, gathered: &Gathered, min_distinctive: f64) -> Result<Vec<Passage>> {
     let mut found = Vec::new();
     let mut hits = Vec::new();
@@ -107,7 +113,6 @@ fn passages(index: &Index, gathered: &Gathered, min_distinctive: f64) -> Result<
         let lost: f64 = passage.chain.runs.iter().map(|run| sharing.lost(run)).sum();
         passage.chain.distinctive -= lost;
     }
-    found.retain(|passage| passage.chain.distinctive >= min_distinctive);
     Ok(found)
 }
 
@@ -158,6 +163,9 @@ impl Sharing {
             .checked_sub(1)
             .and_then(|step| self.steps.get(step))
             .map_or(1, |(_, items)| *items);
+        // Both weights count, though a passage that many items contain is made of
+        // grams that many items hold: by the lighter one alone, two long phrases
+        // that a few items share accused a wrong one.
         let whole = f64::from(run.weight) * f64::from(run.length);
         whole * (1.0 - weigh::passage_weight(items))
     }
@@ -303,24 +311,49 @@ fn discounted_before(spans: &[(u32, u32, u32)], query: u32) -> u32 {
     }
 }
 
-/// Whether hits sorted by query place can cover `min_distinctive` in any order at all.
+/// Whether hits sorted by query place can cover `min_distinctive` in any order at
+/// all: every symbol counted once, by the heaviest gram that covers it.
 fn may_reach(group: &[(u32, Hit)], min_distinctive: f64) -> bool {
+    const K: u32 = GRAM_LEN as u32;
     let mut sum = 0.0;
-    let mut covered_to = 0;
+    // Grams that reach beyond the place, those that end first in front, and
+    // none behind a heavier one.
+    let mut heaviest: VecDeque<(u32, f32)> = VecDeque::new();
+    let mut at = 0;
+    let count = |from: u32, to: u32, heaviest: &mut VecDeque<(u32, f32)>| {
+        let (mut from, mut sum) = (from, 0.0);
+        while let Some(&(end, weight)) = heaviest.front() {
+            let until = end.min(to);
+            sum += f64::from(until.saturating_sub(from)) * f64::from(weight);
+            from = from.max(until);
+            if end > to {
+                break;
+            }
+            heaviest.pop_front();
+        }
+        sum
+    };
     for (_, hit) in group {
-        let end = hit.query.saturating_add(GRAM_LEN as u32);
-        sum += f64::from(end - hit.query.max(covered_to).min(end)) * f64::from(hit.weight);
-        covered_to = end;
+        sum += count(at, hit.query, &mut heaviest);
         if sum >= min_distinctive {
             return true;
         }
+        at = hit.query;
+        while heaviest
+            .back()
+            .is_some_and(|(_, weight)| *weight <= hit.weight)
+        {
+            heaviest.pop_back();
+        }
+        heaviest.push_back((hit.query.saturating_add(K), hit.weight));
     }
-    false
+    sum + count(at, u32::MAX, &mut heaviest) >= min_distinctive
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn discounted_spans_join_and_count() {
@@ -331,6 +364,29 @@ mod tests {
         assert_eq!(spans, [(0, 24, 0), (100, 112, 24)]);
         for (query, before) in [(0, 0), (10, 10), (24, 24), (60, 24), (106, 30), (500, 36)] {
             assert_eq!(discounted_before(&spans, query), before, "{query}");
+        }
+    }
+
+    proptest! {
+        /// Never less than the best chain: what is passed over could not have been a passage.
+        #[test]
+        fn what_may_not_reach_does_not(
+            mut places in prop::collection::vec((0_u32..90, 0_u32..90, 0_u8..4), 0..40),
+            part: u32,
+        ) {
+            places.sort_unstable();
+            let hits: Vec<Hit> = places
+                .iter()
+                .map(|&(query, item, weight)| {
+                    let weight = [0.02, 0.3, 0.7, 1.0][usize::from(weight)];
+                    Hit { query, item, weight }
+                })
+                .collect();
+            let group: Vec<(u32, Hit)> = hits.iter().map(|hit| (part, *hit)).collect();
+            if let Some(chain) = chain::chains(&hits, |_| 0, 0.0, 1).first() {
+                prop_assert!(may_reach(&group, chain.distinctive - 1e-3));
+            }
+            prop_assert!(!may_reach(&group, 110.0));
         }
     }
 

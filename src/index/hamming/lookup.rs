@@ -12,15 +12,14 @@ const QUERIES: usize = 64;
 /// Queries from which on they walk through the tables together.
 const BATCH: usize = 1024;
 
-/// Queries that walk together: the lists of what they look for take 9 MB a table.
-const BLOCK: usize = 1 << 16;
-
 /// What a caller may force.
 #[derive(Clone, Copy)]
 pub(super) struct How {
     pub(super) backend: Backend,
     /// The tables even where a scan would be cheaper.
     pub(super) forced: bool,
+    /// Hits of a query that are wanted, the nearest.
+    pub(super) most: usize,
 }
 
 /// Every (query, code) pair within `radius`, sorted by (query, code).
@@ -45,13 +44,16 @@ pub(super) fn top_k(
     radius: u32,
     exec: &Executor,
 ) -> (Vec<CodeHit>, SearchStats) {
-    let (mut hits, stats) = all(multi, how, queries, radius, exec);
+    let how = How { most: k, ..how };
+    let (mut hits, mut stats) = all(multi, how, queries, radius, exec);
     exec.sort_by_key(&mut hits, |hit| (hit.query, hit.distance, hit.code));
     super::keep_nearest(&mut hits, k);
+    stats.verified = hits.len() as u64;
     (hits, stats)
 }
 
-/// Every pair within `radius`, in any order.
+/// Every pair within `radius`, in any order; of equally distant ones, and of one
+/// query alone, those among the nearest `most` for certain.
 fn all(
     multi: MultiIndex<'_>,
     how: How,
@@ -60,8 +62,9 @@ fn all(
     exec: &Executor,
 ) -> (Vec<CodeHit>, SearchStats) {
     let (mut hits, mut stats) = (Vec::new(), SearchStats::default());
-    for (block, queries) in queries.chunks(BLOCK).enumerate() {
-        let first = (block * BLOCK) as u32;
+    let block_len = MultiIndex::block(radius);
+    for (block, queries) in queries.chunks(block_len).enumerate() {
+        let first = (block * block_len) as u32;
         let numbered: Vec<(u32, Code256)> = (first..)
             .zip(queries)
             .map(|(number, &query)| (number, MultiIndex::spread(query)))
@@ -109,7 +112,7 @@ fn walk_together(
     let codes: Vec<Code256> = queries.iter().map(|(_, query)| *query).collect();
     exec.map(&Share::all(exec.threads()), |share| {
         let mut hits = Vec::new();
-        let cost = multi.batch(how.backend, share, &codes, radius, &mut hits);
+        let cost = multi.batch(how.backend, share, &codes, radius, how.most, &mut hits);
         for hit in &mut hits {
             if let Some(&(number, _)) = queries.get(hit.query as usize) {
                 hit.query = number;
@@ -132,12 +135,14 @@ fn one_by_one(
         let mut cost = Cost::default();
         let mut hits = Vec::new();
         for (number, query) in *queries {
+            let before = hits.len();
             let looked_up = multi.range(
                 how.backend,
                 how.forced,
                 *number,
                 query,
                 radius,
+                how.most,
                 &mut scratch,
                 &mut hits,
                 &mut cost,
@@ -147,6 +152,11 @@ fn one_by_one(
                 let own = scan::spread_query(multi, how.backend, *number, query, radius);
                 hits.extend(own);
                 cost.candidates += multi.len() as u64;
+            }
+            if hits.len() - before > how.most {
+                let own = hits.get_mut(before..).unwrap_or_default();
+                own.sort_unstable_by_key(|hit| (hit.distance, hit.code));
+                hits.truncate(before + how.most);
             }
         }
         (hits, cost)

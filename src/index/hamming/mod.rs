@@ -186,6 +186,7 @@ impl<'a> HammingIndex<'a> {
         lookup::How {
             backend: self.backend,
             forced: self.engine == Engine::Mih,
+            most: usize::MAX,
         }
     }
 
@@ -219,6 +220,8 @@ impl<'a> HammingIndex<'a> {
 
     /// The up to `k` nearest codes within `radius` of each query, sorted by
     /// (query, distance, code); of equally distant codes the lower numbers win.
+    /// Memory grows with `k` times the queries in a scan, and with the distinct
+    /// codes within the radius on tables.
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) for a radius above 256 or more than `u32::MAX` queries.

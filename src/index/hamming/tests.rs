@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::multi::{MultiIndex, MultiTables, Share};
 use super::*;
 
 /// The plain definition.
@@ -251,9 +252,21 @@ fn tables_agree_with_themselves_on_any_number_of_threads() {
             let view = set.view().with_engine(Engine::Mih);
             let many: Vec<_> = queries.iter().copied().cycle().take(1500).collect();
             let (hits, stats) = view.search(&many, 40, &exec).unwrap();
+            for round in 0..25 {
+                let own = hits.iter().filter(|hit| hit.query / 60 == round);
+                let own = own.map(|hit| CodeHit {
+                    query: hit.query % 60,
+                    ..*hit
+                });
+                assert!(
+                    own.eq(expected.iter().copied()),
+                    "{kind} on {threads} threads"
+                );
+            }
+            let (hits, _) = view.top_k(&many, 3, 40, &exec).unwrap();
             let own = hits.iter().filter(|hit| hit.query < 60).copied();
             assert!(
-                own.eq(expected.iter().copied()),
+                own.eq(nearest.iter().copied()),
                 "{kind} on {threads} threads"
             );
             let (hits, _) = view.top_k(&queries, 3, 40, &exec).unwrap();
@@ -295,4 +308,39 @@ fn large_sets_are_built_right() {
     assert_eq!(found, (0..40).map(|i| i * 7001).collect::<Vec<_>>());
     assert!(stats.entries > 0 && stats.candidates < stats.entries / 50);
     assert!((set.bytes_per_code() - 128.0).abs() < 16.0);
+}
+
+/// More threads than tables: shares are ranges of values.
+#[test]
+fn shares_of_a_batch_find_each_code_once() {
+    for (kind, codes, queries) in kinds(7) {
+        let set = MultiTables::build(codes.len(), |i| codes[i].0, &Executor::serial()).unwrap();
+        let spread: Vec<_> = queries.iter().map(|&q| MultiIndex::spread(q)).collect();
+        for threads in [1, 16, 17, 40, 5000] {
+            let mut hits = Vec::new();
+            for share in Share::all(threads) {
+                let (backend, view) = (Backend::detect(), set.view());
+                view.batch(backend, &share, &spread, 33, usize::MAX, &mut hits);
+            }
+            hits.sort_unstable();
+            assert_eq!(
+                hits,
+                naive(&codes, &queries, 33),
+                "{kind} for {threads} threads"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_million_equal_codes_do_not_flood_the_nearest() {
+    let codes = vec![Code256([3; 4]); 40_000];
+    let set = multi(&codes);
+    let queries = vec![Code256([3, 3, 3, 7]); 2000];
+    let (hits, _) = set
+        .view()
+        .top_k(&queries, 2, 31, &Executor::serial())
+        .unwrap();
+    assert_eq!(hits.len(), 4000);
+    assert!(hits.iter().all(|hit| hit.code < 2 && hit.distance == 1));
 }

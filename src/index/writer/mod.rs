@@ -234,7 +234,8 @@ impl IndexWriter {
     /// be used on: added to and saved again.
     ///
     /// # Errors
-    /// [`Io`](ErrorKind::Io) if it cannot be written.
+    /// [`Io`](ErrorKind::Io) if it cannot be written, [`Limit`](ErrorKind::Limit) from
+    /// 4 GiB of postings on, about a billion grams.
     pub fn save(&mut self, path: impl AsRef<Path>, exec: &Executor) -> Result<()> {
         let path = path.as_ref();
         self.save_to(path, exec).map_err(|e| e.with_path(path))

@@ -18,6 +18,9 @@ const AHEAD: usize = 32;
 const LISTS_AHEAD: usize = 6;
 const MAX_LINES: usize = 8;
 
+/// Tests of entries after which what passed is dealt with.
+const MAX_TESTS: usize = 1 << 16;
+
 /// Entries in a cache line.
 const LINE: usize = 32;
 
@@ -59,13 +62,15 @@ impl Share {
 
 impl MultiIndex<'_> {
     /// Appends what a share of the work finds of every code within `radius` of
-    /// spread queries that are all [even](Self::is_even). All shares together report each code once.
+    /// spread queries that are all [even](Self::is_even), of equal codes the first
+    /// `most`. All shares together report each code once.
     pub(in crate::index::hamming) fn batch(
         &self,
         backend: Backend,
         share: &Share,
         queries: &[Code256],
         radius: u32,
+        most: usize,
         hits: &mut Vec<CodeHit>,
     ) -> Cost {
         let table = share.table;
@@ -100,23 +105,26 @@ impl MultiIndex<'_> {
                 .get(start as usize..end as usize)
                 .unwrap_or_default();
             cost.entries += (list.len() * own.len()) as u64;
-            let found = pipeline.found.len();
-            backend.filter16(list, start, own, &mut pipeline.found);
-            for &(place, _) in pipeline.found.get(found..).unwrap_or_default() {
-                prefetch(ids, place as usize);
-            }
-            if pipeline.found.len() > 4 * AHEAD {
-                self.advance(
-                    backend,
-                    table,
-                    queries,
-                    budgets,
-                    radius,
-                    AHEAD,
-                    &mut pipeline,
-                    hits,
-                    &mut cost,
-                );
+            // A long list that many want is taken in steps, however much passes.
+            for own in own.chunks((MAX_TESTS / list.len().max(1)).max(1)) {
+                let found = pipeline.found.len();
+                backend.filter16(list, start, own, &mut pipeline.found);
+                for &(place, _) in pipeline.found.get(found..).unwrap_or_default() {
+                    prefetch(ids, place as usize);
+                }
+                if pipeline.found.len() > 4 * AHEAD {
+                    self.advance(
+                        backend,
+                        table,
+                        queries,
+                        budgets,
+                        radius,
+                        AHEAD,
+                        &mut pipeline,
+                        hits,
+                        &mut cost,
+                    );
+                }
             }
         }
         self.advance(
@@ -130,7 +138,7 @@ impl MultiIndex<'_> {
             hits,
             &mut cost,
         );
-        self.add_duplicates(hits, before);
+        self.add_duplicates(hits, before, most);
         cost
     }
 

@@ -120,8 +120,8 @@ impl<'a> MultiIndex<'a> {
     }
 
     /// Appends every code within `radius`, at most [`MAX_RADIUS`], of a spread query,
-    /// in no particular order; false, and nothing is appended, if a scan is cheaper
-    /// and the tables are not `forced`.
+    /// in no particular order, of equal codes the first `most`; false, and nothing
+    /// is appended, if a scan is cheaper and the tables are not `forced`.
     #[allow(
         clippy::too_many_arguments,
         reason = "what a search is made of, and where it goes"
@@ -133,6 +133,7 @@ impl<'a> MultiIndex<'a> {
         number: u32,
         query: &Code256,
         radius: u32,
+        most: usize,
         scratch: &mut Scratch,
         hits: &mut Vec<CodeHit>,
         cost: &mut Cost,
@@ -161,7 +162,7 @@ impl<'a> MultiIndex<'a> {
                 });
             }
         }
-        self.add_duplicates(hits, first);
+        self.add_duplicates(hits, first, most);
         true
     }
 
@@ -204,6 +205,15 @@ impl<'a> MultiIndex<'a> {
         }
         self.list(query, &budgets, scratch);
         Some(budgets)
+    }
+
+    /// Queries that may walk through the tables together, so that what they look
+    /// for takes nine megabytes a table at the most.
+    pub(super) fn block(radius: u32) -> usize {
+        const FILTERS: usize = 17 << 16;
+        let budget = even(radius.min(MAX_RADIUS)).iter().copied().max();
+        let probes = budget.and_then(|budget| PROBES.get(usize::from(budget)));
+        FILTERS / probes.copied().unwrap_or(1).max(17)
     }
 
     /// Whether a query may be part of a batch, in which all have even budgets.
@@ -355,8 +365,8 @@ impl<'a> MultiIndex<'a> {
         !(0..table).any(passes)
     }
 
-    /// Adds to the hits from `first` on those of equal codes.
-    fn add_duplicates(&self, hits: &mut Vec<CodeHit>, first: usize) {
+    /// Adds to the hits from `first` on those of equal codes, the first `most` of each kind.
+    fn add_duplicates(&self, hits: &mut Vec<CodeHit>, first: usize, most: usize) {
         if self.duplicates.is_empty() {
             return;
         }
@@ -367,7 +377,8 @@ impl<'a> MultiIndex<'a> {
                 .duplicates
                 .iter()
                 .skip(start)
-                .take_while(|pair| pair.0 == hit.code);
+                .take_while(|pair| pair.0 == hit.code)
+                .take(most.saturating_sub(1));
             hits.extend(equal.map(|&(_, code)| CodeHit { code, ..hit }));
         }
     }
