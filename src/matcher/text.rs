@@ -34,7 +34,7 @@ const MAX_PASSAGES: usize = 24;
 /// What the look-up of all grams of one text gave.
 #[derive(Default)]
 struct Gathered {
-    /// Hits with the part they belong to, sorted by part, query place and item place.
+    /// Hits with the part they belong to, sorted by part.
     hits: Vec<(u32, Hit)>,
     /// Discounted spans of the query: start, end, and the sum of their lengths before it.
     discounted: Vec<(u32, u32, u32)>,
@@ -93,11 +93,16 @@ fn passages(index: &Index, gathered: &Gathered, min_distinctive: f64) -> Result<
     let mut found = Vec::new();
     let mut hits = Vec::new();
     for group in gathered.hits.chunk_by(|a, b| a.0 == b.0) {
-        if !may_reach(group, min_distinctive) {
+        let whole: f64 = group.iter().map(|(_, hit)| f64::from(hit.weight)).sum();
+        if whole * (GRAM_LEN as f64) < min_distinctive {
             continue;
         }
         hits.clear();
         hits.extend(group.iter().map(|(_, hit)| *hit));
+        hits.sort_unstable_by_key(|hit| (hit.query, hit.item));
+        if !may_reach(&hits, min_distinctive) {
+            continue;
+        }
         let before = |query| gathered.discounted_before(query);
         let part = PartId(group[0].0);
         let item = index.part(part)?.item;
@@ -189,13 +194,12 @@ pub(super) fn shared(
     floor: f64,
 ) -> Result<Shared> {
     let gathered = gather(index, prints)?;
-    let of_part = |(part, _): &&(u32, Hit)| *part == item_part.0;
-    let hits: Vec<Hit> = gathered
+    let of_part = gathered
         .hits
         .iter()
-        .filter(of_part)
-        .map(|(_, hit)| *hit)
-        .collect();
+        .filter(|(part, _)| *part == item_part.0);
+    let mut hits: Vec<Hit> = of_part.map(|(_, hit)| *hit).collect();
+    hits.sort_unstable_by_key(|hit| (hit.query, hit.item));
     let before = |query| gathered.discounted_before(query);
     let best = chain::chains(&hits, before, 0.0, 1);
     let alone = best.first().map_or(0.0, |chain| chain.distinctive);
@@ -260,7 +264,8 @@ fn gather(index: &Index, prints: &TextPrints) -> Result<Gathered> {
             }
         }
     }
-    hits.sort_unstable_by_key(|(part, hit)| (*part, hit.query, hit.item));
+    // By part alone: most parts share too little for the order within to matter.
+    hits.sort_unstable_by_key(|(part, _)| *part);
     if let Some((part, _)) = hits.last()
         && *part >= index.part_count()
     {
@@ -313,7 +318,7 @@ fn discounted_before(spans: &[(u32, u32, u32)], query: u32) -> u32 {
 
 /// Whether hits sorted by query place can cover `min_distinctive` in any order at
 /// all: every symbol counted once, by the heaviest gram that covers it.
-fn may_reach(group: &[(u32, Hit)], min_distinctive: f64) -> bool {
+fn may_reach(hits: &[Hit], min_distinctive: f64) -> bool {
     const K: u32 = GRAM_LEN as u32;
     let mut sum = 0.0;
     // Grams that reach beyond the place, those that end first in front, and
@@ -333,7 +338,7 @@ fn may_reach(group: &[(u32, Hit)], min_distinctive: f64) -> bool {
         }
         sum
     };
-    for (_, hit) in group {
+    for hit in hits {
         sum += count(at, hit.query, &mut heaviest);
         if sum >= min_distinctive {
             return true;
@@ -372,7 +377,6 @@ mod tests {
         #[test]
         fn what_may_not_reach_does_not(
             mut places in prop::collection::vec((0_u32..90, 0_u32..90, 0_u8..4), 0..40),
-            part: u32,
         ) {
             places.sort_unstable();
             let hits: Vec<Hit> = places
@@ -382,25 +386,19 @@ mod tests {
                     Hit { query, item, weight }
                 })
                 .collect();
-            let group: Vec<(u32, Hit)> = hits.iter().map(|hit| (part, *hit)).collect();
             if let Some(chain) = chain::chains(&hits, |_| 0, 0.0, 1).first() {
-                prop_assert!(may_reach(&group, chain.distinctive - 1e-3));
+                prop_assert!(may_reach(&hits, chain.distinctive - 1e-3));
             }
-            prop_assert!(!may_reach(&group, 110.0));
+            prop_assert!(!may_reach(&hits, 110.0));
         }
     }
 
     #[test]
     fn few_hits_cannot_reach_the_floor() {
-        let hit = |query| {
-            (
-                0,
-                Hit {
-                    query,
-                    item: 0,
-                    weight: 1.0,
-                },
-            )
+        let hit = |query| Hit {
+            query,
+            item: 0,
+            weight: 1.0,
         };
         assert!(!may_reach(&[hit(0), hit(2), hit(4)], 24.0));
         assert!(may_reach(&[hit(0), hit(12)], 24.0));
