@@ -35,7 +35,7 @@ pub(crate) fn run(args: &HashArgs) -> Result<(), Failure> {
         let raster = root.and_then(|part| part.raster.as_ref());
         let line = Line {
             path: &read.name,
-            blake3: read.digest,
+            blake3: root.and_then(|part| part.bytes).or(read.undecoded),
             pixels: raster.and_then(|r| r.pixels),
             width: raster.map(|r| r.width),
             height: raster.map(|r| r.height),

@@ -34,8 +34,8 @@ enum Content {
 /// An input that was read.
 pub(crate) struct Read<T> {
     pub(crate) name: String,
-    /// The digest of a file's bytes, which is known of one that cannot be decoded, too.
-    pub(crate) digest: Option<Digest>,
+    /// The digest of a file that was read but has no fingerprint, where it would stand.
+    pub(crate) undecoded: Option<Digest>,
     pub(crate) result: Result<T>,
 }
 
@@ -49,13 +49,14 @@ impl Input {
     ) -> Read<T> {
         let mut read = Read {
             name: self.name,
-            digest: None,
+            undecoded: None,
             result: Err(Error::new(ErrorKind::Io, "not read")),
         };
         let print = match self.content {
             Content::File(path) => read_file(&path, fingerprinter.limits()).and_then(|bytes| {
-                read.digest = Some(Digest::of_bytes(&bytes));
-                fingerprinter.fingerprint(&bytes, path.to_str())
+                fingerprinter
+                    .fingerprint(&bytes, path.to_str())
+                    .inspect_err(|_| read.undecoded = Some(Digest::of_bytes(&bytes)))
             }),
             Content::Line(line, _room) => {
                 let (id, text) = parse(&line);

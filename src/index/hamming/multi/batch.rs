@@ -182,11 +182,7 @@ impl MultiIndex<'_> {
         backend.within(&pairs, radius, near);
         for &(pair, distance) in near.iter() {
             let (code, number) = candidates[pair as usize];
-            let query = &queries[if queries.len() > 1 {
-                number as usize
-            } else {
-                0
-            }];
+            let query = &queries[number as usize];
             if self.is_first(table, query, code, budgets) {
                 hits.push(CodeHit {
                     query: number,
