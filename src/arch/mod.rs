@@ -18,8 +18,10 @@
 // What memory operations of the vector units need; each block says why it is sound.
 #![allow(unsafe_code)]
 
+mod blur;
 mod planes;
 mod prefetch;
+mod project;
 mod scalar;
 #[cfg(test)]
 mod tests;
@@ -285,6 +287,43 @@ impl Backend {
                 Some(popcnt) => popcnt.within(pairs, radius, found),
                 None => pairs.within(radius, found),
             },
+        }
+    }
+}
+
+impl Backend {
+    /// Filters a plane of `width` columns; see `blur`.
+    pub(crate) fn band_pass(
+        self,
+        plane: &[u8],
+        width: usize,
+        soft: &mut [u8],
+        response: &mut [i16],
+    ) {
+        match self.0 {
+            Kind::Scalar(_) => blur::band_pass(plane, width, soft, response),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(kernel) => kernel.band_pass(plane, width, soft, response),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(kernel) => kernel.band_pass(plane, width, soft, response),
+        }
+    }
+}
+
+impl Backend {
+    /// The sum of the products of `patch` with each row.
+    pub(crate) fn project<const N: usize, const ROWS: usize>(
+        self,
+        rows: &[[i8; N]; ROWS],
+        patch: &[i8; N],
+        sums: &mut [i32; ROWS],
+    ) {
+        match self.0 {
+            Kind::Scalar(_) => project::project(rows, patch, sums),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(kernel) => kernel.project(rows, patch, sums),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(kernel) => kernel.project(rows, patch, sums),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From bytes to a [`Fingerprint`]: decode, then every print of every part.
 
 use super::{
-    Digest, Fingerprint, Key, PartPrints, RasterPrints, Recipe, SketchKey, TextPrints, Warning,
+    Digest, Fingerprint, Key, PartPrints, LocalKey, RasterKeys, RasterPrints, Recipe, TextPrints, Warning,
 };
 use crate::error::{Error, Result};
 use crate::limits::{Budget, Limits};
@@ -21,7 +21,7 @@ pub struct Fingerprinter {
     recipe: Recipe,
     key: Key,
     gram_key: GramKey,
-    sketch_key: SketchKey,
+    raster_keys: RasterKeys,
 }
 
 /// Builds a [`Fingerprinter`].
@@ -66,7 +66,10 @@ impl FingerprinterBuilder {
         Ok(Fingerprinter {
             recipe: Recipe::new(self.window, key.id())?,
             gram_key: key.gram_key(),
-            sketch_key: key.sketch_key(),
+            raster_keys: RasterKeys {
+                sketch: key.sketch_key(),
+                local: key.local_key(),
+            },
             limits: self.limits,
             key,
         })
@@ -98,6 +101,11 @@ impl Fingerprinter {
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
+    }
+
+    /// The key of the local prints.
+    pub(crate) fn local_key(&self) -> &LocalKey {
+        &self.raster_keys.local
     }
 
     /// What one input may cost.
@@ -146,7 +154,7 @@ impl Fingerprinter {
     pub fn fingerprint_raster(&self, raster: &Raster) -> Fingerprint {
         let mut collector = Collector::new(self);
         collector.fingerprint.parts.push(PartPrints {
-            raster: Some(RasterPrints::new(raster, true, &self.sketch_key)),
+            raster: Some(RasterPrints::new(raster, true, &self.raster_keys)),
             ..PartPrints::default()
         });
         collector.fingerprint
@@ -203,8 +211,8 @@ impl PartSink for Collector<'_> {
         };
         match part.content {
             Content::Raster { raster, lossless } => {
-                let key = &self.fingerprinter.sketch_key;
-                prints.raster = Some(RasterPrints::new(&raster, lossless, key));
+                let keys = &self.fingerprinter.raster_keys;
+                prints.raster = Some(RasterPrints::new(&raster, lossless, keys));
             }
             Content::Text(text) => prints.text = Some(self.fingerprinter.text_prints(&text)),
             Content::Opaque => {}

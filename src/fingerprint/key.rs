@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::SketchKey;
+use super::{LocalKey, SketchKey};
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::GramKey;
 
@@ -85,6 +85,11 @@ impl Key {
             "leakprint 2026 picture sketches",
             &self.0,
         ))
+    }
+
+    /// The key of the local prints.
+    pub(crate) fn local_key(&self) -> LocalKey {
+        LocalKey::new(&blake3::derive_key("leakprint 2026 local prints", &self.0))
     }
 }
 

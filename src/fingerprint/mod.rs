@@ -5,6 +5,7 @@ mod digest;
 mod fingerprinter;
 mod gradient;
 mod key;
+mod local;
 mod pdq;
 mod perceptual;
 mod recipe;
@@ -14,7 +15,10 @@ pub use digest::Digest;
 pub use fingerprinter::{Fingerprinter, FingerprinterBuilder};
 pub use gradient::GradientPrints;
 pub use key::{Key, KeyId};
+pub use local::{LocalPrint, LocalPrints};
+pub(crate) use local::{KEY_BITS, KEYS, LocalKey, Projected, distance as signature_distance};
 pub use pdq::PdqHash;
+pub(crate) use perceptual::RasterKeys;
 pub use recipe::Recipe;
 pub use sketch::Sketch;
 pub(crate) use sketch::SketchKey;
@@ -104,6 +108,9 @@ pub struct RasterPrints {
     pub sketch: [Sketch; 8],
     /// Whether the picture is drawn or taken.
     pub texture: Texture,
+    /// The keyed codes of its details.
+    #[serde(default)]
+    pub local: LocalPrints,
 }
 
 /// PDQ of a picture whose alpha was dropped, as the reference drops it.

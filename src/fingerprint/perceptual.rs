@@ -3,13 +3,20 @@
 use super::gradient::{SHARED, shared_plane};
 use super::pdq::{Nn512, Pdq};
 use super::sketch::{self, SketchKey};
-use super::{Digest, GradientPrints, RasterPrints, StoredPdq};
+use super::{Digest, GradientPrints, LocalKey, RasterPrints, StoredPdq};
 use crate::raster::{AreaShrink, Ground, Pixels, Raster, TextureMeter};
+
+/// The keys of a picture's prints.
+#[derive(Clone, Debug)]
+pub(crate) struct RasterKeys {
+    pub(crate) sketch: SketchKey,
+    pub(crate) local: LocalKey,
+}
 
 impl RasterPrints {
     /// Hashes a picture: luma in bands of rows, each handed to every hash while
     /// it is in the cache. `lossless` says whether a digest of the pixels can be met again.
-    pub(super) fn new(raster: &Raster, lossless: bool, key: &SketchKey) -> Self {
+    pub(super) fn new(raster: &Raster, lossless: bool, keys: &RasterKeys) -> Self {
         let (width, height) = (raster.width() as usize, raster.height() as usize);
         let has_alpha = matches!(raster.pixels(), Pixels::Rgba8(_));
         let mut pdq = Pdq::new(width, height);
@@ -50,8 +57,9 @@ impl RasterPrints {
             pdq_stored: stored,
             pdq_nn512: nn512.finish().code(),
             gradient: GradientPrints::of_shared(&shared),
-            sketch: key.sketches(&sketch_plane(&shared)),
+            sketch: keys.sketch.sketches(&sketch_plane(&shared)),
             texture: texture.finish(),
+            local: keys.local.prints(raster),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::map::ALIGN;
-use super::records::{DigestRecord, ItemRecord, MetaRecord, PartRecord, PictureRecord};
+use super::records::{DigestRecord, ItemRecord, LocalRecord, MetaRecord, PartRecord, PictureRecord};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::Sketch;
 
@@ -40,10 +40,14 @@ pub(super) enum Section {
     GramLists,
     GramWeights,
     Postings,
+    LocalPrints,
+    LocalBuckets,
+    LocalIds,
+    LocalCodes,
 }
 
 impl Section {
-    pub(super) const COUNT: usize = 17;
+    pub(super) const COUNT: usize = 21;
 
     pub(super) const ALL: [Self; Self::COUNT] = [
         Self::Meta,
@@ -63,6 +67,10 @@ impl Section {
         Self::GramLists,
         Self::GramWeights,
         Self::Postings,
+        Self::LocalPrints,
+        Self::LocalBuckets,
+        Self::LocalIds,
+        Self::LocalCodes,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -84,6 +92,10 @@ impl Section {
             Self::GramLists => "gram_lists",
             Self::GramWeights => "gram_weights",
             Self::Postings => "postings",
+            Self::LocalPrints => "local_prints",
+            Self::LocalBuckets => "local_buckets",
+            Self::LocalIds => "local_ids",
+            Self::LocalCodes => "local_codes",
         }
     }
 
@@ -98,7 +110,9 @@ impl Section {
             Self::DigestRefs => size_of::<DigestRecord>(),
             Self::Pictures => size_of::<PictureRecord>(),
             Self::Sketches => size_of::<[u64; Sketch::WORDS]>(),
-            Self::PdqPlanes | Self::GradientPlanes | Self::GramKeys => 8,
+            Self::LocalPrints => size_of::<LocalRecord>(),
+            Self::PdqPlanes | Self::GradientPlanes | Self::GramKeys | Self::LocalCodes => 8,
+            Self::LocalBuckets | Self::LocalIds => 4,
             Self::ItemOrder | Self::Anchors | Self::GramDirectory | Self::GramLists => 4,
         }
     }

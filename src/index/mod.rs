@@ -29,6 +29,7 @@ mod frequency;
 pub mod hamming;
 mod info;
 mod layout;
+mod local;
 mod map;
 mod pictures;
 mod postings;
@@ -59,6 +60,8 @@ pub use pictures::{PictureInfo, Pictures};
 pub use postings::{Grams, PostingList};
 pub use tables::PartInfo;
 pub use writer::IndexWriter;
+
+pub(crate) use local::{Locals, StoredPrint};
 
 use layout::{Layout, Section};
 use map::Bytes;
@@ -156,6 +159,11 @@ impl Index {
         Pictures::new(&self.0)
     }
 
+    /// The local prints of the pictures.
+    pub(crate) fn locals(&self) -> Locals<'_> {
+        Locals::new(&self.0)
+    }
+
     /// The text grams.
     pub fn grams(&self) -> Grams<'_> {
         Grams::new(&self.0)
@@ -228,6 +236,8 @@ impl Inner {
         let directory = 1_usize
             .checked_shl(meta.directory_bits)
             .and_then(|n| n.checked_add(1));
+        let locals = self.layout.count(Section::LocalPrints);
+        let local_entries = locals.checked_mul(crate::fingerprint::KEYS);
         let expected = [
             (Section::Meta, Some(1)),
             (Section::Items, Some(meta.items as usize)),
@@ -243,6 +253,9 @@ impl Inner {
             (Section::GramKeys, Some(meta.grams as usize)),
             (Section::GramLists, (meta.grams as usize).checked_add(1)),
             (Section::GramWeights, Some(meta.grams as usize)),
+            (Section::LocalBuckets, Some(local::bucket_bounds(locals))),
+            (Section::LocalIds, local_entries),
+            (Section::LocalCodes, local_entries),
         ];
         for (section, expected) in expected {
             let count = self.layout.count(section);

@@ -96,10 +96,34 @@ pub(super) struct PictureRecord {
     /// [`Texture`](crate::raster::Texture).
     pub(super) flat: u8,
     pub(super) hard: u8,
+    /// The first of the picture's local prints.
+    pub(super) locals_at: u32,
+    /// Its local prints.
+    pub(super) locals: u32,
 }
 
 /// In [`PictureRecord::flags`]: unrelated content shows this picture too.
 pub(super) const PICTURE_DISCOUNTED: u8 = 1;
+
+/// One local print; see [`LocalPrint`](crate::fingerprint::LocalPrint).
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(crate) struct LocalRecord {
+    pub(super) x: u16,
+    pub(super) y: u16,
+    pub(super) scale: u8,
+    pub(super) angle: u8,
+    /// [`LOCAL_BRIGHT`] and [`LOCAL_DISCOUNTED`].
+    pub(super) flags: u8,
+    /// Other pictures that have one like it.
+    pub(super) others: u8,
+    pub(crate) signature: [u64; 2],
+}
+
+/// In [`LocalRecord::flags`]: brighter than its surroundings.
+pub(super) const LOCAL_BRIGHT: u8 = 1;
+/// In [`LocalRecord::flags`]: unrelated pictures have it too.
+pub(super) const LOCAL_DISCOUNTED: u8 = 2;
 
 /// In the weight of a gram: unrelated content has this gram too.
 pub(super) const GRAM_DISCOUNTED: u8 = 0x80;

@@ -27,12 +27,13 @@ impl Index {
         // Only now: what the checksums let through is what was written, so a
         // failure here says that the writer was wrong, or that somebody who
         // can compute checksums was at work.
-        let checks: [fn(&Inner) -> Result<()>; 5] = [
+        let checks: [fn(&Inner) -> Result<()>; 6] = [
             Inner::verify_items,
             Inner::verify_parts,
             Inner::verify_digests,
             Inner::verify_pictures,
             Inner::verify_grams,
+            |inner| super::Locals::new(inner).verify(),
         ];
         let sound = exec.map(&checks, |check| check(inner));
         sound.into_iter().collect()

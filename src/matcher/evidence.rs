@@ -124,6 +124,34 @@ pub enum Evidence {
         /// How sure this evidence is by itself.
         score: f64,
     },
+    /// A part of the item's picture, seen in a part of the query.
+    Region {
+        /// The query's part.
+        part: PartPath,
+        /// The item's part.
+        item_part: PartPath,
+        /// What of the query shows the item: left, top, width, height in its pixels.
+        region: [u32; 4],
+        /// What of the item is seen, likewise in the item's pixels.
+        item_region: [u32; 4],
+        /// The homography from the item's pixels to the query's, row by row.
+        transform: [f64; 9],
+        /// Whether the query shows it mirrored.
+        mirrored: bool,
+        /// Whether its colours were inverted.
+        inverted: bool,
+        /// Details of the item that the query shows as the item has them ...
+        agreed: u32,
+        /// ... of so many that lie in the region that the query shows.
+        compared: u32,
+        /// The details that agree, each weighed by how many other pictures of the
+        /// index have it too, 0..=1.
+        distinctive: f64,
+        /// The weighed share of details that agree, 0..=1.
+        share: f64,
+        /// How sure this evidence is by itself.
+        score: f64,
+    },
     /// A passage of the item's text, in its order.
     Text {
         /// The query's part.
@@ -152,7 +180,9 @@ impl Evidence {
     pub fn score(&self) -> f64 {
         match self {
             Self::Bytes { .. } | Self::Pixels { .. } => 1.0,
-            Self::Image { score, .. } | Self::Text { score, .. } => *score,
+            Self::Image { score, .. }
+            | Self::Region { score, .. }
+            | Self::Text { score, .. } => *score,
         }
     }
 
@@ -162,6 +192,7 @@ impl Evidence {
             Self::Bytes { .. } => "bytes",
             Self::Pixels { .. } => "pixels",
             Self::Image { .. } => "image",
+            Self::Region { .. } => "region",
             Self::Text { .. } => "text",
         }
     }

@@ -3,6 +3,7 @@
 mod chain;
 mod evidence;
 mod explain;
+mod local;
 mod picture;
 mod text;
 mod weigh;
@@ -241,6 +242,8 @@ impl Search<'_> {
         };
         if let Some(raster) = &part.raster {
             picture::find(index, &part.path, raster, &mut self.stats, &mut report)?;
+            let key = self.matcher.fingerprinter.local_key();
+            local::find(index, key, &part.path, raster, &mut self.stats, &mut report)?;
         }
         if let Some(text) = &part.text {
             let floor = self.matcher.options.floor();
@@ -281,6 +284,7 @@ impl Search<'_> {
             Evidence::Bytes { item_part, .. }
             | Evidence::Pixels { item_part, .. }
             | Evidence::Image { item_part, .. }
+            | Evidence::Region { item_part, .. }
             | Evidence::Text { item_part, .. } => *item_part = PartPath::from(info.path),
         }
         let kept = self.items.entry(info.item).or_default();

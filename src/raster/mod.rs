@@ -2,12 +2,18 @@
 //! and the small anti-aliased planes that hashes are computed on.
 
 mod dihedral;
+mod keypoints;
 mod luma;
+mod patch;
+mod pyramid;
 mod shrink;
 mod texture;
 
 pub use dihedral::Dihedral;
+pub(crate) use keypoints::{Keypoint, SCALE_BIAS, SCALE_STEPS, keypoints};
 pub(crate) use luma::Ground;
+pub(crate) use patch::{Frame, PATCH, Patch, direction, scale_of};
+pub(crate) use pyramid::{Level, Pyramid, working_size};
 pub(crate) use shrink::AreaShrink;
 pub use texture::Texture;
 pub(crate) use texture::TextureMeter;

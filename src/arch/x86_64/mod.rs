@@ -2,5 +2,7 @@
 
 pub(super) mod avx2;
 pub(super) mod avx512;
+mod blur;
 pub(super) mod popcnt;
+mod project;
 mod winnow;

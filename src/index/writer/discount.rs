@@ -6,7 +6,7 @@ use crate::exec::Executor;
 use crate::fingerprint::{Digest, Fingerprint};
 use crate::index::CodeSet;
 
-use super::{PictureCodes, PictureEntry, digests};
+use super::{local, PictureCodes, PictureEntry, digests};
 
 /// Two pictures are the same if PDQ differs in no more bits than its authors
 /// recommend for a match ...
@@ -29,6 +29,7 @@ pub(super) struct Discounts {
     grams: Sightings<u64>,
     digests: Sightings<Digest>,
     pictures: Vec<Seen>,
+    locals: Vec<local::Seen>,
 }
 
 /// A picture and the document that shows it; `None` for an ignore file.
@@ -62,10 +63,16 @@ impl Discounts {
             times,
         );
         let rasters = parts.iter().filter_map(|part| part.raster.as_ref());
+        self.locals.extend(local::seen(fingerprint, document));
         self.pictures.extend(rasters.map(|raster| Seen {
             document,
             codes: PictureCodes::of(raster),
         }));
+    }
+
+    /// The local prints of all pictures seen, in the order of their documents.
+    pub(super) fn locals(&self) -> &[local::Seen] {
+        &self.locals
     }
 
     /// The grams to discount, sorted.

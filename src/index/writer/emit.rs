@@ -16,7 +16,7 @@ use crate::index::records::{
 use crate::index::varint;
 
 use super::sink::{FileSink, SectionSink};
-use super::{IndexWriter, PictureEntry, Posting};
+use super::{IndexWriter, local, PictureEntry, Posting};
 
 impl IndexWriter {
     /// Writes the whole file. Everything is sorted by all of its fields, so
@@ -30,6 +30,7 @@ impl IndexWriter {
         let common_digests = self.discounts.digests();
         let common_pictures = self.discounts.pictures(&self.pictures, exec)?;
 
+        let locals = local::tables(&self.locals, self.discounts.locals(), exec);
         let lists = || self.postings.chunk_by(|a, b| a.print == b.print);
         let (mut grams, mut discounted_grams) = (0_usize, 0_u32);
         for print in lists().filter_map(first_print) {
@@ -67,8 +68,14 @@ impl IndexWriter {
             })
         })?;
         file.section(Section::Pictures, |s| {
-            let mut pictures = self.pictures.iter().zip(&common_pictures);
-            pictures.try_for_each(|(picture, &common)| s.put(&record(picture, common)))
+            let mut locals_at = 0;
+            let mut pictures = self.pictures.iter().zip(&common_pictures).zip(&self.locals);
+            pictures.try_for_each(|((picture, &common), prints)| {
+                let mut record = record(picture, common);
+                (record.locals_at, record.locals) = (locals_at, prints.len() as u32);
+                locals_at += record.locals;
+                s.put(&record)
+            })
         })?;
         file.section(Section::PdqPlanes, |s| {
             put_planes(s, &self.pictures, |picture| picture.codes.pdq)
@@ -121,6 +128,13 @@ impl IndexWriter {
                 encode(list, &mut bytes);
                 s.put(bytes.as_slice())
             })
+        })?;
+        file.section(Section::LocalPrints, |s| s.put(locals.records.as_slice()))?;
+        file.section(Section::LocalBuckets, |s| s.put(locals.bounds.as_slice()))?;
+        file.section(Section::LocalIds, |s| s.put(locals.ids.as_slice()))?;
+        file.section(Section::LocalCodes, |s| {
+            let mut prints = locals.ids.iter().filter_map(|&id| locals.records.get(id as usize));
+            prints.try_for_each(|print| s.put(&print.signature[0]))
         })?;
         file.finish()
     }
@@ -179,6 +193,8 @@ fn record(picture: &PictureEntry, common: bool) -> PictureRecord {
         flags: if common { PICTURE_DISCOUNTED } else { 0 },
         flat: picture.texture.flat,
         hard: picture.texture.hard,
+        locals_at: 0,
+        locals: 0,
     }
 }
 

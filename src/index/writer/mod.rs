@@ -3,6 +3,7 @@
 
 mod discount;
 mod emit;
+mod local;
 mod sink;
 
 use std::collections::HashSet;
@@ -16,7 +17,7 @@ use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::Executor;
 use crate::fingerprint::{
-    Digest, Fingerprint, Key, PartPrints, RasterPrints, Recipe, Sketch, TextPrints,
+    Digest, Fingerprint, Key, LocalPrint, PartPrints, RasterPrints, Recipe, Sketch, TextPrints,
 };
 use crate::raster::{Dihedral, Texture};
 
@@ -57,6 +58,8 @@ pub struct IndexWriter {
     anchors: Vec<u32>,
     digests: Vec<DigestEntry>,
     pictures: Vec<PictureEntry>,
+    /// The local prints of each picture.
+    locals: Vec<Vec<LocalPrint>>,
     postings: Vec<Posting>,
     discounts: Discounts,
 }
@@ -147,6 +150,7 @@ impl IndexWriter {
             anchors: Vec::new(),
             digests: Vec::new(),
             pictures: Vec::new(),
+            locals: Vec::new(),
             postings: Vec::new(),
             discounts: Discounts::default(),
         })
@@ -334,6 +338,7 @@ impl IndexWriter {
             });
         }
         if let Some(raster) = &prints.raster {
+            self.locals.push(local::select(raster));
             self.pictures.push(PictureEntry {
                 part,
                 width: raster.width,

@@ -1,0 +1,271 @@
+//! Local prints: keyed codes of the patches around a picture's keypoints, which
+//! find a crop, a collage or a photograph of a screen, and by which candidates
+//! are verified piece by piece.
+//!
+//! A patch of 12 x 12 samples around every keypoint would be a contact sheet of
+//! the leak. The index holds signs of projections on secret random directions,
+//! whose Hamming distance estimates the angle between two patches: 128 of them
+//! are the print's *signature*, by which patches are compared, and two times 16
+//! its *keys*, by which it is looked up.
+//!
+//! Sources: Charikar, "Similarity estimation techniques from rounding
+//! algorithms", 2002 (signs of random projections); Brown, Szeliski and Winder,
+//! "Multi-image matching using multi-scale oriented patches", 2005 (normalised
+//! patches as descriptors).
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::arch::Backend;
+use crate::raster::{Frame, Keypoint, PATCH, Patch, Pyramid, Raster, keypoints};
+
+/// Bits of a key.
+pub(crate) const KEY_BITS: usize = 16;
+
+/// Keys of a print.
+pub(crate) const KEYS: usize = 2;
+
+/// Projections of a patch: those of the signature, then those of the keys.
+pub(crate) const ROWS: usize = 128 + KEYS * KEY_BITS;
+
+/// A place in the working plane, in [`LocalPrint::x`] and [`y`](LocalPrint::y), is this part of a pixel.
+const PLACE_STEPS: f32 = 8.0;
+
+/// One keypoint of a picture with the keyed code of its patch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalPrint {
+    /// Column in eighths of a pixel of the working plane: the picture itself, shrunk
+    /// to 2.4 million pixels if it has more.
+    pub x: u16,
+    /// Row, likewise.
+    pub y: u16,
+    /// The size of the patch in sixteenths of an octave.
+    pub scale: u8,
+    /// Its direction in 256ths of a turn.
+    pub angle: u8,
+    /// Whether the place is brighter than its surroundings. Patches of dark ones are
+    /// inverted first, so that an inverted picture has the same codes.
+    pub bright: bool,
+    /// 128 signs of projections.
+    pub signature: [u64; 2],
+    /// Two times 16 more, by which the print is looked up.
+    pub keys: [u16; KEYS],
+}
+
+impl LocalPrint {
+    /// Bits of 128 in which the signatures differ; unrelated patches differ in about half of them.
+    pub fn distance(&self, other: &Self) -> u32 {
+        distance(&self.signature, &other.signature)
+    }
+
+    pub(crate) fn keypoint(&self) -> Keypoint {
+        Keypoint {
+            x: f32::from(self.x) / PLACE_STEPS,
+            y: f32::from(self.y) / PLACE_STEPS,
+            scale: self.scale,
+            angle: self.angle,
+            bright: self.bright,
+        }
+    }
+}
+
+/// The number of bits in which two signatures differ.
+#[inline]
+pub(crate) fn distance(a: &[u64; 2], b: &[u64; 2]) -> u32 {
+    (a[0] ^ b[0]).count_ones() + (a[1] ^ b[1]).count_ones()
+}
+
+/// The local prints of a picture, the most telling of each size first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalPrints {
+    /// The prints, size by size from the finest.
+    pub prints: Vec<LocalPrint>,
+    /// The pixels, known only where the picture was fingerprinted: never serialised or printed.
+    #[serde(skip)]
+    pub(crate) pixels: Pixels,
+}
+
+/// What candidates are verified against: there only in the process that decoded the picture.
+#[derive(Clone, Default)]
+pub(crate) struct Pixels(pub(crate) Option<Arc<Pyramid>>);
+
+impl PartialEq for Pixels {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Pixels {}
+
+impl fmt::Debug for Pixels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pixels")
+    }
+}
+
+/// The secret directions. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct LocalKey(Arc<Directions>);
+
+/// For each projection 1 or -1 for every sample.
+pub(crate) type Directions = [[i8; PATCH]; ROWS];
+
+/// What a patch projects to.
+pub(crate) struct Projected {
+    pub(crate) signature: [u64; 2],
+    pub(crate) keys: [u16; KEYS],
+    /// How far each bit of the keys is from turning.
+    pub(crate) margins: [[u32; KEY_BITS]; KEYS],
+}
+
+impl LocalKey {
+    /// Derives everything from `seed` with BLAKE3.
+    pub(crate) fn new(seed: &[u8; 32]) -> Self {
+        let mut bytes = [0; ROWS * PATCH / 8];
+        blake3::Hasher::new_keyed(seed).finalize_xof().fill(&mut bytes);
+        let mut directions = Box::new([[0_i8; PATCH]; ROWS]);
+        for (i, sign) in directions.as_flattened_mut().iter_mut().enumerate() {
+            let bit = bytes.get(i / 8).copied().unwrap_or_default() >> (i % 8) & 1;
+            *sign = if bit == 0 { 1 } else { -1 };
+        }
+        Self(Arc::from(directions))
+    }
+
+    /// The code of a patch.
+    pub(crate) fn project(&self, patch: &Patch) -> Projected {
+        let mut sums = [0_i32; ROWS];
+        Backend::detect().project(&self.0, &patch.0, &mut sums);
+        let (signature, rest) = sums.split_at(128);
+        let mut projected = Projected {
+            signature: [0; 2],
+            keys: [0; KEYS],
+            margins: [[0; KEY_BITS]; KEYS],
+        };
+        for (word, sums) in projected.signature.iter_mut().zip(signature.chunks_exact(64)) {
+            for (bit, &sum) in sums.iter().enumerate() {
+                *word |= u64::from(sum > 0) << bit;
+            }
+        }
+        for (k, sums) in rest.chunks_exact(KEY_BITS).enumerate() {
+            for (bit, &sum) in sums.iter().enumerate() {
+                projected.keys[k] |= u16::from(sum > 0) << bit;
+                projected.margins[k][bit] = sum.unsigned_abs();
+            }
+        }
+        projected
+    }
+
+    /// The signature of a patch alone.
+    pub(crate) fn signature(&self, patch: &Patch) -> [u64; 2] {
+        self.project(patch).signature
+    }
+
+    /// The local prints of a picture, with its pixels beside them.
+    pub(super) fn prints(&self, raster: &Raster) -> LocalPrints {
+        let (pyramid, keypoints) = keypoints(raster);
+        let prints = keypoints
+            .iter()
+            .filter_map(|keypoint| {
+                let place = |v: f32| (v * PLACE_STEPS).round().clamp(0.0, 65_535.0) as u16;
+                let patch = pyramid.patch(&Frame::of(keypoint))?;
+                let patch = if keypoint.bright { patch } else { patch.inverted() };
+                let projected = self.project(&patch);
+                Some(LocalPrint {
+                    x: place(keypoint.x),
+                    y: place(keypoint.y),
+                    scale: keypoint.scale,
+                    angle: keypoint.angle,
+                    bright: keypoint.bright,
+                    signature: projected.signature,
+                    keys: projected.keys,
+                })
+            })
+            .collect();
+        LocalPrints {
+            prints,
+            pixels: Pixels(Some(Arc::new(pyramid))),
+        }
+    }
+}
+
+impl fmt::Debug for LocalKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalKey").finish_non_exhaustive()
+    }
+}
+
+impl LocalPrint {
+    /// Bytes of a print written down.
+    const LEN: usize = 27;
+
+    fn to_bytes(self) -> [u8; Self::LEN] {
+        let mut out = [0; Self::LEN];
+        let fields: [&[u8]; 9] = [
+            &self.x.to_le_bytes(),
+            &self.y.to_le_bytes(),
+            &[self.scale],
+            &[self.angle],
+            &[u8::from(self.bright)],
+            &self.signature[0].to_le_bytes(),
+            &self.signature[1].to_le_bytes(),
+            &self.keys[0].to_le_bytes(),
+            &self.keys[1].to_le_bytes(),
+        ];
+        let bytes = fields.into_iter().flatten();
+        for (out, &byte) in out.iter_mut().zip(bytes) {
+            *out = byte;
+        }
+        out
+    }
+
+    fn from_bytes(bytes: [u8; Self::LEN]) -> Option<Self> {
+        let mut rest = bytes.as_slice();
+        let mut take = |n: usize| {
+            let (head, tail) = rest.split_at_checked(n)?;
+            rest = tail;
+            let mut word = [0; 8];
+            word.get_mut(..n)?.copy_from_slice(head);
+            Some(u64::from_le_bytes(word))
+        };
+        Some(Self {
+            x: take(2)? as u16,
+            y: take(2)? as u16,
+            scale: take(1)? as u8,
+            angle: take(1)? as u8,
+            bright: match take(1)? {
+                0 => false,
+                1 => true,
+                _ => return None,
+            },
+            signature: [take(8)?, take(8)?],
+            keys: [take(2)? as u16, take(2)? as u16],
+        })
+    }
+}
+
+impl Serialize for LocalPrint {
+    /// 54 hex digits.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let hex: String = self.to_bytes().iter().map(|b| format!("{b:02x}")).collect();
+        serializer.serialize_str(&hex)
+    }
+}
+
+impl<'de> Deserialize<'de> for LocalPrint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let parse = || {
+            if text.len() != 2 * Self::LEN || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return None;
+            }
+            let mut bytes = [0; Self::LEN];
+            for (i, byte) in bytes.iter_mut().enumerate() {
+                *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
+            }
+            Self::from_bytes(bytes)
+        };
+        parse().ok_or_else(|| serde::de::Error::custom("a local print is written as 54 hex digits"))
+    }
+}

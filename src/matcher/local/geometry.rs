@@ -1,0 +1,233 @@
+//! Plane transforms from an item to a query, and their fit to pairs of places.
+
+use crate::raster::Frame;
+
+/// A homography: what a flat thing undergoes when it is cropped, scaled, turned,
+/// mirrored or photographed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Transform(pub(super) [f64; 9]);
+
+/// A place in the item and where it was found in the query.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair {
+    pub(super) item: (f64, f64),
+    pub(super) query: (f64, f64),
+    pub(super) weight: f64,
+}
+
+impl Transform {
+    /// Moves `item` to `query`, then turns by the matrix [a b; c d].
+    pub(super) fn about(item: (f64, f64), query: (f64, f64), [a, b, c, d]: [f64; 4]) -> Self {
+        let x = query.0 - a * item.0 - b * item.1;
+        let y = query.1 - c * item.0 - d * item.1;
+        Self([a, b, x, c, d, y, 0.0, 0.0, 1.0])
+    }
+
+    /// Where a place of the item lies in the query; `None` behind the horizon.
+    pub(super) fn apply(&self, (x, y): (f64, f64)) -> Option<(f64, f64)> {
+        let h = &self.0;
+        let w = h[6] * x + h[7] * y + h[8];
+        (w > 1e-6).then(|| {
+            (
+                (h[0] * x + h[1] * y + h[2]) / w,
+                (h[3] * x + h[4] * y + h[5]) / w,
+            )
+        })
+    }
+
+    /// The derivative there: [dx/dx, dx/dy, dy/dx, dy/dy].
+    fn derivative(&self, (x, y): (f64, f64)) -> [f64; 4] {
+        let h = &self.0;
+        let w = h[6] * x + h[7] * y + h[8];
+        let (u, v) = (
+            (h[0] * x + h[1] * y + h[2]) / w,
+            (h[3] * x + h[4] * y + h[5]) / w,
+        );
+        [
+            (h[0] - u * h[6]) / w,
+            (h[1] - u * h[7]) / w,
+            (h[3] - v * h[6]) / w,
+            (h[4] - v * h[7]) / w,
+        ]
+    }
+
+    /// The frame in the query of a frame in the item.
+    pub(super) fn frame(&self, frame: &Frame) -> Option<Frame> {
+        let place = (f64::from(frame.x), f64::from(frame.y));
+        let (x, y) = self.apply(place)?;
+        let [a, b, c, d] = self.derivative(place);
+        let map = |(x, y): (f32, f32)| {
+            let (x, y) = (f64::from(x), f64::from(y));
+            ((a * x + b * y) as f32, (c * x + d * y) as f32)
+        };
+        Some(Frame {
+            x: x as f32,
+            y: y as f32,
+            u: map(frame.u),
+            v: map(frame.v),
+        })
+    }
+
+    /// How much larger a length is in the query, about.
+    pub(super) fn scale(&self, place: (f64, f64)) -> f64 {
+        let [a, b, c, d] = self.derivative(place);
+        (a * d - b * c).abs().sqrt()
+    }
+
+    /// `self`, then `after`.
+    pub(super) fn then(&self, after: &Self) -> Self {
+        let (a, b) = (&after.0, &self.0);
+        let mut out = [0.0; 9];
+        for (i, value) in out.iter_mut().enumerate() {
+            let (row, column) = (i / 3, i % 3);
+            *value = (0..3).map(|k| a[3 * row + k] * b[3 * k + column]).sum();
+        }
+        Self(out)
+    }
+
+    /// Scales both axes.
+    pub(super) fn scaling(x: f64, y: f64) -> Self {
+        // Places are those of the middles of pixels.
+        Self([x, 0.0, 0.5 * x - 0.5, 0.0, y, 0.5 * y - 0.5, 0.0, 0.0, 1.0])
+    }
+
+    /// The transform whose weighted squares of distances in the query are least:
+    /// affine for few pairs, else a homography. `None` if the pairs do not tell.
+    pub(super) fn fit(pairs: &[Pair]) -> Option<Self> {
+        let free = if pairs.len() < 3 {
+            return None;
+        } else if pairs.len() < 12 {
+            6
+        } else {
+            8
+        };
+        // Coordinates around 0 and of size 1 keep the equations well conditioned.
+        let to_unit = |place: fn(&Pair) -> (f64, f64)| {
+            let total: f64 = pairs.iter().map(|p| p.weight).sum();
+            let mean = |axis: fn((f64, f64)) -> f64| {
+                pairs.iter().map(|p| p.weight * axis(place(p))).sum::<f64>() / total
+            };
+            let (x, y) = (mean(|p| p.0), mean(|p| p.1));
+            let spread = pairs
+                .iter()
+                .map(|p| {
+                    let (px, py) = place(p);
+                    p.weight * ((px - x).powi(2) + (py - y).powi(2))
+                })
+                .sum::<f64>()
+                / total;
+            (x, y, spread.sqrt().max(1e-9))
+        };
+        let (ix, iy, is) = to_unit(|p| p.item);
+        let (qx, qy, qs) = to_unit(|p| p.query);
+        let mut h = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0];
+        // The denominators of the last round weigh the next.
+        for _ in 0..if free == 8 { 3 } else { 1 } {
+            let mut normal = [[0.0; 9]; 8];
+            for pair in pairs {
+                let (x, y) = ((pair.item.0 - ix) / is, (pair.item.1 - iy) / is);
+                let (u, v) = ((pair.query.0 - qx) / qs, (pair.query.1 - qy) / qs);
+                let w = h[6] * x + h[7] * y + 1.0;
+                let weight = pair.weight / (w * w).max(0.05);
+                let rows = [
+                    ([x, y, 1.0, 0.0, 0.0, 0.0, -x * u, -y * u], u),
+                    ([0.0, 0.0, 0.0, x, y, 1.0, -x * v, -y * v], v),
+                ];
+                for (row, value) in rows {
+                    for i in 0..free {
+                        for j in 0..free {
+                            normal[i][j] += weight * row[i] * row[j];
+                        }
+                        normal[i][8] += weight * row[i] * value;
+                    }
+                }
+            }
+            let solution = solve(normal, free)?;
+            h[..free].copy_from_slice(&solution[..free]);
+        }
+        let unit = Self([h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7], 1.0]);
+        let from_item = Self([
+            1.0 / is,
+            0.0,
+            -ix / is,
+            0.0,
+            1.0 / is,
+            -iy / is,
+            0.0,
+            0.0,
+            1.0,
+        ]);
+        let to_query = Self([qs, 0.0, qx, 0.0, qs, qy, 0.0, 0.0, 1.0]);
+        let mut fitted = from_item.then(&unit).then(&to_query);
+        let last = fitted.0[8];
+        fitted.0.iter_mut().for_each(|v| *v /= last);
+        fitted.0.iter().all(|v| v.is_finite()).then_some(fitted)
+    }
+}
+
+/// Gaussian elimination with pivots; column 8 is the right side.
+fn solve(mut m: [[f64; 9]; 8], n: usize) -> Option<[f64; 8]> {
+    for i in 0..n {
+        let pivot = (i..n).max_by(|&a, &b| m[a][i].abs().total_cmp(&m[b][i].abs()))?;
+        m.swap(i, pivot);
+        if m[i][i].abs() < 1e-9 {
+            return None;
+        }
+        for j in 0..n {
+            if j != i {
+                let factor = m[j][i] / m[i][i];
+                let row = m[i];
+                for (value, above) in m[j].iter_mut().zip(row).skip(i) {
+                    *value -= factor * above;
+                }
+            }
+        }
+    }
+    Some(std::array::from_fn(|i| {
+        if i < n { m[i][8] / m[i][i] } else { 0.0 }
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(truth: &Transform, n: usize) -> Vec<Pair> {
+        (0..n)
+            .map(|i| {
+                let item = ((i * 379 % 1000) as f64, (i * 271 % 700) as f64);
+                Pair {
+                    item,
+                    query: truth.apply(item).unwrap(),
+                    weight: 1.0,
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn fits_are_exact_on_exact_pairs() {
+        let affine = Transform([0.7, -0.1, 30.0, 0.2, 0.6, -14.0, 0.0, 0.0, 1.0]);
+        let tilted = Transform([0.7, -0.1, 30.0, 0.2, 0.6, -14.0, 1e-4, -2e-4, 1.0]);
+        for (truth, n) in [(affine, 5), (affine, 40), (tilted, 40)] {
+            let fitted = Transform::fit(&pairs(&truth, n)).unwrap();
+            for place in [(0.0, 0.0), (1000.0, 0.0), (500.0, 650.0)] {
+                let (a, b) = (truth.apply(place).unwrap(), fitted.apply(place).unwrap());
+                assert!((a.0 - b.0).hypot(a.1 - b.1) < 1e-5, "{a:?} {b:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_tell_is_refused() {
+        let line: Vec<Pair> = (0..20)
+            .map(|i| Pair {
+                item: (f64::from(i), f64::from(i)),
+                query: (f64::from(i), 3.0),
+                weight: 1.0,
+            })
+            .collect();
+        assert!(Transform::fit(&line).is_none());
+        assert!(Transform::fit(&line[..2]).is_none());
+    }
+}

@@ -1,0 +1,325 @@
+//! Parts of pictures: candidates by local prints, a transform that their places
+//! agree on, and verification patch by patch through it.
+//!
+//! Finding the item is easy, deciding is the problem: every e-mail in one mail
+//! program agrees in its window, its buttons and its signature. So what is
+//! counted is not how many places agree, but which share of all that the item
+//! shows in the visible region does, each place weighed by how many other
+//! pictures of the index have it too.
+
+mod candidates;
+mod geometry;
+
+use super::evidence::Evidence;
+use super::weigh;
+use crate::error::Result;
+use crate::fingerprint::{LocalKey, RasterPrints, signature_distance};
+use crate::index::{Index, Locals, PartId, SearchStats, StoredPrint};
+use crate::media::PartPath;
+use crate::raster::{Frame, Pyramid, working_size};
+
+use candidates::{Ballot, Candidate, Grid, Probe};
+use geometry::{Pair, Transform};
+
+/// Prints of the query that are looked up in each handedness.
+const LOOKED_UP: usize = 1200;
+
+/// Patches agree if their signatures differ in no more bits of 128: a
+/// correlation of about .75.
+const AGREE: u32 = 30;
+
+/// All matches of parts of one picture: the item's part and the evidence.
+pub(super) fn find(
+    index: &Index,
+    key: &LocalKey,
+    part: &PartPath,
+    prints: &RasterPrints,
+    stats: &mut SearchStats,
+    mut report: impl FnMut(PartId, Evidence) -> Result<()>,
+) -> Result<()> {
+    let locals = index.locals();
+    let Some(pyramid) = prints.local.pixels.0.as_deref() else {
+        return Ok(());
+    };
+    if locals.is_empty() || prints.local.prints.is_empty() {
+        return Ok(());
+    }
+    let query = Query::new(prints, pyramid, key);
+    let mut ballot = Ballot::new(locals);
+    for (mirrored, probes) in [(false, &query.straight), (true, &query.mirrored)] {
+        let step = probes.len().div_ceil(LOOKED_UP).max(1);
+        for probe in probes.iter().step_by(step) {
+            ballot.cast(probe, mirrored)?;
+        }
+    }
+    stats.codes += ballot.compared;
+    for candidate in ballot.candidates() {
+        let Some(found) = verify(&query, locals, &candidate)? else {
+            continue;
+        };
+        let picture = index.pictures().get(candidate.picture)?;
+        if picture.discounted {
+            continue;
+        }
+        let item_size = (picture.width, picture.height);
+        report(
+            picture.part,
+            found.evidence(part, &candidate, (prints.width, prints.height), item_size),
+        )?;
+    }
+    Ok(())
+}
+
+/// A picture that is compared with many items.
+struct Query<'a> {
+    pyramid: &'a Pyramid,
+    key: &'a LocalKey,
+    straight: Vec<Probe>,
+    mirrored: Vec<Probe>,
+    grids: [Grid; 2],
+}
+
+impl<'a> Query<'a> {
+    fn new(prints: &RasterPrints, pyramid: &'a Pyramid, key: &'a LocalKey) -> Self {
+        let probes = |mirrored| -> Vec<Probe> {
+            let keypoints = prints.local.prints.iter().map(|print| print.keypoint());
+            candidates::probes(keypoints, pyramid, key, mirrored).collect()
+        };
+        let (straight, mirrored) = (probes(false), probes(true));
+        let (width, height) = working_size(prints.width, prints.height);
+        let grids = [&straight, &mirrored].map(|p| Grid::new(p, width, height));
+        Self {
+            pyramid,
+            key,
+            straight,
+            mirrored,
+            grids,
+        }
+    }
+
+    fn handed(&self, mirrored: bool) -> (&[Probe], &Grid) {
+        let [straight, turned] = &self.grids;
+        if mirrored {
+            (&self.mirrored, turned)
+        } else {
+            (&self.straight, straight)
+        }
+    }
+
+    /// How far what the query shows in a frame is from the item's signature, in bits.
+    fn distance(&self, frame: &Frame, print: &StoredPrint, inverted: bool) -> Option<u32> {
+        let patch = self.pyramid.patch(frame)?;
+        let patch = if print.keypoint.bright == inverted {
+            patch.inverted()
+        } else {
+            patch
+        };
+        Some(signature_distance(&self.key.signature(&patch), &print.signature))
+    }
+}
+
+/// What verification of one candidate gave.
+struct Found {
+    transform: Transform,
+    /// Prints of the item that the query could show, and that it does show.
+    compared: u32,
+    agreed: u32,
+    /// The same, weighed by rarity.
+    compared_weight: f64,
+    agreed_weight: f64,
+    /// Left, top, right, bottom of what agrees, in working pixels.
+    in_query: [f64; 4],
+    in_item: [f64; 4],
+}
+
+/// Moves tried around each place, in parts of the distance between samples.
+const MOVES: [(f32, f32); 9] = [
+    (0.0, 0.0),
+    (0.6, 0.0),
+    (-0.6, 0.0),
+    (0.0, 0.6),
+    (0.0, -0.6),
+    (0.6, 0.6),
+    (-0.6, -0.6),
+    (0.6, -0.6),
+    (-0.6, 0.6),
+];
+
+fn verify(query: &Query<'_>, locals: Locals<'_>, candidate: &Candidate) -> Result<Option<Found>> {
+    let (first, prints) = locals.of_picture(candidate.picture)?;
+    let Some(pose) = candidates::pose(candidate, first, &prints) else {
+        return Ok(None);
+    };
+    let kind = candidate.kind;
+    let (probes, grid) = query.handed(kind.mirrored);
+    let mut transform = match Transform::fit(&pose.pairs) {
+        Some(affine) if pose.pairs.len() >= 6 => affine,
+        _ => pose.transform,
+    };
+    for radius in [10.0, 5.0, 3.0, 2.0] {
+        let pairs = candidates::guided(&transform, &prints, probes, grid, kind.inverted, radius);
+        if pairs.len() < 4 {
+            return Ok(None);
+        }
+        let Some(better) = fit_robustly(pairs) else {
+            return Ok(None);
+        };
+        transform = better;
+    }
+    // Pixels tell the place better than keypoints: where the patch agrees best.
+    let step = prints.len().div_ceil(220).max(1);
+    let mut pairs = Vec::new();
+    for print in prints.iter().step_by(step) {
+        if let Some((distance, frame)) = look(query, &transform, print, kind.inverted)
+            && distance <= AGREE
+        {
+            let size = f64::from(frame.u.0.hypot(frame.u.1));
+            pairs.push(Pair {
+                item: (f64::from(print.keypoint.x), f64::from(print.keypoint.y)),
+                query: (f64::from(frame.x), f64::from(frame.y)),
+                weight: 1.0 / (size * size),
+            });
+        }
+    }
+    if pairs.len() >= 6
+        && let Some(better) = fit_robustly(pairs)
+    {
+        transform = better;
+    }
+    let mut found = Found {
+        transform,
+        compared: 0,
+        agreed: 0,
+        compared_weight: 0.0,
+        agreed_weight: 0.0,
+        in_query: EMPTY,
+        in_item: EMPTY,
+    };
+    for print in &prints {
+        let Some((distance, frame)) = look(query, &transform, print, kind.inverted) else {
+            continue;
+        };
+        let weight = if print.discounted {
+            0.0
+        } else {
+            1.0 / (1.0 + f64::from(print.others))
+        };
+        found.compared += 1;
+        found.compared_weight += weight;
+        if distance <= AGREE {
+            found.agreed += 1;
+            found.agreed_weight += weight;
+            let item_frame = Frame::of(&print.keypoint);
+            extend(&mut found.in_query, &frame);
+            extend(&mut found.in_item, &item_frame);
+        }
+    }
+    Ok(Some(found))
+}
+
+const EMPTY: [f64; 4] = [f64::MAX, f64::MAX, f64::MIN, f64::MIN];
+
+fn extend(region: &mut [f64; 4], frame: &Frame) {
+    let (x, y, reach) = (f64::from(frame.x), f64::from(frame.y), f64::from(frame.reach()));
+    region[0] = region[0].min(x - reach);
+    region[1] = region[1].min(y - reach);
+    region[2] = region[2].max(x + reach);
+    region[3] = region[3].max(y + reach);
+}
+
+/// The best agreement around where a print should be: bits, and the frame. `None`
+/// where the query cannot show it: outside, or too small. A flat place is no agreement.
+fn look(
+    query: &Query<'_>,
+    transform: &Transform,
+    print: &StoredPrint,
+    inverted: bool,
+) -> Option<(u32, Frame)> {
+    let frame = transform.frame(&Frame::of(&print.keypoint))?;
+    if !query.pyramid.shows(&frame) {
+        return None;
+    }
+    let mut best = (u32::MAX, frame);
+    for (along, across) in MOVES {
+        let moved = frame.moved(along, across);
+        if let Some(distance) = query.distance(&moved, print, inverted)
+            && distance < best.0
+        {
+            best = (distance, moved);
+        }
+        // Nothing to gain.
+        if best.0 <= 12 {
+            break;
+        }
+    }
+    Some(best)
+}
+
+/// Fits, leaves out what is far off, and fits again.
+fn fit_robustly(mut pairs: Vec<Pair>) -> Option<Transform> {
+    let mut transform = Transform::fit(&pairs)?;
+    for _ in 0..3 {
+        let errors: Vec<f64> = pairs
+            .iter()
+            .map(|pair| {
+                let (x, y) = transform.apply(pair.item).unwrap_or((f64::MAX, f64::MAX));
+                (x - pair.query.0).hypot(y - pair.query.1) * pair.weight.sqrt()
+            })
+            .collect();
+        let mut sorted = errors.clone();
+        sorted.sort_by(f64::total_cmp);
+        let median = sorted[sorted.len() / 2];
+        let limit = (3.0 * median).max(0.3);
+        let before = pairs.len();
+        let mut errors = errors.into_iter();
+        pairs.retain(|_| errors.next().is_some_and(|e| e <= limit));
+        transform = Transform::fit(&pairs)?;
+        if pairs.len() == before {
+            break;
+        }
+    }
+    Some(transform)
+}
+
+impl Found {
+    fn evidence(
+        &self,
+        part: &PartPath,
+        candidate: &Candidate,
+        query_size: (u32, u32),
+        item_size: (u32, u32),
+    ) -> Evidence {
+        let share = self.agreed_weight / self.compared_weight.max(1e-9);
+        let enough = (self.agreed_weight / 12.0).min(1.0);
+        let score = weigh::rounded((share * enough).clamp(0.0, 1.0));
+        let factor = |(width, height): (u32, u32)| {
+            let (w, h) = working_size(width, height);
+            (f64::from(width) / w as f64, f64::from(height) / h as f64)
+        };
+        let (qx, qy) = factor(query_size);
+        let (ix, iy) = factor(item_size);
+        let transform = Transform::scaling(1.0 / ix, 1.0 / iy)
+            .then(&self.transform)
+            .then(&Transform::scaling(qx, qy));
+        let rect = |region: &[f64; 4], (fx, fy): (f64, f64), (width, height): (u32, u32)| {
+            let clamp = |v: f64, most: u32| v.clamp(0.0, f64::from(most)) as u32;
+            let (left, top) = (clamp(region[0] * fx, width), clamp(region[1] * fy, height));
+            let (right, bottom) = (clamp(region[2] * fx, width), clamp(region[3] * fy, height));
+            [left, top, right.saturating_sub(left), bottom.saturating_sub(top)]
+        };
+        Evidence::Region {
+            part: part.clone(),
+            item_part: PartPath::root(),
+            region: rect(&self.in_query, (qx, qy), query_size),
+            item_region: rect(&self.in_item, (ix, iy), item_size),
+            transform: transform.0.map(|v| (v * 1e6).round() / 1e6),
+            mirrored: candidate.kind.mirrored,
+            inverted: candidate.kind.inverted,
+            agreed: self.agreed,
+            compared: self.compared,
+            distinctive: weigh::rounded(self.agreed_weight),
+            share: weigh::rounded(share),
+            score,
+        }
+    }
+}
