@@ -19,7 +19,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::arch::Backend;
-use crate::raster::{Frame, Keypoint, PATCH, Patch, Pyramid, Raster, keypoints};
+use crate::raster::{Frame, Keypoint, PATCH, PATCH_SIDE, Patch, Pyramid, Raster, keypoints};
 
 /// Bits of a key.
 pub(crate) const KEY_BITS: usize = 16;
@@ -109,7 +109,7 @@ impl fmt::Debug for Pixels {
 #[derive(Clone)]
 pub(crate) struct LocalKey(Arc<Directions>);
 
-/// For each projection 1 or -1 for every sample.
+/// For each projection the weight of every sample.
 pub(crate) type Directions = [[i8; PATCH]; ROWS];
 
 /// What a patch projects to.
@@ -125,10 +125,17 @@ impl LocalKey {
     pub(crate) fn new(seed: &[u8; 32]) -> Self {
         let mut bytes = [0; ROWS * PATCH / 8];
         blake3::Hasher::new_keyed(seed).finalize_xof().fill(&mut bytes);
-        let mut directions = Box::new([[0_i8; PATCH]; ROWS]);
-        for (i, sign) in directions.as_flattened_mut().iter_mut().enumerate() {
+        let sign = |i: usize| {
             let bit = bytes.get(i / 8).copied().unwrap_or_default() >> (i % 8) & 1;
-            *sign = if bit == 0 { 1 } else { -1 };
+            1.0 - 2.0 * f32::from(bit)
+        };
+        let mut directions = Box::new([[0_i8; PATCH]; ROWS]);
+        for (row, direction) in directions.iter_mut().enumerate() {
+            let signs: [f32; PATCH] = std::array::from_fn(|i| sign(row * PATCH + i));
+            let sharpened = less_surroundings(&signs);
+            for (weight, value) in direction.iter_mut().zip(sharpened) {
+                *weight = (value * 63.0).round() as i8;
+            }
         }
         Self(Arc::from(directions))
     }
@@ -188,6 +195,25 @@ impl LocalKey {
             pixels: Pixels(Some(Arc::new(pyramid))),
         }
     }
+}
+
+/// The weights that do to a patch what `weights` do to one whose samples have lost the
+/// mean of the 5 x 5 samples around each, and their own mean: neighbouring samples
+/// are alike in every picture, and what all patches have in common tells nothing.
+fn less_surroundings(weights: &[f32; PATCH]) -> [f32; PATCH] {
+    let mut out = *weights;
+    let around = |i: usize| i.saturating_sub(2)..(i + 3).min(PATCH_SIDE);
+    for (i, weight) in weights.iter().enumerate() {
+        let (rows, columns) = (around(i / PATCH_SIDE), around(i % PATCH_SIDE));
+        let share = weight / (rows.len() * columns.len()) as f32;
+        for row in rows {
+            for column in columns.clone() {
+                out[row * PATCH_SIDE + column] -= share;
+            }
+        }
+    }
+    let mean = out.iter().sum::<f32>() / PATCH as f32;
+    out.map(|weight| weight - mean)
 }
 
 impl fmt::Debug for LocalKey {

@@ -172,6 +172,16 @@ impl LocalRecord {
         self.flags & LOCAL_DISCOUNTED != 0
     }
 
+    /// The size in sixteenths of an octave.
+    pub(crate) fn scale(&self) -> u8 {
+        self.scale
+    }
+
+    /// The direction in 256ths of a turn.
+    pub(crate) fn angle(&self) -> u8 {
+        self.angle
+    }
+
     /// Other pictures of the index that have one like it.
     pub(crate) fn others(&self) -> u8 {
         self.others

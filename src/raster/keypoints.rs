@@ -41,7 +41,7 @@ const THRESHOLD: i16 = 20;
 const EDGE_RATIO: f32 = 12.0;
 
 /// Pixels of a level at each side where no keypoint is sought: half a patch.
-const BORDER: usize = 9;
+const BORDER: usize = 13;
 
 /// Keypoints of one level at most; an orientation more does not count.
 const PER_LEVEL: usize = 420;

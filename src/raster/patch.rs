@@ -4,19 +4,22 @@
 use super::{Keypoint, Level, Pyramid, SCALE_BIAS, SCALE_STEPS};
 
 /// Samples along each side of a patch.
-const SIDE: usize = 12;
+pub(crate) const SIDE: usize = 12;
 
 /// Samples of a patch.
 pub(crate) const PATCH: usize = SIDE * SIDE;
 
 /// Pixels of the level between neighbouring samples.
-const PITCH: f32 = 1.5;
+const PITCH: f32 = 2.25;
 
-/// Patches whose samples differ from their mean by less than this many steps of luma are flat.
-const FLAT: f32 = 2.0;
+/// Patches whose samples differ from their mean by less than two steps of luma are flat: in 256ths.
+const FLAT: i32 = 2 * 256;
 
 /// Copies smaller than this part of the level's size have lost the patch's details.
-const MIN_SCALE: f32 = 0.74;
+const MIN_SCALE: f32 = 0.53;
+
+/// Samples are taken from a level that is coarser by this factor than the one the keypoint was found on.
+const COARSER: f32 = std::f32::consts::SQRT_2;
 
 /// Deviations of the samples from their mean, scaled so that the largest is 127; row-major.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +130,7 @@ impl Pyramid {
         }
         // Levels are half octaves apart; the bound is a quarter octave above each.
         let (mut number, mut bound) = (0, 1.189_207_1_f32);
+        let scale = scale * COARSER;
         while scale >= bound {
             number += 1;
             bound *= std::f32::consts::SQRT_2;
@@ -184,16 +188,17 @@ fn sample(level: &Level, frame: &Frame) -> Option<[u16; PATCH]> {
 
 fn normalise(samples: &[u16; PATCH]) -> Option<Patch> {
     let sum: u32 = samples.iter().map(|&s| u32::from(s)).sum();
-    let mean = sum as f32 / PATCH as f32;
+    let mean = (sum / PATCH as u32) as i32;
     let largest = samples
         .iter()
-        .fold(0.0, |most: f32, &s| most.max((f32::from(s) - mean).abs()));
-    if largest < FLAT * 256.0 {
+        .fold(0, |most: i32, &s| most.max((i32::from(s) - mean).abs()));
+    if largest < FLAT {
         return None;
     }
-    let factor = 127.0 / largest;
+    // Rounded to the nearest by the half that is added before the shift.
+    let factor = (127 << 16) / largest;
     Some(Patch(samples.map(|s| {
-        ((f32::from(s) - mean) * factor).round() as i8
+        (((i32::from(s) - mean) * factor + (1 << 15)) >> 16) as i8
     })))
 }
 

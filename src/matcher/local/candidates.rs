@@ -51,6 +51,10 @@ pub(super) struct Vote {
     /// The print's number in the index.
     pub(super) print: u32,
     pub(super) distance: u32,
+    /// The query's size over the item's, in sixteenths of an octave.
+    ratio: i16,
+    /// The turn from the item's direction to the query's, in 256ths.
+    turn: u8,
     pub(super) weight: f32,
 }
 
@@ -63,9 +67,12 @@ pub(super) struct Candidate {
 }
 
 /// The first half of a signature differs in no more bits of 64 ...
-const HALF_RADIUS: u32 = 18;
+const HALF_RADIUS: u32 = 13;
 /// ... and all of it in no more of 128.
-const RADIUS: u32 = 36;
+const RADIUS: u32 = 28;
+
+/// A vote needs ...
+const VOTE_RADIUS: u32 = 24;
 
 /// Prints that more pictures than this have are no sign of any of them.
 const COMMON: u8 = 60;
@@ -125,43 +132,44 @@ impl<'a> Ballot<'a> {
         }
         hits.sort_unstable();
         hits.dedup();
+        let mut cast = Vec::new();
         for (print, half) in hits {
             let (picture, record) = self.locals.owner(print)?;
             let distance = half + (record.signature[1] ^ probe.projected.signature[1]).count_ones();
-            if distance > RADIUS || record.others() > COMMON || record.is_discounted() {
+            if distance > VOTE_RADIUS || record.others() > COMMON || record.is_discounted() {
                 continue;
             }
             let kind = Kind {
                 mirrored,
                 inverted: record.is_bright() != probe.keypoint.bright,
             };
-            self.votes.entry((picture, kind)).or_default().push(Vote {
+            cast.push(((picture, kind), Vote {
                 query: probe.keypoint,
                 print,
                 distance,
-                weight: 1.0 / (1.0 + f32::from(record.others())),
-            });
+                ratio: i16::from(probe.keypoint.scale) - i16::from(record.scale()),
+                turn: turn(probe.keypoint.angle, record.angle(), mirrored),
+                weight: 1.0,
+            }));
+        }
+        let weight = 1.0 / cast.len().max(1) as f32;
+        for (candidate, vote) in cast {
+            self.votes.entry(candidate).or_default().push(Vote { weight, ..vote });
         }
         Ok(())
     }
 
     /// The pictures with the most votes, each counted by its rarity.
     pub(super) fn candidates(self) -> Vec<Candidate> {
+        let locals = self.locals;
         let mut candidates: Vec<Candidate> = self
             .votes
             .into_iter()
             .filter(|(_, votes)| votes.len() >= MIN_VOTES)
-            .map(|((picture, kind), mut votes)| {
-                votes.sort_by_key(|v| (v.distance, v.print));
-                let weight = votes.iter().map(|v| v.weight).sum();
-                Candidate {
-                    picture,
-                    kind,
-                    votes,
-                    weight,
-                }
-            })
+            .map(|((picture, kind), votes)| concentrate(picture, kind, votes))
+            .filter(|candidate| candidate.votes.len() >= MIN_VOTES)
             .collect();
+        let _ = locals;
         candidates.sort_by(|a, b| {
             b.weight
                 .total_cmp(&a.weight)
@@ -169,6 +177,52 @@ impl<'a> Ballot<'a> {
         });
         candidates.truncate(CANDIDATES);
         candidates
+    }
+}
+
+/// Bins of the ratio of sizes, each half an octave, and of the angle between directions.
+const RATIOS: usize = 24;
+const ANGLES: usize = 16;
+
+/// Keeps the votes that tell about the same ratio of sizes and the same turn: those of a copy
+/// do, those of chance are spread (Jégou, Douze and Schmid, "Hamming embedding
+/// and weak geometric consistency", 2008).
+fn concentrate(picture: u32, kind: Kind, mut votes: Vec<Vote>) -> Candidate {
+    let bin = |vote: &Vote| {
+        let ratio = (i32::from(vote.ratio) + 96).clamp(0, 191) as usize / 8;
+        (ratio, usize::from(vote.turn) * ANGLES / 256)
+    };
+    let mut weights = [[0.0_f32; ANGLES]; RATIOS];
+    for vote in &votes {
+        let (ratio, angle) = bin(vote);
+        weights[ratio][angle] += vote.weight;
+    }
+    // The best window of two by two bins.
+    let window = |ratio: usize, angle: usize| {
+        let next = (angle + 1) % ANGLES;
+        let above = (ratio + 1).min(RATIOS - 1);
+        weights[ratio][angle] + weights[ratio][next] + weights[above][angle] + weights[above][next]
+    };
+    let mut best = (0.0, 0, 0);
+    for ratio in 0..RATIOS {
+        for angle in 0..ANGLES {
+            let weight = window(ratio, angle);
+            if weight > best.0 {
+                best = (weight, ratio, angle);
+            }
+        }
+    }
+    let (weight, ratio, angle) = best;
+    votes.retain(|vote| {
+        let (r, a) = bin(vote);
+        (r == ratio || r == ratio + 1) && (a == angle || a == (angle + 1) % ANGLES)
+    });
+    votes.sort_by_key(|v| (v.distance, v.print));
+    Candidate {
+        picture,
+        kind,
+        votes,
+        weight,
     }
 }
 
@@ -249,15 +303,19 @@ fn place(keypoint: &Keypoint) -> (f64, f64) {
     (f64::from(keypoint.x), f64::from(keypoint.y))
 }
 
+/// The angle by which an item is turned, after it was mirrored if it was.
+fn turn(query: u8, item: u8, mirrored: bool) -> u8 {
+    if mirrored {
+        query.wrapping_add(item)
+    } else {
+        query.wrapping_sub(item)
+    }
+}
+
 /// The similarity that takes one keypoint to the other.
 fn similarity(query: &Keypoint, item: &Keypoint, mirrored: bool) -> Transform {
     let scale = f64::from(scale_of(query.scale) / scale_of(item.scale));
-    let angle = if mirrored {
-        query.angle.wrapping_add(item.angle)
-    } else {
-        query.angle.wrapping_sub(item.angle)
-    };
-    let (cos, sin) = direction(angle);
+    let (cos, sin) = direction(turn(query.angle, item.angle, mirrored));
     let (cos, sin) = (scale * f64::from(cos), scale * f64::from(sin));
     let matrix = if mirrored {
         [cos, sin, sin, -cos]

@@ -10,6 +10,8 @@
 mod candidates;
 mod geometry;
 
+use std::collections::HashSet;
+
 use super::evidence::Evidence;
 use super::weigh;
 use crate::error::Result;
@@ -27,6 +29,9 @@ const LOOKED_UP: usize = 1200;
 /// Patches agree if their signatures differ in no more bits of 128: a
 /// correlation of about .75.
 const AGREE: u32 = 30;
+
+/// Patches further apart than this are not made to agree by moving one a little.
+const HOPELESS: u32 = 46;
 
 /// All matches of parts of one picture: the item's part and the evidence.
 pub(super) fn find(
@@ -53,18 +58,29 @@ pub(super) fn find(
         }
     }
     stats.codes += ballot.compared;
+    if std::env::var("LPD").is_ok() { eprintln!("prints {} compared {}", prints.local.prints.len(), stats.codes); }
+    let mut verified = Vec::new();
     for candidate in ballot.candidates() {
-        let Some(found) = verify(&query, locals, &candidate)? else {
-            continue;
-        };
+        if let Some(looked) = verify(&query, locals, &candidate)? {
+            verified.push((candidate, looked));
+        }
+    }
+    let claims: Vec<Claims> = verified.iter().map(|(_, looked)| Claims::of(looked)).collect();
+    for (i, (candidate, looked)) in verified.iter().enumerate() {
         let picture = index.pictures().get(candidate.picture)?;
         if picture.discounted {
             continue;
         }
+        let rivals: Vec<&Claims> = (0..verified.len())
+            .filter(|&j| verified[j].0.picture != candidate.picture)
+            .map(|j| &claims[j])
+            .collect();
+        let found = weigh_up(looked, &rivals);
+        if std::env::var("LPD").is_ok() { eprintln!("cand {:?} {:?} votes {} found {}/{} {:.1}/{:.1} noise {}", index.item_name(index.part(picture.part)?.item)?, candidate.kind, candidate.votes.len(), found.agreed, found.compared, found.agreed_weight, found.compared_weight, looked.limit); }
         let item_size = (picture.width, picture.height);
         report(
             picture.part,
-            found.evidence(part, &candidate, (prints.width, prints.height), item_size),
+            found.evidence(part, candidate, (prints.width, prints.height), item_size),
         )?;
     }
     Ok(())
@@ -145,7 +161,7 @@ const MOVES: [(f32, f32); 9] = [
     (-0.6, 0.6),
 ];
 
-fn verify(query: &Query<'_>, locals: Locals<'_>, candidate: &Candidate) -> Result<Option<Found>> {
+fn verify(query: &Query<'_>, locals: Locals<'_>, candidate: &Candidate) -> Result<Option<Looked>> {
     let (first, prints) = locals.of_picture(candidate.picture)?;
     let Some(pose) = candidates::pose(candidate, first, &prints) else {
         return Ok(None);
@@ -186,8 +202,102 @@ fn verify(query: &Query<'_>, locals: Locals<'_>, candidate: &Candidate) -> Resul
     {
         transform = better;
     }
+    let mut looks = Vec::with_capacity(prints.len());
+    for print in &prints {
+        if let Some((distance, frame)) = look(query, &transform, print, kind.inverted) {
+            looks.push(Look {
+                distance,
+                frame,
+                item: Frame::of(&print.keypoint),
+                scale: print.keypoint.scale,
+                weight: if print.discounted {
+                    0.0
+                } else {
+                    1.0 / (1.0 + f64::from(print.others))
+                },
+                others: print.others,
+            });
+        }
+    }
+    Ok(Looked::new(transform, looks))
+}
+
+/// One print of an item, and what the query shows in its place.
+struct Look {
+    /// Bits of 128.
+    distance: u32,
+    frame: Frame,
+    item: Frame,
+    scale: u8,
+    weight: f64,
+    others: u8,
+}
+
+/// What verification of one candidate saw.
+struct Looked {
+    transform: Transform,
+    looks: Vec<Look>,
+    /// Patches agree if their signatures differ in no more bits.
+    limit: u32,
+    /// The size of the finest details compared.
+    finest: u8,
+}
+
+impl Looked {
+    /// `None` if next to nothing agrees.
+    fn new(transform: Transform, looks: Vec<Look>) -> Option<Self> {
+        let mut distances: Vec<u32> = looks.iter().map(|l| l.distance).collect();
+        distances.sort_unstable();
+        // What a copy has lost, it has lost everywhere: the better half tells how much.
+        let typical = *distances.get(distances.len() / 4)?;
+        let limit = (typical + LEEWAY).clamp(MIN_AGREE, MAX_AGREE);
+        let finest = looks.iter().map(|l| l.scale).min()?;
+        Some(Self {
+            transform,
+            looks,
+            limit,
+            finest,
+        })
+    }
+}
+
+const LEEWAY: u32 = 14;
+const MIN_AGREE: u32 = 18;
+const MAX_AGREE: u32 = 32;
+
+/// Where in the query a candidate's details agree, coarsely.
+struct Claims(HashSet<(i32, i32, i32)>);
+
+impl Claims {
+    fn key(frame: &Frame) -> (i32, i32, i32) {
+        let size = frame.u.0.hypot(frame.u.1).max(0.5);
+        let level = (2.0 * size.log2()).round() as i32;
+        let cell = 4.0 * (level as f32 / 2.0).exp2();
+        ((frame.x / cell).round() as i32, (frame.y / cell).round() as i32, level)
+    }
+
+    fn of(looked: &Looked) -> Self {
+        let mut claims = HashSet::new();
+        for look in looked.looks.iter().filter(|l| l.distance <= looked.limit) {
+            let (x, y, level) = Self::key(&look.frame);
+            for dx in -1..=1 {
+                for dy in -1..=1 {
+                    claims.insert((x + dx, y + dy, level));
+                }
+            }
+        }
+        Self(claims)
+    }
+
+    fn has(&self, frame: &Frame) -> bool {
+        self.0.contains(&Self::key(frame))
+    }
+}
+
+/// The weighed account of what agrees.
+fn weigh_up(looked: &Looked, rivals: &[&Claims]) -> Found {
     let mut found = Found {
-        transform,
+        transform: looked.transform,
         compared: 0,
         agreed: 0,
         compared_weight: 0.0,
@@ -195,26 +305,21 @@ fn verify(query: &Query<'_>, locals: Locals<'_>, candidate: &Candidate) -> Resul
         in_query: EMPTY,
         in_item: EMPTY,
     };
-    for print in &prints {
-        let Some((distance, frame)) = look(query, &transform, print, kind.inverted) else {
-            continue;
-        };
-        let weight = if print.discounted {
-            0.0
-        } else {
-            1.0 / (1.0 + f64::from(print.others))
-        };
+    for look in &looked.looks {
+        let rivals = rivals.iter().filter(|claims| claims.has(&look.frame)).count();
+        let fine = 2_f64.powf(-f64::from(look.scale - looked.finest) / 16.0);
+        let rare = look.weight.min(1.0 / (1.0 + rivals as f64));
+        let weight = rare * fine;
         found.compared += 1;
         found.compared_weight += weight;
-        if distance <= AGREE {
+        if look.distance <= looked.limit {
             found.agreed += 1;
             found.agreed_weight += weight;
-            let item_frame = Frame::of(&print.keypoint);
-            extend(&mut found.in_query, &frame);
-            extend(&mut found.in_item, &item_frame);
+            extend(&mut found.in_query, &look.frame);
+            extend(&mut found.in_item, &look.item);
         }
     }
-    Ok(Some(found))
+    found
 }
 
 const EMPTY: [f64; 4] = [f64::MAX, f64::MAX, f64::MIN, f64::MIN];
@@ -240,7 +345,11 @@ fn look(
         return None;
     }
     let mut best = (u32::MAX, frame);
-    for (along, across) in MOVES {
+    for (i, (along, across)) in MOVES.into_iter().enumerate() {
+        // Half a sample does not make another patch the same.
+        if i == 1 && best.0 > HOPELESS {
+            break;
+        }
         let moved = frame.moved(along, across);
         if let Some(distance) = query.distance(&moved, print, inverted)
             && distance < best.0
