@@ -327,3 +327,32 @@ fn info_accounts_for_every_byte() {
     let json = serde_json::to_value(&info).unwrap();
     assert_eq!(json["sections"][0]["name"], "meta");
 }
+
+/// Tables are written from a number of pictures on, and change nothing but time.
+#[test]
+fn pictures_are_found_by_tables_as_by_a_scan() {
+    let (mut few, mut many) = (sample(), sample());
+    many.tables_from = 3;
+    let (scanned, looked_up) = (index(&mut few), index(&mut many));
+    assert!(!scanned.pictures().pdq().has_tables());
+    let exec = Executor::serial();
+    for i in 0..3 {
+        let picture = looked_up.pictures().get(i).unwrap();
+        assert_eq!(picture, scanned.pictures().get(i).unwrap());
+        for (codes, code) in [
+            (looked_up.pictures().pdq(), picture.pdq),
+            (looked_up.pictures().gradient(), picture.gradient),
+        ] {
+            assert!(codes.has_tables());
+            let mut near = code;
+            near.0[2] ^= 0xFF00;
+            for engine in [Engine::Scan, Engine::Mih] {
+                let (hits, _) = codes
+                    .with_engine(engine)
+                    .search(&[near], 24, &exec)
+                    .unwrap();
+                assert!(hits.iter().any(|hit| (hit.code, hit.distance) == (i, 8)));
+            }
+        }
+    }
+}
