@@ -89,7 +89,7 @@ class Faiss:
         at = first = 0
         for limits, distances, codes in found:
             end = at + len(codes)
-            triples["query"][at:end] = first + np.repeat(np.arange(len(limits) - 1), np.diff(limits))
+            triples["query"][at:end] = first + np.repeat(np.arange(len(limits) - 1), np.diff(limits.astype(np.int64)))
             triples["code"][at:end], triples["distance"][at:end] = codes, distances
             at, first = end, first + len(limits) - 1
         triples.sort(order=["query", "code"])

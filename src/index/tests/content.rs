@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ErrorKind;
-use crate::index::{DigestKind, ItemId, PartId};
+use crate::index::{DigestKind, Engine, ItemId, PartId};
 
 fn flip(mut code: Code256, bits: std::ops::Range<usize>) -> Code256 {
     for bit in bits {
