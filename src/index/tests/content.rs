@@ -309,7 +309,7 @@ fn the_format_is_frozen() {
     let bytes = sample().to_bytes(&Executor::serial()).unwrap();
     assert_eq!(
         blake3::hash(&bytes).to_hex().as_str(),
-        "4fd49e1facd3e6766403dd6e769abe2216291f69e06d2074d455bb1a3abdd2ea"
+        "ca6de436153eaed704aa33b36ae69dbcd0d43c0e6f5410f951f1aeb3e9231188"
     );
 }
 

@@ -235,6 +235,9 @@ fn damaged_tables_are_found_and_searched_without_harm() {
         for value in [0x00, 0x7F, 0xFF] {
             let mut bytes = original.clone();
             bytes[codes.start + at..][..8].fill(value);
+            if bytes == original {
+                continue;
+            }
             forge(&mut bytes, &layout);
             let found = Index::from_bytes(&bytes).and_then(|index| {
                 exercise(&index);
