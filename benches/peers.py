@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Exact 256-bit Hamming range search: leakprint beside FAISS on the same raw codes.
 
-    pip install numpy faiss-cpu
+    pip install numpy faiss-cpu blake3
     cargo build --release --example leakprint
     python3 benches/peers.py [--n 100000,1000000,10000000] [--repeats 5]
 
 One thread. For each row both programs run in turn, `--repeats` times, and the
-medians are compared; results are checked to be the same by number of pairs.
+medians are compared; results are checked to be the same by number of pairs and,
+where pairs are found, by the digest of query, code and distance. The set is saved
+once and searched three ways: as it was built, mapped (with its pages in memory) and
+loaded.
 FAISS answers single queries one call each, batches in one call of as many
 queries as fit into a few seconds. Prints a table in Markdown.
 """
@@ -21,7 +24,15 @@ from pathlib import Path
 import faiss
 import numpy as np
 
+try:
+    from blake3 import blake3 as _blake3
+
+    blake3 = lambda data: _blake3(data).hexdigest()
+except ImportError:  # Then only the numbers of pairs are compared.
+    blake3 = None
+
 faiss.omp_set_num_threads(1)
+TRIPLE = np.dtype([("query", "<u4"), ("code", "<u4"), ("distance", "<u2")])
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "target/release/examples/leakprint"
 
@@ -68,40 +79,62 @@ class Faiss:
         self.index.add(codes)
 
     def run(self, queries, radius, single):
-        """Microseconds of processor time a query, and the pairs found."""
-        pairs = 0
-        start = time.process_time()
+        """Microseconds a query, the pairs found and their digest."""
+        found = []
+        start = time.perf_counter()
         for batch in np.split(queries, len(queries)) if single else [queries]:
-            limits, _, _ = self.index.range_search(batch, radius + 1)
-            pairs += int(limits[-1])
-        return (time.process_time() - start) * 1e6 / len(queries), pairs
+            found.append(self.index.range_search(batch, radius + 1))
+        us = (time.perf_counter() - start) * 1e6 / len(queries)
+        triples = np.zeros(sum(len(codes) for _, _, codes in found), TRIPLE)
+        at = first = 0
+        for limits, distances, codes in found:
+            end = at + len(codes)
+            triples["query"][at:end] = first + np.repeat(np.arange(len(limits) - 1), np.diff(limits.astype(np.int64)))
+            triples["code"][at:end], triples["distance"][at:end] = codes, distances
+            at, first = end, first + len(limits) - 1
+        triples.sort(order=["query", "code"])
+        return us, len(triples), blake3(triples.tobytes()) if blake3 else None
 
 
-def leakprint(folder, queries, radius, engine):
+def leakprint(folder, queries, radius, engine, source):
     (folder / "queries").write_bytes(queries.tobytes())
-    command = [PROGRAM, "search-codes", "--codes", folder / "codes", "--queries", folder / "queries"]
+    command = [PROGRAM, "search-codes", *source, "--queries", folder / "queries"]
     command += ["--radius", str(radius), "--engine", engine]
-    line = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
-    return line
+    return json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
 
 
-def row(name, n, codes, queries, radius, single, repeats, folder, peer, engine="auto"):
+def row(name, n, queries, radius, single, repeats, folder, peer, engine="auto"):
     # FAISS scans: a few queries tell its time, all of them ours.
     most = max(4, min(len(queries), int(3e9 / max(n, 1) / (1 if single else 0.5))))
     few = queries[:most]
-    theirs, ours, builds = [], [], []
+    raw, saved = ["--codes", folder / "codes"], ["--open", folder / "set"]
+    sources = {"built": raw}
+    if engine != "scan":
+        sources |= {"mapped": [*saved, "--warm"], "loaded": [*saved, "--load"]}
+        if not (folder / "set").exists():
+            leakprint(folder, few[:1], radius, engine, [*raw, "--save", folder / "set"])
+    theirs, ours, builds, digests = [], {form: [] for form in sources}, [], set()
     for _ in range(repeats):
-        us, pairs = peer.run(few, radius, single)
+        us, pairs, digest = peer.run(few, radius, single)
         theirs.append(us)
-        line = leakprint(folder, queries, radius, engine)
-        ours.append(line["us_per_query"])
-        builds.append(n / line["build_s"] / 1e6)
-        check = leakprint(folder, few, radius, engine)["pairs"]
-        assert check == pairs, (name, n, check, pairs)
-    theirs, mine = statistics.median(theirs), statistics.median(ours)
+        for form, source in sources.items():
+            line = leakprint(folder, queries, radius, engine, source)
+            ours[form].append(line["us_per_query"])
+            digests.add(line["digest"])
+            if form == "built":
+                builds.append(n / line["build_s"] / 1e6)
+                size, used = line["bytes_per_code"], line["engine"]
+            check = leakprint(folder, few, radius, engine, source)
+            assert check["pairs"] == pairs, (name, n, form, check, pairs)
+            assert digest in (None, check["digest"]), (name, n, form)
+    assert len(digests) == 1, (name, n, digests)
+    theirs = statistics.median(theirs)
+    mine = {form: statistics.median(times) for form, times in ours.items()}
+    against = lambda form: f"{mine[form] / mine['built']:.2f}" if form in mine else ""
     print(
-        f"| {name} | {n:,} | {radius} | {line['engine']} | {mine:.1f} | {theirs:,.0f} "
-        f"| {theirs / mine:,.0f} | {line['bytes_per_code']:.0f} | {statistics.median(builds):.1f} |",
+        f"| {name} | {n:,} | {radius} | {used} | {mine['built']:.1f} | {theirs:,.0f} "
+        f"| {theirs / mine['built']:,.0f} | {against('mapped')} | {against('loaded')} "
+        f"| {size:.0f} | {statistics.median(builds):.1f} |",
         flush=True,
     )
 
@@ -112,8 +145,11 @@ def main():
     arguments.add_argument("--repeats", type=int, default=5)
     arguments = arguments.parse_args()
     rng = np.random.default_rng(1)
-    print("| queries | codes | radius | engine | leakprint, us a query | FAISS flat | ratio | bytes a code | build, M codes/s |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(
+        "| queries | codes | radius | engine | leakprint, us a query | FAISS flat | ratio "
+        "| mapped / built | loaded / built | bytes a code | build, M codes/s |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     for n in map(int, arguments.n.split(",")):
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
@@ -122,7 +158,7 @@ def main():
             peer = Faiss(codes)
             queries = rng.integers(0, 256, size=(65536, 32), dtype=np.uint8)
             go = lambda name, queries, radius, single, engine="auto": row(
-                name, n, codes, queries, radius, single, arguments.repeats, folder, peer, engine
+                name, n, queries, radius, single, arguments.repeats, folder, peer, engine
             )
             go("single, no match", queries[:1000], 31, True)
             go("single, a copy 24 bits off", flip(codes[:1000], 24, rng), 31, True)
@@ -135,10 +171,11 @@ def main():
             for kind in ("clustered", "skewed") if n == 1_000_000 else ():
                 codes = make(kind, n, rng)
                 (folder / "codes").write_bytes(codes.tobytes())
+                (folder / "set").unlink()
                 peer = Faiss(codes)
-                row(f"single, {kind}, no match", n, codes, queries[:1000], 31, True, arguments.repeats, folder, peer)
+                row(f"single, {kind}, no match", n, queries[:1000], 31, True, arguments.repeats, folder, peer)
                 own = flip(codes[:1000], 24, rng)
-                row(f"single, {kind}, a copy 24 bits off", n, codes, own, 31, True, arguments.repeats, folder, peer)
+                row(f"single, {kind}, a copy 24 bits off", n, own, 31, True, arguments.repeats, folder, peer)
 
 
 if __name__ == "__main__":

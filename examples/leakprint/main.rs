@@ -136,8 +136,20 @@ struct ExplainArgs {
 #[derive(Args)]
 struct SearchCodesArgs {
     /// Raw 32-byte codes, no header.
+    #[arg(long, required_unless_present = "open", conflicts_with = "open")]
+    codes: Option<PathBuf>,
+    /// A file that --save wrote, mapped, instead of --codes.
     #[arg(long)]
-    codes: PathBuf,
+    open: Option<PathBuf>,
+    /// Read the file of --open into memory rather than map it.
+    #[arg(long, requires = "open")]
+    load: bool,
+    /// Bring all of the mapped file into memory before the search.
+    #[arg(long, requires = "open", conflicts_with = "load")]
+    warm: bool,
+    /// Write the codes with their tables to this file, for --open.
+    #[arg(long)]
+    save: Option<PathBuf>,
     /// Raw 32-byte queries, no header.
     #[arg(long)]
     queries: PathBuf,

@@ -24,6 +24,8 @@ struct Line {
     us_per_query: f64,
     pairs: usize,
     digest: String,
+    /// `built`, `mapped` or `loaded`.
+    form: &'static str,
 }
 
 pub(crate) fn run(args: &SearchCodesArgs) -> Result<(), Failure> {
@@ -35,7 +37,7 @@ pub(crate) fn run(args: &SearchCodesArgs) -> Result<(), Failure> {
     let read = |path: &std::path::Path| {
         fs::read(path).map_err(|e| format!("{}: cannot read: {e}", path.display()))
     };
-    let (codes, queries) = (read(&args.codes)?, read(&args.queries)?);
+    let queries = read(&args.queries)?;
     let (queries, rest) = queries.as_chunks::<32>();
     if !rest.is_empty() {
         return Err(format!(
@@ -47,10 +49,25 @@ pub(crate) fn run(args: &SearchCodesArgs) -> Result<(), Failure> {
     let queries: Vec<Code256> = queries.iter().map(Code256::from_le_bytes).collect();
     let exec = Executor::with_threads(args.threads)?;
 
+    let codes = args.codes.as_deref().map(read).transpose()?;
+    // Until the set can be searched; reading raw codes is not part of it.
     let started = Instant::now();
-    let set = CodeSet::from_records(&codes, engine, &exec).map_err(|e| e.with_path(&args.codes))?;
+    let (set, form) = match (&args.open, &args.codes, codes) {
+        (Some(file), ..) if args.load => (CodeSet::load(file)?, "loaded"),
+        (Some(file), ..) => (CodeSet::open(file)?, "mapped"),
+        (None, Some(file), Some(codes)) => {
+            let set = CodeSet::from_records(&codes, engine, &exec);
+            (set.map_err(|e| e.with_path(file))?, "built")
+        }
+        _ => return Err("neither --codes nor --open".to_owned().into()),
+    };
+    if args.warm {
+        set.warm();
+    }
     let build_s = started.elapsed().as_secs_f64();
-    drop(codes);
+    if let Some(file) = &args.save {
+        set.save(file)?;
+    }
     let search = set.view().with_engine(engine);
 
     let started = Instant::now();
@@ -76,6 +93,7 @@ pub(crate) fn run(args: &SearchCodesArgs) -> Result<(), Failure> {
         us_per_query: search_s * 1e6 / queries.len().max(1) as f64,
         pairs: hits.len(),
         digest: digest.finalize().to_hex().to_string(),
+        form,
     };
     json_line(&mut io::stdout(), &line)?;
     Ok(())

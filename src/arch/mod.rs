@@ -2,15 +2,16 @@
 //! algorithm x instruction set. This folder and the memory map are the only
 //! places with `unsafe`.
 //!
-//! | algorithm | any CPU | x86-64 AVX2 | x86-64 AVX-512 |
-//! |---|---|---|---|
-//! | 256-bit Hamming scan | [`scalar`] | `x86_64::avx2` | `x86_64::avx512` |
-//! | 16-bit Hamming filter | [`scalar`] | `x86_64::avx2` | `x86_64::avx512` |
-//! | gram hashes, window minima | `winnow` | `x86_64::winnow` | `x86_64::winnow` |
-//! | 256-bit distances of pairs | [`scalar`] | `x86_64::popcnt` | `x86_64::popcnt` |
+//! | algorithm | any CPU | x86-64 AVX2 | x86-64 AVX-512 | AArch64 NEON |
+//! |---|---|---|---|---|
+//! | 256-bit Hamming scan | [`scalar`] | `x86_64::avx2` | `x86_64::avx512` | `aarch64::neon` |
+//! | 16-bit Hamming filter | [`scalar`] | `x86_64::avx2` | `x86_64::avx512` | `aarch64::neon` |
+//! | gram hashes, window minima | `winnow` | `x86_64::winnow` | `x86_64::winnow` | `winnow` |
+//! | 256-bit distances of pairs | [`scalar`] | `x86_64::popcnt` | `x86_64::popcnt` | `aarch64::neon` |
 //!
 //! `scalar` is the oracle: every other cell is tested to give the same hits.
-//! AArch64 runs `scalar`, which the compiler turns into NEON's `cnt`.
+//! NEON is part of the baseline of AArch64, for which the compiler makes the portable
+//! passes over grams.
 //!
 //! Every instruction set is a value with `new() -> Option<Self>`, `None` where
 //! the CPU lacks it: who holds the value has the proof that the code may run.
@@ -18,6 +19,8 @@
 // What memory operations of the vector units need; each block says why it is sound.
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 mod blur;
 mod planes;
 mod prefetch;
@@ -116,6 +119,8 @@ enum Kind {
     Avx2(x86_64::avx2::Avx2),
     #[cfg(target_arch = "x86_64")]
     Avx512(x86_64::avx512::Avx512),
+    #[cfg(target_arch = "aarch64")]
+    Neon(aarch64::neon::Neon),
 }
 
 impl Backend {
@@ -123,6 +128,7 @@ impl Backend {
     pub fn detect() -> Self {
         Self::avx512()
             .or_else(Self::avx2)
+            .or_else(Self::neon)
             .unwrap_or_else(Self::scalar)
     }
 
@@ -147,15 +153,26 @@ impl Backend {
         None
     }
 
-    /// All that this CPU runs, slowest first.
-    pub fn available() -> Vec<Self> {
-        [Some(Self::scalar()), Self::avx2(), Self::avx512()]
-            .into_iter()
-            .flatten()
-            .collect()
+    /// NEON on AArch64.
+    pub fn neon() -> Option<Self> {
+        #[cfg(target_arch = "aarch64")]
+        return aarch64::neon::Neon::new().map(|k| Self(Kind::Neon(k)));
+        #[cfg(not(target_arch = "aarch64"))]
+        None
     }
 
-    /// `scalar`, `avx2` or `avx512`.
+    /// All that this CPU runs, slowest first.
+    pub fn available() -> Vec<Self> {
+        let all = [
+            Some(Self::scalar()),
+            Self::neon(),
+            Self::avx2(),
+            Self::avx512(),
+        ];
+        all.into_iter().flatten().collect()
+    }
+
+    /// `scalar`, `neon`, `avx2` or `avx512`.
     pub fn name(self) -> &'static str {
         match self.0 {
             Kind::Scalar(_) => "scalar",
@@ -163,6 +180,8 @@ impl Backend {
             Kind::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(_) => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => "neon",
         }
     }
 
@@ -184,6 +203,8 @@ impl Backend {
             Kind::Avx2(kernel) => kernel.scan(planes, first_code, probes, hits),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.scan(planes, first_code, probes, hits),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(kernel) => kernel.scan(planes, first_code, probes, hits),
         }
     }
 }
@@ -199,6 +220,8 @@ impl Backend {
             Kind::Avx2(kernel) => kernel.near16(values, lists, query, places),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.near16(values, lists, query, places),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(kernel) => kernel.near16(values, lists, query, places),
         }
     }
 }
@@ -220,6 +243,8 @@ impl Backend {
             Kind::Avx2(_) => scalar::Scalar.filter16(values, first, filters, found),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.filter16(values, first, filters, found),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(kernel) => kernel.filter16(values, first, filters, found),
         }
     }
 }
@@ -234,6 +259,8 @@ impl Backend {
             Kind::Avx2(kernel) => kernel.gram_hashes(values, fours),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.gram_hashes(values, fours),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => winnow::gram_hashes(values, fours),
         }
     }
 
@@ -245,6 +272,8 @@ impl Backend {
             Kind::Avx2(kernel) => kernel.window_minima(keys, window),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.window_minima(keys, window),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => winnow::window_minima(keys, window),
         }
     }
 }
@@ -287,6 +316,8 @@ impl Backend {
                 Some(popcnt) => popcnt.within(pairs, radius, found),
                 None => pairs.within(radius, found),
             },
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(kernel) => kernel.within(pairs, radius, found),
         }
     }
 }

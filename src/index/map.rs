@@ -5,16 +5,30 @@
 #![allow(unsafe_code)]
 
 use std::fs::File;
-use std::io;
+use std::io::Read;
 use std::ops::Deref;
+use std::path::Path;
 
 use memmap2::Mmap;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::pages::Pages;
+use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes that begin at a multiple of [`ALIGN`].
 pub(super) enum Bytes {
     Mapped(Mmap),
     Owned { lines: Vec<Line>, len: usize },
+    Loaded { lines: Pages<Line>, len: usize },
+}
+
+/// How a file is brought in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// By a map of it: at once, and page by page as it is used.
+    Map,
+    /// By reading all of it into memory on huge pages.
+    Load,
 }
 
 /// What sections are aligned to: a cache line, and enough for every record type.
@@ -26,15 +40,60 @@ pub(super) const ALIGN: usize = 64;
 pub(super) struct Line([u8; ALIGN]);
 
 impl Bytes {
+    /// The content of a file; `what` it should be, for errors.
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io), or [`Version`](ErrorKind::Version) if it is no regular file.
+    pub(super) fn open(path: &Path, access: Access, what: &str) -> Result<Self> {
+        let unreadable = |e| Error::io(&format!("cannot open the {what}"), e);
+        // Before it is opened: a pipe would wait for somebody to write to it.
+        if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+            return Err(Error::new(
+                ErrorKind::Version,
+                format!("this is no leakprint {what}: it is no regular file"),
+            ));
+        }
+        let mut file = File::open(path).map_err(unreadable)?;
+        let len = file.metadata().map_err(unreadable)?.len();
+        if len == 0 {
+            // An empty mapping does not exist; the check of the layout names the fault.
+            return Ok(Self::copy_of(&[]));
+        }
+        match access {
+            Access::Map => Self::map(&file, what),
+            Access::Load => {
+                let len = usize::try_from(len)
+                    .map_err(|_| Error::limit("bytes of a file", usize::MAX, len))?;
+                let mut lines = Pages::<Line>::zeroed(len.div_ceil(ALIGN))?;
+                let room = lines.as_mut_bytes().get_mut(..len).unwrap_or_default();
+                file.read_exact(room).map_err(unreadable)?;
+                Ok(Self::Loaded { lines, len })
+            }
+        }
+    }
+
     /// Maps a file read-only. Nothing is read yet.
-    pub(super) fn map(file: &File) -> io::Result<Self> {
+    fn map(file: &File, what: &str) -> Result<Self> {
         // SAFETY: mapped memory must not change while it is borrowed. This crate
-        // never writes to an existing index file: a new one is written beside
-        // it and renamed over it, and the mapping keeps the old one alive. That
-        // others keep to it is the documented condition of `Index::open`, which
-        // names the copying way for where it can't be relied on.
-        let map = unsafe { Mmap::map(file)? };
+        // never writes to an existing file: a new one is written beside it and
+        // renamed over it, and the mapping keeps the old one alive. That others
+        // keep to it is the documented condition of `Index::open` and
+        // `CodeSet::open`, which name the copying way for where it can't be relied on.
+        let map = unsafe { Mmap::map(file) };
+        let map = map.map_err(|e| Error::io(&format!("cannot map the {what}"), e))?;
         Ok(Self::Mapped(map))
+    }
+
+    /// Reads all pages that are not in memory yet, so that the first search finds
+    /// them there. Nothing where the system has no way to ask for it.
+    pub(super) fn warm(&self) {
+        #[cfg(target_os = "linux")]
+        if let Self::Mapped(map) = self
+            && map.advise(memmap2::Advice::PopulateRead).is_err()
+        {
+            // Linux before 5.14.
+            let _ = map.advise(memmap2::Advice::WillNeed);
+        }
     }
 
     /// Copies bytes to where they are aligned.
@@ -64,6 +123,7 @@ impl Deref for Bytes {
             Self::Mapped(map) => map,
             // The lines were made to hold `len` bytes.
             Self::Owned { lines, len } => lines.as_bytes().get(..*len).unwrap_or_default(),
+            Self::Loaded { lines, len } => lines.as_bytes().get(..*len).unwrap_or_default(),
         }
     }
 }

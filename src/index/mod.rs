@@ -31,9 +31,11 @@ mod info;
 mod layout;
 mod local;
 mod map;
+mod pages;
 mod pictures;
 mod postings;
 mod records;
+mod replace;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -42,7 +44,6 @@ mod verify;
 mod writer;
 
 use std::fmt;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -63,8 +64,9 @@ pub use writer::IndexWriter;
 
 pub(crate) use local::{Locals, StoredPrint};
 
+use hamming::SetLayout;
 use layout::{Layout, Section};
-use map::Bytes;
+use map::{Access, Bytes};
 use records::{KEY_STORED, MetaRecord};
 
 /// An opened index. Cheap to clone: all clones share one mapping.
@@ -77,6 +79,8 @@ struct Inner {
     layout: Layout,
     meta: MetaRecord,
     recipe: Recipe,
+    pdq: SetLayout,
+    gradient: SetLayout,
 }
 
 impl Index {
@@ -87,7 +91,7 @@ impl Index {
     /// it, as [`IndexWriter::save`] does, and readers keep the old content for as
     /// long as they hold it. If another program cuts an open file short, the
     /// operating system ends this one (`SIGBUS`). Where that cannot be ruled out,
-    /// read the file and use [`from_bytes`](Self::from_bytes).
+    /// use [`load`](Self::load).
     ///
     /// # Errors
     /// [`Io`](ErrorKind::Io) if the file cannot be read, [`Version`](ErrorKind::Version)
@@ -97,23 +101,20 @@ impl Index {
     /// damaged or the file was cut short.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let map = || {
-            let unreadable = |e| Error::io("cannot open the index", e);
-            // Before it is opened: a pipe would wait for somebody to write to it.
-            if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
-                return Err(Error::new(
-                    ErrorKind::Version,
-                    "this is no leakprint index: it is no regular file",
-                ));
-            }
-            let file = File::open(path).map_err(unreadable)?;
-            if file.metadata().map_err(unreadable)?.len() == 0 {
-                // An empty mapping does not exist; the check of the layout names the fault.
-                return Ok(Bytes::copy_of(&[]));
-            }
-            Bytes::map(&file).map_err(|e| Error::io("cannot map the index", e))
-        };
-        map()
+        Bytes::open(path, Access::Map, "index")
+            .and_then(Self::from_mapped)
+            .map_err(|e| e.with_path(path))
+    }
+
+    /// Reads an index file into memory, on huge pages where the system has them: a
+    /// lookup then takes up to two fifths less time than from the
+    /// [map](Self::open), and nobody else can change what is searched.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        Bytes::open(path, Access::Load, "index")
             .and_then(Self::from_mapped)
             .map_err(|e| e.with_path(path))
     }
@@ -129,11 +130,23 @@ impl Index {
     fn from_mapped(bytes: Bytes) -> Result<Self> {
         let layout = Layout::read(&bytes)?;
         let (meta, recipe) = read_meta(&bytes, &layout)?;
+        let set = |section: Section| {
+            let bytes = bytes.get(layout.extent(section).range());
+            let set = SetLayout::read(bytes.unwrap_or_default())
+                .map_err(|e| section.corrupt(e.message()))?;
+            if set.len() != meta.pictures as usize {
+                return Err(section.corrupt("not as many codes as pictures"));
+            }
+            Ok(set)
+        };
+        let (pdq, gradient) = (set(Section::PdqCodes)?, set(Section::GradientCodes)?);
         let inner = Inner {
             bytes,
             layout,
             meta,
             recipe,
+            pdq,
+            gradient,
         };
         inner.check_counts()?;
         Ok(Self(Arc::new(inner)))
@@ -218,12 +231,15 @@ fn read_meta(bytes: &[u8], layout: &Layout) -> Result<(MetaRecord, Recipe)> {
 }
 
 impl Inner {
+    /// The bytes of a section.
+    fn section(&self, section: Section) -> &[u8] {
+        let range = self.layout.extent(section).range();
+        self.bytes.get(range).unwrap_or_default()
+    }
+
     /// The elements of a section.
     fn slice<T: FromBytes + Immutable>(&self, section: Section) -> &[T] {
-        let bytes = self
-            .bytes
-            .get(self.layout.extent(section).range())
-            .unwrap_or_default();
+        let bytes = self.section(section);
         // Bounds, alignment and stride were checked at opening, so this cannot
         // fail; and if it did, an empty section makes typed errors, not panics.
         <[T]>::ref_from_bytes(bytes).unwrap_or_default()
@@ -232,7 +248,6 @@ impl Inner {
     /// The sections must have as many elements as the meta section says.
     fn check_counts(&self) -> Result<()> {
         let meta = &self.meta;
-        let planes = hamming::plane_words(meta.pictures as usize).and_then(|w| w.checked_mul(4));
         let directory = 1_usize
             .checked_shl(meta.directory_bits)
             .and_then(|n| n.checked_add(1));
@@ -246,8 +261,6 @@ impl Inner {
             (Section::Digests, Some(meta.digests as usize)),
             (Section::DigestRefs, Some(meta.digests as usize)),
             (Section::Pictures, Some(meta.pictures as usize)),
-            (Section::PdqPlanes, planes),
-            (Section::GradientPlanes, planes),
             (Section::Sketches, Some(meta.pictures as usize)),
             (Section::GramDirectory, directory),
             (Section::GramKeys, Some(meta.grams as usize)),

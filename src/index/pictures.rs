@@ -4,7 +4,6 @@ use super::hamming::HammingIndex;
 use super::layout::Section;
 use super::records::{PICTURE_DISCOUNTED, PictureRecord};
 use super::{Inner, PartId};
-use crate::arch::Planes;
 use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::Sketch;
@@ -79,19 +78,17 @@ impl<'a> Pictures<'a> {
                 ),
             )
         })?;
-        let code = |section| {
-            self.planes(section)
-                .get(i)
-                .ok_or_else(|| section.corrupt("too short"))
+        let code = |codes: HammingIndex<'_>, section: Section| {
+            codes.get(i).ok_or_else(|| section.corrupt("too short"))
         };
         if record.flags & !PICTURE_DISCOUNTED != 0 {
             return Err(Section::Pictures.corrupt("unknown flags"));
         }
         Ok(PictureInfo {
             part: self.inner.checked_part(Section::Pictures, record.part)?,
-            pdq: code(Section::PdqPlanes)?,
+            pdq: code(self.pdq(), Section::PdqCodes)?,
             quality: record.quality,
-            gradient: code(Section::GradientPlanes)?,
+            gradient: code(self.gradient(), Section::GradientCodes)?,
             sketch: self
                 .sketches
                 .get(i)
@@ -118,25 +115,14 @@ impl<'a> Pictures<'a> {
     }
 
     /// The PDQ codes of the upright pictures; a code's number is its picture's.
+    /// Large indexes have tables for them, which searches use at radii up to about 50.
     pub fn pdq(&self) -> HammingIndex<'a> {
-        HammingIndex::new(self.planes(Section::PdqPlanes))
+        self.inner.pdq.view(self.inner.section(Section::PdqCodes))
     }
 
-    /// The gradient codes of the upright pictures; a code's number is its picture's.
+    /// The gradient codes of the upright pictures, likewise.
     pub fn gradient(&self) -> HammingIndex<'a> {
-        HammingIndex::new(self.planes(Section::GradientPlanes))
-    }
-
-    /// The planes without their padding.
-    fn planes(&self, section: Section) -> Planes<'a> {
-        let words: &[u64] = self.inner.slice(section);
-        let stride = words.len() / 4;
-        let plane = |w: usize| {
-            words
-                .get(w * stride..w * stride + self.len())
-                .unwrap_or_default()
-        };
-        // The lengths were compared at opening, so the planes are of one length.
-        Planes::new([plane(0), plane(1), plane(2), plane(3)]).unwrap_or_default()
+        let section = self.inner.section(Section::GradientCodes);
+        self.inner.gradient.view(section)
     }
 }

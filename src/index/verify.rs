@@ -1,10 +1,9 @@
 //! The full check of a file: every checksum, and that the content keeps the
 //! promises that searching relies on.
 
-use super::hamming::plane_words;
 use super::layout::Section;
 use super::postings::{bucket, count_items};
-use super::records::{DigestRecord, GRAM_DISCOUNTED, PictureRecord};
+use super::records::{DigestRecord, GRAM_DISCOUNTED};
 use super::varint::Pairs;
 use super::{Index, Inner, ItemId, PartId, frequency};
 use crate::error::{Error, Result};
@@ -36,7 +35,8 @@ impl Index {
             |inner| super::Locals::new(inner).verify(),
         ];
         let sound = exec.map(&checks, |check| check(inner));
-        sound.into_iter().collect()
+        sound.into_iter().collect::<Result<()>>()?;
+        inner.verify_codes(exec)
     }
 }
 
@@ -133,17 +133,16 @@ impl Inner {
             }
             last = part;
         }
-        let used = self.slice::<PictureRecord>(Section::Pictures).len();
-        let padded = plane_words(used).unwrap_or(used).max(1);
-        for section in [Section::PdqPlanes, Section::GradientPlanes] {
-            let planes = self.slice::<u64>(section).chunks(padded);
-            if planes
-                .filter_map(|plane| plane.get(used..))
-                .flatten()
-                .any(|&word| word != 0)
-            {
-                return Err(section.corrupt("the padding of a plane is not zero"));
-            }
+        Ok(())
+    }
+
+    fn verify_codes(&self, exec: &Executor) -> Result<()> {
+        for (section, set) in [
+            (Section::PdqCodes, &self.pdq),
+            (Section::GradientCodes, &self.gradient),
+        ] {
+            set.verify(self.section(section), exec)
+                .map_err(|e| section.corrupt(e.message()))?;
         }
         Ok(())
     }

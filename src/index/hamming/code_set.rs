@@ -1,36 +1,58 @@
-//! Codes in memory, ready to be searched.
+//! Sets of codes that stand alone: built in memory, saved, opened.
+
+use std::io::Write;
+use std::path::Path;
 
 use crate::arch::Planes;
 use crate::code::Code256;
 use crate::error::{Error, Result};
-
-use super::codes::Codes;
-use super::multi::MultiTables;
-use super::{Engine, HammingIndex};
 use crate::exec::Executor;
+use crate::index::map::{Access, Bytes};
+use crate::index::replace::replace;
+
+use super::multi::MultiTables;
+use super::stored::{SetLayout, StoredSet};
+use super::{Engine, HammingIndex};
 
 /// The words to which a plane is padded: 64 bytes, a cache line.
 const PLANE_ALIGN: usize = 8;
 
 /// The words that a plane of `codes` codes takes, padding included.
-pub(in crate::index) fn plane_words(codes: usize) -> Option<usize> {
+pub(super) fn plane_words(codes: usize) -> Option<usize> {
     codes.checked_next_multiple_of(PLANE_ALIGN)
 }
 
 /// Codes from which on tables pay.
-const MULTI_FROM: usize = 20_000;
+const TABLES_FROM: usize = 20_000;
 
-/// 256-bit codes in memory, ready to be searched: 32 bytes a code as a structure
-/// of arrays, or 4 MB and 128 bytes a distinct code with tables that make a search
-/// at the usual radii hundreds of times faster. Building the tables takes some 20
-/// bytes a code more, and 8 for each thread.
+/// 256-bit codes, ready to be searched: 32 bytes a code as a structure of arrays, or
+/// 4 MiB and about 100 bytes a distinct code with tables that make a search at the
+/// usual radii hundreds of times faster. Building the tables takes some 40 bytes a
+/// code more, and 8 for each thread.
 ///
-/// For searching raw codes without an index file; see the example of
-/// [`index::hamming`](super).
-#[derive(Debug)]
+/// For hash lists and raw codes without an index. A set can be
+/// [saved](Self::save) and then [opened](Self::open) in no time, however large:
+/// it is searched in the file as it lies there.
+///
+/// ```
+/// use leakprint::index::{CodeSet, Engine};
+/// use leakprint::{Code256, Executor};
+///
+/// let exec = Executor::serial();
+/// let list: Vec<u8> = (0..9_u8).flat_map(|i| [i; 32]).collect();
+/// let folder = tempfile::tempdir().unwrap();
+/// let file = folder.path().join("list.lkc");
+/// CodeSet::from_records(&list, Engine::Mih, &exec)?.save(&file)?;
+///
+/// let set = CodeSet::open(&file)?;
+/// set.verify(&exec)?;
+/// let query = Code256([0x0303_0303_0303_0302; 4]);
+/// let (hits, _) = set.view().search(&[query], 31, &exec)?;
+/// assert_eq!(hits.iter().map(|h| (h.code, h.distance)).collect::<Vec<_>>(), [(3, 4)]);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 pub struct CodeSet(Layout);
 
-#[derive(Debug)]
 enum Layout {
     /// Plane after plane, each of `len` words.
     Planes {
@@ -38,6 +60,10 @@ enum Layout {
         len: usize,
     },
     Multi(MultiTables),
+    Stored {
+        bytes: Bytes,
+        layout: SetLayout,
+    },
 }
 
 impl Default for CodeSet {
@@ -46,6 +72,17 @@ impl Default for CodeSet {
             words: Vec::new(),
             len: 0,
         })
+    }
+}
+
+impl std::fmt::Debug for CodeSet {
+    /// The number of codes and where they are.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CodeSet")
+            .field("len", &self.len())
+            .field("has_tables", &self.has_tables())
+            .field("stored", &matches!(self.0, Layout::Stored { .. }))
+            .finish()
     }
 }
 
@@ -69,7 +106,7 @@ impl CodeSet {
     ///
     /// # Errors
     /// [`Malformed`](crate::ErrorKind::Malformed) unless the length is a multiple of 32,
-    /// [`Limit`](crate::ErrorKind::Limit) from 2^32 codes on.
+    /// [`Limit`](crate::ErrorKind::Limit) from 2^32 codes on, with tables from about 10^9.
     pub fn from_records(records: &[u8], engine: Engine, exec: &Executor) -> Result<Self> {
         let (records, rest) = records.as_chunks::<32>();
         if !rest.is_empty() {
@@ -85,14 +122,14 @@ impl CodeSet {
         Self::build(records.len(), code, engine, exec)
     }
 
-    fn build(
+    pub(in crate::index) fn build(
         len: usize,
         code: impl Fn(usize) -> [u64; 4] + Sync,
         engine: Engine,
         exec: &Executor,
     ) -> Result<Self> {
         let has_tables = match engine {
-            Engine::Auto => len >= MULTI_FROM,
+            Engine::Auto => len >= TABLES_FROM,
             Engine::Scan => false,
             Engine::Mih => true,
         };
@@ -113,6 +150,105 @@ impl CodeSet {
         Ok(Self(Layout::Planes { words, len }))
     }
 
+    /// Opens a file that [`save`](Self::save) wrote, by memory map, in time that does
+    /// not depend on its size: the header is read and checked. What a damaged file
+    /// answers may be wrong; [`verify`](Self::verify) tells.
+    ///
+    /// The file must not be changed in place while it is open, as with
+    /// [`Index::open`](crate::Index::open); where that cannot be ruled out, use
+    /// [`load`](Self::load).
+    ///
+    /// # Errors
+    /// [`Io`](crate::ErrorKind::Io) if the file cannot be read,
+    /// [`Version`](crate::ErrorKind::Version) if it is no set of codes or one of
+    /// another version, [`Corrupt`](crate::ErrorKind::Corrupt) if its header is
+    /// damaged or it was cut short.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::stored(path.as_ref(), Access::Map)
+    }
+
+    /// Reads a file that [`save`](Self::save) wrote into memory, on huge pages where
+    /// the system has them: searches are as fast as in a set that was built.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        Self::stored(path.as_ref(), Access::Load)
+    }
+
+    /// A set from the bytes of a file, which are copied once to align them.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), except [`Io`](crate::ErrorKind::Io).
+    pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self> {
+        Self::from_stored(Bytes::copy_of(bytes.as_ref()))
+    }
+
+    fn stored(path: &Path, access: Access) -> Result<Self> {
+        Bytes::open(path, access, "set of codes")
+            .and_then(Self::from_stored)
+            .map_err(|e| e.with_path(path))
+    }
+
+    fn from_stored(bytes: Bytes) -> Result<Self> {
+        let layout = SetLayout::read(&bytes)?;
+        Ok(Self(Layout::Stored { bytes, layout }))
+    }
+
+    /// Brings all of an [opened](Self::open) file into memory, if there is room, so
+    /// that the first searches need not wait for it. Takes as long as reading it.
+    pub fn warm(&self) {
+        if let Layout::Stored { bytes, .. } = &self.0 {
+            bytes.warm();
+        }
+    }
+
+    /// Writes the set to a file, all or nothing: a temporary file in the same folder
+    /// is written, synced and renamed over `path`. The bytes depend on the codes and
+    /// whether there are tables, not on the number of threads that built them.
+    ///
+    /// # Errors
+    /// [`Io`](crate::ErrorKind::Io) if it cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let what = "cannot write the set of codes";
+        let write = |file: &mut std::fs::File| {
+            let failed = |e| Error::io(what, e);
+            self.to_stored()?
+                .put(|bytes| file.write_all(bytes).map_err(failed))
+        };
+        replace(path, what, write).map_err(|e| e.with_path(path))
+    }
+
+    /// The bytes that [`save`](Self::save) would write.
+    ///
+    /// # Errors
+    /// None from a set that was built.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut all = Vec::new();
+        self.to_stored()?.put(|bytes| {
+            all.extend_from_slice(bytes);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    fn to_stored(&self) -> Result<StoredSet<'_>> {
+        self.view().to_stored()
+    }
+
+    /// Reads all of a stored set: its checksum, and that the tables are those of the
+    /// codes. Nothing is done for one that was built here.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) with the first damage.
+    pub fn verify(&self, exec: &Executor) -> Result<()> {
+        match &self.0 {
+            Layout::Stored { bytes, layout } => layout.verify(bytes, exec),
+            _ => Ok(()),
+        }
+    }
+
     /// The number of codes.
     pub fn len(&self) -> usize {
         self.view().len()
@@ -123,11 +259,18 @@ impl CodeSet {
         self.len() == 0
     }
 
-    /// Bytes of memory for each code, everything included; 0 for an empty set.
+    /// Whether there are tables; without them every search is a scan.
+    pub fn has_tables(&self) -> bool {
+        self.view().has_tables()
+    }
+
+    /// Bytes of memory or of the file for each code, everything included; 0 for an
+    /// empty set.
     pub fn bytes_per_code(&self) -> f64 {
         let bytes = match &self.0 {
             Layout::Planes { words, .. } => size_of_val(words.as_slice()),
-            Layout::Multi(tables) => tables.bytes(),
+            Layout::Multi(tables) => tables.view().bytes(),
+            Layout::Stored { bytes, .. } => bytes.len(),
         };
         match self.len() {
             0 => 0.0,
@@ -142,9 +285,10 @@ impl CodeSet {
                 let plane = |w: usize| words.get(w * len..(w + 1) * len).unwrap_or_default();
                 // `words` holds four planes of `len` words, so none is shorter than the others.
                 let planes = Planes::new([plane(0), plane(1), plane(2), plane(3)]);
-                HammingIndex::new(planes.unwrap_or_default())
+                HammingIndex::new(planes, None)
             }
-            Layout::Multi(tables) => HammingIndex::of(Codes::Multi(tables.view())),
+            Layout::Multi(tables) => HammingIndex::new(None, Some(tables.view())),
+            Layout::Stored { bytes, layout } => layout.view(bytes),
         }
     }
 }

@@ -16,13 +16,16 @@
 //! assert_eq!(stats.candidates, 3);
 //! # Ok::<(), leakprint::Error>(())
 //! ```
+//!
+//! # The form of a set
+#![doc = include_str!("CODES.md")]
 
 mod code_set;
 mod codes;
 mod lookup;
 mod multi;
-mod pages;
 mod scan;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -41,7 +44,11 @@ pub use code_set::CodeSet;
 
 use codes::Codes;
 
-pub(super) use code_set::plane_words;
+pub use stored::CODE_SET_VERSION;
+
+use multi::MultiIndex;
+
+pub(super) use stored::{SetLayout, StoredSet};
 
 /// The way in which codes are searched. All engines give equal results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -124,19 +131,23 @@ impl SearchStats {
 /// A searchable view of codes that lie elsewhere. Cheap to copy.
 #[derive(Clone, Copy, Debug)]
 pub struct HammingIndex<'a> {
+    /// What a scan reads.
     codes: Codes<'a>,
+    multi: Option<MultiIndex<'a>>,
     engine: Engine,
     backend: Backend,
 }
 
 impl<'a> HammingIndex<'a> {
-    pub(super) fn new(planes: Planes<'a>) -> Self {
-        Self::of(Codes::Planes(planes))
-    }
-
-    fn of(codes: Codes<'a>) -> Self {
+    /// Codes as planes, with tables or both, the same codes.
+    fn new(planes: Option<Planes<'a>>, multi: Option<MultiIndex<'a>>) -> Self {
+        let codes = match (planes, multi) {
+            (None, Some(multi)) => Codes::Multi(multi),
+            (planes, _) => Codes::Planes(planes.unwrap_or_default()),
+        };
         Self {
             codes,
+            multi,
             engine: Engine::Auto,
             backend: Backend::detect(),
         }
@@ -167,6 +178,26 @@ impl<'a> HammingIndex<'a> {
         self.len() == 0
     }
 
+    /// Whether there are tables; without them every search is a scan.
+    pub fn has_tables(&self) -> bool {
+        self.multi.is_some()
+    }
+
+    /// The same codes with the tables of a set that holds them too.
+    pub(super) fn with_tables_of(mut self, set: Option<&Self>) -> Self {
+        self.multi = set.and_then(|set| set.multi);
+        self
+    }
+
+    /// The codes as they are written to a file.
+    pub(super) fn to_stored(self) -> Result<StoredSet<'a>> {
+        let planes = match self.codes {
+            Codes::Planes(planes) => Some(planes),
+            Codes::Multi(_) => None,
+        };
+        StoredSet::new(planes, self.multi)
+    }
+
     /// One code.
     pub fn get(&self, code: usize) -> Option<Code256> {
         self.codes.get(code)
@@ -175,9 +206,9 @@ impl<'a> HammingIndex<'a> {
     /// The engine that a search of this radius runs on; never [`Engine::Auto`].
     /// Single queries whose lists are too long are scanned for all the same.
     pub fn engine(&self, radius: u32) -> Engine {
-        match (self.engine, &self.codes) {
-            (Engine::Mih, Codes::Multi(_)) => Engine::Mih,
-            (Engine::Auto, Codes::Multi(multi)) if multi.suits(radius) => Engine::Mih,
+        match (self.engine, &self.multi) {
+            (Engine::Mih, Some(_)) => Engine::Mih,
+            (Engine::Auto, Some(multi)) if multi.suits(radius) => Engine::Mih,
             _ => Engine::Scan,
         }
     }
@@ -206,10 +237,8 @@ impl<'a> HammingIndex<'a> {
         exec: &Executor,
     ) -> Result<(Vec<CodeHit>, SearchStats)> {
         check_batch(queries.len(), radius)?;
-        Ok(match (self.engine(radius), self.codes) {
-            (Engine::Mih, Codes::Multi(multi)) => {
-                lookup::range(multi, self.how(), queries, radius, exec)
-            }
+        Ok(match (self.engine(radius), self.multi) {
+            (Engine::Mih, Some(multi)) => lookup::range(multi, self.how(), queries, radius, exec),
             _ => {
                 let hits = scan::range(self.codes, self.backend, queries, radius, exec);
                 let stats = scan_stats(queries.len(), self.len(), hits.len());
@@ -233,8 +262,8 @@ impl<'a> HammingIndex<'a> {
         exec: &Executor,
     ) -> Result<(Vec<CodeHit>, SearchStats)> {
         check_batch(queries.len(), radius)?;
-        Ok(match (self.engine(radius), self.codes) {
-            (Engine::Mih, Codes::Multi(multi)) => {
+        Ok(match (self.engine(radius), self.multi) {
+            (Engine::Mih, Some(multi)) => {
                 lookup::top_k(multi, self.how(), queries, k, radius, exec)
             }
             _ => {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ErrorKind;
-use crate::index::{DigestKind, ItemId, PartId};
+use crate::index::{DigestKind, Engine, ItemId, PartId};
 
 fn flip(mut code: Code256, bits: std::ops::Range<usize>) -> Code256 {
     for bit in bits {
@@ -309,7 +309,7 @@ fn the_format_is_frozen() {
     let bytes = sample().to_bytes(&Executor::serial()).unwrap();
     assert_eq!(
         blake3::hash(&bytes).to_hex().as_str(),
-        "4fd49e1facd3e6766403dd6e769abe2216291f69e06d2074d455bb1a3abdd2ea"
+        "ca6de436153eaed704aa33b36ae69dbcd0d43c0e6f5410f951f1aeb3e9231188"
     );
 }
 
@@ -326,4 +326,33 @@ fn info_accounts_for_every_byte() {
     assert!(info.file_bytes < content + frame + 64 * 17);
     let json = serde_json::to_value(&info).unwrap();
     assert_eq!(json["sections"][0]["name"], "meta");
+}
+
+/// Tables are written from a number of pictures on, and change nothing but time.
+#[test]
+fn pictures_are_found_by_tables_as_by_a_scan() {
+    let (mut few, mut many) = (sample(), sample());
+    many.tables_from = 3;
+    let (scanned, looked_up) = (index(&mut few), index(&mut many));
+    assert!(!scanned.pictures().pdq().has_tables());
+    let exec = Executor::serial();
+    for i in 0..3 {
+        let picture = looked_up.pictures().get(i).unwrap();
+        assert_eq!(picture, scanned.pictures().get(i).unwrap());
+        for (codes, code) in [
+            (looked_up.pictures().pdq(), picture.pdq),
+            (looked_up.pictures().gradient(), picture.gradient),
+        ] {
+            assert!(codes.has_tables());
+            let mut near = code;
+            near.0[2] ^= 0xFF00;
+            for engine in [Engine::Scan, Engine::Mih] {
+                let (hits, _) = codes
+                    .with_engine(engine)
+                    .search(&[near], 24, &exec)
+                    .unwrap();
+                assert!(hits.iter().any(|hit| (hit.code, hit.distance) == (i, 8)));
+            }
+        }
+    }
 }

@@ -152,11 +152,11 @@ fn forged_content_is_found_by_its_structure() {
         (start(Section::Digests), 255, "digests"),
         (start(Section::DigestRefs) + 4, 4, "digest_refs"),
         (start(Section::Pictures) + 32, 4, "pictures"),
-        (layout.extent(Section::PdqPlanes).end - 1, 1, "pdq_planes"),
+        (layout.extent(Section::PdqCodes).end - 1, 1, "pdq_codes"),
         (
-            layout.extent(Section::GradientPlanes).end - 1,
+            layout.extent(Section::GradientCodes).end - 1,
             1,
-            "gradient_planes",
+            "gradient_codes",
         ),
         (u32_at(Section::GramDirectory, 3), 255, "gram_directory"),
         (start(Section::GramKeys) + 7, 255, "gram_keys"),
@@ -209,6 +209,44 @@ fn a_forged_meta_section_is_refused_at_opening() {
         forge(&mut bytes, &layout);
         let error = Index::from_bytes(&bytes).unwrap_err();
         assert_eq!(error.kind(), kind, "byte {at}: {error}");
+    }
+}
+
+/// The tables of pictures' codes, with the checksums of the file made to hold.
+#[test]
+fn damaged_tables_are_found_and_searched_without_harm() {
+    let mut writer = sample();
+    writer.tables_from = 0;
+    let original = writer.to_bytes(&Executor::serial()).unwrap();
+    let layout = Layout::read(&original).unwrap();
+    let codes = layout.extent(Section::PdqCodes);
+    // Of the header, the codes, the bounds of the runs and the runs themselves.
+    for at in [
+        0,
+        12,
+        20,
+        70,
+        256,
+        520,
+        700,
+        5000,
+        codes.end - codes.start - 64,
+    ] {
+        for value in [0x00, 0x7F, 0xFF] {
+            let mut bytes = original.clone();
+            bytes[codes.start + at..][..8].fill(value);
+            if bytes == original {
+                continue;
+            }
+            forge(&mut bytes, &layout);
+            let found = Index::from_bytes(&bytes).and_then(|index| {
+                exercise(&index);
+                index.verify(&Executor::serial())
+            });
+            let error = found.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+            assert!(error.message().contains("pdq_codes"), "byte {at}: {error}");
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::code::Code256;
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::index::frequency;
-use crate::index::hamming::plane_words;
+use crate::index::hamming::{CodeSet, Engine};
 use crate::index::layout::Section;
 use crate::index::postings::{bucket, count_items, directory_bits};
 use crate::index::records::{
@@ -77,11 +77,11 @@ impl IndexWriter {
                 s.put(&record)
             })
         })?;
-        file.section(Section::PdqPlanes, |s| {
-            put_planes(s, &self.pictures, |picture| picture.codes.pdq)
+        file.section(Section::PdqCodes, |s| {
+            self.put_codes(s, |picture| picture.codes.pdq, exec)
         })?;
-        file.section(Section::GradientPlanes, |s| {
-            put_planes(s, &self.pictures, |picture| picture.codes.gradient)
+        file.section(Section::GradientCodes, |s| {
+            self.put_codes(s, |picture| picture.codes.gradient, exec)
         })?;
         file.section(Section::Sketches, |s| {
             self.pictures
@@ -137,6 +137,27 @@ impl IndexWriter {
             prints.try_for_each(|print| s.put(&print.signature[0]))
         })?;
         file.finish()
+    }
+
+    /// One code of each picture: as planes for the wide radius at which pictures
+    /// become candidates, and with tables for narrow ones where these pay.
+    fn put_codes<W: Write>(
+        &self,
+        sink: &mut SectionSink<'_, W>,
+        code: impl Fn(&PictureEntry) -> Code256 + Sync,
+        exec: &Executor,
+    ) -> Result<()> {
+        let len = self.pictures.len();
+        let code = |i: usize| self.pictures.get(i).map_or([0; 4], |p| code(p).0);
+        let planes = CodeSet::build(len, code, Engine::Scan, exec)?;
+        let tables = if len >= self.tables_from {
+            Some(CodeSet::build(len, code, Engine::Mih, exec)?)
+        } else {
+            None
+        };
+        let tables = tables.as_ref().map(CodeSet::view);
+        let set = planes.view().with_tables_of(tables.as_ref());
+        set.to_stored()?.put(|bytes| sink.put(bytes))
     }
 
     /// The name of an item as bytes, which sort as strings do.
@@ -196,26 +217,6 @@ fn record(picture: &PictureEntry, common: bool) -> PictureRecord {
         locals_at: 0,
         locals: 0,
     }
-}
-
-/// The four planes of a code, each padded with zeros.
-fn put_planes<W: Write>(
-    sink: &mut SectionSink<'_, W>,
-    pictures: &[PictureEntry],
-    code: impl Fn(&PictureEntry) -> Code256,
-) -> Result<()> {
-    let len = pictures.len();
-    let padded =
-        plane_words(len).ok_or_else(|| Error::limit("pictures", u32::MAX, pictures.len()))?;
-    for word in 0..4 {
-        for picture in pictures {
-            sink.put(&code(picture).0.get(word).copied().unwrap_or_default())?;
-        }
-        for _ in len..padded {
-            sink.put(&0_u64)?;
-        }
-    }
-    Ok(())
 }
 
 /// For each value of the leading bits, the number of keys below it; then the number of all keys.

@@ -7,11 +7,11 @@ mod local;
 mod sink;
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::Cursor;
 use std::path::Path;
 
 use super::records::{ItemRecord, PartRecord};
+use super::replace::replace;
 use super::{ItemId, PartId};
 use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
@@ -22,6 +22,11 @@ use crate::fingerprint::{
 use crate::raster::{Dihedral, Texture};
 
 use discount::Discounts;
+
+/// Pictures from which on their codes get tables. Matching looks for pictures at a
+/// radius where the scan wins, so that tables serve nobody but those who search the
+/// codes themselves, and cost 132 bytes a code: worth it once a scan takes a while.
+const TABLES_FROM: usize = 1 << 18;
 
 /// Collects fingerprints and writes them as an index file.
 ///
@@ -62,6 +67,8 @@ pub struct IndexWriter {
     locals: Vec<Vec<LocalPrint>>,
     postings: Vec<Posting>,
     discounts: Discounts,
+    /// Pictures from which on there are tables of their codes.
+    pub(super) tables_from: usize,
 }
 
 /// A digest, ordered as it is in the file.
@@ -153,6 +160,7 @@ impl IndexWriter {
             locals: Vec::new(),
             postings: Vec::new(),
             discounts: Discounts::default(),
+            tables_from: TABLES_FROM,
         })
     }
 
@@ -246,25 +254,9 @@ impl IndexWriter {
     }
 
     fn save_to(&mut self, path: &Path, exec: &Executor) -> Result<()> {
-        let io = |e| Error::io("cannot write the index", e);
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut file = tempfile::Builder::new()
-            .prefix(".leakprint-")
-            .suffix(".tmp")
-            .tempfile_in(folder)
-            .map_err(io)?;
-        self.write(file.as_file_mut(), exec)?;
-        if let Ok(old) = std::fs::metadata(path) {
-            file.as_file()
-                .set_permissions(old.permissions())
-                .map_err(io)?;
-        }
-        file.as_file().sync_all().map_err(io)?;
-        file.persist(path).map_err(|e| io(e.error))?;
-        sync_folder(folder).map_err(io)
+        replace(path, "cannot write the index", |file| {
+            self.write(file, exec)
+        })
     }
 
     /// The bytes that [`save`](Self::save) would write.
@@ -371,12 +363,4 @@ fn fits(what: &str, have: usize, more: usize) -> Result<()> {
             format_args!("{more} more after {have}"),
         )),
     }
-}
-
-/// Makes a rename in the folder durable, where the system lets a folder be opened.
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@
 
 use super::budget::{Budgets, PROBES, even};
 use super::permute::{CHUNKS, chunk};
-use super::{Cost, MultiIndex, VALUES, bucket, flips};
+use super::{Cost, MultiIndex, Place, VALUES, flips};
 use crate::arch::{Backend, CodeHit, Filter, Pairs, prefetch};
 use crate::code::Code256;
 
@@ -27,8 +27,10 @@ const LINE: usize = 32;
 /// What has been asked of memory and not been used yet.
 #[derive(Default)]
 struct Pipeline {
-    /// Entries that passed the test, and the query.
-    found: Vec<(u32, u32)>,
+    /// Words of one run that passed the test, and the query.
+    passed: Vec<(u32, u32)>,
+    /// Entries that passed it, and the query.
+    found: Vec<(Place, u32)>,
     /// Codes to compare, and the query.
     candidates: Vec<(u32, u32)>,
     /// Candidates within the radius, and their distance.
@@ -76,9 +78,8 @@ impl MultiIndex<'_> {
         let table = share.table;
         let budgets = &even(radius);
         let (starts, filters) = self.filters(share, queries, budgets);
-        let offsets = self.table_offsets(table);
-        let sketches = self.of_table(self.sketches, table);
-        let ids = self.of_table(self.ids, table);
+        let table_starts = self.starts_of(table);
+        let words = self.words_of(table);
         let mut cost = Cost::default();
         // Values that are wanted, with the place of their filters.
         let wanted: Vec<(u16, &[Filter])> = share
@@ -94,23 +95,25 @@ impl MultiIndex<'_> {
         let before = hits.len();
         for (i, &(value, own)) in wanted.iter().enumerate() {
             if let Some(&(ahead, _)) = wanted.get(i + LISTS_AHEAD) {
-                let (start, end) = bucket(offsets, ahead);
-                (start..end)
+                let run = self.run(table_starts, ahead);
+                (run.start..run.end())
                     .step_by(LINE)
                     .take(MAX_LINES)
-                    .for_each(|place| prefetch(sketches, place as usize));
+                    .for_each(|place| prefetch(words, place as usize));
             }
-            let (start, end) = bucket(offsets, value);
-            let list = sketches
-                .get(start as usize..end as usize)
+            let run = self.run(table_starts, value);
+            let list = words
+                .get(run.start as usize..run.end() as usize)
                 .unwrap_or_default();
             cost.entries += (list.len() * own.len()) as u64;
             // A long list that many want is taken in steps, however much passes.
             for own in own.chunks((MAX_TESTS / list.len().max(1)).max(1)) {
-                let found = pipeline.found.len();
-                backend.filter16(list, start, own, &mut pipeline.found);
-                for &(place, _) in pipeline.found.get(found..).unwrap_or_default() {
-                    prefetch(ids, place as usize);
+                pipeline.passed.clear();
+                backend.filter16(list, 0, own, &mut pipeline.passed);
+                for &(posting, query) in &pipeline.passed {
+                    let place = Place { run, posting };
+                    self.ask_for_number(words, place);
+                    pipeline.found.push((place, query));
                 }
                 if pipeline.found.len() > 4 * AHEAD {
                     self.advance(
@@ -159,17 +162,17 @@ impl MultiIndex<'_> {
         hits: &mut Vec<CodeHit>,
         cost: &mut Cost,
     ) {
-        let ids = self.of_table(self.ids, table);
+        let words = self.words_of(table);
         let Pipeline {
             found,
             candidates,
             near,
+            ..
         } = pipeline;
         for (place, query) in found.drain(..found.len().saturating_sub(keep)) {
-            if let Some(&id) = ids.get(place as usize) {
-                prefetch(self.codes, id as usize);
-                candidates.push((id, query));
-            }
+            let id = self.shape().id(words, place.run, place.posting);
+            prefetch(self.codes, id as usize);
+            candidates.push((id, query));
         }
         let ready = candidates.len().saturating_sub(keep);
         cost.candidates += ready as u64;

@@ -1,52 +1,51 @@
-//! Building the tables: duplicates folded, then one counting sort a chunk.
+//! Building the tables: duplicates folded, codes cut into a column a chunk, then a
+//! sort by value in two passes for each.
 
 use std::sync::{Mutex, PoisonError};
 
-use zerocopy::{FromBytes, Immutable, IntoBytes};
-
+use super::fold::fold_duplicates;
 use super::permute::{CHUNKS, Chunked, chunk, spread};
+use super::run::{Shape, pack, value};
 use super::{MultiIndex, VALUES};
-use crate::arch::prefetch;
 use crate::error::{Error, Result};
 use crate::exec::Executor;
-use crate::index::hamming::pages::Pages;
+use crate::index::pages::Pages;
 
-/// Codes from which on sorting goes in two passes, because one would write to
-/// 65,536 places in memory that no cache holds.
-const TWO_PASSES: usize = 1 << 18;
+/// Codes of a task.
+const BLOCK: usize = 1 << 16;
 
-/// Codes and their tables, in memory: 128 bytes a distinct code, 40 a repeated one.
+/// Values of the upper byte of a chunk, and of the lower one.
+const BYTES: usize = 256;
+
+/// Codes and their tables, in memory: about 100 bytes a distinct code and 4 MiB,
+/// 40 bytes a repeated code.
 #[derive(Debug)]
 pub(in crate::index::hamming) struct MultiTables {
     codes: Pages<Chunked>,
-    offsets: Pages<u32>,
-    sketches: Pages<u16>,
-    ids: Pages<u32>,
-    duplicates: Vec<(u32, u32)>,
+    distinct: usize,
+    duplicates: Vec<[u32; 2]>,
+    starts: Pages<u32>,
+    bases: [usize; CHUNKS + 1],
+    words: Pages<u16>,
 }
 
-/// The places of one chunk's table in the arrays.
+/// One chunk's table, and what it is made from.
 struct Table<'t> {
-    chunk: usize,
-    offsets: &'t mut [u32],
-    sketches: &'t mut [u16],
-    ids: &'t mut [u32],
+    /// The chunk of every code, and the one that follows it.
+    values: &'t [u16],
+    sketches: &'t [u16],
+    starts: &'t [u32],
+    words: &'t mut [u16],
 }
 
-/// An entry on its way to its place.
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-struct Entry {
-    value: u16,
-    sketch: u16,
-    id: u32,
-}
+/// Where the postings of a table are sorted by the upper byte.
+type Room = Pages<u64>;
 
 impl MultiTables {
     /// Tables over `len` codes; the code of each number comes from `code`.
     ///
     /// # Errors
-    /// [`Limit`](crate::ErrorKind::Limit) from 2^32 codes on.
+    /// [`Limit`](crate::ErrorKind::Limit) from 2^32 codes on, or about 2 * 10^9 distinct ones.
     pub(in crate::index::hamming) fn build(
         len: usize,
         code: impl Fn(usize) -> [u64; 4] + Sync,
@@ -56,7 +55,6 @@ impl MultiTables {
             return Err(Error::limit("codes", u32::MAX, len));
         }
         let mut codes = Pages::<Chunked>::zeroed(len)?;
-        const BLOCK: usize = 1 << 16;
         exec.each(
             codes.chunks_mut(BLOCK).enumerate().collect(),
             |(block, codes)| {
@@ -65,164 +63,206 @@ impl MultiTables {
                 }
             },
         );
-        let Folded { firsts, duplicates } = fold_duplicates(&codes)?;
-        let unique = firsts.len();
-        let mut tables = Self {
-            codes,
-            offsets: Pages::zeroed(CHUNKS * (VALUES + 1))?,
-            sketches: Pages::zeroed(CHUNKS * unique)?,
-            ids: Pages::zeroed(CHUNKS * unique)?,
-            duplicates,
-        };
-        // An empty slice has no chunks, so that the tables of no code are none.
-        let parts = tables
-            .offsets
-            .chunks_mut(VALUES + 1)
-            .zip(tables.sketches.chunks_mut(unique.max(1)))
-            .zip(tables.ids.chunks_mut(unique.max(1)))
-            .enumerate()
-            .map(|(chunk, ((offsets, sketches), ids))| Table {
-                chunk,
-                offsets,
-                sketches,
-                ids,
+        let duplicates = fold_duplicates(&codes, exec)?;
+        let firsts = firsts(len, &duplicates);
+        let distinct = len - duplicates.len();
+        let columns = columns(&codes, &firsts, distinct, exec)?;
+        let column = |chunk: usize| &columns[chunk % CHUNKS * distinct..][..distinct];
+
+        let shape = Shape::new(len);
+        let mut starts = Pages::<u32>::zeroed(CHUNKS * (VALUES + 1))?;
+        let bounds = starts.chunks_mut(VALUES + 1).enumerate().collect();
+        exec.each(bounds, |(chunk, starts)| {
+            set_starts(starts, column(chunk), shape)
+        });
+        let mut bases = [0; CHUNKS + 1];
+        for (chunk, starts) in starts.chunks(VALUES + 1).enumerate() {
+            if !starts.is_sorted() {
+                return Err(Error::limit("postings of a table", u32::MAX / 3, distinct));
+            }
+            bases[chunk + 1] = bases[chunk] + starts[VALUES] as usize;
+        }
+        let mut words = Pages::<u16>::zeroed(bases[CHUNKS])?;
+        let mut tables = Vec::with_capacity(CHUNKS);
+        let mut rest = &mut *words;
+        for (chunk, starts) in starts.chunks(VALUES + 1).enumerate() {
+            let (words, behind) =
+                std::mem::take(&mut rest).split_at_mut(bases[chunk + 1] - bases[chunk]);
+            rest = behind;
+            tables.push(Table {
+                values: column(chunk),
+                sketches: column(chunk + 1),
+                starts,
+                words,
             });
-        let codes = &*tables.codes;
-        let filled = Mutex::new(Ok(()));
-        exec.each(parts.collect(), |mut table| {
-            if let Err(error) = table.fill(codes, &firsts) {
-                *filled.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
+        }
+        // As many rooms as threads: clearing fresh memory costs more than sorting in it.
+        let rooms = Mutex::new(Vec::<Room>::new());
+        let failed = Mutex::new(None);
+        let lock = |e| PoisonError::into_inner(e);
+        exec.each(tables, |mut table| {
+            let free = rooms.lock().unwrap_or_else(lock).pop();
+            match free.map_or_else(|| Room::zeroed(distinct), Ok) {
+                Ok(mut room) => {
+                    table.fill(shape, &firsts, &mut room);
+                    rooms.lock().unwrap_or_else(lock).push(room);
+                }
+                Err(error) => *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error),
             }
         });
-        filled
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)?;
-        Ok(tables)
+        if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
+        Ok(Self {
+            codes,
+            distinct,
+            duplicates,
+            starts,
+            bases,
+            words,
+        })
     }
 
     /// The tables, ready to be searched.
     pub(in crate::index::hamming) fn view(&self) -> MultiIndex<'_> {
         MultiIndex {
             codes: &self.codes,
-            offsets: &self.offsets,
-            sketches: &self.sketches,
-            ids: &self.ids,
+            distinct: self.distinct,
             duplicates: &self.duplicates,
+            starts: &self.starts,
+            bases: self.bases,
+            words: &self.words,
         }
     }
+}
 
-    /// Bytes of all arrays.
-    pub(in crate::index::hamming) fn bytes(&self) -> usize {
-        size_of_val(&*self.codes)
-            + size_of_val(&*self.offsets)
-            + size_of_val(&*self.sketches)
-            + size_of_val(&*self.ids)
-            + size_of_val(self.duplicates.as_slice())
+/// The number of the first code of each kind; empty if all codes differ, so that
+/// each is its own.
+fn firsts(len: usize, duplicates: &[[u32; 2]]) -> Vec<u32> {
+    if duplicates.is_empty() {
+        return Vec::new();
+    }
+    let mut repeated = vec![false; len];
+    for &[_, later] in duplicates {
+        repeated[later as usize] = true;
+    }
+    let ids = (0..).zip(repeated);
+    ids.filter_map(|(id, repeated)| (!repeated).then_some(id))
+        .collect()
+}
+
+/// Every chunk of the distinct codes in an array of its own: the tables read two
+/// bytes of a code each, and not 32.
+fn columns(
+    codes: &[Chunked],
+    firsts: &[u32],
+    distinct: usize,
+    exec: &Executor,
+) -> Result<Pages<u16>> {
+    let mut columns = Pages::<u16>::zeroed(CHUNKS * distinct)?;
+    let mut blocks: Vec<Vec<&mut [u16]>> = (0..distinct.div_ceil(BLOCK))
+        .map(|_| Vec::with_capacity(CHUNKS))
+        .collect();
+    for column in columns.chunks_mut(distinct.max(1)) {
+        for (block, slots) in blocks.iter_mut().zip(column.chunks_mut(BLOCK)) {
+            block.push(slots);
+        }
+    }
+    exec.each(
+        blocks.into_iter().enumerate().collect(),
+        |(block, mut columns)| {
+            let start = block * BLOCK;
+            let end = distinct.min(start + BLOCK);
+            // A few codes for all columns, while they lie in the first-level cache.
+            const STEP: usize = 512;
+            let mut own = Vec::with_capacity(STEP);
+            for from in (start..end).step_by(STEP) {
+                let range = from..end.min(from + STEP);
+                own.clear();
+                match firsts.get(range.clone()) {
+                    Some(ids) => own.extend(ids.iter().map(|&id| codes[id as usize])),
+                    None => own.extend_from_slice(&codes[range.clone()]),
+                }
+                for (c, column) in columns.iter_mut().enumerate() {
+                    let slots = &mut column[from - start..range.end - start];
+                    for (slot, code) in slots.iter_mut().zip(&own) {
+                        *slot = chunk(code, c);
+                    }
+                }
+            }
+        },
+    );
+    Ok(columns)
+}
+
+/// Where the run of each value begins in its table, and where the last one ends.
+/// Not sorted if that is too far for 32 bits.
+fn set_starts(starts: &mut [u32], values: &[u16], shape: Shape) {
+    for &value in values {
+        starts[usize::from(value)] += 1;
+    }
+    let mut sum = 0_usize;
+    for start in starts {
+        let len = *start as usize;
+        *start = u32::try_from(sum).unwrap_or(0);
+        sum += shape.words(len);
     }
 }
 
 impl Table<'_> {
-    fn fill(&mut self, codes: &[Chunked], firsts: &[u32]) -> Result<()> {
-        for &id in firsts {
-            let value = chunk(&codes[id as usize], self.chunk);
-            self.offsets[usize::from(value) + 1] += 1;
-        }
-        let mut sum = 0;
-        for offset in self.offsets.iter_mut() {
-            sum += *offset;
-            *offset = sum;
-        }
-        let mut next: Vec<u32> = self.offsets[..VALUES].to_vec();
-        let entry = |id: u32| {
-            let code = &codes[id as usize];
-            Entry {
-                value: chunk(code, self.chunk),
-                sketch: chunk(code, (self.chunk + 1) % CHUNKS),
-                id,
-            }
-        };
-        let (sketches, ids) = (&mut *self.sketches, &mut *self.ids);
-        let mut place = |entry: Entry| {
-            let at = &mut next[usize::from(entry.value)];
-            sketches[*at as usize] = entry.sketch;
-            ids[*at as usize] = entry.id;
-            *at += 1;
-        };
-        if firsts.len() < TWO_PASSES {
-            firsts.iter().for_each(|&id| place(entry(id)));
-            return Ok(());
-        }
-        // By the upper byte first: 256 streams, which the caches hold; the 256
-        // values of one upper byte then lie close together.
-        let mut starts = [0_usize; 256];
-        for (start, offset) in starts.iter_mut().zip(self.offsets.iter().step_by(256)) {
-            *start = *offset as usize;
-        }
-        let mut entries = Pages::<Entry>::zeroed(firsts.len())?;
-        for &id in firsts {
-            let entry = entry(id);
-            let start = &mut starts[usize::from(entry.value >> 8)];
-            entries[*start] = entry;
-            *start += 1;
-        }
-        entries.iter().copied().for_each(place);
-        Ok(())
-    }
-}
-
-/// Codes without their repetitions.
-struct Folded {
-    /// The first code of each kind.
-    firsts: Vec<u32>,
-    /// The first code and each other one of its kind, sorted.
-    duplicates: Vec<(u32, u32)>,
-}
-
-/// The first code of each kind, in order, and the pairs of it and the others, sorted.
-///
-/// An open-addressing table of code numbers, probed a few codes behind the
-/// prefetch. An attacker who fills one chain pays with the codes' own number
-/// of steps only up to [`MAX_CHAIN`]; beyond it a code counts as new, which
-/// costs room and is never wrong.
-fn fold_duplicates(codes: &[Chunked]) -> Result<Folded> {
-    const AHEAD: usize = 16;
-    const MAX_CHAIN: usize = 64;
-    let slots = (codes.len() * 2).next_power_of_two();
-    // Numbers of codes from 1 on; 0 is an empty slot.
-    let mut table = Pages::<u32>::zeroed(slots)?;
-    let shift = 64 - slots.trailing_zeros();
-    let slot = |code: &Chunked| {
-        let [a, b, c, d] = *code;
-        let mixed = (a ^ b.rotate_left(23)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-            ^ (c ^ d.rotate_left(41)).wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
-        let mixed = (mixed ^ mixed >> 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        mixed.checked_shr(shift).unwrap_or(0) as usize
-    };
-    let (mut firsts, mut duplicates) = (Vec::with_capacity(codes.len()), Vec::new());
-    for (id, code) in (0_u32..).zip(codes) {
-        if let Some(ahead) = codes.get(id as usize + AHEAD) {
-            prefetch(&table, slot(ahead));
-        }
-        let start = slot(code);
-        let mut first = None;
-        for at in (start..start + MAX_CHAIN).map(|at| at & (slots - 1)) {
-            match table[at] {
-                0 => {
-                    table[at] = id + 1;
-                    break;
-                }
-                other if codes[other as usize - 1] == *code => {
-                    first = Some(other - 1);
-                    break;
-                }
-                _ => {}
+    fn fill(&mut self, shape: Shape, firsts: &[u32], room: &mut [u64]) {
+        let len_of = |value: usize| shape.len(self.starts[value + 1] - self.starts[value]) as usize;
+        // By the upper byte first: 256 streams, which the caches hold.
+        let mut lens = vec![[0_usize; BYTES]; BYTES];
+        let (mut next, mut sum) = ([0; BYTES], 0);
+        for (upper, (lens, next)) in lens.iter_mut().zip(&mut next).enumerate() {
+            *next = sum;
+            for (lower, len) in lens.iter_mut().enumerate() {
+                *len = len_of(upper * BYTES + lower);
+                sum += *len;
             }
         }
-        match first {
-            Some(first) => duplicates.push((first, id)),
-            None => firsts.push(id),
+        let mut place = |value: u16, sketch: u16, id: u32| {
+            let next = &mut next[usize::from(value >> 8)];
+            room[*next] = pack(value, sketch, id);
+            *next += 1;
+        };
+        let pairs = self.values.iter().zip(self.sketches);
+        if firsts.is_empty() {
+            for (id, (&value, &sketch)) in (0..).zip(pairs) {
+                place(value, sketch, id);
+            }
+        } else {
+            for (&id, (&value, &sketch)) in firsts.iter().zip(pairs) {
+                place(value, sketch, id);
+            }
+        }
+        // Then by the lower byte, a few thousand postings at a time.
+        let mut sorted = Vec::new();
+        let mut rest = &*room;
+        for (upper, lens) in lens.iter().enumerate() {
+            let (part, behind) = rest.split_at(lens.iter().sum());
+            rest = behind;
+            sorted.clear();
+            sorted.resize(part.len(), 0);
+            let (mut next, mut sum) = ([0; BYTES], 0);
+            for (next, len) in next.iter_mut().zip(lens) {
+                *next = sum;
+                sum += len;
+            }
+            for &posting in part {
+                let next = &mut next[usize::from(value(posting) as u8)];
+                sorted[*next] = posting;
+                *next += 1;
+            }
+            let mut postings = sorted.as_slice();
+            for (lower, &len) in lens.iter().enumerate() {
+                let (own, behind) = postings.split_at(len);
+                postings = behind;
+                let bounds = &self.starts[upper * BYTES + lower..];
+                let run = &mut self.words[bounds[0] as usize..bounds[1] as usize];
+                shape.encode(run, own);
+            }
         }
     }
-    duplicates.sort_unstable();
-    Ok(Folded { firsts, duplicates })
 }

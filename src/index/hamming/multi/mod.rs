@@ -20,7 +20,10 @@
 mod batch;
 mod budget;
 mod build;
+mod fold;
 mod permute;
+mod run;
+mod verify;
 
 use std::sync::OnceLock;
 
@@ -28,13 +31,15 @@ use super::CodeHit;
 use crate::arch::{Backend, List, Pairs, prefetch};
 use crate::code::Code256;
 use budget::{Budgets, MAX_BUDGET, MAX_RADIUS, PROBES, even};
-use permute::{CHUNKS, Chunked, chunk};
+use permute::{Chunked, chunk};
+use run::{Run, Shape};
 
 pub(super) use batch::Share;
 pub(super) use build::MultiTables;
+pub(super) use permute::CHUNKS;
 
 /// Values of a chunk.
-const VALUES: usize = 1 << 16;
+pub(super) const VALUES: usize = 1 << 16;
 
 /// A query costs this much more than expected before its budgets are chosen by the buckets.
 const UNEVEN: u64 = 2;
@@ -42,19 +47,32 @@ const UNEVEN: u64 = 2;
 /// Entries of lists that cost as much as comparing a code in a scan.
 const ENTRIES_PER_CODE: u64 = 8;
 
-/// Codes by the values of their chunks; the arrays lie elsewhere.
+/// Codes by the values of their chunks; the arrays lie elsewhere, in memory or in a
+/// mapped file, and are taken as they are: what they say wrongly makes wrong
+/// answers and nothing worse.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MultiIndex<'a> {
-    /// All codes, chunks spread, by their number.
-    codes: &'a [Chunked],
-    /// For each chunk and each value of it the entries before; then the number of entries.
-    offsets: &'a [u32],
-    /// For each entry the chunk that follows in its code.
-    sketches: &'a [u16],
-    /// For each entry the number of its code, ascending within a list.
-    ids: &'a [u32],
+    /// All codes, chunks spread, by their number: a candidate is one cache line.
+    pub(super) codes: &'a [Chunked],
+    /// The codes in each table: the first of each kind.
+    pub(super) distinct: usize,
     /// The first code of a kind and each later one of it, sorted.
-    duplicates: &'a [(u32, u32)],
+    pub(super) duplicates: &'a [[u32; 2]],
+    /// For each chunk and each value of it the word of the table at which its run
+    /// begins; then the number of words.
+    pub(super) starts: &'a [u32],
+    /// Where each table begins in `words`, and where the last one ends.
+    pub(super) bases: [usize; CHUNKS + 1],
+    /// The runs of all values, one table after the other.
+    pub(super) words: &'a [u16],
+}
+
+/// An entry that has passed its test.
+#[derive(Clone, Copy)]
+struct Place {
+    run: Run,
+    /// The posting of the run.
+    posting: u32,
 }
 
 /// What a search cost.
@@ -73,8 +91,10 @@ pub(super) struct Scratch {
     lists: Vec<List>,
     /// The end of each table's lists.
     list_ends: [usize; CHUNKS],
-    /// Entries of the tables that pass the test, likewise.
-    places: Vec<u32>,
+    /// Words of a table that pass the test.
+    words: Vec<u32>,
+    /// Entries that pass it, one table after the other.
+    places: Vec<Place>,
     place_ends: [usize; CHUNKS],
     /// Codes, and the table that proposes each.
     candidates: Vec<(u32, u32)>,
@@ -114,9 +134,18 @@ impl<'a> MultiIndex<'a> {
         budget::cost(&even(radius), expected) < self.len() as u64 * ENTRIES_PER_CODE
     }
 
-    /// The codes in each table.
-    fn unique(&self) -> usize {
-        self.ids.len() / CHUNKS
+    /// Bytes of all arrays.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(self.codes)
+            + size_of_val(self.duplicates)
+            + size_of_val(self.starts)
+            + size_of_val(self.words)
+    }
+
+    /// How the numbers of a run are written.
+    #[inline(always)]
+    fn shape(&self) -> Shape {
+        Shape::new(self.codes.len())
     }
 
     /// Appends every code within `radius`, at most [`MAX_RADIUS`], of a spread query,
@@ -153,7 +182,9 @@ impl<'a> MultiIndex<'a> {
         backend.within(&pairs, radius, &mut scratch.near);
         let first = hits.len();
         for &(pair, distance) in &scratch.near {
-            let (code, table) = scratch.candidates[pair as usize];
+            let Some(&(code, table)) = scratch.candidates.get(pair as usize) else {
+                continue;
+            };
             if self.is_first(table as usize, query, code, &budgets) {
                 hits.push(CodeHit {
                     query: number,
@@ -230,33 +261,45 @@ impl<'a> MultiIndex<'a> {
     /// The entries of a chunk at a budget, if all buckets were alike.
     fn expected_entries(&self, budget: usize) -> u64 {
         let probes = PROBES.get(budget).copied().unwrap_or(0) as u64;
-        probes * self.unique() as u64 / VALUES as u64
+        probes * self.distinct as u64 / VALUES as u64
     }
 
     /// The entries in all buckets that a chunk is looked up in at a budget.
     fn entries(&self, query: &Code256, table: usize, budget: usize) -> u64 {
-        let offsets = self.table_offsets(table);
+        let starts = self.starts_of(table);
         let own = chunk(&query.0, table);
         let probes = PROBES.get(budget).copied().unwrap_or(0);
-        let sizes = flips().iter().take(probes).map(|(flip, _)| {
-            let (start, end) = bucket(offsets, own ^ flip);
-            u64::from(end.saturating_sub(start))
-        });
-        sizes.sum()
+        let sizes = flips().iter().take(probes);
+        sizes
+            .map(|(flip, _)| u64::from(self.run(starts, own ^ flip).len))
+            .sum()
     }
 
-    fn table_offsets(&self, table: usize) -> &'a [u32] {
+    fn starts_of(&self, table: usize) -> &'a [u32] {
         let start = table * (VALUES + 1);
-        self.offsets
+        self.starts
             .get(start..start + VALUES + 1)
             .unwrap_or_default()
     }
 
-    /// The entries of one table in an array of all.
-    fn of_table<'t, T>(&self, all: &'t [T], table: usize) -> &'t [T] {
-        let unique = self.unique();
-        all.get(table * unique..(table + 1) * unique)
-            .unwrap_or_default()
+    /// The words of one table.
+    fn words_of(&self, table: usize) -> &'a [u16] {
+        match self.bases.get(table..) {
+            Some(&[start, end, ..]) => self.words.get(start..end).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
+    /// The run of a value.
+    #[inline(always)]
+    fn run(&self, starts: &[u32], value: u16) -> Run {
+        match starts.get(usize::from(value)..) {
+            Some(&[start, end, ..]) => Run {
+                start,
+                len: self.shape().len(end.saturating_sub(start)),
+            },
+            _ => Run::default(),
+        }
     }
 
     /// Puts the lists of all tables into `scratch`, and asks for what stands in them.
@@ -275,19 +318,22 @@ impl<'a> MultiIndex<'a> {
             if next > 0 {
                 self.ask_for_buckets(query, next, probes(next));
             }
-            let offsets = self.table_offsets(table);
-            let sketches = self.of_table(self.sketches, table);
+            let starts = self.starts_of(table);
+            let words = self.words_of(table);
             let own = chunk(&query.0, table);
             let both = i32::from(budgets[table]) + i32::from(budgets[next]) - 1;
             for (flip, weight) in flips().iter().take(probes(table)) {
                 // Within its own budget, and together with the next one within both.
                 let limit = both - weight;
-                let (start, end) = bucket(offsets, own ^ flip);
-                if limit >= 0 && start < end {
-                    prefetch(sketches, start as usize);
-                    prefetch(sketches, end as usize - 1);
-                    let limit = limit as u32;
-                    lists.push(List { start, end, limit });
+                let run = self.run(starts, own ^ flip);
+                if limit >= 0 && run.len > 0 {
+                    prefetch(words, run.start as usize);
+                    prefetch(words, run.end() as usize - 1);
+                    lists.push(List {
+                        start: run.start,
+                        end: run.end(),
+                        limit: limit as u32,
+                    });
                 }
             }
             *list_end = lists.len();
@@ -297,10 +343,10 @@ impl<'a> MultiIndex<'a> {
     /// Asks for the bounds of the buckets that a table is looked up in.
     #[inline(always)]
     fn ask_for_buckets(&self, query: &Code256, table: usize, probes: usize) {
-        let offsets = self.table_offsets(table);
+        let starts = self.starts_of(table);
         let own = chunk(&query.0, table);
         for (flip, _) in flips().iter().take(probes) {
-            prefetch(offsets, usize::from(own ^ flip));
+            prefetch(starts, usize::from(own ^ flip));
         }
     }
 
@@ -317,13 +363,27 @@ impl<'a> MultiIndex<'a> {
         for (table, &end) in scratch.list_ends.iter().enumerate() {
             let lists = scratch.lists.get(start..end).unwrap_or_default();
             start = end;
-            let found = scratch.places.len();
             let next = chunk(&query.0, (table + 1) % CHUNKS);
-            let sketches = self.of_table(self.sketches, table);
-            backend.near16(sketches, lists, next, &mut scratch.places);
-            let ids = self.of_table(self.ids, table);
-            for &place in scratch.places.get(found..).unwrap_or_default() {
-                prefetch(ids, place as usize);
+            let words = self.words_of(table);
+            scratch.words.clear();
+            backend.near16(words, lists, next, &mut scratch.words);
+            // They come list by list.
+            let mut own = lists.iter();
+            let mut list = own.next();
+            for &word in &scratch.words {
+                while list.is_some_and(|list| word < list.start || word >= list.end) {
+                    list = own.next();
+                }
+                let Some(list) = list else { break };
+                let place = Place {
+                    run: Run {
+                        start: list.start,
+                        len: list.end - list.start,
+                    },
+                    posting: word - list.start,
+                };
+                self.ask_for_number(words, place);
+                scratch.places.push(place);
             }
             scratch.place_ends[table] = scratch.places.len();
             cost.entries += lists
@@ -333,17 +393,23 @@ impl<'a> MultiIndex<'a> {
         }
     }
 
+    /// Asks for the words of a number.
+    #[inline(always)]
+    fn ask_for_number(&self, words: &[u16], place: Place) {
+        prefetch(words, place.run.lower(place.posting));
+        prefetch(words, place.run.upper());
+    }
+
     /// Finds the codes of the entries that have passed.
     fn look_up_codes(&self, scratch: &mut Scratch, cost: &mut Cost) {
         scratch.candidates.clear();
         let mut start = 0;
         for (table, &end) in scratch.place_ends.iter().enumerate() {
-            let ids = self.of_table(self.ids, table);
-            for &place in scratch.places.get(start..end).unwrap_or_default() {
-                if let Some(&id) = ids.get(place as usize) {
-                    prefetch(self.codes, id as usize);
-                    scratch.candidates.push((id, table as u32));
-                }
+            let words = self.words_of(table);
+            for place in scratch.places.get(start..end).unwrap_or_default() {
+                let id = self.shape().id(words, place.run, place.posting);
+                prefetch(self.codes, id as usize);
+                scratch.candidates.push((id, table as u32));
             }
             start = end;
         }
@@ -370,26 +436,26 @@ impl<'a> MultiIndex<'a> {
         if self.duplicates.is_empty() {
             return;
         }
+        if let Some(own) = hits.get_mut(first..) {
+            // Tables that were made here report a code once; a file may say anything,
+            // and repetitions of repetitions could fill any memory.
+            own.sort_unstable();
+        }
+        let mut last = None;
         for i in first..hits.len() {
             let Some(&hit) = hits.get(i) else { break };
-            let start = self.duplicates.partition_point(|pair| pair.0 < hit.code);
+            if last.replace(hit) == Some(hit) {
+                continue;
+            }
+            let start = self.duplicates.partition_point(|pair| pair[0] < hit.code);
             let equal = self
                 .duplicates
                 .iter()
                 .skip(start)
-                .take_while(|pair| pair.0 == hit.code)
+                .take_while(|pair| pair[0] == hit.code)
                 .take(most.saturating_sub(1));
-            hits.extend(equal.map(|&(_, code)| CodeHit { code, ..hit }));
+            hits.extend(equal.map(|&[_, code]| CodeHit { code, ..hit }));
         }
-    }
-}
-
-/// The first entry of a value and the one behind its last.
-#[inline(always)]
-fn bucket(offsets: &[u32], value: u16) -> (u32, u32) {
-    match offsets.get(usize::from(value)..) {
-        Some(&[start, end, ..]) => (start, end),
-        _ => (0, 0),
     }
 }
 

@@ -10,7 +10,7 @@
 pub(super) type Chunked = [u64; 4];
 
 /// Chunks of a code.
-pub(super) const CHUNKS: usize = 16;
+pub(in crate::index::hamming) const CHUNKS: usize = 16;
 
 /// Chunk `chunk`, 0..16, of a code.
 #[inline(always)]

@@ -1,0 +1,280 @@
+//! A run: everything about the codes that have one value in one chunk, side by side.
+//!
+//! Three arrays of 16-bit words follow one another, so that what passes the test
+//! of the first finds the rest on the same page of memory:
+//!
+//! 1. the sketch of each posting, the next chunk of its code;
+//! 2. the lower halves of the codes' numbers, which ascend;
+//! 3. the upper halves, of which there are `uppers` values: in a short run as bits,
+//!    a zero for each step of the upper half and a one for each posting (Elias,
+//!    "Efficient storage and retrieval by content and address of static files",
+//!    1974, and Fano, 1971); in a run of more than [`LONG`] postings for each upper
+//!    half as 32-bit numbers, how many postings have it or a lower one.
+//!
+//! With 65,536 values a chunk, an even run has as many postings as there are upper
+//! halves, so that a number takes 18 bits. A file is read as it is: whatever stands
+//! in it, nothing is read outside of the table and no loop is longer than the run.
+
+use super::VALUES;
+
+/// Postings for each upper half from which on these are counted rather than set as bits.
+const LONG: usize = 8;
+
+/// Lanes of a word that hold sums of bytes, and the top bit of each.
+const LANES: u64 = 0x0101_0101_0101_0101;
+const TOPS: u64 = LANES << 7;
+
+/// What all runs over a set of codes have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Values of the upper half of a code's number, at least one.
+    uppers: usize,
+}
+
+/// A run in the words of its table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) start: u32,
+    /// Postings.
+    pub(super) len: u32,
+}
+
+impl Run {
+    /// The word behind the sketches.
+    pub(super) fn end(self) -> u32 {
+        self.start.saturating_add(self.len)
+    }
+
+    /// The word with the lower half of posting `i`.
+    pub(super) fn lower(self, i: u32) -> usize {
+        self.start as usize + self.len as usize + i as usize
+    }
+
+    /// The first word of the upper halves.
+    pub(super) fn upper(self) -> usize {
+        self.start as usize + 2 * self.len as usize
+    }
+}
+
+impl Shape {
+    /// The shape of runs whose numbers are below `codes`.
+    pub(super) fn new(codes: usize) -> Self {
+        Self {
+            uppers: codes.div_ceil(VALUES).max(1),
+        }
+    }
+
+    fn is_long(self, len: usize) -> bool {
+        len > LONG * self.uppers
+    }
+
+    /// The words of a run of `len` postings; they grow with every posting.
+    pub(super) fn words(self, len: usize) -> usize {
+        if len == 0 {
+            0
+        } else if self.is_long(len) {
+            2 * len + 2 * self.uppers
+        } else {
+            2 * len + (len + self.uppers).div_ceil(16)
+        }
+    }
+
+    /// The postings of a run of so many words: the inverse of [`words`](Self::words).
+    #[inline(always)]
+    pub(super) fn len(self, words: u32) -> u32 {
+        let uppers = self.uppers as u64;
+        // 16 times the words are 33 times the postings, the upper halves, and at most 15.
+        let len = (16 * u64::from(words)).saturating_sub(uppers) / 33;
+        if len <= LONG as u64 * uppers {
+            len as u32
+        } else {
+            words.saturating_sub(2 * uppers as u32) / 2
+        }
+    }
+
+    /// Writes the postings, packed by [`pack`] and ascending, into zeroed words.
+    pub(super) fn encode(self, run: &mut [u16], postings: &[u64]) {
+        let len = postings.len();
+        let Some((sketches, rest)) = run.split_at_mut_checked(len) else {
+            return;
+        };
+        let Some((lowers, uppers)) = rest.split_at_mut_checked(len) else {
+            return;
+        };
+        for ((sketch, lower), &posting) in sketches.iter_mut().zip(lowers).zip(postings) {
+            (*sketch, *lower) = ((posting >> 32) as u16, posting as u16);
+        }
+        let upper_of = |posting: u64| (posting as u32 >> 16) as usize;
+        if self.is_long(len) {
+            for (upper, words) in uppers.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+                let below = postings.partition_point(|&posting| upper_of(posting) <= upper);
+                *words = [below as u16, (below >> 16) as u16];
+            }
+        } else {
+            for (i, &posting) in postings.iter().enumerate() {
+                let bit = upper_of(posting) + i;
+                if let Some(word) = uppers.get_mut(bit / 16) {
+                    *word |= 1 << (bit % 16);
+                }
+            }
+        }
+    }
+
+    /// The number of the code of posting `i`; `u32::MAX`, which no code has, if the
+    /// words are not those of a run.
+    #[inline(always)]
+    pub(super) fn id(self, table: &[u16], run: Run, i: u32) -> u32 {
+        let upper = if self.is_long(run.len as usize) {
+            self.counted(table, run.upper(), i)
+        } else {
+            self.select(table, run, i)
+        };
+        match (upper, table.get(run.lower(i))) {
+            (Some(upper), Some(&lower)) if upper < self.uppers => {
+                (upper as u32) << 16 | u32::from(lower)
+            }
+            _ => u32::MAX,
+        }
+    }
+
+    /// The first upper half up to which there are more than `i` postings.
+    fn counted(self, table: &[u16], first: usize, i: u32) -> Option<usize> {
+        let counts = table.get(first..first.checked_add(2 * self.uppers)?)?;
+        let count = |&[low, high]: &[u16; 2]| u32::from(high) << 16 | u32::from(low);
+        let counts = counts.as_chunks::<2>().0;
+        Some(counts.partition_point(|words| count(words) <= i))
+    }
+
+    /// The zeros before one number `i` of the bits.
+    #[inline(always)]
+    fn select(self, table: &[u16], run: Run, i: u32) -> Option<usize> {
+        let first = run.upper();
+        let bits = run.len as usize + self.uppers;
+        let mut left = u64::from(i);
+        for step in 0..bits.div_ceil(64) {
+            let word = word(table, first + 4 * step);
+            let sums = sums(word);
+            let ones = sums >> 56;
+            if left < ones {
+                let bit = 64 * step + select(word, sums, left) as usize;
+                return bit.checked_sub(i as usize);
+            }
+            left -= ones;
+        }
+        None
+    }
+}
+
+/// A posting on its way into a run; ordered by the number of its code where the
+/// rest is equal.
+pub(super) fn pack(value: u16, sketch: u16, id: u32) -> u64 {
+    u64::from(value) << 48 | u64::from(sketch) << 32 | u64::from(id)
+}
+
+/// The chunk's value in a packed posting.
+pub(super) fn value(posting: u64) -> u16 {
+    (posting >> 48) as u16
+}
+
+/// Four words as one; those behind the end are zero.
+#[inline(always)]
+fn word(table: &[u16], at: usize) -> u64 {
+    match table.get(at..) {
+        Some(&[a, b, c, d, ..]) => {
+            u64::from(a) | u64::from(b) << 16 | u64::from(c) << 32 | u64::from(d) << 48
+        }
+        Some(rest) => rest
+            .iter()
+            .rev()
+            .fold(0, |word, &w| word << 16 | u64::from(w)),
+        None => 0,
+    }
+}
+
+/// In byte `i` the set bits of bytes 0 to `i` (Vigna, "Broadword implementation of
+/// rank/select queries", 2008): without an instruction that not every CPU has.
+#[inline(always)]
+fn sums(word: u64) -> u64 {
+    let pairs = word - (word >> 1 & 0x5555_5555_5555_5555);
+    let nibbles = (pairs & 0x3333_3333_3333_3333) + (pairs >> 2 & 0x3333_3333_3333_3333);
+    let bytes = (nibbles + (nibbles >> 4)) & 0x0F0F_0F0F_0F0F_0F0F;
+    bytes.wrapping_mul(LANES)
+}
+
+/// The place of set bit number `i`, which there must be.
+#[inline(always)]
+fn select(word: u64, sums: u64, i: u64) -> u32 {
+    // A top bit stays for each byte up to which there are at most `i` bits.
+    let below = ((i.wrapping_mul(LANES) | TOPS).wrapping_sub(sums)) & TOPS;
+    // As a sum of lanes: eight at most.
+    let shift = ((below >> 7).wrapping_mul(LANES) >> 56) as u32 * 8;
+    let before = (sums << 8).checked_shr(shift).unwrap_or(0) & 0xFF;
+    let mut byte = word.checked_shr(shift).unwrap_or(0);
+    for _ in before..i {
+        byte &= byte.wrapping_sub(1);
+    }
+    shift + byte.trailing_zeros()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn lengths_are_found_from_words() {
+        for codes in [0, 1, 65_536, 65_537, 1_000_000, u32::MAX as usize] {
+            let shape = Shape::new(codes);
+            for len in (0..5000).chain([shape.uppers * LONG, shape.uppers * LONG + 1]) {
+                assert_eq!(shape.len(shape.words(len) as u32) as usize, len, "{codes}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bits_are_selected(word: u64) {
+            let ones = (0..64).filter(|bit| word >> bit & 1 == 1);
+            prop_assert_eq!(sums(word) >> 56, u64::from(word.count_ones()));
+            for (i, bit) in ones.enumerate() {
+                prop_assert_eq!(select(word, sums(word), i as u64), bit);
+            }
+        }
+
+        #[test]
+        fn runs_give_back_what_they_were_given(
+            codes in 1_u32..3_000_000,
+            len in 0_usize..600,
+            dense: bool,
+            seed in prop::collection::vec(any::<(u32, u16)>(), 600),
+        ) {
+            let most = if dense { codes.min(70_000) } else { codes };
+            let mut postings: Vec<u64> = seed[..len]
+                .iter()
+                .map(|&(id, sketch)| pack(7, sketch, id % most))
+                .collect();
+            postings.sort_by_key(|&posting| posting as u32);
+            let shape = Shape::new(codes as usize);
+            let mut table = vec![0; shape.words(len) + 3];
+            shape.encode(&mut table[3..], &postings);
+            let run = Run { start: 3, len: len as u32 };
+            for (i, &posting) in (0..).zip(&postings) {
+                prop_assert_eq!(shape.id(&table, run, i), posting as u32);
+                prop_assert_eq!(table[3 + i as usize], (posting >> 32) as u16);
+                prop_assert_eq!(value(posting), 7);
+            }
+        }
+
+        #[test]
+        fn what_is_no_run_has_no_number_or_a_wrong_one(
+            table in prop::collection::vec(any::<u16>(), 0..60),
+            (start, len, i) in any::<(u32, u32, u32)>(),
+            near: bool,
+            codes: u32,
+        ) {
+            let cut = |n: u32| if near { n % 64 } else { n };
+            let run = Run { start: cut(start), len: cut(len) % 5000 };
+            let _ = Shape::new(codes as usize).id(&table, run, cut(i));
+        }
+    }
+}
