@@ -12,10 +12,13 @@ use super::layout::Section;
 use super::records::{GRAM_DISCOUNTED, PartRecord};
 use super::varint::Pairs;
 use super::{Inner, PartId, frequency};
+use crate::arch::prefetch;
 use crate::error::Result;
 
-/// Prints whose directory entries are fetched before the first of their keys is
-/// looked at, so that the waits for memory overlap.
+/// Prints that are looked up together: each step is taken for all of them before
+/// the next, and asks for the memory that the next will read, so that the waits
+/// overlap. A print that is absent waits for two cache lines, one that is there
+/// for three more.
 const GROUP: usize = 32;
 
 /// The places of one gram.
@@ -157,18 +160,33 @@ impl<'a> Grams<'a> {
     ) -> Result<()> {
         hits.clear();
         for (group, prints) in prints.chunks(GROUP).enumerate() {
+            for &print in prints {
+                prefetch(self.directory, bucket(print, self.directory_bits));
+            }
             let mut buckets = [const { 0..0 }; GROUP];
             for (bucket, &print) in buckets.iter_mut().zip(prints) {
                 *bucket = self.bucket_keys(print)?;
+                // Most buckets lie in one line or two.
+                prefetch(self.keys, bucket.start);
+                prefetch(self.keys, bucket.end);
             }
-            let mut found = [None; GROUP];
-            for ((found, bucket), &print) in found.iter_mut().zip(buckets).zip(prints) {
-                *found = self.find(print, bucket);
-            }
-            for (i, key) in found.into_iter().enumerate() {
-                if let Some(key) = key {
-                    hits.push((group * GROUP + i, self.list(key)?));
+            let mut found = [(0, 0); GROUP];
+            let mut count = 0;
+            for (i, (bucket, &print)) in buckets.into_iter().zip(prints).enumerate() {
+                if let Some(key) = self.find(print, bucket) {
+                    prefetch(self.lists, key);
+                    prefetch(self.weights, key);
+                    if let Some(found) = found.get_mut(count) {
+                        *found = (i, key);
+                    }
+                    count += 1;
                 }
+            }
+            for &(i, key) in found.iter().take(count) {
+                let list = self.list(key)?;
+                // Whoever looks a gram up reads its list next.
+                prefetch(list.bytes, 0);
+                hits.push((group * GROUP + i, list));
             }
         }
         Ok(())
