@@ -7,6 +7,7 @@
 //! | 256-bit Hamming scan | [`scalar`] | `x86_64::avx2` | `x86_64::avx512` |
 //! | 16-bit Hamming filter | [`scalar`] | `x86_64::avx2` | `x86_64::avx512` |
 //! | gram hashes, window minima | `winnow` | `x86_64::winnow` | `x86_64::winnow` |
+//! | passes over rows of pictures | `rows` | `x86_64::rows` | `x86_64::rows` |
 //! | 256-bit distances of pairs | [`scalar`] | `x86_64::popcnt` | `x86_64::popcnt` |
 //!
 //! `scalar` is the oracle: every other cell is tested to give the same hits.
@@ -20,6 +21,7 @@
 
 mod planes;
 mod prefetch;
+mod rows;
 mod scalar;
 #[cfg(test)]
 mod tests;
@@ -33,6 +35,7 @@ use crate::code::Code256;
 
 pub(crate) use planes::Planes;
 pub(crate) use prefetch::prefetch;
+pub(crate) use rows::{ByteBox, Divisor, LANES, Lanes, stride};
 pub(crate) use winnow::GRAM;
 
 /// A code that is searched for.

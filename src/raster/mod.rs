@@ -7,7 +7,7 @@ mod shrink;
 mod texture;
 
 pub use dihedral::Dihedral;
-pub(crate) use luma::Ground;
+pub(crate) use luma::{Band, Ground};
 pub(crate) use shrink::AreaShrink;
 pub use texture::Texture;
 pub(crate) use texture::TextureMeter;

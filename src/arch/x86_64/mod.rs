@@ -3,4 +3,5 @@
 pub(super) mod avx2;
 pub(super) mod avx512;
 pub(super) mod popcnt;
+mod rows;
 mod winnow;
