@@ -21,7 +21,12 @@ pub(crate) type Lanes = [f32; LANES];
 /// The distance of rows in a buffer that is to be transposed: rows a power of two
 /// apart would all fall into the same few sets of the cache.
 pub(crate) fn stride(width: usize) -> usize {
-    width.next_multiple_of(16) + if width.div_ceil(16) % 2 == 0 { 16 } else { 32 }
+    width.next_multiple_of(16)
+        + if width.div_ceil(16).is_multiple_of(2) {
+            16
+        } else {
+            32
+        }
 }
 
 /// A number of values that sums are divided by: 1 to 512.
