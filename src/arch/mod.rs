@@ -8,6 +8,9 @@
 //! | 16-bit Hamming filter | [`scalar`] | `x86_64::avx2` | `x86_64::avx512` | `aarch64::neon` |
 //! | gram hashes, window minima | `winnow` | `x86_64::winnow` | `x86_64::winnow` | `winnow` |
 //! | 256-bit distances of pairs | [`scalar`] | `x86_64::popcnt` | `x86_64::popcnt` | `aarch64::neon` |
+//! | passes over rows of pictures | `rows` | `x86_64::rows` | `x86_64::rows` | `rows` |
+//! | band-pass filter of a picture | `blur` | `x86_64::blur` | `x86_64::blur` | `blur` |
+//! | projections of patches | `project` | `x86_64::project` | `x86_64::project` | `project` |
 //!
 //! `scalar` is the oracle: every other cell is tested to give the same hits.
 //! NEON is part of the baseline of AArch64, for which the compiler makes the portable
@@ -25,6 +28,7 @@ mod blur;
 mod planes;
 mod prefetch;
 mod project;
+mod rows;
 mod scalar;
 #[cfg(test)]
 mod tests;
@@ -38,6 +42,7 @@ use crate::code::Code256;
 
 pub(crate) use planes::Planes;
 pub(crate) use prefetch::prefetch;
+pub(crate) use rows::{ByteBox, Divisor, LANES, Lanes, stride};
 pub(crate) use winnow::GRAM;
 
 /// A code that is searched for.

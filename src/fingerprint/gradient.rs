@@ -42,7 +42,7 @@ impl GradientPrints {
         let width = raster.width() as usize;
         let mut shared = shared_plane(width, raster.height() as usize);
         raster.luma_bands(Ground::White, |band| {
-            band.chunks_exact(width).for_each(|row| shared.push(row));
+            band.rows(width).for_each(|row| shared.push(row));
         });
         Self::of_shared(&shared.finish())
     }

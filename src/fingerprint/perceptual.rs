@@ -4,7 +4,7 @@ use super::gradient::{SHARED, shared_plane};
 use super::pdq::{Nn512, Pdq};
 use super::sketch::{self, SketchKey};
 use super::{Digest, GradientPrints, LocalKey, RasterPrints, StoredPdq};
-use crate::raster::{AreaShrink, Ground, Pixels, Raster, TextureMeter};
+use crate::raster::{AreaShrink, Band, Ground, Pixels, Raster, TextureMeter};
 
 /// The keys of a picture's prints.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ impl RasterPrints {
         let mut texture = TextureMeter::new(width);
         raster.luma_bands(Ground::White, |band| {
             pdq.push(band);
-            for row in band.chunks_exact(width) {
+            for row in band.rows(width) {
                 if !has_alpha {
                     nn512.push(row);
                 }
@@ -40,7 +40,7 @@ impl RasterPrints {
             let mut alpha_dropped = Pdq::new(width, height);
             raster.luma_bands(Ground::Stored, |band| {
                 alpha_dropped.push(band);
-                band.chunks_exact(width).for_each(|row| nn512.push(row));
+                band.rows(width).for_each(|row| nn512.push(row));
             });
             let hash = alpha_dropped.finish();
             stored = Some(StoredPdq {
@@ -67,6 +67,7 @@ impl RasterPrints {
 /// The plane of the sketch, from the shared one.
 fn sketch_plane(shared: &[f32]) -> Vec<f32> {
     let mut plane = AreaShrink::new(SHARED, SHARED, sketch::SIDE, sketch::SIDE);
-    shared.chunks_exact(SHARED).for_each(|row| plane.push(row));
+    let rows = Band::Floats(shared).rows(SHARED);
+    rows.for_each(|row| plane.push(row));
     plane.finish()
 }

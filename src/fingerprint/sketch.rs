@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::arch::Backend;
 use crate::raster::Dihedral;
 
 /// Cells along each side of the plane.
@@ -128,6 +129,7 @@ impl SketchKey {
     pub(super) fn sketches(&self, plane: &[f32]) -> [Sketch; 8] {
         let contrast = local_contrast(plane);
         let side = SIDE as u32;
+        let backend = Backend::detect();
         Dihedral::ALL.map(|dihedral| {
             let mut values = vec![0.0; CELLS];
             for (i, &cell) in (0..).zip(&contrast) {
@@ -139,7 +141,7 @@ impl SketchKey {
             for (value, &sign) in values.iter_mut().zip(&self.0.signs) {
                 *value *= sign;
             }
-            hadamard(&mut values);
+            backend.hadamard(&mut values);
             let mut words = [0; Sketch::WORDS];
             for (word, rows) in words.iter_mut().zip(self.0.rows.chunks_exact(64)) {
                 for (bit, &row) in rows.iter().enumerate() {
@@ -179,20 +181,6 @@ fn local_contrast(plane: &[f32]) -> Vec<f32> {
     out
 }
 
-/// The Walsh-Hadamard transform in place, without scale. The length is a power of two.
-fn hadamard(values: &mut [f32]) {
-    let mut half = 1;
-    while half < values.len() {
-        for block in values.chunks_exact_mut(2 * half) {
-            let (low, high) = block.split_at_mut(half);
-            for (a, b) in low.iter_mut().zip(high) {
-                (*a, *b) = (*a + *b, *a - *b);
-            }
-        }
-        half *= 2;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,7 +203,7 @@ mod tests {
     fn the_transform_is_its_definition() {
         let values: Vec<f32> = (0..64).map(|i| (i * i % 17) as f32).collect();
         let mut fast = values.clone();
-        hadamard(&mut fast);
+        Backend::detect().hadamard(&mut fast);
         for (row, &found) in fast.iter().enumerate() {
             let plain: f32 = values
                 .iter()

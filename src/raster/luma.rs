@@ -5,6 +5,27 @@ use super::{Pixels, Raster};
 /// Rows handed out together: the filters along rows work on so many side by side.
 const BAND: u32 = 8;
 
+/// Neighbouring rows of luma, each as wide as the picture.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Band<'a> {
+    /// What a JPEG holds: integers, whose sums are exact in any order.
+    Bytes(&'a [u8]),
+    /// What colours give.
+    Floats(&'a [f32]),
+}
+
+impl<'a> Band<'a> {
+    /// Its rows, one by one.
+    pub(crate) fn rows(self, width: usize) -> impl Iterator<Item = Band<'a>> {
+        let (bytes, floats): (&[u8], &[f32]) = match self {
+            Self::Bytes(rows) => (rows, &[]),
+            Self::Floats(rows) => (&[], rows),
+        };
+        let bytes = bytes.chunks_exact(width).map(Band::Bytes);
+        bytes.chain(floats.chunks_exact(width).map(Band::Floats))
+    }
+}
+
 /// What shows through where a picture is not opaque.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ground {
@@ -23,9 +44,16 @@ const BLUE: f32 = 0.114;
 impl Raster {
     /// Calls `f` with the luma of the whole picture from the top down, as
     /// [`luma_row`](Self::luma_row) gives it, in bands of up to eight rows: one
-    /// conversion serves all hashes, and stays in the cache.
-    pub(crate) fn luma_bands(&self, ground: Ground, mut f: impl FnMut(&[f32])) {
+    /// conversion serves all hashes, and stays in the cache. What is luma
+    /// already comes as it is.
+    pub(crate) fn luma_bands(&self, ground: Ground, mut f: impl FnMut(Band<'_>)) {
         let width = self.width as usize;
+        if let Pixels::Luma8(samples) = &self.pixels {
+            samples
+                .chunks(width * BAND as usize)
+                .for_each(|rows| f(Band::Bytes(rows)));
+            return;
+        }
         let mut band = vec![0.0; width * BAND.min(self.height) as usize];
         for top in (0..self.height).step_by(BAND as usize) {
             let rows = (self.height - top).min(BAND);
@@ -33,7 +61,7 @@ impl Raster {
             for (y, row) in (top..).zip(band.chunks_exact_mut(width)) {
                 self.luma_row_on(ground, y, row);
             }
-            f(band);
+            f(Band::Floats(band));
         }
     }
 

@@ -5,7 +5,7 @@
 //! copy, some level shows its details within a factor of 1.19 of the size that
 //! they have on some level of the original.
 
-use super::{AreaShrink, Ground, Raster};
+use super::{AreaShrink, Band, Ground, Raster};
 use crate::arch::Backend;
 
 /// Pictures with more pixels than this are shrunk first: what matters in a
@@ -95,16 +95,16 @@ fn base_plane(raster: &Raster, width: usize, height: usize) -> Vec<u8> {
     let byte = |&luma: &f32| (luma + 0.5) as u8;
     let full_width = raster.width() as usize;
     if (full_width, raster.height() as usize) == (width, height) {
-        if let super::Pixels::Luma8(bytes) = raster.pixels() {
-            return bytes.clone();
-        }
         let mut plane = Vec::with_capacity(width * height);
-        raster.luma_bands(Ground::White, |band| plane.extend(band.iter().map(byte)));
+        raster.luma_bands(Ground::White, |band| match band {
+            Band::Bytes(bytes) => plane.extend_from_slice(bytes),
+            Band::Floats(floats) => plane.extend(floats.iter().map(byte)),
+        });
         return plane;
     }
     let mut shrink = AreaShrink::new(full_width, raster.height() as usize, width, height);
     raster.luma_bands(Ground::White, |band| {
-        band.chunks_exact(full_width).for_each(|row| shrink.push(row));
+        band.rows(full_width).for_each(|row| shrink.push(row));
     });
     shrink.finish().iter().map(byte).collect()
 }

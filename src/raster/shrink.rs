@@ -2,22 +2,34 @@
 
 use std::ops::Range;
 
+use super::Band;
+use crate::arch::{Backend, LANES, Lanes, stride};
+
 /// Shrinks a picture to `columns` x `rows` cells by exact area averaging: each
 /// cell is the mean of the picture under it, and a pixel on the border of two
 /// cells counts for both by its share. Enlarges by the same rule.
 ///
-/// Takes rows as they come and holds one row of sums. The order of additions is
-/// fixed, so that a plane is the same to the bit wherever it is made.
+/// Takes rows as they come and holds some rows of sums, of which the cells are made
+/// side by side. The order of additions is fixed, so that a plane is the same to the
+/// bit wherever it is made.
 pub(crate) struct AreaShrink {
+    backend: Backend,
     height: usize,
     rows: usize,
     columns: Vec<Column>,
     /// The area of a cell in pixels.
     area: f32,
-    /// The part of the cells' row under way, summed along columns.
+    /// Rows of cells, summed along columns, `stride` apart; the last is under way.
     sums: Vec<f32>,
+    stride: usize,
+    /// Rows of `sums` that are whole.
+    whole: usize,
+    /// `sums` side by side.
+    lanes: Vec<Lanes>,
     /// Rows taken.
     taken: usize,
+    /// Rows of cells whose sums are whole.
+    done: usize,
     cells: Vec<f32>,
 }
 
@@ -58,17 +70,21 @@ impl Column {
         }
     }
 
-    fn sum(&self, sums: &[f32]) -> f32 {
-        let at = |i: usize| sums.get(i).copied().unwrap_or_default();
-        let mut sum = 0.0;
+    fn sum(&self, sums: &[Lanes]) -> Lanes {
+        let mut sum = [0.0; LANES];
+        let mut add = |place: usize, share: f32| {
+            for (sum, value) in sum.iter_mut().zip(&sums[place]) {
+                *sum += share * value;
+            }
+        };
         if self.first.1 > 0.0 {
-            sum += self.first.1 * at(self.first.0);
+            add(self.first.0, self.first.1);
         }
-        for value in sums.get(self.whole.clone()).unwrap_or_default() {
-            sum += value;
+        for place in self.whole.clone() {
+            add(place, 1.0);
         }
         if self.last > 0.0 {
-            sum += self.last * at(self.whole.end);
+            add(self.whole.end, self.last);
         }
         sum
     }
@@ -78,47 +94,78 @@ impl AreaShrink {
     /// For a picture of `width` x `height`; all four numbers are at least 1.
     pub(crate) fn new(width: usize, height: usize, columns: usize, rows: usize) -> Self {
         let column = |i| Column::new(i, columns, width);
+        let stride = stride(width);
         Self {
+            backend: Backend::detect(),
             height,
             rows,
             columns: (0..columns).map(column).collect(),
             area: width as f32 * height as f32 / (columns * rows) as f32,
-            sums: vec![0.0; width],
+            sums: vec![0.0; LANES * stride],
+            stride,
+            whole: 0,
+            lanes: vec![[0.0; LANES]; width],
             taken: 0,
+            done: 0,
             cells: Vec::with_capacity(columns * rows),
         }
     }
 
     /// Takes the next row, as many values as the picture is wide.
-    pub(crate) fn push(&mut self, row: &[f32]) {
+    pub(crate) fn push(&mut self, row: Band<'_>) {
         // In units in which a pixel is `rows` high and a cell `height`.
         let mut at = self.taken * self.rows;
         let end = at + self.rows;
         self.taken += 1;
         while at < end {
-            let cell_end = (self.cells.len() / self.columns.len() + 1) * self.height;
+            let cell_end = (self.done + 1) * self.height;
             let until = end.min(cell_end);
-            if until - at == self.rows {
-                for (sum, &value) in self.sums.iter_mut().zip(row) {
-                    *sum += value;
-                }
+            let share = if until - at == self.rows {
+                1.0
             } else {
-                let share = (until - at) as f32 / self.rows as f32;
-                for (sum, &value) in self.sums.iter_mut().zip(row) {
-                    *sum += share * value;
-                }
+                (until - at) as f32 / self.rows as f32
+            };
+            let start = self.whole * self.stride;
+            let sums = &mut self.sums[start..start + self.lanes.len()];
+            match row {
+                Band::Bytes(row) => self.backend.add_bytes(sums, row, share),
+                Band::Floats(row) => self.backend.add_floats(sums, row, share),
             }
             if until == cell_end {
-                let cells = self.columns.iter().map(|column| column.sum(&self.sums));
-                self.cells.extend(cells.map(|sum| sum / self.area));
-                self.sums.fill(0.0);
+                self.done += 1;
+                self.whole += 1;
+                if self.whole == LANES {
+                    self.put_out();
+                }
             }
             at = until;
         }
     }
 
+    /// Makes cells of the whole rows of sums.
+    fn put_out(&mut self) {
+        if self.whole == 0 {
+            return;
+        }
+        self.backend
+            .transpose(&self.sums, self.stride, &mut self.lanes);
+        let start = self.cells.len();
+        let columns = self.columns.len();
+        self.cells.resize(start + self.whole * columns, 0.0);
+        for (x, column) in self.columns.iter().enumerate() {
+            let sums = column.sum(&self.lanes);
+            let cells = self.cells[start + x..].iter_mut().step_by(columns);
+            for (cell, sum) in cells.zip(sums) {
+                *cell = sum / self.area;
+            }
+        }
+        self.sums.fill(0.0);
+        self.whole = 0;
+    }
+
     /// The cells, row by row, once all rows have been pushed.
-    pub(crate) fn finish(self) -> Vec<f32> {
+    pub(crate) fn finish(mut self) -> Vec<f32> {
+        self.put_out();
         self.cells
     }
 }
@@ -130,7 +177,9 @@ mod tests {
 
     fn shrink(plane: &[f32], width: usize, columns: usize, rows: usize) -> Vec<f32> {
         let mut shrink = AreaShrink::new(width, plane.len() / width, columns, rows);
-        plane.chunks_exact(width).for_each(|row| shrink.push(row));
+        plane
+            .chunks_exact(width)
+            .for_each(|row| shrink.push(Band::Floats(row)));
         shrink.finish()
     }
 

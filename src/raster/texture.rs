@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Band;
+use crate::arch::Backend;
+
 /// How neighbouring pixels differ, in whole percent.
 ///
 /// Screens, documents and drawings consist of flat areas and hard edges: even
@@ -24,9 +27,15 @@ const FLAT: f32 = 1.5;
 /// Differences from this on are hard edges.
 const HARD: f32 = 32.0;
 
-/// Measures a picture whose luma comes row by row.
+/// The same limits for integers.
+const FLAT_BYTE: u8 = 2;
+const HARD_BYTE: u8 = 32;
+
+/// Measures a picture whose luma comes row by row, either all as bytes or all not.
 pub(crate) struct TextureMeter {
+    backend: Backend,
     above: Vec<f32>,
+    above_bytes: Vec<u8>,
     flat: u64,
     hard: u64,
     pixels: u64,
@@ -36,7 +45,9 @@ impl TextureMeter {
     /// For a picture of so many pixels in a row.
     pub(crate) fn new(width: usize) -> Self {
         Self {
+            backend: Backend::detect(),
             above: Vec::with_capacity(width),
+            above_bytes: Vec::new(),
             flat: 0,
             hard: 0,
             pixels: 0,
@@ -44,7 +55,26 @@ impl TextureMeter {
     }
 
     /// Takes the next row.
-    pub(crate) fn push(&mut self, row: &[f32]) {
+    pub(crate) fn push(&mut self, row: Band<'_>) {
+        match row {
+            Band::Bytes(row) => self.push_bytes(row),
+            Band::Floats(row) => self.push_floats(row),
+        }
+    }
+
+    fn push_bytes(&mut self, row: &[u8]) {
+        if !self.above_bytes.is_empty() {
+            let above = &self.above_bytes;
+            let (flat, hard) = self.backend.differences(above, row, FLAT_BYTE, HARD_BYTE);
+            self.flat += u64::from(flat);
+            self.hard += u64::from(hard);
+            self.pixels += above.len() as u64 - 1;
+        }
+        self.above_bytes.clear();
+        self.above_bytes.extend_from_slice(row);
+    }
+
+    fn push_floats(&mut self, row: &[f32]) {
         if !self.above.is_empty() {
             let right = self.above.get(1..).unwrap_or_default();
             let (mut flat, mut hard) = (0_u32, 0_u32);
@@ -79,10 +109,37 @@ mod tests {
         let mut meter = TextureMeter::new(width);
         for y in 0..height {
             let row: Vec<f32> = (0..width).map(|x| pixel(x, y)).collect();
-            meter.push(&row);
+            meter.push(Band::Floats(&row));
         }
         let texture = meter.finish();
         (texture.flat, texture.hard)
+    }
+
+    /// Bytes are measured by other code.
+    #[test]
+    fn bytes_measure_as_floats_do() {
+        for width in [1_usize, 2, 64, 65, 66, 300, 16_500] {
+            let (mut bytes, mut floats) = (TextureMeter::new(width), TextureMeter::new(width));
+            let mut state = 5_u32;
+            for _ in 0..9 {
+                let row: Vec<u8> = (0..width)
+                    .map(|_| {
+                        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        let wide = state >> 8 & 3 == 0;
+                        (if wide { state >> 24 } else { state >> 30 }) as u8
+                    })
+                    .collect();
+                bytes.push(Band::Bytes(&row));
+                let row: Vec<f32> = row.into_iter().map(f32::from).collect();
+                floats.push(Band::Floats(&row));
+            }
+            assert_eq!(
+                (bytes.flat, bytes.hard),
+                (floats.flat, floats.hard),
+                "{width}"
+            );
+            assert_eq!(bytes.finish(), floats.finish(), "{width}");
+        }
     }
 
     #[test]

@@ -5,4 +5,5 @@ pub(super) mod avx512;
 mod blur;
 pub(super) mod popcnt;
 mod project;
+mod rows;
 mod winnow;

@@ -6,12 +6,15 @@
 //! algorithm, and `twin` beside this file spells it out in full. Here the same
 //! sums are taken in the same order, but on rows as they come: the picture is
 //! read once, nothing of its size is stored, what runs along columns runs on
-//! all columns side by side, what runs along rows runs on eight rows side by
+//! all columns side by side, what runs along rows runs on many rows side by
 //! side, and the second pass along rows divides only where a sample is taken.
+//! Along rows of bytes the first sums are of integers: exact in any order.
 
 use super::{GRID, Grid};
+use crate::arch::{Backend, ByteBox, Divisor, LANES, Lanes, stride};
+use crate::raster::Band;
 
-/// Rows that the running sums along rows treat side by side: one sum alone
+/// Rows that the first running sums along rows treat side by side: one sum alone
 /// waits for the adder most of the time.
 const BAND: usize = 8;
 
@@ -19,53 +22,80 @@ const BAND: usize = 8;
 pub(crate) struct Downscale {
     width: usize,
     height: usize,
+    /// For rows of bytes; `None` where they are too wide for it.
+    bytes: Option<ByteBox>,
     first_pass: ColumnBox,
     second_pass: ColumnBox,
     /// A row of the first pass along rows, for each row of a band.
     boxed: Vec<f32>,
-    /// Rows that the first pass has left, up to a band of them.
-    tent: Vec<f32>,
-    tent_rows: usize,
+    tent: Tent,
     samples: Samples,
 }
 
 impl Downscale {
     /// For a picture of `width` x `height`, both at least 1.
     pub(crate) fn new(width: usize, height: usize) -> Self {
+        let window = Window::new(width);
         Self {
             width,
             height,
+            bytes: ByteBox::new(width, window.size, window.size - window.ahead),
             first_pass: ColumnBox::new(width, height),
             second_pass: ColumnBox::new(GRID, height),
             boxed: vec![0.0; BAND * width],
-            tent: vec![0.0; BAND * width],
-            tent_rows: 0,
+            tent: Tent::new(width),
             samples: Samples::new(width, height),
         }
     }
 
     /// Takes the next rows; all calls together must bring `width * height` values.
-    pub(crate) fn push(&mut self, rows: &[f32]) {
+    pub(crate) fn push(&mut self, rows: Band<'_>) {
+        match rows {
+            Band::Floats(rows) => self.push_floats(rows),
+            Band::Bytes(rows) => self.push_bytes(rows),
+        }
+    }
+
+    fn push_bytes(&mut self, rows: &[u8]) {
+        let mut boxed = std::mem::take(&mut self.boxed);
+        for row in rows.chunks_exact(self.width) {
+            let boxed = &mut boxed[..self.width];
+            match &mut self.bytes {
+                Some(bytes) if (self.width, self.height) != (GRID, GRID) => {
+                    bytes.means(row, boxed);
+                    let window = Window::new(self.width);
+                    let whole = window.whole();
+                    for at in (0..whole.start).chain(whole.end..self.width) {
+                        let (right, left) = window.edges(at);
+                        boxed[at] = bytes.sum(at) / (right - left) as f32;
+                    }
+                    self.boxed_row(boxed);
+                }
+                _ => {
+                    let row: Vec<f32> = row.iter().map(|&value| f32::from(value)).collect();
+                    self.push_floats(&row);
+                }
+            }
+        }
+        self.boxed = boxed;
+    }
+
+    fn push_floats(&mut self, rows: &[f32]) {
         if (self.width, self.height) == (GRID, GRID) {
             for row in rows.chunks_exact(GRID) {
                 self.samples.take(row);
             }
             return;
         }
+        let mut boxed = std::mem::take(&mut self.boxed);
+        boxed.resize(BAND * self.width, 0.0);
         for band in rows.chunks(BAND * self.width) {
-            let mut boxed = std::mem::take(&mut self.boxed);
             box_along_rows(band, &mut boxed[..band.len()], self.width);
             for row in boxed[..band.len()].chunks_exact(self.width) {
-                let start = self.tent_rows * self.width;
-                if self
-                    .first_pass
-                    .push(row, &mut self.tent[start..start + self.width])
-                {
-                    self.row_of_tent();
-                }
+                self.boxed_row(row);
             }
-            self.boxed = boxed;
         }
+        self.boxed = boxed;
     }
 
     /// The grid, once all rows have been pushed.
@@ -73,14 +103,7 @@ impl Downscale {
         if (self.width, self.height) == (GRID, GRID) {
             return self.samples.grid;
         }
-        loop {
-            let start = self.tent_rows * self.width;
-            if !self
-                .first_pass
-                .drain(&mut self.tent[start..start + self.width])
-            {
-                break;
-            }
+        while self.first_pass.drain(self.tent.row()) {
             self.row_of_tent();
         }
         self.second_pass_along_rows();
@@ -91,25 +114,110 @@ impl Downscale {
         self.samples.grid
     }
 
+    /// One more row has gone through the first pass along rows.
+    fn boxed_row(&mut self, row: &[f32]) {
+        if self.first_pass.push(row, self.tent.row()) {
+            self.row_of_tent();
+        }
+    }
+
     /// One more row of `tent` is there.
     fn row_of_tent(&mut self) {
-        self.tent_rows += 1;
-        if self.tent_rows == BAND {
+        self.tent.count += 1;
+        if self.tent.count == LANES {
             self.second_pass_along_rows();
         }
     }
 
     fn second_pass_along_rows(&mut self) {
-        let rows = &self.tent[..self.tent_rows * self.width];
-        let mut sampled = [[0.0; GRID]; BAND];
-        sample_box_along_rows(rows, &mut sampled, self.width, &self.samples.columns);
+        let mut sampled = [[0.0; LANES]; GRID];
+        self.tent.sample(&mut sampled, &self.samples.columns);
         let mut out = [0.0; GRID];
-        for row in &sampled[..self.tent_rows] {
-            if self.second_pass.push(row, &mut out) {
+        // Back to rows, in two halves.
+        let mut halves = [[[0.0; LANES]; LANES]; GRID / LANES];
+        for (columns, half) in sampled.chunks_exact(LANES).zip(&mut halves) {
+            let backend = self.tent.backend;
+            backend.transpose(columns.as_flattened(), LANES, half);
+        }
+        let mut row = [0.0; GRID];
+        for y in 0..self.tent.count {
+            for (part, half) in row.chunks_exact_mut(LANES).zip(&halves) {
+                part.copy_from_slice(&half[y]);
+            }
+            if self.second_pass.push(&row, &mut out) {
                 self.samples.take(&out);
             }
         }
-        self.tent_rows = 0;
+        self.tent.count = 0;
+    }
+}
+
+/// Rows that the first pass has left, up to so many as go side by side.
+struct Tent {
+    backend: Backend,
+    width: usize,
+    stride: usize,
+    count: usize,
+    rows: Vec<f32>,
+    /// The rows side by side.
+    lanes: Vec<Lanes>,
+}
+
+impl Tent {
+    fn new(width: usize) -> Self {
+        let stride = stride(width);
+        Self {
+            backend: Backend::detect(),
+            width,
+            stride,
+            count: 0,
+            rows: vec![0.0; LANES * stride],
+            lanes: vec![[0.0; LANES]; width],
+        }
+    }
+
+    /// Room for the next row.
+    fn row(&mut self) -> &mut [f32] {
+        let start = self.count * self.stride;
+        &mut self.rows[start..start + self.width]
+    }
+
+    /// Boxes along the rows, put out at some columns.
+    fn sample(&mut self, out: &mut [Lanes; GRID], columns: &[usize; GRID]) {
+        // What lies behind the last row is of no consequence.
+        self.backend
+            .transpose(&self.rows, self.stride, &mut self.lanes);
+        let window = Window::new(self.width);
+        let mut sums = [0.0_f32; LANES];
+        let (mut right, mut left) = (0, 0);
+        for (out, &column) in out.iter_mut().zip(columns) {
+            let (right_end, left_end) = window.edges(column);
+            // Only one of the three has work to do, but for one sample or two.
+            let filled = right_end.min(window.size).max(right);
+            for values in &self.lanes[right..filled] {
+                add(&mut sums, values);
+            }
+            right = filled;
+            let subtract = &self.lanes[left..left + (right_end - right)];
+            self.backend
+                .run(&mut sums, &self.lanes[right..right_end], subtract);
+            left += right_end - right;
+            right = right_end;
+            for values in &self.lanes[left..left_end] {
+                for (sum, value) in sums.iter_mut().zip(values) {
+                    *sum -= value;
+                }
+            }
+            left = left_end;
+            let count = (right - left) as f32;
+            *out = sums.map(|sum| sum / count);
+        }
+    }
+}
+
+fn add(sums: &mut Lanes, values: &Lanes) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += value;
     }
 }
 
@@ -171,6 +279,11 @@ impl Window {
             size,
             ahead: size / 2 + 1,
         }
+    }
+
+    /// The outputs for which no end of the row is in the way.
+    fn whole(self) -> std::ops::Range<usize> {
+        self.size + 1 - self.ahead..self.length + 1 - self.ahead
     }
 
     /// How many values have been added, and how many taken away again, when
@@ -235,7 +348,7 @@ fn box_side_by_side<const N: usize>(rows: &[f32], out: &mut [f32], width: usize)
 
 /// Divides every sum by the number of values in it.
 fn divide(sums: &mut [f32], window: Window) {
-    let whole = window.size + 1 - window.ahead..window.length + 1 - window.ahead;
+    let whole = window.whole();
     for at in (0..whole.start).chain(whole.end..window.length) {
         let (right, left) = window.edges(at);
         sums[at] /= (right - left) as f32;
@@ -246,72 +359,12 @@ fn divide(sums: &mut [f32], window: Window) {
     }
 }
 
-/// Boxes along each of the rows, of which only some columns are put out.
-fn sample_box_along_rows(
-    rows: &[f32],
-    out: &mut [[f32; GRID]; BAND],
-    width: usize,
-    columns: &[usize; GRID],
-) {
-    if rows.len() == BAND * width {
-        sample_side_by_side::<BAND>(rows, out, width, columns);
-    } else {
-        for (row, out) in rows.chunks_exact(width).zip(out) {
-            sample_side_by_side::<1>(row, std::array::from_mut(out), width, columns);
-        }
-    }
-}
-
-#[expect(
-    clippy::needless_range_loop,
-    reason = "by index the sums of all rows stay in one vector register; iterators cost a third"
-)]
-fn sample_side_by_side<const N: usize>(
-    rows: &[f32],
-    out: &mut [[f32; GRID]; N],
-    width: usize,
-    columns: &[usize; GRID],
-) {
-    let window = Window::new(width);
-    let mut rows = rows.chunks_exact(width);
-    let rows: [&[f32]; N] = std::array::from_fn(|_| rows.next().unwrap_or_default());
-    let mut sums = [0.0_f32; N];
-    let (mut right, mut left) = (0, 0);
-    for (sample, &column) in columns.iter().enumerate() {
-        let (right_end, left_end) = window.edges(column);
-        // Only one of the three has work to do, but for one sample or two.
-        for x in right..right_end.min(window.size) {
-            for r in 0..N {
-                sums[r] += rows[r][x];
-            }
-        }
-        right = right.max(right_end.min(window.size));
-        let add = rows.map(|row| &row[right..right_end]);
-        let subtract = rows.map(|row| &row[left..left + (right_end - right)]);
-        for x in 0..right_end - right {
-            for r in 0..N {
-                sums[r] += add[r][x];
-                sums[r] -= subtract[r][x];
-            }
-        }
-        left += right_end - right;
-        right = right_end;
-        for x in left..left_end {
-            for r in 0..N {
-                sums[r] -= rows[r][x];
-            }
-        }
-        left = left_end;
-        let count = (right - left) as f32;
-        for r in 0..N {
-            out[r][sample] = sums[r] / count;
-        }
-    }
-}
-
 /// Boxes along all columns side by side, rows from the top down.
 struct ColumnBox {
+    backend: Backend,
     window: Window,
+    /// Rows in the sums in the steady state.
+    count: Divisor,
     width: usize,
     sums: Vec<f32>,
     /// The rows that are in the sums; row `y` at place `y % window.size`.
@@ -325,7 +378,9 @@ impl ColumnBox {
     fn new(width: usize, height: usize) -> Self {
         let window = Window::new(height);
         Self {
+            backend: Backend::detect(),
             window,
+            count: Divisor::new(window.size),
             width,
             sums: vec![0.0; width],
             ring: vec![0.0; window.size * width],
@@ -341,13 +396,8 @@ impl ColumnBox {
         self.right += 1;
         if self.right > self.window.size {
             self.left += 1;
-            slide(
-                &mut self.sums,
-                row,
-                ring,
-                out,
-                (self.right - self.left) as f32,
-            );
+            self.backend
+                .slide(&mut self.sums, row, ring, out, self.count);
             return true;
         }
         ring.copy_from_slice(row);
@@ -384,14 +434,5 @@ impl ColumnBox {
         for (out, &sum) in out.iter_mut().zip(&self.sums) {
             *out = sum / count;
         }
-    }
-}
-
-/// The steady state of a [`ColumnBox`]: a row comes, the oldest goes, one falls due.
-fn slide(sums: &mut [f32], row: &[f32], ring: &mut [f32], out: &mut [f32], count: f32) {
-    for (((sum, &new), old), out) in sums.iter_mut().zip(row).zip(ring).zip(out) {
-        *sum = *sum + new - *old;
-        *old = new;
-        *out = *sum / count;
     }
 }

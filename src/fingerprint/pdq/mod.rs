@@ -15,7 +15,7 @@ mod twin;
 use serde::{Deserialize, Serialize};
 
 use crate::code::Code256;
-use crate::raster::{Dihedral, Ground, Raster};
+use crate::raster::{Band, Dihedral, Ground, Raster};
 
 use downscale::Downscale;
 pub(super) use nn512::Nn512;
@@ -76,7 +76,7 @@ impl Pdq {
     }
 
     /// Takes the next rows.
-    pub(super) fn push(&mut self, rows: &[f32]) {
+    pub(super) fn push(&mut self, rows: Band<'_>) {
         if let Some(downscale) = &mut self.0 {
             downscale.push(rows);
         }
@@ -149,7 +149,7 @@ mod tests {
             let mut downscale = Downscale::new(width, height);
             // In pieces, as a picture comes.
             for rows in plane.chunks(3 * width) {
-                downscale.push(rows);
+                downscale.push(Band::Floats(rows));
             }
             let (grid, plain) = (downscale.finish(), twin::grid(&plane, width, height));
             let bits = |grid: &Grid| {
@@ -160,6 +160,27 @@ mod tests {
             };
             assert_eq!(bits(&grid), bits(&plain), "{width} x {height}");
             assert_eq!(dct::frequencies(&grid), twin::frequencies(&plain));
+        }
+    }
+
+    #[test]
+    fn the_grid_of_bytes_is_the_plain_one_to_the_bit() {
+        // The last is too wide for boxes of bytes.
+        for (width, height) in SIZES.into_iter().chain([(1200, 800), (33_000, 7)]) {
+            let bytes: Vec<u8> = noise(width * height, 2).collect();
+            let mut downscale = Downscale::new(width, height);
+            for rows in bytes.chunks(3 * width) {
+                downscale.push(Band::Bytes(rows));
+            }
+            let plane: Vec<f32> = bytes.into_iter().map(f32::from).collect();
+            let (grid, plain) = (downscale.finish(), twin::grid(&plane, width, height));
+            assert!(
+                grid.as_flattened()
+                    .iter()
+                    .map(|v| v.to_bits())
+                    .eq(plain.as_flattened().iter().map(|v| v.to_bits())),
+                "{width} x {height}"
+            );
         }
     }
 

@@ -5,6 +5,7 @@
 //! lists made by them can differ from full-resolution hashes by 30 bits.
 
 use super::{Pdq, PdqHash};
+use crate::raster::Band;
 
 const SIDE: usize = 512;
 
@@ -22,7 +23,8 @@ struct Scaled {
     /// Rows offered, and rows given to `pdq`.
     offered: usize,
     given: usize,
-    row: Vec<f32>,
+    bytes: Vec<u8>,
+    floats: Vec<f32>,
 }
 
 impl Nn512 {
@@ -41,27 +43,34 @@ impl Nn512 {
                 columns: (0..SIDE).map(|x| x * width / SIDE).collect(),
                 offered: 0,
                 given: 0,
-                row: vec![0.0; SIDE],
+                bytes: vec![0; SIDE],
+                floats: vec![0.0; SIDE],
             }),
         }
     }
 
     /// Takes the next row.
-    pub(crate) fn push(&mut self, row: &[f32]) {
+    pub(crate) fn push(&mut self, row: Band<'_>) {
         let Some(scaled) = &mut self.scaled else {
             self.pdq.push(row);
             return;
         };
-        let mut sampled = false;
-        while scaled.given < SIDE && scaled.given * scaled.height / SIDE == scaled.offered {
-            if !sampled {
-                for (out, &column) in scaled.row.iter_mut().zip(&scaled.columns) {
-                    *out = row.get(column).copied().unwrap_or_default();
+        let falls_due = |given| given < SIDE && given * scaled.height / SIDE == scaled.offered;
+        if falls_due(scaled.given) {
+            let row = match row {
+                Band::Bytes(row) => {
+                    sample(row, &scaled.columns, &mut scaled.bytes);
+                    Band::Bytes(&scaled.bytes)
                 }
-                sampled = true;
+                Band::Floats(row) => {
+                    sample(row, &scaled.columns, &mut scaled.floats);
+                    Band::Floats(&scaled.floats)
+                }
+            };
+            while falls_due(scaled.given) {
+                self.pdq.push(row);
+                scaled.given += 1;
             }
-            self.pdq.push(&scaled.row);
-            scaled.given += 1;
         }
         scaled.offered += 1;
     }
@@ -69,5 +78,11 @@ impl Nn512 {
     /// The hash, once all rows have been pushed.
     pub(crate) fn finish(self) -> PdqHash {
         self.pdq.finish()
+    }
+}
+
+fn sample<T: Copy + Default>(row: &[T], columns: &[usize], out: &mut [T]) {
+    for (out, &column) in out.iter_mut().zip(columns) {
+        *out = row.get(column).copied().unwrap_or_default();
     }
 }
