@@ -81,7 +81,7 @@ const COMMON: u8 = 60;
 const MIN_VOTES: usize = 4;
 
 /// Candidates that are looked at further.
-const CANDIDATES: usize = 16;
+const CANDIDATES: usize = 64;
 
 /// Which of the least certain bits of a key are turned, in the order of how
 /// likely it is that just they differ (Lv et al., "Multi-probe LSH", 2007).
@@ -152,8 +152,11 @@ impl<'a> Ballot<'a> {
                 weight: 1.0,
             }));
         }
-        let weight = 1.0 / cast.len().max(1) as f32;
+        // A print has one vote, shared among what it looks like: most of it goes to the nearest.
+        let nearness = |vote: &Vote| (-(vote.distance as f32) / 4.0).exp2();
+        let total: f32 = cast.iter().map(|(_, vote)| nearness(vote)).sum();
         for (candidate, vote) in cast {
+            let weight = nearness(&vote) / total;
             self.votes.entry(candidate).or_default().push(Vote { weight, ..vote });
         }
         Ok(())
@@ -161,7 +164,6 @@ impl<'a> Ballot<'a> {
 
     /// The pictures with the most votes, each counted by its rarity.
     pub(super) fn candidates(self) -> Vec<Candidate> {
-        let locals = self.locals;
         let mut candidates: Vec<Candidate> = self
             .votes
             .into_iter()
@@ -169,7 +171,6 @@ impl<'a> Ballot<'a> {
             .map(|((picture, kind), votes)| concentrate(picture, kind, votes))
             .filter(|candidate| candidate.votes.len() >= MIN_VOTES)
             .collect();
-        let _ = locals;
         candidates.sort_by(|a, b| {
             b.weight
                 .total_cmp(&a.weight)
@@ -217,7 +218,11 @@ fn concentrate(picture: u32, kind: Kind, mut votes: Vec<Vote>) -> Candidate {
         let (r, a) = bin(vote);
         (r == ratio || r == ratio + 1) && (a == angle || a == (angle + 1) % ANGLES)
     });
-    votes.sort_by_key(|v| (v.distance, v.print));
+    votes.sort_by(|a, b| {
+        b.weight
+            .total_cmp(&a.weight)
+            .then((a.distance, a.print).cmp(&(b.distance, b.print)))
+    });
     Candidate {
         picture,
         kind,
@@ -238,10 +243,12 @@ fn least_certain(margins: &[u32; KEY_BITS], bits: u32) -> [u16; 6] {
 }
 
 /// Votes that poses are made of, and compared by.
-const POSES: usize = 120;
+const POSES: usize = 100;
 
 /// A pose and the pairs that agree with it.
 pub(super) struct Pose {
+    /// The weight of the votes that agree.
+    pub(super) weight: f32,
     pub(super) transform: Transform,
     pub(super) pairs: Vec<Pair>,
 }
@@ -292,8 +299,9 @@ pub(super) fn pose(candidate: &Candidate, first: u32, prints: &[StoredPrint]) ->
             best = (weight, pairs, Some(hypothesis));
         }
     }
-    let (_, pairs, transform) = best;
+    let (weight, pairs, transform) = best;
     Some(Pose {
+        weight,
         transform: transform?,
         pairs,
     })

@@ -165,6 +165,74 @@ impl Transform {
     }
 }
 
+/// Triples of pairs that are tried for a consensus.
+const TRIALS: u32 = 160;
+
+/// Pairs that a trial is judged by.
+const JUDGES: usize = 150;
+
+/// How far a pair is off, in units of its own size.
+fn error(transform: &Transform, pair: &Pair) -> f64 {
+    match transform.apply(pair.item) {
+        Some((x, y)) => (x - pair.query.0).hypot(y - pair.query.1) * pair.weight.sqrt(),
+        None => f64::MAX,
+    }
+}
+
+/// The pairs that the affine transform of three of them agrees with to `tolerance`
+/// sizes, as many as can be found (Fischler and Bolles, "Random sample consensus",
+/// 1981; the samples are the same every time).
+pub(super) fn consensus(pairs: &[Pair], tolerance: f64) -> Vec<Pair> {
+    let step = pairs.len().div_ceil(JUDGES).max(1);
+    let judges: Vec<&Pair> = pairs.iter().step_by(step).collect();
+    let mut state = 0x9E37_79B9_u32;
+    let mut pick = |n: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((u64::from(state) * n as u64) >> 32) as usize
+    };
+    let mut best: (usize, Option<Transform>) = (0, None);
+    for _ in 0..TRIALS {
+        let sample = [(); 3].map(|()| pairs[pick(pairs.len())]);
+        let Some(transform) = Transform::fit(&sample) else {
+            continue;
+        };
+        let agree = judges
+            .iter()
+            .filter(|pair| error(&transform, pair) <= tolerance)
+            .count();
+        if agree > best.0 {
+            best = (agree, Some(transform));
+            if agree * 10 > judges.len() * 7 {
+                break;
+            }
+        }
+    }
+    let Some(transform) = best.1 else {
+        return Vec::new();
+    };
+    let agree = pairs.iter().filter(|pair| error(&transform, pair) <= tolerance);
+    agree.copied().collect()
+}
+
+/// The fit to the pairs that agree with it: those far off weigh ever less (Cauchy's weights).
+pub(super) fn fit_robustly(pairs: &[Pair]) -> Option<Transform> {
+    let mut transform = Transform::fit(pairs)?;
+    for scale in [2.0, 1.0, 0.5, 0.5] {
+        let weighed: Vec<Pair> = pairs
+            .iter()
+            .map(|pair| {
+                let off = error(&transform, pair) / scale;
+                Pair {
+                    weight: pair.weight / (1.0 + off * off),
+                    ..*pair
+                }
+            })
+            .collect();
+        transform = Transform::fit(&weighed)?;
+    }
+    Some(transform)
+}
+
 /// Gaussian elimination with pivots; column 8 is the right side.
 fn solve(mut m: [[f64; 9]; 8], n: usize) -> Option<[f64; 8]> {
     for i in 0..n {

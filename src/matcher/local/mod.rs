@@ -16,15 +16,18 @@ use super::evidence::Evidence;
 use super::weigh;
 use crate::error::Result;
 use crate::fingerprint::{LocalKey, RasterPrints, signature_distance};
-use crate::index::{Index, Locals, PartId, SearchStats, StoredPrint};
+use crate::index::{Index, PartId, SearchStats, StoredPrint};
 use crate::media::PartPath;
 use crate::raster::{Frame, Pyramid, working_size};
 
-use candidates::{Ballot, Candidate, Grid, Probe};
+use candidates::{Ballot, Candidate, Grid, Kind, Pose, Probe};
 use geometry::{Pair, Transform};
 
 /// Prints of the query that are looked up in each handedness.
 const LOOKED_UP: usize = 1200;
+
+/// Candidates whose details are compared.
+const VERIFIED: usize = 16;
 
 /// Patches agree if their signatures differ in no more bits of 128: a
 /// correlation of about .75.
@@ -60,8 +63,22 @@ pub(super) fn find(
     stats.codes += ballot.compared;
     if std::env::var("LPD").is_ok() { eprintln!("prints {} compared {}", prints.local.prints.len(), stats.codes); }
     let mut verified = Vec::new();
+    let mut posed = Vec::new();
     for candidate in ballot.candidates() {
-        if let Some(looked) = verify(&query, locals, &candidate)? {
+        let (first, prints) = locals.of_picture(candidate.picture)?;
+        if let Some(pose) = candidates::pose(&candidate, first, &prints) {
+            posed.push((candidate, pose, prints));
+        }
+    }
+    posed.sort_by(|(a, p, _), (b, q, _)| {
+        q.weight
+            .total_cmp(&p.weight)
+            .then((a.picture, a.kind).cmp(&(b.picture, b.kind)))
+    });
+    posed.truncate(VERIFIED);
+    for (candidate, pose, prints) in posed {
+        if std::env::var("LPD").is_ok() { eprintln!("posed {} w {} pairs {}", candidate.picture, pose.weight, pose.pairs.len()); }
+        if let Some(looked) = verify(&query, &prints, candidate.kind, &pose) {
             verified.push((candidate, looked));
         }
     }
@@ -161,26 +178,40 @@ const MOVES: [(f32, f32); 9] = [
     (-0.6, 0.6),
 ];
 
-fn verify(query: &Query<'_>, locals: Locals<'_>, candidate: &Candidate) -> Result<Option<Looked>> {
-    let (first, prints) = locals.of_picture(candidate.picture)?;
-    let Some(pose) = candidates::pose(candidate, first, &prints) else {
-        return Ok(None);
-    };
-    let kind = candidate.kind;
+fn verify(query: &Query<'_>, prints: &[StoredPrint], kind: Kind, pose: &Pose) -> Option<Looked> {
     let (probes, grid) = query.handed(kind.mirrored);
-    let mut transform = match Transform::fit(&pose.pairs) {
-        Some(affine) if pose.pairs.len() >= 6 => affine,
-        _ => pose.transform,
+    let guided = |transform: &Transform, radius| {
+        candidates::guided(transform, prints, probes, grid, kind.inverted, radius)
     };
-    for radius in [10.0, 5.0, 3.0, 2.0] {
-        let pairs = candidates::guided(&transform, &prints, probes, grid, kind.inverted, radius);
-        if pairs.len() < 4 {
-            return Ok(None);
+    let mut best: Option<(usize, Transform)> = None;
+    let mut consider = |transform: Transform| {
+        let pairs = guided(&transform, 2.5);
+        if best.as_ref().is_none_or(|(count, _)| pairs.len() > *count) {
+            best = Some((pairs.len(), transform));
         }
-        let Some(better) = fit_robustly(pairs) else {
-            return Ok(None);
+        pairs
+    };
+    let agreed = geometry::consensus(&pose.pairs, 6.0);
+    let near = match geometry::fit_robustly(&agreed) {
+        Some(transform) => {
+            consider(transform);
+            guided(&transform, 8.0)
+        }
+        None => guided(&pose.transform, 10.0),
+    };
+    if near.len() < 4 {
+        return None;
+    }
+    let mut pairs = geometry::consensus(&near, 4.0);
+    for _ in 0..3 {
+        let Some(transform) = geometry::fit_robustly(&pairs) else {
+            break;
         };
-        transform = better;
+        pairs = consider(transform);
+    }
+    let (count, mut transform) = best?;
+    if count < 4 {
+        return None;
     }
     // Pixels tell the place better than keypoints: where the patch agrees best.
     let step = prints.len().div_ceil(220).max(1);
@@ -197,13 +228,14 @@ fn verify(query: &Query<'_>, locals: Locals<'_>, candidate: &Candidate) -> Resul
             });
         }
     }
+    if std::env::var("LPD").is_ok() { eprintln!("   pixel {} of {}", pairs.len(), prints.len().div_ceil(step)); }
     if pairs.len() >= 6
-        && let Some(better) = fit_robustly(pairs)
+        && let Some(better) = geometry::fit_robustly(&pairs)
     {
         transform = better;
     }
     let mut looks = Vec::with_capacity(prints.len());
-    for print in &prints {
+    for print in prints {
         if let Some((distance, frame)) = look(query, &transform, print, kind.inverted) {
             looks.push(Look {
                 distance,
@@ -219,7 +251,7 @@ fn verify(query: &Query<'_>, locals: Locals<'_>, candidate: &Candidate) -> Resul
             });
         }
     }
-    Ok(Looked::new(transform, looks))
+    Looked::new(transform, looks)
 }
 
 /// One print of an item, and what the query shows in its place.
@@ -362,32 +394,6 @@ fn look(
         }
     }
     Some(best)
-}
-
-/// Fits, leaves out what is far off, and fits again.
-fn fit_robustly(mut pairs: Vec<Pair>) -> Option<Transform> {
-    let mut transform = Transform::fit(&pairs)?;
-    for _ in 0..3 {
-        let errors: Vec<f64> = pairs
-            .iter()
-            .map(|pair| {
-                let (x, y) = transform.apply(pair.item).unwrap_or((f64::MAX, f64::MAX));
-                (x - pair.query.0).hypot(y - pair.query.1) * pair.weight.sqrt()
-            })
-            .collect();
-        let mut sorted = errors.clone();
-        sorted.sort_by(f64::total_cmp);
-        let median = sorted[sorted.len() / 2];
-        let limit = (3.0 * median).max(0.3);
-        let before = pairs.len();
-        let mut errors = errors.into_iter();
-        pairs.retain(|_| errors.next().is_some_and(|e| e <= limit));
-        transform = Transform::fit(&pairs)?;
-        if pairs.len() == before {
-            break;
-        }
-    }
-    Some(transform)
 }
 
 impl Found {
