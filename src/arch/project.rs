@@ -13,6 +13,8 @@ pub(super) fn project<const N: usize, const ROWS: usize>(
     let patch = patch.map(i16::from);
     for (row, sum) in rows.iter().zip(sums) {
         let products = row.iter().zip(&patch);
-        *sum = products.map(|(&a, &b)| i32::from(i16::from(a)) * i32::from(b)).sum();
+        *sum = products
+            .map(|(&a, &b)| i32::from(i16::from(a)) * i32::from(b))
+            .sum();
     }
 }

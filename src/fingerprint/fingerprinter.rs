@@ -1,7 +1,8 @@
 //! From bytes to a [`Fingerprint`]: decode, then every print of every part.
 
 use super::{
-    Digest, Fingerprint, Key, PartPrints, LocalKey, RasterKeys, RasterPrints, Recipe, TextPrints, Warning,
+    Digest, Fingerprint, Key, LocalKey, PartPrints, RasterKeys, RasterPrints, Recipe, TextPrints,
+    Warning,
 };
 use crate::error::{Error, Result};
 use crate::limits::{Budget, Limits};

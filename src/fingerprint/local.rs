@@ -124,7 +124,9 @@ impl LocalKey {
     /// Derives everything from `seed` with BLAKE3.
     pub(crate) fn new(seed: &[u8; 32]) -> Self {
         let mut bytes = [0; ROWS * PATCH / 8];
-        blake3::Hasher::new_keyed(seed).finalize_xof().fill(&mut bytes);
+        blake3::Hasher::new_keyed(seed)
+            .finalize_xof()
+            .fill(&mut bytes);
         let sign = |i: usize| {
             let bit = bytes.get(i / 8).copied().unwrap_or_default() >> (i % 8) & 1;
             1.0 - 2.0 * f32::from(bit)
@@ -150,7 +152,11 @@ impl LocalKey {
             keys: [0; KEYS],
             margins: [[0; KEY_BITS]; KEYS],
         };
-        for (word, sums) in projected.signature.iter_mut().zip(signature.chunks_exact(64)) {
+        for (word, sums) in projected
+            .signature
+            .iter_mut()
+            .zip(signature.chunks_exact(64))
+        {
             for (bit, &sum) in sums.iter().enumerate() {
                 *word |= u64::from(sum > 0) << bit;
             }
@@ -177,7 +183,11 @@ impl LocalKey {
             .filter_map(|keypoint| {
                 let place = |v: f32| (v * PLACE_STEPS).round().clamp(0.0, 65_535.0) as u16;
                 let patch = pyramid.patch(&Frame::of(keypoint))?;
-                let patch = if keypoint.bright { patch } else { patch.inverted() };
+                let patch = if keypoint.bright {
+                    patch
+                } else {
+                    patch.inverted()
+                };
                 let projected = self.project(&patch);
                 Some(LocalPrint {
                     x: place(keypoint.x),

@@ -6,7 +6,9 @@ use std::ops::Range;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::map::ALIGN;
-use super::records::{DigestRecord, ItemRecord, LocalRecord, MetaRecord, PartRecord, PictureRecord};
+use super::records::{
+    DigestRecord, ItemRecord, LocalRecord, MetaRecord, PartRecord, PictureRecord,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::Sketch;
 

@@ -6,8 +6,8 @@ mod damage;
 use crate::code::Code256;
 use crate::exec::Executor;
 use crate::fingerprint::{
-    Digest, Fingerprint, GradientPrints, Gram, Key, PartPrints, PdqHash, RasterPrints, Recipe,
-    Sketch, TextPrints,
+    Digest, Fingerprint, GradientPrints, Gram, Key, LocalPrints, PartPrints, PdqHash, RasterPrints,
+    Recipe, Sketch, TextPrints,
 };
 use crate::media::PartPath;
 use crate::raster::Texture;
@@ -73,6 +73,7 @@ fn picture(path: &str, pdq: Code256, gradient: Code256) -> PartPrints {
                 upright: [gradient; 8],
                 inverted: [gradient.complement(); 8],
             },
+            local: LocalPrints::default(),
         }),
         ..PartPrints::default()
     }

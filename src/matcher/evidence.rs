@@ -180,9 +180,9 @@ impl Evidence {
     pub fn score(&self) -> f64 {
         match self {
             Self::Bytes { .. } | Self::Pixels { .. } => 1.0,
-            Self::Image { score, .. }
-            | Self::Region { score, .. }
-            | Self::Text { score, .. } => *score,
+            Self::Image { score, .. } | Self::Region { score, .. } | Self::Text { score, .. } => {
+                *score
+            }
         }
     }
 

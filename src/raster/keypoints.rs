@@ -127,9 +127,8 @@ fn extrema(responses: &[Response], number: usize) -> Vec<Found> {
             let value = middle[x];
             let sign = value.signum();
             let here = value.abs();
-            let peak = |of: Option<&Response>| {
-                of.map(|r| r.peak_near(x as f32, y as f32, own, sign))
-            };
+            let peak =
+                |of: Option<&Response>| of.map(|r| r.peak_near(x as f32, y as f32, own, sign));
             let (fine, coarse) = (peak(finer), peak(coarser));
             if fine.is_some_and(|f| f > here) || coarse.is_some_and(|c| c >= here) {
                 continue;
@@ -240,8 +239,7 @@ fn spread(found: &mut Vec<Found>, level: &Level) {
     // Stable: within a rank the order of the neighbourhoods stays ...
     ranked.sort_by(|(a, f), (b, g)| {
         // ... but the strong go first, so that a smaller share is the better half.
-        a.cmp(b)
-            .then(g.strength.abs().total_cmp(&f.strength.abs()))
+        a.cmp(b).then(g.strength.abs().total_cmp(&f.strength.abs()))
     });
     ranked.truncate(PER_LEVEL);
     found.extend(ranked.into_iter().map(|(_, f)| f));

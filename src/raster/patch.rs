@@ -15,6 +15,9 @@ const PITCH: f32 = 2.25;
 /// Patches whose samples differ from their mean by less than two steps of luma are flat: in 256ths.
 const FLAT: i32 = 2 * 256;
 
+/// Samples that make a patch solid: four in ten.
+const SOLID: u32 = 58;
+
 /// Copies smaller than this part of the level's size have lost the patch's details.
 const MIN_SCALE: f32 = 0.53;
 
@@ -77,9 +80,22 @@ impl Frame {
 pub(crate) fn scale_of(steps: u8) -> f32 {
     /// 2^(i / 16).
     const SIXTEENTHS: [f32; SCALE_STEPS as usize] = [
-        1.0, 1.044_273_8, 1.090_507_7, 1.138_788_6, 1.189_207_1, 1.241_857_8, 1.296_839_6,
-        1.354_255_5, 1.414_213_6, 1.476_826_1, 1.542_210_8, 1.610_490_3, 1.681_792_8, 1.756_252_2,
-        1.834_008_1, 1.915_206_6,
+        1.0,
+        1.044_273_8,
+        1.090_507_7,
+        1.138_788_6,
+        1.189_207_1,
+        1.241_857_8,
+        1.296_839_6,
+        1.354_255_5,
+        std::f32::consts::SQRT_2,
+        1.476_826_1,
+        1.542_210_8,
+        1.610_490_3,
+        1.681_792_8,
+        1.756_252_2,
+        1.834_008_1,
+        1.915_206_6,
     ];
     let steps = i32::from(steps) - i32::from(SCALE_BIAS);
     let octave = steps.div_euclid(SCALE_STEPS as i32);
@@ -121,9 +137,13 @@ impl Pyramid {
             && frame.y + reach < base.height as f32
     }
 
-    /// The patch in a frame, from the level whose details have the frame's size;
-    /// `None` if it is flat, finer than the picture, or not wholly inside.
+    /// The patch in a frame; `None` if it is flat, finer than the picture, or not wholly inside.
     pub(crate) fn patch(&self, frame: &Frame) -> Option<Patch> {
+        normalise(&self.samples(frame)?)
+    }
+
+    /// The samples in a frame, from the level whose details have the frame's size.
+    fn samples(&self, frame: &Frame) -> Option<[u16; PATCH]> {
         let scale = frame.scale();
         if scale.is_nan() || scale < MIN_SCALE {
             return None;
@@ -147,7 +167,22 @@ impl Pyramid {
             u: (frame.u.0 * shrink_x, frame.u.1 * shrink_y),
             v: (frame.v.0 * shrink_x, frame.v.1 * shrink_y),
         };
-        normalise(&sample(level, &on_level)?)
+        sample(level, &on_level)
+    }
+
+    /// The luma that most of a patch has, if at least [`SOLID`] of its samples do.
+    pub(crate) fn solid(&self, frame: &Frame) -> Option<u8> {
+        let samples = self.samples(frame)?;
+        let mut counts = [0_u8; 64];
+        for sample in samples {
+            counts[usize::from(sample >> 10)] += 1;
+        }
+        // Two neighbouring bins, so that no value is cut in half.
+        let pairs = counts.windows(2).enumerate();
+        let (bin, count) = pairs
+            .map(|(bin, pair)| (bin, u32::from(pair[0]) + u32::from(pair[1])))
+            .max_by_key(|&(_, count)| count)?;
+        (count >= SOLID).then_some((bin * 4 + 4) as u8)
     }
 }
 

@@ -86,7 +86,11 @@ impl std::fmt::Debug for Pyramid {
     /// The size and number of levels; never the pixels.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (width, height) = self.levels.first().map_or((0, 0), |l| (l.width, l.height));
-        write!(f, "Pyramid({width} x {height}, {} levels)", self.levels.len())
+        write!(
+            f,
+            "Pyramid({width} x {height}, {} levels)",
+            self.levels.len()
+        )
     }
 }
 
@@ -156,7 +160,11 @@ fn halve(plane: &[u8], width: usize, height: usize) -> Plane {
     let mut out = Vec::with_capacity(out_width * out_height);
     for rows in plane.chunks_exact(2 * width).take(out_height) {
         let (upper, lower) = rows.split_at(width);
-        let pairs = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+        let pairs = upper
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .zip(lower.as_chunks::<2>().0);
         out.extend(pairs.map(|(a, b)| {
             let sum = u16::from(a[0]) + u16::from(a[1]) + u16::from(b[0]) + u16::from(b[1]);
             ((sum + 2) >> 2) as u8

@@ -88,14 +88,14 @@ fn boxes_of_bytes_are_their_definition() {
                 // The second row finds what the first has left.
                 for row in [bytes(width, 3), vec![255; width]] {
                     boxes.means(&row, &mut out);
-                    for x in 0..width {
+                    for (x, &mean) in out.iter().enumerate() {
                         let range = (x as isize - lead as isize)..(x + size - lead) as isize;
                         let sum: u32 = range
                             .filter_map(|i| row.get(usize::try_from(i).ok()?))
                             .map(|&v| u32::from(v))
                             .sum();
                         assert_eq!(boxes.sum(x), sum as f32, "{width} {size} {lead} at {x}");
-                        assert_eq!(out[x], sum as f32 / size as f32);
+                        assert_eq!(mean, sum as f32 / size as f32);
                     }
                 }
             }

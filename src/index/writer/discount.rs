@@ -6,7 +6,7 @@ use crate::exec::Executor;
 use crate::fingerprint::{Digest, Fingerprint};
 use crate::index::CodeSet;
 
-use super::{local, PictureCodes, PictureEntry, digests};
+use super::{PictureCodes, PictureEntry, digests, local};
 
 /// Two pictures are the same if PDQ differs in no more bits than its authors
 /// recommend for a match ...

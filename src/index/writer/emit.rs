@@ -16,7 +16,7 @@ use crate::index::records::{
 use crate::index::varint;
 
 use super::sink::{FileSink, SectionSink};
-use super::{IndexWriter, local, PictureEntry, Posting};
+use super::{IndexWriter, PictureEntry, Posting, local};
 
 impl IndexWriter {
     /// Writes the whole file. Everything is sorted by all of its fields, so
@@ -133,7 +133,10 @@ impl IndexWriter {
         file.section(Section::LocalBuckets, |s| s.put(locals.bounds.as_slice()))?;
         file.section(Section::LocalIds, |s| s.put(locals.ids.as_slice()))?;
         file.section(Section::LocalCodes, |s| {
-            let mut prints = locals.ids.iter().filter_map(|&id| locals.records.get(id as usize));
+            let mut prints = locals
+                .ids
+                .iter()
+                .filter_map(|&id| locals.records.get(id as usize));
             prints.try_for_each(|print| s.put(&print.signature[0]))
         })?;
         file.finish()

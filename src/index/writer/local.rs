@@ -48,7 +48,9 @@ pub(super) fn select(raster: &RasterPrints) -> Vec<LocalPrint> {
         kept.extend_from_slice(taken);
     }
     // By place, so that what is compared together lies together.
-    kept.sort_unstable_by_key(|print| (print.scale, print.y, print.x, print.angle, print.signature));
+    kept.sort_unstable_by_key(|print| {
+        (print.scale, print.y, print.x, print.angle, print.signature)
+    });
     kept.dedup();
     kept
 }

@@ -143,21 +143,27 @@ impl<'a> Ballot<'a> {
                 mirrored,
                 inverted: record.is_bright() != probe.keypoint.bright,
             };
-            cast.push(((picture, kind), Vote {
-                query: probe.keypoint,
-                print,
-                distance,
-                ratio: i16::from(probe.keypoint.scale) - i16::from(record.scale()),
-                turn: turn(probe.keypoint.angle, record.angle(), mirrored),
-                weight: 1.0,
-            }));
+            cast.push((
+                (picture, kind),
+                Vote {
+                    query: probe.keypoint,
+                    print,
+                    distance,
+                    ratio: i16::from(probe.keypoint.scale) - i16::from(record.scale()),
+                    turn: turn(probe.keypoint.angle, record.angle(), mirrored),
+                    weight: 1.0,
+                },
+            ));
         }
         // A print has one vote, shared among what it looks like: most of it goes to the nearest.
         let nearness = |vote: &Vote| (-(vote.distance as f32) / 4.0).exp2();
         let total: f32 = cast.iter().map(|(_, vote)| nearness(vote)).sum();
         for (candidate, vote) in cast {
             let weight = nearness(&vote) / total;
-            self.votes.entry(candidate).or_default().push(Vote { weight, ..vote });
+            self.votes
+                .entry(candidate)
+                .or_default()
+                .push(Vote { weight, ..vote });
         }
         Ok(())
     }
@@ -283,7 +289,10 @@ pub(super) fn pose(candidate: &Candidate, first: u32, prints: &[StoredPrint]) ->
                 continue;
             }
             // Two orientations of one place are one vote.
-            let key = (query.0.to_bits() as u32, query.1.to_bits() as u32 ^ place.0 as u32);
+            let key = (
+                query.0.to_bits() as u32,
+                query.1.to_bits() as u32 ^ place.0 as u32,
+            );
             if places.contains(&key) {
                 continue;
             }
@@ -358,7 +367,10 @@ impl Grid {
             .map(|(i, p)| {
                 let column = (p.keypoint.x.max(0.0) / cell) as usize;
                 let row = (p.keypoint.y.max(0.0) / cell) as usize;
-                ((row.min(rows - 1) * columns + column.min(columns - 1)) as u32, i)
+                (
+                    (row.min(rows - 1) * columns + column.min(columns - 1)) as u32,
+                    i,
+                )
             })
             .collect();
         counted.sort_unstable();

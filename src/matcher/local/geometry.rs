@@ -210,7 +210,9 @@ pub(super) fn consensus(pairs: &[Pair], tolerance: f64) -> Vec<Pair> {
     let Some(transform) = best.1 else {
         return Vec::new();
     };
-    let agree = pairs.iter().filter(|pair| error(&transform, pair) <= tolerance);
+    let agree = pairs
+        .iter()
+        .filter(|pair| error(&transform, pair) <= tolerance);
     agree.copied().collect()
 }
 

@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::fingerprint::{LocalKey, RasterPrints, signature_distance};
 use crate::index::{Index, PartId, SearchStats, StoredPrint};
 use crate::media::PartPath;
-use crate::raster::{Frame, Pyramid, working_size};
+use crate::raster::{Frame, Pyramid, SCALE_STEPS, working_size};
 
 use candidates::{Ballot, Candidate, Grid, Kind, Pose, Probe};
 use geometry::{Pair, Transform};
@@ -61,7 +61,6 @@ pub(super) fn find(
         }
     }
     stats.codes += ballot.compared;
-    if std::env::var("LPD").is_ok() { eprintln!("prints {} compared {}", prints.local.prints.len(), stats.codes); }
     let mut verified = Vec::new();
     let mut posed = Vec::new();
     for candidate in ballot.candidates() {
@@ -77,13 +76,15 @@ pub(super) fn find(
     });
     posed.truncate(VERIFIED);
     for (candidate, pose, prints) in posed {
-        if std::env::var("LPD").is_ok() { eprintln!("posed {} w {} pairs {}", candidate.picture, pose.weight, pose.pairs.len()); }
         if let Some(looked) = verify(&query, &prints, candidate.kind, &pose) {
             verified.push((candidate, looked));
         }
     }
-    let claims: Vec<Claims> = verified.iter().map(|(_, looked)| Claims::of(looked)).collect();
-    for (i, (candidate, looked)) in verified.iter().enumerate() {
+    let claims: Vec<Claims> = verified
+        .iter()
+        .map(|(_, looked)| Claims::of(looked))
+        .collect();
+    for (candidate, looked) in &verified {
         let picture = index.pictures().get(candidate.picture)?;
         if picture.discounted {
             continue;
@@ -93,7 +94,6 @@ pub(super) fn find(
             .map(|j| &claims[j])
             .collect();
         let found = weigh_up(looked, &rivals);
-        if std::env::var("LPD").is_ok() { eprintln!("cand {:?} {:?} votes {} found {}/{} {:.1}/{:.1} noise {}", index.item_name(index.part(picture.part)?.item)?, candidate.kind, candidate.votes.len(), found.agreed, found.compared, found.agreed_weight, found.compared_weight, looked.limit); }
         let item_size = (picture.width, picture.height);
         report(
             picture.part,
@@ -147,7 +147,10 @@ impl<'a> Query<'a> {
         } else {
             patch
         };
-        Some(signature_distance(&self.key.signature(&patch), &print.signature))
+        Some(signature_distance(
+            &self.key.signature(&patch),
+            &print.signature,
+        ))
     }
 }
 
@@ -228,7 +231,6 @@ fn verify(query: &Query<'_>, prints: &[StoredPrint], kind: Kind, pose: &Pose) ->
             });
         }
     }
-    if std::env::var("LPD").is_ok() { eprintln!("   pixel {} of {}", pairs.len(), prints.len().div_ceil(step)); }
     if pairs.len() >= 6
         && let Some(better) = geometry::fit_robustly(&pairs)
     {
@@ -240,14 +242,16 @@ fn verify(query: &Query<'_>, prints: &[StoredPrint], kind: Kind, pose: &Pose) ->
             looks.push(Look {
                 distance,
                 frame,
+                solid: query.pyramid.solid(&frame),
                 item: Frame::of(&print.keypoint),
                 scale: print.keypoint.scale,
+                agrees: false,
+                hidden: false,
                 weight: if print.discounted {
                     0.0
                 } else {
                     1.0 / (1.0 + f64::from(print.others))
                 },
-                others: print.others,
             });
         }
     }
@@ -259,43 +263,79 @@ struct Look {
     /// Bits of 128.
     distance: u32,
     frame: Frame,
+    /// What most of the patch in the query has, if it is solid.
+    solid: Option<u8>,
     item: Frame,
     scale: u8,
     weight: f64,
-    others: u8,
+    agrees: bool,
+    /// Something else lies over it in the query.
+    hidden: bool,
 }
 
 /// What verification of one candidate saw.
 struct Looked {
     transform: Transform,
     looks: Vec<Look>,
-    /// Patches agree if their signatures differ in no more bits.
-    limit: u32,
     /// The size of the finest details compared.
     finest: u8,
 }
 
 impl Looked {
-    /// `None` if next to nothing agrees.
-    fn new(transform: Transform, looks: Vec<Look>) -> Option<Self> {
-        let mut distances: Vec<u32> = looks.iter().map(|l| l.distance).collect();
-        distances.sort_unstable();
-        // What a copy has lost, it has lost everywhere: the better half tells how much.
-        let typical = *distances.get(distances.len() / 4)?;
-        let limit = (typical + LEEWAY).clamp(MIN_AGREE, MAX_AGREE);
+    /// `None` if there is nothing to compare.
+    fn new(transform: Transform, mut looks: Vec<Look>) -> Option<Self> {
         let finest = looks.iter().map(|l| l.scale).min()?;
+        let octave = |look: &Look| usize::from(look.scale - finest) / SCALE_STEPS as usize;
+        let all = limit(looks.iter().map(|l| l.distance))?;
+        let last = looks.iter().map(octave).max()?;
+        let limits: Vec<u32> = (0..=last)
+            .map(|o| {
+                let own = looks.iter().filter(|l| octave(l) == o);
+                if own.clone().count() >= 24 {
+                    limit(own.map(|l| l.distance)).unwrap_or(all)
+                } else {
+                    all
+                }
+            })
+            .collect();
+        for look in &mut looks {
+            look.agrees = look.distance <= limits[octave(look)];
+        }
+        // The grounds that what agrees stands on.
+        let mut grounds = [0_u32; 256];
+        let mut grounded = 0;
+        for ground in looks.iter().filter(|l| l.agrees).filter_map(|l| l.solid) {
+            grounds[usize::from(ground)] += 1;
+            grounded += 1;
+        }
+        for look in looks.iter_mut().filter(|l| !l.agrees) {
+            look.hidden = look.solid.is_some_and(|ground| {
+                let near =
+                    usize::from(ground.saturating_sub(12))..=usize::from(ground.saturating_add(12));
+                let like: u32 = grounds[near].iter().sum();
+                like * 40 < grounded
+            });
+        }
         Some(Self {
             transform,
             looks,
-            limit,
             finest,
         })
     }
 }
 
-const LEEWAY: u32 = 14;
-const MIN_AGREE: u32 = 18;
-const MAX_AGREE: u32 = 32;
+/// The distance up to which patches agree. What a copy has lost, it has lost everywhere: the
+/// better quarter tells how much.
+fn limit(distances: impl Iterator<Item = u32>) -> Option<u32> {
+    let mut distances: Vec<u32> = distances.collect();
+    distances.sort_unstable();
+    let typical = f64::from(*distances.get(distances.len() / 4)?);
+    Some(((1.3 * typical + LEEWAY) as u32).clamp(MIN_AGREE, MAX_AGREE))
+}
+
+const LEEWAY: f64 = 7.5;
+const MIN_AGREE: u32 = 14;
+const MAX_AGREE: u32 = 28;
 
 /// Where in the query a candidate's details agree, coarsely.
 struct Claims(HashSet<(i32, i32, i32)>);
@@ -305,12 +345,16 @@ impl Claims {
         let size = frame.u.0.hypot(frame.u.1).max(0.5);
         let level = (2.0 * size.log2()).round() as i32;
         let cell = 4.0 * (level as f32 / 2.0).exp2();
-        ((frame.x / cell).round() as i32, (frame.y / cell).round() as i32, level)
+        (
+            (frame.x / cell).round() as i32,
+            (frame.y / cell).round() as i32,
+            level,
+        )
     }
 
     fn of(looked: &Looked) -> Self {
         let mut claims = HashSet::new();
-        for look in looked.looks.iter().filter(|l| l.distance <= looked.limit) {
+        for look in looked.looks.iter().filter(|l| l.agrees) {
             let (x, y, level) = Self::key(&look.frame);
             for dx in -1..=1 {
                 for dy in -1..=1 {
@@ -337,14 +381,17 @@ fn weigh_up(looked: &Looked, rivals: &[&Claims]) -> Found {
         in_query: EMPTY,
         in_item: EMPTY,
     };
-    for look in &looked.looks {
-        let rivals = rivals.iter().filter(|claims| claims.has(&look.frame)).count();
+    for look in looked.looks.iter().filter(|l| !l.hidden) {
+        let rivals = rivals
+            .iter()
+            .filter(|claims| claims.has(&look.frame))
+            .count();
         let fine = 2_f64.powf(-f64::from(look.scale - looked.finest) / 16.0);
         let rare = look.weight.min(1.0 / (1.0 + rivals as f64));
         let weight = rare * fine;
         found.compared += 1;
         found.compared_weight += weight;
-        if look.distance <= looked.limit {
+        if look.agrees {
             found.agreed += 1;
             found.agreed_weight += weight;
             extend(&mut found.in_query, &look.frame);
@@ -357,7 +404,11 @@ fn weigh_up(looked: &Looked, rivals: &[&Claims]) -> Found {
 const EMPTY: [f64; 4] = [f64::MAX, f64::MAX, f64::MIN, f64::MIN];
 
 fn extend(region: &mut [f64; 4], frame: &Frame) {
-    let (x, y, reach) = (f64::from(frame.x), f64::from(frame.y), f64::from(frame.reach()));
+    let (x, y, reach) = (
+        f64::from(frame.x),
+        f64::from(frame.y),
+        f64::from(frame.reach()),
+    );
     region[0] = region[0].min(x - reach);
     region[1] = region[1].min(y - reach);
     region[2] = region[2].max(x + reach);
@@ -420,7 +471,12 @@ impl Found {
             let clamp = |v: f64, most: u32| v.clamp(0.0, f64::from(most)) as u32;
             let (left, top) = (clamp(region[0] * fx, width), clamp(region[1] * fy, height));
             let (right, bottom) = (clamp(region[2] * fx, width), clamp(region[3] * fy, height));
-            [left, top, right.saturating_sub(left), bottom.saturating_sub(top)]
+            [
+                left,
+                top,
+                right.saturating_sub(left),
+                bottom.saturating_sub(top),
+            ]
         };
         Evidence::Region {
             part: part.clone(),
