@@ -2,8 +2,9 @@
 
 use std::io::Cursor;
 
-use zip::ZipArchive;
+use zip::read::ZipFile;
 use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
 
 use super::archive::inflate;
 use super::guard::guard;
@@ -73,7 +74,8 @@ impl<'z> Zip<'z> {
                 continue;
             }
             let opened = guard("the zip reader", || {
-                self.archive.by_index(index).map(drop).map_err(broken)
+                let file = self.archive.by_index(index).map_err(broken)?;
+                method(&file)
             });
             match opened {
                 Ok(()) => return Ok(()),
@@ -91,7 +93,9 @@ impl<'z> Zip<'z> {
     /// [`Malformed`](ErrorKind::Malformed), a wrong checksum included.
     pub(super) fn read(&mut self, index: usize, budget: &mut Budget) -> Result<Vec<u8>> {
         let file = guard("the zip reader", || {
-            self.archive.by_index(index).map_err(broken)
+            let file = self.archive.by_index(index).map_err(broken)?;
+            method(&file)?;
+            Ok(file)
         })?;
         let (packed, declared) = (file.compressed_size(), file.size());
         // The declared size may lie: it is trusted for room within reason alone.
@@ -99,6 +103,17 @@ impl<'z> Zip<'z> {
         let broken = |e| Error::malformed(format!("zip member: {e}"));
         inflate(file, packed, &mut bytes, budget, broken)?;
         Ok(bytes)
+    }
+}
+
+/// Whether the compression method is one of those that are read here.
+fn method(file: &ZipFile<'_, Cursor<&[u8]>>) -> Result<()> {
+    match file.compression() {
+        CompressionMethod::Stored | CompressionMethod::Deflated => Ok(()),
+        other => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("zip: compressed by the method {other}, which this build does not read"),
+        )),
     }
 }
 

@@ -149,17 +149,10 @@ fn the_same_cells_give_the_same_text_in_every_format() {
         ("a.csv", csv(",")),
         ("b.csv", csv(";")),
         ("c.tsv", csv("\t")),
-        ("d.csv", csv("\",\"").iter().copied().collect()),
         ("a.xlsx", make::xlsx(&ROWS)),
         ("a.ods", make::ods(&ROWS)),
     ] {
-        let text = text(&bytes, name).replace('"', "");
-        let text = if name == "d.csv" {
-            text.replace(',', "\t")
-        } else {
-            text
-        };
-        assert_eq!(text, expected, "{name}");
+        assert_eq!(text(&bytes, name), expected, "{name}");
     }
     let rtf = format!(
         "{{\\rtf1 {}}}",
@@ -243,10 +236,7 @@ fn containers_nest_and_share_one_budget() {
             ("member:2/member:1/member:1/member:2", "rich words"),
         ]
     );
-    let shallow = Limits {
-        depth: 2,
-        ..limits()
-    };
+    let shallow = limited(|limits| limits.depth = 2);
     let seen = read_as(&archive, "a.zip", &shallow).unwrap();
     assert_eq!(seen.texts.len(), 1);
     assert!(
@@ -254,10 +244,7 @@ fn containers_nest_and_share_one_budget() {
             .iter()
             .any(|warning| warning.2.contains("depth = 2"))
     );
-    let few = Limits {
-        parts: 3,
-        ..limits()
-    };
+    let few = limited(|limits| limits.parts = 3);
     let seen = read_as(&archive, "a.zip", &few).unwrap();
     assert!(
         seen.warnings
@@ -268,6 +255,13 @@ fn containers_nest_and_share_one_budget() {
 
 pub fn limits() -> Limits {
     Limits::default()
+}
+
+/// The default limits with a change.
+pub fn limited(change: impl FnOnce(&mut Limits)) -> Limits {
+    let mut limits = Limits::default();
+    change(&mut limits);
+    limits
 }
 
 /// A picture of a PDF: 32 x 20 grey samples.
