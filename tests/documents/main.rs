@@ -12,11 +12,11 @@ use leakprint::{Budget, Error, ErrorKind, Fingerprinter, Limits};
 
 /// What a sink was told.
 #[derive(Debug, Default)]
-pub struct Seen {
-    pub texts: Vec<(String, String)>,
-    pub rasters: Vec<(String, Raster)>,
-    pub opaque: Vec<String>,
-    pub warnings: Vec<(String, ErrorKind, String)>,
+pub(crate) struct Seen {
+    pub(crate) texts: Vec<(String, String)>,
+    pub(crate) rasters: Vec<(String, Raster)>,
+    pub(crate) opaque: Vec<String>,
+    pub(crate) warnings: Vec<(String, ErrorKind, String)>,
 }
 
 impl PartSink for Seen {
@@ -37,7 +37,7 @@ impl PartSink for Seen {
     }
 }
 
-pub fn read_as(bytes: &[u8], name: &str, limits: &Limits) -> Result<Seen, Error> {
+pub(crate) fn read_as(bytes: &[u8], name: &str, limits: &Limits) -> Result<Seen, Error> {
     let mut seen = Seen::default();
     media::read(bytes, Some(name), &mut Budget::new(limits), &mut seen)?;
     Ok(seen)
@@ -253,12 +253,12 @@ fn containers_nest_and_share_one_budget() {
     );
 }
 
-pub fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits::default()
 }
 
 /// The default limits with a change.
-pub fn limited(change: impl FnOnce(&mut Limits)) -> Limits {
+pub(crate) fn limited(change: impl FnOnce(&mut Limits)) -> Limits {
     let mut limits = Limits::default();
     change(&mut limits);
     limits

@@ -6,7 +6,7 @@ use std::io::{Cursor, Write as _};
 use zip::write::SimpleFileOptions;
 
 /// A ZIP archive.
-pub fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, bytes) in files {
         writer
@@ -17,14 +17,14 @@ pub fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
 /// A tar archive of one file.
-pub fn tar(name: &str, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn tar(name: &str, bytes: &[u8]) -> Vec<u8> {
     let mut header = [0_u8; 512];
     header[..name.len()].copy_from_slice(name.as_bytes());
     header[124..135].copy_from_slice(format!("{:011o}", bytes.len()).as_bytes());
@@ -53,7 +53,7 @@ fn relations(list: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// A DOCX with the given body, and further entries.
-pub fn docx_of(body: &str, more: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn docx_of(body: &str, more: &[(&str, &[u8])]) -> Vec<u8> {
     let document = format!("<w:document><w:body>{body}</w:body></w:document>");
     let main = relations(&[("officeDocument", "word/document.xml")]);
     let mut files: Vec<(&str, &[u8])> = vec![
@@ -66,7 +66,7 @@ pub fn docx_of(body: &str, more: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// A DOCX of paragraphs, each word cut into two runs.
-pub fn docx(paragraphs: &[&str]) -> Vec<u8> {
+pub(crate) fn docx(paragraphs: &[&str]) -> Vec<u8> {
     let mut body = String::new();
     for paragraph in paragraphs {
         body.push_str("<w:p>");
@@ -83,7 +83,7 @@ pub fn docx(paragraphs: &[&str]) -> Vec<u8> {
     docx_of(&body, &[])
 }
 
-pub fn pptx(paragraphs: &[&str]) -> Vec<u8> {
+pub(crate) fn pptx(paragraphs: &[&str]) -> Vec<u8> {
     let main = relations(&[("officeDocument", "ppt/presentation.xml")]);
     let slides = relations(&[
         ("slide", "slides/slide2.xml"),
@@ -110,7 +110,7 @@ pub fn pptx(paragraphs: &[&str]) -> Vec<u8> {
     ])
 }
 
-pub fn odt(paragraphs: &[&str]) -> Vec<u8> {
+pub(crate) fn odt(paragraphs: &[&str]) -> Vec<u8> {
     let body: String = paragraphs
         .iter()
         .map(|text| format!("<text:p>{}</text:p>", text.replace(' ', " <text:span/>")))
@@ -125,7 +125,7 @@ pub fn odt(paragraphs: &[&str]) -> Vec<u8> {
     ])
 }
 
-pub fn rtf(paragraphs: &[&str]) -> Vec<u8> {
+pub(crate) fn rtf(paragraphs: &[&str]) -> Vec<u8> {
     let mut body = String::from("{\\rtf1\\ansi\\uc1{\\fonttbl{\\f0 Arial;}}");
     for paragraph in paragraphs {
         for c in paragraph.chars() {
@@ -140,7 +140,7 @@ pub fn rtf(paragraphs: &[&str]) -> Vec<u8> {
 }
 
 /// An XLSX: cells that are numbers as such, the rest by turns shared and inline.
-pub fn xlsx(rows: &[&[&str]]) -> Vec<u8> {
+pub(crate) fn xlsx(rows: &[&[&str]]) -> Vec<u8> {
     let (mut shared, mut count) = (String::new(), 0);
     let mut sheet = String::from("<worksheet><sheetData>");
     for (row, cells) in rows.iter().enumerate() {
@@ -182,7 +182,7 @@ pub fn xlsx(rows: &[&[&str]]) -> Vec<u8> {
     ])
 }
 
-pub fn ods(rows: &[&[&str]]) -> Vec<u8> {
+pub(crate) fn ods(rows: &[&[&str]]) -> Vec<u8> {
     let mut body = String::new();
     for cells in rows {
         body.push_str("<table:table-row>");
@@ -209,19 +209,19 @@ pub fn ods(rows: &[&[&str]]) -> Vec<u8> {
 }
 
 /// The objects of a PDF, numbered from 1; the first is the catalog.
-pub fn pdf_of(objects: &[Vec<u8>], trailer: &str) -> Vec<u8> {
+pub(crate) fn pdf_of(objects: &[Vec<u8>], trailer: &str) -> Vec<u8> {
     let mut pdf = b"%PDF-1.7\n".to_vec();
     let mut offsets = Vec::new();
     for (number, object) in objects.iter().enumerate() {
         offsets.push(pdf.len());
-        write!(pdf, "{} 0 obj\n", number + 1).unwrap();
+        writeln!(pdf, "{} 0 obj", number + 1).unwrap();
         pdf.extend(object);
         pdf.extend(b"\nendobj\n");
     }
     let start = pdf.len();
     write!(pdf, "xref\n0 {}\n0000000000 65535 f \n", objects.len() + 1).unwrap();
     for offset in offsets {
-        write!(pdf, "{offset:010} 00000 n \n").unwrap();
+        writeln!(pdf, "{offset:010} 00000 n ").unwrap();
     }
     write!(
         pdf,
@@ -232,7 +232,7 @@ pub fn pdf_of(objects: &[Vec<u8>], trailer: &str) -> Vec<u8> {
     pdf
 }
 
-pub fn stream(dictionary: &str, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn stream(dictionary: &str, bytes: &[u8]) -> Vec<u8> {
     let mut object = format!("<< /Length {} {dictionary} >>\nstream\n", bytes.len()).into_bytes();
     object.extend(bytes);
     object.extend(b"\nendstream");
@@ -241,7 +241,7 @@ pub fn stream(dictionary: &str, bytes: &[u8]) -> Vec<u8> {
 
 /// A PDF of pages of lines. The font has codes of two bytes that mean nothing
 /// without its ToUnicode map: the UTF-16 value plus one; every "fi" is a ligature.
-pub fn pdf(pages: &[Vec<String>]) -> Vec<u8> {
+pub(crate) fn pdf(pages: &[Vec<String>]) -> Vec<u8> {
     let mut map = String::from(
         "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def\n\
          1 begincodespacerange <0000> <FFFF> endcodespacerange\n",
@@ -287,7 +287,7 @@ pub fn pdf(pages: &[Vec<String>]) -> Vec<u8> {
 }
 
 /// A PDF of one page with the given content and pictures, each an object of its own.
-pub fn pdf_with_pictures(content: &str, pictures: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn pdf_with_pictures(content: &str, pictures: &[Vec<u8>]) -> Vec<u8> {
     let names: String = (0..pictures.len())
         .map(|number| format!("/I{number} {} 0 R ", number + 5))
         .collect();
@@ -306,7 +306,7 @@ pub fn pdf_with_pictures(content: &str, pictures: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// A PDF that is encrypted with a user password.
-pub fn encrypted_pdf() -> Vec<u8> {
+pub(crate) fn encrypted_pdf() -> Vec<u8> {
     let objects = vec![
         b"<< /Type /Catalog /Pages 2 0 R >>".to_vec(),
         b"<< /Type /Pages /Kids [] /Count 0 >>".to_vec(),

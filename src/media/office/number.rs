@@ -75,11 +75,7 @@ fn style_of(code: &str) -> Style {
             'h' | 'H' | 's' | 'S' => time = true,
             'm' | 'M' => either = true,
             // "General" and words without quotes are no dates.
-            'G' | 'g' | 'E' => {
-                if !date && !time {
-                    return Style::Plain;
-                }
-            }
+            'G' | 'g' | 'E' if !date && !time => return Style::Plain,
             _ => {}
         }
     }
