@@ -10,6 +10,7 @@
 //! | 256-bit distances of pairs | [`scalar`] | `x86_64::popcnt` | `x86_64::popcnt` | `aarch64::neon` |
 //! | passes over rows of pictures | `rows` | `x86_64::rows` | `x86_64::rows` | `rows` |
 //! | band-pass filter of a picture | `blur` | `x86_64::blur` | `x86_64::blur` | `blur` |
+//! | gradients around a keypoint | `polar` | `x86_64::polar` | `x86_64::polar` | `polar` |
 //! | projections of patches | `project` | `x86_64::project` | `x86_64::project` | `project` |
 //!
 //! `scalar` is the oracle: every other cell is tested to give the same hits.
@@ -26,6 +27,7 @@
 mod aarch64;
 mod blur;
 mod planes;
+mod polar;
 mod prefetch;
 mod project;
 mod rows;
@@ -41,7 +43,9 @@ use std::fmt;
 use crate::code::Code256;
 
 pub(crate) use planes::Planes;
+pub(crate) use polar::{Polar, ROW, SPAN};
 pub(crate) use prefetch::prefetch;
+pub(crate) use project::{DIRECTIONS, Directions, MAX_WEIGHT, SAMPLES};
 pub(crate) use rows::{ByteBox, Divisor, LANES, Lanes, stride};
 pub(crate) use winnow::GRAM;
 
@@ -342,24 +346,46 @@ impl Backend {
             Kind::Avx2(kernel) => kernel.band_pass(plane, width, soft, response),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.band_pass(plane, width, soft, response),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => blur::band_pass(plane, width, soft, response),
         }
     }
 }
 
 impl Backend {
-    /// The sum of the products of `patch` with each row.
-    pub(crate) fn project<const N: usize, const ROWS: usize>(
+    /// The gradients around a place of a plane; see `polar`.
+    pub(crate) fn polar(
         self,
-        rows: &[[i8; N]; ROWS],
-        patch: &[i8; N],
-        sums: &mut [i32; ROWS],
+        plane: &[u8],
+        width: usize,
+        place: (usize, usize),
+        sign: f32,
+        out: &mut Polar,
     ) {
         match self.0 {
-            Kind::Scalar(_) => project::project(rows, patch, sums),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(kernel) => kernel.project(rows, patch, sums),
+            Kind::Avx2(kernel) => kernel.polar(plane, width, place, sign, out),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(kernel) => kernel.project(rows, patch, sums),
+            Kind::Avx512(kernel) => kernel.polar(plane, width, place, sign, out),
+            _ => polar::polar(plane, width, place, sign, out),
+        }
+    }
+
+    /// The sum of the products of `patch` with each direction; see `project`.
+    pub(crate) fn project(
+        self,
+        directions: &Directions,
+        patch: &[i8; SAMPLES],
+        sums: &mut [i32; DIRECTIONS],
+    ) {
+        match self.0 {
+            Kind::Scalar(_) => project::project(directions, patch, sums),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(kernel) => kernel.project(directions, patch, sums),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(kernel) => kernel.project(directions, patch, sums),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => project::project(directions, patch, sums),
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::{Backend, CodeHit, Filter, GRAM, List, Pairs, Planes, Probe};
+use super::{
+    Backend, CodeHit, DIRECTIONS, Directions, Filter, GRAM, List, MAX_WEIGHT, Pairs, Planes, Probe,
+    ROW, SAMPLES, SPAN,
+};
 use crate::code::Code256;
 
 /// SplitMix64 (Steele, Lea, Flood, 2014): random enough, and the same everywhere.
@@ -258,6 +261,67 @@ proptest! {
         let expected = naive(&codes, &probes, 0);
         for backend in Backend::available() {
             prop_assert_eq!(&scan(backend, &codes, &probes, 0), &expected, "{:?}", backend);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn projections_agree(
+        rows in prop::collection::vec(prop::array::uniform32(any::<i8>()), 4),
+        patch in prop::collection::vec(any::<i8>(), SAMPLES),
+        extreme: bool,
+    ) {
+        let row = |d: usize| -> [i8; SAMPLES] {
+            std::array::from_fn(|i| {
+                let weight = rows[(d + i) % 4][(d * 7 + i) % 32];
+                if extreme { weight.signum().saturating_mul(127) } else { weight }
+            })
+        };
+        let directions = Directions::new((0..DIRECTIONS).map(row));
+        let mut samples = [0; SAMPLES];
+        samples.copy_from_slice(&patch);
+        if extreme {
+            samples = samples.map(|s| if s < 0 { -128 } else { 127 });
+        }
+        let expected: [i32; DIRECTIONS] = std::array::from_fn(|d| {
+            let weight = |w: i8| i32::from(w.clamp(-MAX_WEIGHT, MAX_WEIGHT));
+            row(d).iter().zip(&samples).map(|(&w, &s)| weight(w) * i32::from(s)).sum()
+        });
+        for backend in Backend::available() {
+            let mut sums = [1; DIRECTIONS];
+            backend.project(&directions, &samples, &mut sums);
+            prop_assert_eq!(sums, expected, "{:?}", backend);
+        }
+    }
+
+    #[test]
+    fn polar_gradients_agree(seed: u64, width in 18_usize..40, place in (0_usize..42, 0_usize..42)) {
+        let mut random = Random(seed);
+        let plane: Vec<u8> = (0..width * 36).map(|_| random.next() as u8).collect();
+        let run = |backend: Backend| {
+            let mut polar = [[[1.0; ROW]; SPAN]; 2];
+            backend.polar(&plane, width, place, -1.0, &mut polar);
+            polar.map(|values| values.map(|row| row.map(f32::to_bits)))
+        };
+        let expected = run(Backend::scalar());
+        for backend in Backend::available() {
+            prop_assert_eq!(run(backend), expected, "{:?}", backend);
+        }
+    }
+
+    #[test]
+    fn band_passes_agree(seed: u64, width in 8_usize..90, height in 8_usize..20) {
+        let mut random = Random(seed);
+        let plane: Vec<u8> = (0..width * height).map(|_| random.next() as u8).collect();
+        let run = |backend: Backend| {
+            let (mut soft, mut response) = (vec![0; plane.len()], vec![0; plane.len()]);
+            backend.band_pass(&plane, width, &mut soft, &mut response);
+            (soft, response)
+        };
+        let expected = run(Backend::scalar());
+        for backend in Backend::available() {
+            prop_assert_eq!(&run(backend), &expected, "{:?}", backend);
         }
     }
 }
