@@ -3,6 +3,7 @@
 pub(super) mod avx2;
 pub(super) mod avx512;
 mod blur;
+mod nibbles;
 pub(super) mod popcnt;
 mod project;
 mod rows;
