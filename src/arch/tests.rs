@@ -147,7 +147,7 @@ proptest! {
         len in 0_u32..150,
         query: u16,
         flips in 0_u64..12,
-        lists in prop::collection::vec((0_u32..160, 0_u32..160, 0_u32..20), 0..20),
+        lists in prop::collection::vec((0_usize..160, 0_u32..160, 0_u16..20, any::<u16>()), 0..20),
     ) {
         let mut random = Random(seed);
         let values: Vec<u16> = (0..len)
@@ -158,28 +158,35 @@ proptest! {
             .collect();
         let lists: Vec<List> = lists
             .iter()
-            .map(|&(start, end, limit)| List { start, end, limit })
+            .map(|&(start, len, limit, flip)| List {
+                start: if start == 159 { usize::MAX } else { start },
+                len,
+                value: query ^ flip,
+                limit,
+            })
             .collect();
-        // What lies outside is passed over: the whole list.
-        let inside = |list: &&List| list.start <= list.end && list.end <= len;
-        let expected: Vec<u32> = lists
-            .iter()
-            .filter(inside)
-            .flat_map(|list| {
-                let near = |i: &u32| (values[*i as usize] ^ query).count_ones() <= list.limit;
-                (list.start..list.end).filter(near)
+        let expected: Vec<(u32, u32)> = (0..)
+            .zip(&lists)
+            // What lies outside is passed over: the whole list.
+            .filter(|(_, list)| list.start < 159 && list.start + list.len as usize <= values.len())
+            .flat_map(|(number, list)| {
+                let near = |i: &u32| {
+                    let value = values[list.start + *i as usize];
+                    (value ^ list.value).count_ones() <= u32::from(list.limit)
+                };
+                (0..list.len).filter(near).map(move |place| (number, place)).collect::<Vec<_>>()
             })
             .collect();
         for backend in Backend::available() {
             let mut places = Vec::new();
-            backend.near16(&values, &lists, query, &mut places);
+            backend.near16(&values, &lists, &mut places);
             prop_assert_eq!(&places, &expected, "{:?}", backend);
 
             let filters: Vec<Filter> = (0..)
                 .zip(&lists)
                 .map(|(number, list)| Filter {
                     value: query ^ number as u16,
-                    limit: list.limit as u16,
+                    limit: list.limit,
                     query: number,
                 })
                 .collect();
@@ -192,6 +199,8 @@ proptest! {
                     }
                 }
             }
+            found.sort_unstable();
+            naive.sort_unstable();
             prop_assert_eq!(found, naive, "{:?}", backend);
         }
     }
