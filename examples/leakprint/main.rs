@@ -162,6 +162,9 @@ struct SearchCodesArgs {
     /// How to search.
     #[arg(long, value_enum, default_value_t = EngineArg::Auto)]
     engine: EngineArg,
+    /// Searches; the median of their times is printed.
+    #[arg(long, default_value_t = 1)]
+    repeats: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

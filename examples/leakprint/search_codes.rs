@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::time::Instant;
 
-use leakprint::index::{CodeSet, Engine};
+use leakprint::index::{CodeSet, Engine, SearchStats};
 use leakprint::{Code256, Executor};
 use serde::Serialize;
 
@@ -26,6 +26,47 @@ struct Line {
     digest: String,
     /// `built`, `mapped` or `loaded`.
     form: &'static str,
+    /// Processor time of all threads; absent where the system does not tell.
+    build_cpu_s: Option<f64>,
+    search_cpu_s: Option<f64>,
+    /// What one run of the queries cost.
+    stats: SearchStats,
+}
+
+/// Seconds, by the clock and of the processors.
+struct Spent {
+    wall: f64,
+    cpu: Option<f64>,
+}
+
+impl Spent {
+    fn on<T>(f: impl FnOnce() -> T) -> (T, Self) {
+        let (started, before) = (Instant::now(), cpu_seconds());
+        let result = f();
+        let wall = started.elapsed().as_secs_f64();
+        let cpu = before.zip(cpu_seconds()).map(|(from, to)| to - from);
+        (result, Self { wall, cpu })
+    }
+}
+
+/// What all threads that live have used of the processors, as Linux counts it.
+fn cpu_seconds() -> Option<f64> {
+    let mut sum = 0.0;
+    for thread in fs::read_dir("/proc/self/task").ok()? {
+        let path = thread.ok()?.path().join("schedstat");
+        // A thread may end in between.
+        let line = fs::read_to_string(path).unwrap_or_default();
+        if let Some(nanoseconds) = line.split(' ').next().and_then(|n| n.parse::<f64>().ok()) {
+            sum += nanoseconds * 1e-9;
+        }
+    }
+    (sum > 0.0).then_some(sum)
+}
+
+/// The middle one; of two the larger.
+fn median(mut times: Vec<f64>) -> Option<f64> {
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied()
 }
 
 pub(crate) fn run(args: &SearchCodesArgs) -> Result<(), Failure> {
@@ -51,28 +92,36 @@ pub(crate) fn run(args: &SearchCodesArgs) -> Result<(), Failure> {
 
     let codes = args.codes.as_deref().map(read).transpose()?;
     // Until the set can be searched; reading raw codes is not part of it.
-    let started = Instant::now();
-    let (set, form) = match (&args.open, &args.codes, codes) {
-        (Some(file), ..) if args.load => (CodeSet::load(file)?, "loaded"),
-        (Some(file), ..) => (CodeSet::open(file)?, "mapped"),
-        (None, Some(file), Some(codes)) => {
-            let set = CodeSet::from_records(&codes, engine, &exec);
-            (set.map_err(|e| e.with_path(file))?, "built")
+    let (opened, build) = Spent::on(|| -> Result<_, Failure> {
+        let (set, form) = match (&args.open, &args.codes, codes) {
+            (Some(file), ..) if args.load => (CodeSet::load(file)?, "loaded"),
+            (Some(file), ..) => (CodeSet::open(file)?, "mapped"),
+            (None, Some(file), Some(codes)) => {
+                let set = CodeSet::from_records(&codes, engine, &exec);
+                (set.map_err(|e| e.with_path(file))?, "built")
+            }
+            _ => return Err("neither --codes nor --open".to_owned().into()),
+        };
+        if args.warm {
+            set.warm();
         }
-        _ => return Err("neither --codes nor --open".to_owned().into()),
-    };
-    if args.warm {
-        set.warm();
-    }
-    let build_s = started.elapsed().as_secs_f64();
+        Ok((set, form))
+    });
+    let (set, form) = opened?;
     if let Some(file) = &args.save {
         set.save(file)?;
     }
     let search = set.view().with_engine(engine);
 
-    let started = Instant::now();
-    let (mut hits, _) = search.search(&queries, args.radius, &exec)?;
-    let search_s = started.elapsed().as_secs_f64();
+    let (mut walls, mut cpus) = (Vec::new(), Vec::new());
+    let (mut hits, mut stats) = (Vec::new(), SearchStats::default());
+    for _ in 0..args.repeats.max(1) {
+        let (found, spent) = Spent::on(|| search.search(&queries, args.radius, &exec));
+        (hits, stats) = found?;
+        walls.push(spent.wall);
+        cpus.extend(spent.cpu);
+    }
+    let search_s = median(walls).unwrap_or_default();
 
     hits.sort_unstable_by_key(|hit| (hit.query, hit.code, hit.distance));
     let mut digest = blake3::Hasher::new();
@@ -87,13 +136,16 @@ pub(crate) fn run(args: &SearchCodesArgs) -> Result<(), Failure> {
         radius: args.radius,
         threads: exec.threads(),
         engine: search.engine(args.radius).as_str(),
-        build_s,
+        build_s: build.wall,
         bytes_per_code: set.bytes_per_code(),
         search_s,
         us_per_query: search_s * 1e6 / queries.len().max(1) as f64,
         pairs: hits.len(),
         digest: digest.finalize().to_hex().to_string(),
         form,
+        build_cpu_s: build.cpu,
+        search_cpu_s: median(cpus),
+        stats,
     };
     json_line(&mut io::stdout(), &line)?;
     Ok(())

@@ -4,12 +4,13 @@
 //!
 //! | algorithm | any CPU | x86-64 AVX2 | x86-64 AVX-512 | AArch64 NEON |
 //! |---|---|---|---|---|
-//! | 256-bit Hamming scan | [`scalar`] | `x86_64::avx2` | `x86_64::avx512` | `aarch64::neon` |
-//! | 16-bit Hamming filter | [`scalar`] | `x86_64::avx2` | `x86_64::avx512` | `aarch64::neon` |
+//! | 256-bit Hamming scan | [`scalar`] | `x86_64::avx2`, `x86_64::nibbles` | `x86_64::avx512` | `aarch64::neon` |
+//! | 16-bit Hamming filter | [`scalar`] | `x86_64::avx2`, `x86_64::nibbles` | `x86_64::avx512` | `aarch64::neon` |
 //! | gram hashes, window minima | `winnow` | `x86_64::winnow` | `x86_64::winnow` | `winnow` |
 //! | 256-bit distances of pairs | [`scalar`] | `x86_64::popcnt` | `x86_64::popcnt` | `aarch64::neon` |
 //! | passes over rows of pictures | `rows` | `x86_64::rows` | `x86_64::rows` | `rows` |
 //! | band-pass filter of a picture | `blur` | `x86_64::blur` | `x86_64::blur` | `blur` |
+//! | gradients around a keypoint | `polar` | `x86_64::polar` | `x86_64::polar` | `polar` |
 //! | projections of patches | `project` | `x86_64::project` | `x86_64::project` | `project` |
 //!
 //! `scalar` is the oracle: every other cell is tested to give the same hits.
@@ -26,6 +27,7 @@
 mod aarch64;
 mod blur;
 mod planes;
+mod polar;
 mod prefetch;
 mod project;
 mod rows;
@@ -41,7 +43,9 @@ use std::fmt;
 use crate::code::Code256;
 
 pub(crate) use planes::Planes;
+pub(crate) use polar::{Polar, ROW, SPAN};
 pub(crate) use prefetch::prefetch;
+pub(crate) use project::{DIRECTIONS, Directions, MAX_WEIGHT, SAMPLES};
 pub(crate) use rows::{ByteBox, Divisor, LANES, Lanes, stride};
 pub(crate) use winnow::GRAM;
 
@@ -55,36 +59,59 @@ pub(crate) struct Probe {
     pub(crate) query: u32,
 }
 
-/// Neighbouring values that are filtered by one limit.
+/// Neighbouring values that are compared with one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct List {
     /// The place of the first.
-    pub(crate) start: u32,
-    /// The place behind the last.
-    pub(crate) end: u32,
+    pub(crate) start: usize,
+    /// The number of values.
+    pub(crate) len: u32,
+    /// The value that they are compared with.
+    pub(crate) value: u16,
     /// Bits in which a value may differ.
-    pub(crate) limit: u32,
+    pub(crate) limit: u16,
 }
 
 impl List {
-    /// Lists whose values are asked for before the first of them is read.
-    const AHEAD: usize = 12;
+    /// Lists whose values are asked for before the first of them is read. Three are too
+    /// few where lists are short; beyond ten nothing is gained at any length.
+    const AHEAD: usize = 10;
+
+    /// Cache lines of a list that are asked for; then the hardware has seen the pattern.
+    const MAX_LINES: usize = 12;
+
+    /// Values in a cache line.
+    const LINE: usize = 32;
 
     /// Its values.
     #[inline(always)]
     fn of<'v>(&self, values: &'v [u16]) -> &'v [u16] {
-        values
-            .get(self.start as usize..self.end as usize)
-            .unwrap_or_default()
+        let end = self.start.saturating_add(self.len as usize);
+        values.get(self.start..end).unwrap_or_default()
     }
 
-    /// Asks for the values of a list further on.
+    /// The lists, each when those that follow it have been asked for.
     #[inline(always)]
-    fn ask(lists: &[Self], now: usize, values: &[u16]) {
-        if let Some(ahead) = lists.get(now + Self::AHEAD) {
-            prefetch(values, ahead.start as usize);
-            prefetch(values, ahead.start as usize + 32);
+    fn in_turn<'l>(lists: &'l [Self], values: &[u16]) -> impl Iterator<Item = &'l Self> {
+        for list in lists.iter().take(Self::AHEAD) {
+            list.ask(values);
         }
+        lists.iter().enumerate().map(move |(now, list)| {
+            if let Some(ahead) = lists.get(now + Self::AHEAD) {
+                ahead.ask(values);
+            }
+            list
+        })
+    }
+
+    /// Asks for the values.
+    #[inline(always)]
+    fn ask(&self, values: &[u16]) {
+        let len = self.len as usize;
+        for place in (0..len).step_by(Self::LINE).take(Self::MAX_LINES) {
+            prefetch(values, self.start.wrapping_add(place));
+        }
+        prefetch(values, self.start.wrapping_add(len).wrapping_sub(1));
     }
 }
 
@@ -215,25 +242,25 @@ impl Backend {
 }
 
 impl Backend {
-    /// Appends the place of every value of the lists that differs from `query` in
-    /// at most the list's `limit` bits, one list after the other. What lies
-    /// outside `values` is passed over.
-    pub(crate) fn near16(self, values: &[u16], lists: &[List], query: u16, places: &mut Vec<u32>) {
+    /// Appends (list, place in the list) of every value that differs from its list's in
+    /// at most so many bits, one list after the other. Lists that reach beyond
+    /// `values` are passed over.
+    pub(crate) fn near16(self, values: &[u16], lists: &[List], found: &mut Vec<(u32, u32)>) {
         match self.0 {
-            Kind::Scalar(kernel) => kernel.near16(values, lists, query, places),
+            Kind::Scalar(kernel) => kernel.near16(values, lists, found),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(kernel) => kernel.near16(values, lists, query, places),
+            Kind::Avx2(kernel) => kernel.near16(values, lists, found),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(kernel) => kernel.near16(values, lists, query, places),
+            Kind::Avx512(kernel) => kernel.near16(values, lists, found),
             #[cfg(target_arch = "aarch64")]
-            Kind::Neon(kernel) => kernel.near16(values, lists, query, places),
+            Kind::Neon(kernel) => kernel.near16(values, lists, found),
         }
     }
 }
 
 impl Backend {
-    /// Appends (place, query) for every value that a filter lets through, one
-    /// filter after the other; `first` is the place of the first value.
+    /// Appends (place, query) for every value that a filter lets through, in no
+    /// particular order; `first` is the place of the first value.
     pub(crate) fn filter16(
         self,
         values: &[u16],
@@ -243,9 +270,8 @@ impl Backend {
     ) {
         match self.0 {
             Kind::Scalar(kernel) => kernel.filter16(values, first, filters, found),
-            // Few machines have this and not the next; the integers do.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(_) => scalar::Scalar.filter16(values, first, filters, found),
+            Kind::Avx2(kernel) => kernel.filter16(values, first, filters, found),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.filter16(values, first, filters, found),
             #[cfg(target_arch = "aarch64")]
@@ -342,24 +368,46 @@ impl Backend {
             Kind::Avx2(kernel) => kernel.band_pass(plane, width, soft, response),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.band_pass(plane, width, soft, response),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => blur::band_pass(plane, width, soft, response),
         }
     }
 }
 
 impl Backend {
-    /// The sum of the products of `patch` with each row.
-    pub(crate) fn project<const N: usize, const ROWS: usize>(
+    /// The gradients around a place of a plane; see `polar`.
+    pub(crate) fn polar(
         self,
-        rows: &[[i8; N]; ROWS],
-        patch: &[i8; N],
-        sums: &mut [i32; ROWS],
+        plane: &[u8],
+        width: usize,
+        place: (usize, usize),
+        sign: f32,
+        out: &mut Polar,
     ) {
         match self.0 {
-            Kind::Scalar(_) => project::project(rows, patch, sums),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(kernel) => kernel.project(rows, patch, sums),
+            Kind::Avx2(kernel) => kernel.polar(plane, width, place, sign, out),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(kernel) => kernel.project(rows, patch, sums),
+            Kind::Avx512(kernel) => kernel.polar(plane, width, place, sign, out),
+            _ => polar::polar(plane, width, place, sign, out),
+        }
+    }
+
+    /// The sum of the products of `patch` with each direction; see `project`.
+    pub(crate) fn project(
+        self,
+        directions: &Directions,
+        patch: &[i8; SAMPLES],
+        sums: &mut [i32; DIRECTIONS],
+    ) {
+        match self.0 {
+            Kind::Scalar(_) => project::project(directions, patch, sums),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(kernel) => kernel.project(directions, patch, sums),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(kernel) => kernel.project(directions, patch, sums),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => project::project(directions, patch, sums),
         }
     }
 }

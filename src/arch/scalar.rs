@@ -34,24 +34,12 @@ impl Scalar {
         }
     }
 
-    pub(super) fn near16(self, values: &[u16], lists: &[List], query: u16, places: &mut Vec<u32>) {
-        for (i, list) in lists.iter().enumerate() {
-            List::ask(lists, i, values);
-            Self::filter(list.of(values), list.start, list.limit, query, places);
-        }
-    }
-
-    /// The same of one list, whose first value is at `first`.
-    pub(super) fn filter(
-        values: &[u16],
-        first: u32,
-        limit: u32,
-        query: u16,
-        places: &mut Vec<u32>,
-    ) {
-        for (place, value) in (first..).zip(values) {
-            if (value ^ query).count_ones() <= limit {
-                places.push(place);
+    pub(super) fn near16(self, values: &[u16], lists: &[List], found: &mut Vec<(u32, u32)>) {
+        for (number, list) in (0..).zip(List::in_turn(lists, values)) {
+            for (place, value) in (0..).zip(list.of(values)) {
+                if (value ^ list.value).count_ones() <= u32::from(list.limit) {
+                    found.push((number, place));
+                }
             }
         }
     }

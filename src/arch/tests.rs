@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::{Backend, CodeHit, Filter, GRAM, List, Pairs, Planes, Probe};
+use super::{
+    Backend, CodeHit, DIRECTIONS, Directions, Filter, GRAM, List, MAX_WEIGHT, Pairs, Planes, Probe,
+    ROW, SAMPLES, SPAN,
+};
 use crate::code::Code256;
 
 /// SplitMix64 (Steele, Lea, Flood, 2014): random enough, and the same everywhere.
@@ -144,7 +147,7 @@ proptest! {
         len in 0_u32..150,
         query: u16,
         flips in 0_u64..12,
-        lists in prop::collection::vec((0_u32..160, 0_u32..160, 0_u32..20), 0..20),
+        lists in prop::collection::vec((0_usize..160, 0_u32..160, 0_u16..20, any::<u16>()), 0..20),
     ) {
         let mut random = Random(seed);
         let values: Vec<u16> = (0..len)
@@ -155,28 +158,35 @@ proptest! {
             .collect();
         let lists: Vec<List> = lists
             .iter()
-            .map(|&(start, end, limit)| List { start, end, limit })
+            .map(|&(start, len, limit, flip)| List {
+                start: if start == 159 { usize::MAX } else { start },
+                len,
+                value: query ^ flip,
+                limit,
+            })
             .collect();
-        // What lies outside is passed over: the whole list.
-        let inside = |list: &&List| list.start <= list.end && list.end <= len;
-        let expected: Vec<u32> = lists
-            .iter()
-            .filter(inside)
-            .flat_map(|list| {
-                let near = |i: &u32| (values[*i as usize] ^ query).count_ones() <= list.limit;
-                (list.start..list.end).filter(near)
+        let expected: Vec<(u32, u32)> = (0..)
+            .zip(&lists)
+            // What lies outside is passed over: the whole list.
+            .filter(|(_, list)| list.start < 159 && list.start + list.len as usize <= values.len())
+            .flat_map(|(number, list)| {
+                let near = |i: &u32| {
+                    let value = values[list.start + *i as usize];
+                    (value ^ list.value).count_ones() <= u32::from(list.limit)
+                };
+                (0..list.len).filter(near).map(move |place| (number, place)).collect::<Vec<_>>()
             })
             .collect();
         for backend in Backend::available() {
             let mut places = Vec::new();
-            backend.near16(&values, &lists, query, &mut places);
+            backend.near16(&values, &lists, &mut places);
             prop_assert_eq!(&places, &expected, "{:?}", backend);
 
             let filters: Vec<Filter> = (0..)
                 .zip(&lists)
                 .map(|(number, list)| Filter {
                     value: query ^ number as u16,
-                    limit: list.limit as u16,
+                    limit: list.limit,
                     query: number,
                 })
                 .collect();
@@ -189,6 +199,8 @@ proptest! {
                     }
                 }
             }
+            found.sort_unstable();
+            naive.sort_unstable();
             prop_assert_eq!(found, naive, "{:?}", backend);
         }
     }
@@ -258,6 +270,67 @@ proptest! {
         let expected = naive(&codes, &probes, 0);
         for backend in Backend::available() {
             prop_assert_eq!(&scan(backend, &codes, &probes, 0), &expected, "{:?}", backend);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn projections_agree(
+        rows in prop::collection::vec(prop::array::uniform32(any::<i8>()), 4),
+        patch in prop::collection::vec(any::<i8>(), SAMPLES),
+        extreme: bool,
+    ) {
+        let row = |d: usize| -> [i8; SAMPLES] {
+            std::array::from_fn(|i| {
+                let weight = rows[(d + i) % 4][(d * 7 + i) % 32];
+                if extreme { weight.signum().saturating_mul(127) } else { weight }
+            })
+        };
+        let directions = Directions::new((0..DIRECTIONS).map(row));
+        let mut samples = [0; SAMPLES];
+        samples.copy_from_slice(&patch);
+        if extreme {
+            samples = samples.map(|s| if s < 0 { -128 } else { 127 });
+        }
+        let expected: [i32; DIRECTIONS] = std::array::from_fn(|d| {
+            let weight = |w: i8| i32::from(w.clamp(-MAX_WEIGHT, MAX_WEIGHT));
+            row(d).iter().zip(&samples).map(|(&w, &s)| weight(w) * i32::from(s)).sum()
+        });
+        for backend in Backend::available() {
+            let mut sums = [1; DIRECTIONS];
+            backend.project(&directions, &samples, &mut sums);
+            prop_assert_eq!(sums, expected, "{:?}", backend);
+        }
+    }
+
+    #[test]
+    fn polar_gradients_agree(seed: u64, width in 18_usize..40, place in (0_usize..42, 0_usize..42)) {
+        let mut random = Random(seed);
+        let plane: Vec<u8> = (0..width * 36).map(|_| random.next() as u8).collect();
+        let run = |backend: Backend| {
+            let mut polar = [[[1.0; ROW]; SPAN]; 2];
+            backend.polar(&plane, width, place, -1.0, &mut polar);
+            polar.map(|values| values.map(|row| row.map(f32::to_bits)))
+        };
+        let expected = run(Backend::scalar());
+        for backend in Backend::available() {
+            prop_assert_eq!(run(backend), expected, "{:?}", backend);
+        }
+    }
+
+    #[test]
+    fn band_passes_agree(seed: u64, width in 8_usize..90, height in 8_usize..20) {
+        let mut random = Random(seed);
+        let plane: Vec<u8> = (0..width * height).map(|_| random.next() as u8).collect();
+        let run = |backend: Backend| {
+            let (mut soft, mut response) = (vec![0; plane.len()], vec![0; plane.len()]);
+            backend.band_pass(&plane, width, &mut soft, &mut response);
+            (soft, response)
+        };
+        let expected = run(Backend::scalar());
+        for backend in Backend::available() {
+            prop_assert_eq!(&run(backend), &expected, "{:?}", backend);
         }
     }
 }

@@ -3,10 +3,9 @@
 //! are verified piece by piece.
 //!
 //! A patch of 12 x 12 samples around every keypoint would be a contact sheet of
-//! the leak. The index holds signs of projections on secret random directions,
-//! whose Hamming distance estimates the angle between two patches: 128 of them
-//! are the print's *signature*, by which patches are compared, and two times 16
-//! its *keys*, by which it is looked up.
+//! the leak. The index holds the signs of its projections on 128 secret random
+//! directions, whose Hamming distance estimates the angle between two patches:
+//! the print's *signature*, by which patches are compared and looked up.
 //!
 //! Sources: Charikar, "Similarity estimation techniques from rounding
 //! algorithms", 2002 (signs of random projections); Brown, Szeliski and Winder,
@@ -18,17 +17,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::arch::Backend;
-use crate::raster::{Frame, Keypoint, PATCH, PATCH_SIDE, Patch, Pyramid, Raster, keypoints};
-
-/// Bits of a key.
-pub(crate) const KEY_BITS: usize = 16;
-
-/// Keys of a print.
-pub(crate) const KEYS: usize = 2;
-
-/// Projections of a patch: those of the signature, then those of the keys.
-pub(crate) const ROWS: usize = 128 + KEYS * KEY_BITS;
+use crate::arch::{Backend, DIRECTIONS, Directions, MAX_WEIGHT, SAMPLES};
+use crate::raster::{Frame, Keypoint, PATCH_SIDE, Patch, Pyramid, Raster, keypoints};
 
 /// A place in the working plane, in [`LocalPrint::x`] and [`y`](LocalPrint::y), is this part of a pixel.
 const PLACE_STEPS: f32 = 8.0;
@@ -50,8 +40,6 @@ pub struct LocalPrint {
     pub bright: bool,
     /// 128 signs of projections.
     pub signature: [u64; 2],
-    /// Two times 16 more, by which the print is looked up.
-    pub keys: [u16; KEYS],
 }
 
 impl LocalPrint {
@@ -89,7 +77,20 @@ pub struct LocalPrints {
 
 /// What candidates are verified against: there only in the process that decoded the picture.
 #[derive(Clone, Default)]
-pub(crate) struct Pixels(pub(crate) Option<Arc<Pyramid>>);
+pub(crate) struct Pixels(Option<Arc<Seen>>);
+
+/// A decoded picture.
+pub(crate) struct Seen {
+    pub(crate) pyramid: Pyramid,
+    /// The patch of each print, dark ones inverted.
+    pub(crate) patches: Vec<Patch>,
+}
+
+impl Pixels {
+    pub(crate) fn get(&self) -> Option<&Seen> {
+        self.0.as_deref()
+    }
+}
 
 impl PartialEq for Pixels {
     fn eq(&self, _: &Self) -> bool {
@@ -109,21 +110,27 @@ impl fmt::Debug for Pixels {
 #[derive(Clone)]
 pub(crate) struct LocalKey(Arc<Directions>);
 
-/// For each projection the weight of every sample.
-pub(crate) type Directions = [[i8; PATCH]; ROWS];
+/// What a patch projects to, direction by direction.
+#[derive(Clone, Copy)]
+pub(crate) struct Projected(pub(crate) [i32; DIRECTIONS]);
 
-/// What a patch projects to.
-pub(crate) struct Projected {
-    pub(crate) signature: [u64; 2],
-    pub(crate) keys: [u16; KEYS],
-    /// How far each bit of the keys is from turning.
-    pub(crate) margins: [[u32; KEY_BITS]; KEYS],
+impl Projected {
+    /// The signs.
+    pub(crate) fn signature(&self) -> [u64; 2] {
+        let mut words = [0_u64; 2];
+        for (word, sums) in words.iter_mut().zip(self.0.as_chunks::<64>().0) {
+            for (bit, &sum) in sums.iter().enumerate() {
+                *word |= u64::from(sum > 0) << bit;
+            }
+        }
+        words
+    }
 }
 
 impl LocalKey {
     /// Derives everything from `seed` with BLAKE3.
     pub(crate) fn new(seed: &[u8; 32]) -> Self {
-        let mut bytes = [0; ROWS * PATCH / 8];
+        let mut bytes = [0; DIRECTIONS * SAMPLES / 8];
         blake3::Hasher::new_keyed(seed)
             .finalize_xof()
             .fill(&mut bytes);
@@ -131,78 +138,55 @@ impl LocalKey {
             let bit = bytes.get(i / 8).copied().unwrap_or_default() >> (i % 8) & 1;
             1.0 - 2.0 * f32::from(bit)
         };
-        let mut directions = Box::new([[0_i8; PATCH]; ROWS]);
-        for (row, direction) in directions.iter_mut().enumerate() {
-            let signs: [f32; PATCH] = std::array::from_fn(|i| sign(row * PATCH + i));
-            let sharpened = less_surroundings(&signs);
-            for (weight, value) in direction.iter_mut().zip(sharpened) {
-                *weight = (value * 63.0).round() as i8;
-            }
-        }
-        Self(Arc::from(directions))
+        let rows = (0..DIRECTIONS).map(|row| {
+            let signs: [f32; SAMPLES] = std::array::from_fn(|i| sign(row * SAMPLES + i));
+            // Signs without their surroundings lie within -2..=2.
+            let scale = f32::from(MAX_WEIGHT) / 2.0;
+            less_surroundings(&signs).map(|weight| (weight * scale).round() as i8)
+        });
+        Self(Arc::from(Directions::new(rows)))
     }
 
-    /// The code of a patch.
+    /// The sums of a patch.
     pub(crate) fn project(&self, patch: &Patch) -> Projected {
-        let mut sums = [0_i32; ROWS];
+        let mut sums = [0; DIRECTIONS];
         Backend::detect().project(&self.0, &patch.0, &mut sums);
-        let (signature, rest) = sums.split_at(128);
-        let mut projected = Projected {
-            signature: [0; 2],
-            keys: [0; KEYS],
-            margins: [[0; KEY_BITS]; KEYS],
-        };
-        for (word, sums) in projected
-            .signature
-            .iter_mut()
-            .zip(signature.chunks_exact(64))
-        {
-            for (bit, &sum) in sums.iter().enumerate() {
-                *word |= u64::from(sum > 0) << bit;
-            }
-        }
-        for (k, sums) in rest.chunks_exact(KEY_BITS).enumerate() {
-            for (bit, &sum) in sums.iter().enumerate() {
-                projected.keys[k] |= u16::from(sum > 0) << bit;
-                projected.margins[k][bit] = sum.unsigned_abs();
-            }
-        }
-        projected
+        Projected(sums)
     }
 
-    /// The signature of a patch alone.
+    /// The signature of a patch.
     pub(crate) fn signature(&self, patch: &Patch) -> [u64; 2] {
-        self.project(patch).signature
+        self.project(patch).signature()
     }
 
     /// The local prints of a picture, with its pixels beside them.
     pub(super) fn prints(&self, raster: &Raster) -> LocalPrints {
         let (pyramid, keypoints) = keypoints(raster);
-        let prints = keypoints
-            .iter()
-            .filter_map(|keypoint| {
-                let place = |v: f32| (v * PLACE_STEPS).round().clamp(0.0, 65_535.0) as u16;
-                let patch = pyramid.patch(&Frame::of(keypoint))?;
-                let patch = if keypoint.bright {
-                    patch
-                } else {
-                    patch.inverted()
-                };
-                let projected = self.project(&patch);
-                Some(LocalPrint {
-                    x: place(keypoint.x),
-                    y: place(keypoint.y),
-                    scale: keypoint.scale,
-                    angle: keypoint.angle,
-                    bright: keypoint.bright,
-                    signature: projected.signature,
-                    keys: projected.keys,
-                })
-            })
-            .collect();
+        let place = |v: f32| (v * PLACE_STEPS).round().clamp(0.0, 65_535.0) as u16;
+        let mut prints = Vec::with_capacity(keypoints.len());
+        let mut patches = Vec::with_capacity(keypoints.len());
+        for keypoint in &keypoints {
+            let Some(patch) = pyramid.patch(&Frame::of(keypoint)) else {
+                continue;
+            };
+            let patch = if keypoint.bright {
+                patch
+            } else {
+                patch.inverted()
+            };
+            prints.push(LocalPrint {
+                x: place(keypoint.x),
+                y: place(keypoint.y),
+                scale: keypoint.scale,
+                angle: keypoint.angle,
+                bright: keypoint.bright,
+                signature: self.signature(&patch),
+            });
+            patches.push(patch);
+        }
         LocalPrints {
             prints,
-            pixels: Pixels(Some(Arc::new(pyramid))),
+            pixels: Pixels(Some(Arc::new(Seen { pyramid, patches }))),
         }
     }
 }
@@ -210,7 +194,7 @@ impl LocalKey {
 /// The weights that do to a patch what `weights` do to one whose samples have lost the
 /// mean of the 5 x 5 samples around each, and their own mean: neighbouring samples
 /// are alike in every picture, and what all patches have in common tells nothing.
-fn less_surroundings(weights: &[f32; PATCH]) -> [f32; PATCH] {
+fn less_surroundings(weights: &[f32; SAMPLES]) -> [f32; SAMPLES] {
     let mut out = *weights;
     let around = |i: usize| i.saturating_sub(2)..(i + 3).min(PATCH_SIDE);
     for (i, weight) in weights.iter().enumerate() {
@@ -222,7 +206,7 @@ fn less_surroundings(weights: &[f32; PATCH]) -> [f32; PATCH] {
             }
         }
     }
-    let mean = out.iter().sum::<f32>() / PATCH as f32;
+    let mean = out.iter().sum::<f32>() / SAMPLES as f32;
     out.map(|weight| weight - mean)
 }
 
@@ -234,11 +218,11 @@ impl fmt::Debug for LocalKey {
 
 impl LocalPrint {
     /// Bytes of a print written down.
-    const LEN: usize = 27;
+    const LEN: usize = 23;
 
     fn to_bytes(self) -> [u8; Self::LEN] {
         let mut out = [0; Self::LEN];
-        let fields: [&[u8]; 9] = [
+        let fields: [&[u8]; 7] = [
             &self.x.to_le_bytes(),
             &self.y.to_le_bytes(),
             &[self.scale],
@@ -246,8 +230,6 @@ impl LocalPrint {
             &[u8::from(self.bright)],
             &self.signature[0].to_le_bytes(),
             &self.signature[1].to_le_bytes(),
-            &self.keys[0].to_le_bytes(),
-            &self.keys[1].to_le_bytes(),
         ];
         let bytes = fields.into_iter().flatten();
         for (out, &byte) in out.iter_mut().zip(bytes) {
@@ -276,13 +258,12 @@ impl LocalPrint {
                 _ => return None,
             },
             signature: [take(8)?, take(8)?],
-            keys: [take(2)? as u16, take(2)? as u16],
         })
     }
 }
 
 impl Serialize for LocalPrint {
-    /// 54 hex digits.
+    /// 46 hex digits.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let hex: String = self.to_bytes().iter().map(|b| format!("{b:02x}")).collect();
         serializer.serialize_str(&hex)
@@ -302,6 +283,6 @@ impl<'de> Deserialize<'de> for LocalPrint {
             }
             Self::from_bytes(bytes)
         };
-        parse().ok_or_else(|| serde::de::Error::custom("a local print is written as 54 hex digits"))
+        parse().ok_or_else(|| serde::de::Error::custom("a local print is written as 46 hex digits"))
     }
 }

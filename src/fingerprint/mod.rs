@@ -15,7 +15,7 @@ pub use digest::Digest;
 pub use fingerprinter::{Fingerprinter, FingerprinterBuilder};
 pub use gradient::GradientPrints;
 pub use key::{Key, KeyId};
-pub(crate) use local::{KEY_BITS, KEYS, LocalKey, Projected, distance as signature_distance};
+pub(crate) use local::{LocalKey, Projected, Seen, distance as signature_distance};
 pub use local::{LocalPrint, LocalPrints};
 pub use pdq::PdqHash;
 pub(crate) use perceptual::RasterKeys;

@@ -7,7 +7,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::map::ALIGN;
 use super::records::{
-    DigestRecord, ItemRecord, LocalRecord, MetaRecord, PartRecord, PictureRecord,
+    DigestRecord, ItemRecord, LocalEntry, LocalRecord, MetaRecord, PartRecord, PictureRecord,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::Sketch;
@@ -44,12 +44,11 @@ pub(super) enum Section {
     Postings,
     LocalPrints,
     LocalBuckets,
-    LocalIds,
-    LocalCodes,
+    LocalEntries,
 }
 
 impl Section {
-    pub(super) const COUNT: usize = 21;
+    pub(super) const COUNT: usize = 20;
 
     pub(super) const ALL: [Self; Self::COUNT] = [
         Self::Meta,
@@ -71,8 +70,7 @@ impl Section {
         Self::Postings,
         Self::LocalPrints,
         Self::LocalBuckets,
-        Self::LocalIds,
-        Self::LocalCodes,
+        Self::LocalEntries,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -96,8 +94,7 @@ impl Section {
             Self::Postings => "postings",
             Self::LocalPrints => "local_prints",
             Self::LocalBuckets => "local_buckets",
-            Self::LocalIds => "local_ids",
-            Self::LocalCodes => "local_codes",
+            Self::LocalEntries => "local_entries",
         }
     }
 
@@ -113,8 +110,9 @@ impl Section {
             Self::Pictures => size_of::<PictureRecord>(),
             Self::Sketches => size_of::<[u64; Sketch::WORDS]>(),
             Self::LocalPrints => size_of::<LocalRecord>(),
-            Self::GramKeys | Self::LocalCodes => 8,
-            Self::LocalBuckets | Self::LocalIds => 4,
+            Self::LocalEntries => size_of::<LocalEntry>(),
+            Self::GramKeys => 8,
+            Self::LocalBuckets => 4,
             Self::PdqCodes | Self::GradientCodes => ALIGN,
             Self::ItemOrder | Self::Anchors | Self::GramDirectory | Self::GramLists => 4,
         }

@@ -1,37 +1,47 @@
 //! Local prints of the index's pictures, and the tables in which they are looked up.
 //!
-//! Every print stands in one bucket of each table: that of the leading bits of
-//! one of its keys (Indyk and Motwani, "Approximate nearest neighbors", 1998).
-//! Beside its number a bucket holds the first half of its signature, so that a
-//! look-up reads one run of memory and touches the print itself only where that
-//! half agrees.
+//! There is a table for each half of the signature. A print that tells a picture stands in one
+//! bucket of each: that of the lowest bits of that half (Indyk and Motwani, "Approximate nearest
+//! neighbors", 1998). Beside its number a bucket holds the highest bits of the half, so that a
+//! look-up reads one run of memory and touches the print itself only where these agree.
 
 use super::Inner;
 use super::layout::Section;
-use super::records::{LOCAL_BRIGHT, LOCAL_DISCOUNTED, LocalRecord, PictureRecord};
+use super::records::{LOCAL_BRIGHT, LOCAL_DISCOUNTED, LocalEntry, LocalRecord, PictureRecord};
+use crate::arch::prefetch;
 use crate::error::Result;
-use crate::fingerprint::{KEY_BITS, KEYS};
 use crate::raster::Keypoint;
 
-/// Prints to a bucket, on average, that the number of key bits aims at.
-const BUCKET: usize = 24;
+/// Tables: one for each word of the signature.
+pub(crate) const TABLES: usize = 2;
 
-/// The leading bits of a key that select a bucket, for so many prints.
-pub(super) fn key_bits(prints: usize) -> u32 {
-    (prints / BUCKET)
+/// Bits of a word that can select a bucket; the rest is kept beside the print's number.
+pub(crate) const KEY_BITS: usize = 24;
+
+/// Prints to a bucket, on average, that the number of key bits aims at.
+const BUCKET: usize = 2;
+
+/// The number of low bits that select a bucket, for so many prints.
+pub(super) fn key_bits(listed: usize) -> u32 {
+    (listed / BUCKET)
         .checked_ilog2()
         .unwrap_or(0)
         .min(KEY_BITS as u32)
 }
 
 /// Bucket bounds of all tables for so many prints, one more than there are buckets.
-pub(super) fn bucket_bounds(prints: usize) -> usize {
-    (KEYS << key_bits(prints)) + 1
+pub(super) fn bucket_bounds(listed: usize) -> usize {
+    (TABLES << key_bits(listed)) + 1
 }
 
-/// The place of a bucket among those of all tables.
-pub(super) fn bucket(table: usize, key: u16, bits: u32) -> usize {
-    (table << bits) + (usize::from(key) >> (KEY_BITS as u32 - bits))
+/// The place of the bucket of a signature's word among those of all tables.
+pub(super) fn bucket(table: usize, word: u64, bits: u32) -> usize {
+    (table << bits) + (word & ((1 << bits) - 1)) as usize
+}
+
+/// What stands beside a print's number in the table of a word.
+pub(crate) fn check(word: u64) -> u32 {
+    (word >> 32) as u32
 }
 
 /// One local print of an indexed picture.
@@ -48,48 +58,60 @@ pub(crate) struct StoredPrint {
 /// The local prints of an index.
 #[derive(Clone, Copy)]
 pub(crate) struct Locals<'a> {
-    inner: &'a Inner,
     pictures: &'a [PictureRecord],
     prints: &'a [LocalRecord],
     bounds: &'a [u32],
-    ids: &'a [u32],
-    codes: &'a [u64],
+    entries: &'a [LocalEntry],
     bits: u32,
 }
 
 impl<'a> Locals<'a> {
     pub(super) fn new(inner: &'a Inner) -> Self {
-        let prints: &[LocalRecord] = inner.slice(Section::LocalPrints);
+        let entries: &[LocalEntry] = inner.slice(Section::LocalEntries);
         Self {
-            inner,
             pictures: inner.slice(Section::Pictures),
-            prints,
+            prints: inner.slice(Section::LocalPrints),
             bounds: inner.slice(Section::LocalBuckets),
-            ids: inner.slice(Section::LocalIds),
-            codes: inner.slice(Section::LocalCodes),
-            bits: key_bits(prints.len()),
+            entries,
+            bits: key_bits(entries.len() / TABLES),
         }
     }
 
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
-        self.prints.is_empty()
+        self.entries.is_empty()
     }
 
-    /// The bits of a key that count.
+    /// The low bits of a word that select a bucket.
     pub(crate) fn key_bits(&self) -> u32 {
         self.bits
     }
 
-    /// The prints of a bucket: their numbers, and the first halves of their signatures.
-    pub(crate) fn bucket(&self, table: usize, key: u16) -> Result<(&'a [u32], &'a [u64])> {
-        let at = bucket(table, key, self.bits);
+    /// The number of a bucket.
+    pub(crate) fn bucket(&self, table: usize, word: u64) -> u32 {
+        bucket(table, word, self.bits) as u32
+    }
+
+    /// Asks for the bounds of a bucket, so that [`ask`](Self::ask) finds them in the cache.
+    pub(crate) fn ask_bounds(&self, bucket: u32) {
+        prefetch(self.bounds, bucket as usize);
+    }
+
+    /// Asks for the entries of a bucket.
+    pub(crate) fn ask(&self, bucket: u32) {
+        if let Some(&start) = self.bounds.get(bucket as usize) {
+            prefetch(self.entries, start as usize);
+        }
+    }
+
+    /// The entries of a bucket.
+    pub(crate) fn entries(&self, bucket: u32) -> Result<&'a [LocalEntry]> {
+        let at = bucket as usize;
         let find = || {
             let &[start, end] = self.bounds.get(at..at + 2)? else {
                 return None;
             };
-            let range = start as usize..end as usize;
-            Some((self.ids.get(range.clone())?, self.codes.get(range)?))
+            self.entries.get(start as usize..end as usize)
         };
         find().ok_or_else(|| Section::LocalBuckets.corrupt("a bucket out of bounds"))
     }
@@ -118,7 +140,7 @@ impl<'a> Locals<'a> {
             .pictures
             .partition_point(|picture| picture.locals_at <= print);
         let (Some(record), Some(picture)) = (record, behind.checked_sub(1)) else {
-            return Err(Section::LocalIds.corrupt("a print of no picture"));
+            return Err(Section::LocalEntries.corrupt("a print of no picture"));
         };
         Ok((picture as u32, record))
     }
@@ -140,7 +162,7 @@ impl<'a> Locals<'a> {
         for record in self.prints {
             record.print()?;
         }
-        let all = u32::try_from(self.ids.len()).ok();
+        let all = u32::try_from(self.entries.len()).ok();
         if self.bounds.first() != Some(&0)
             || self.bounds.last().copied() != all
             || !self.bounds.is_sorted()
@@ -148,17 +170,31 @@ impl<'a> Locals<'a> {
             return Err(Section::LocalBuckets.corrupt("bounds out of order"));
         }
         let mut seen = vec![0_u8; self.prints.len()];
-        for (&id, &code) in self.ids.iter().zip(self.codes) {
-            let same = self.prints.get(id as usize).map(|p| p.signature[0]) == Some(code);
-            match seen.get_mut(id as usize) {
-                Some(seen) if same => *seen += 1,
-                _ => return Err(Section::LocalCodes.corrupt("a code that is not its print's")),
+        for (number, bounds) in (0_usize..).zip(self.bounds.windows(2)) {
+            let &[start, end] = bounds else { continue };
+            let table = number >> self.bits;
+            let entries = self.entries.get(start as usize..end as usize);
+            for entry in entries.unwrap_or_default() {
+                let print = self.prints.get(entry.print as usize);
+                let word = print.and_then(|print| print.signature.get(table));
+                let fits = word.is_some_and(|&word| {
+                    bucket(table, word, self.bits) == number && check(word) == entry.check
+                });
+                match seen.get_mut(entry.print as usize) {
+                    // Once in each table.
+                    Some(seen) if fits && *seen >> table == 0 => *seen |= 1 << table,
+                    _ => {
+                        return Err(
+                            Section::LocalEntries.corrupt("an entry that is not its print's")
+                        );
+                    }
+                }
             }
         }
-        if seen.iter().any(|&times| usize::from(times) != KEYS) {
-            return Err(Section::LocalIds.corrupt("a print that does not stand in every table"));
+        let every = (1_u8 << TABLES) - 1;
+        if seen.iter().any(|&tables| tables != 0 && tables != every) {
+            return Err(Section::LocalEntries.corrupt("a print that does not stand in every table"));
         }
-        let _ = self.inner;
         Ok(())
     }
 }
@@ -198,7 +234,6 @@ impl LocalRecord {
             angle: self.angle,
             bright: self.flags & LOCAL_BRIGHT != 0,
             signature: self.signature,
-            keys: [0; KEYS],
         };
         Ok(StoredPrint {
             keypoint: print.keypoint(),

@@ -88,11 +88,14 @@ impl Bytes {
     /// them there. Nothing where the system has no way to ask for it.
     pub(super) fn warm(&self) {
         #[cfg(target_os = "linux")]
-        if let Self::Mapped(map) = self
-            && map.advise(memmap2::Advice::PopulateRead).is_err()
-        {
-            // Linux before 5.14.
-            let _ = map.advise(memmap2::Advice::WillNeed);
+        if let Self::Mapped(map) = self {
+            // Huge pages where the file system has them. Asked for here and not at
+            // opening: then the first touch of a page would read two MiB.
+            let _ = map.advise(memmap2::Advice::HugePage);
+            if map.advise(memmap2::Advice::PopulateRead).is_err() {
+                // Linux before 5.14.
+                let _ = map.advise(memmap2::Advice::WillNeed);
+            }
         }
     }
 

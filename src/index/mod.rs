@@ -62,7 +62,7 @@ pub use postings::{Grams, PostingList};
 pub use tables::PartInfo;
 pub use writer::IndexWriter;
 
-pub(crate) use local::{Locals, StoredPrint};
+pub(crate) use local::{KEY_BITS, Locals, StoredPrint, TABLES, check};
 
 use hamming::SetLayout;
 use layout::{Layout, Section};
@@ -251,8 +251,9 @@ impl Inner {
         let directory = 1_usize
             .checked_shl(meta.directory_bits)
             .and_then(|n| n.checked_add(1));
-        let locals = self.layout.count(Section::LocalPrints);
-        let local_entries = locals.checked_mul(crate::fingerprint::KEYS);
+        // A print stands in every table or in none.
+        let entries = self.layout.count(Section::LocalEntries);
+        let listed = entries / TABLES;
         let expected = [
             (Section::Meta, Some(1)),
             (Section::Items, Some(meta.items as usize)),
@@ -266,9 +267,8 @@ impl Inner {
             (Section::GramKeys, Some(meta.grams as usize)),
             (Section::GramLists, (meta.grams as usize).checked_add(1)),
             (Section::GramWeights, Some(meta.grams as usize)),
-            (Section::LocalBuckets, Some(local::bucket_bounds(locals))),
-            (Section::LocalIds, local_entries),
-            (Section::LocalCodes, local_entries),
+            (Section::LocalBuckets, Some(local::bucket_bounds(listed))),
+            (Section::LocalEntries, listed.checked_mul(TABLES)),
         ];
         for (section, expected) in expected {
             let count = self.layout.count(section);

@@ -147,8 +147,13 @@ pub enum Evidence {
         /// The details that agree, each weighed by how many other pictures of the
         /// index have it too, 0..=1.
         distinctive: f64,
-        /// The weighed share of details that agree, 0..=1.
+        /// The weighed share of details that agree, less where there are few, 0..=1: what the
+        /// score is made of.
         share: f64,
+        /// The share of the query's area that the item fills, 0..=1.
+        of_query: f64,
+        /// The share of the item's area that the query shows, 0..=1.
+        of_item: f64,
         /// How sure this evidence is by itself.
         score: f64,
     },

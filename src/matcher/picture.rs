@@ -146,11 +146,15 @@ impl Distances {
 
 /// How many bits the sketch of a copy may differ from that of an item of this texture.
 pub(super) fn sketch_radius(texture: Texture) -> f64 {
+    SKETCH_OF_PHOTO + (SKETCH_OF_SCREEN - SKETCH_OF_PHOTO) * screenness(texture)
+}
+
+/// How far a picture is a screen or a document rather than a photograph, 0..=1.
+pub(super) fn screenness(texture: Texture) -> f64 {
     let ramp = |percent: u8, (from, to): (f64, f64)| {
         ((f64::from(percent) - from) / (to - from)).clamp(0.0, 1.0)
     };
-    let screen = ramp(texture.flat, FLAT) * ramp(texture.hard, HARD);
-    SKETCH_OF_PHOTO + (SKETCH_OF_SCREEN - SKETCH_OF_PHOTO) * screen
+    ramp(texture.flat, FLAT) * ramp(texture.hard, HARD)
 }
 
 #[cfg(test)]

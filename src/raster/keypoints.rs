@@ -11,6 +11,7 @@
 //! likely to be selected as before.
 
 use super::{Level, Pyramid, Raster};
+use crate::arch::{Backend, Polar, ROW, SPAN};
 
 /// A place with a scale and an orientation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -248,39 +249,25 @@ fn spread(found: &mut Vec<Found>, level: &Level) {
 /// Bins of the histogram of gradients.
 const BINS: usize = 36;
 
-/// Pixels around a keypoint whose gradients count.
-const RADIUS: isize = 6;
-
 /// Adds the keypoint with its orientation, or with two that are about as good.
 fn orient(level: &Level, found: &Found, pyramid: &Pyramid, out: &mut Vec<Keypoint>) {
-    let (column, row) = (found.x.round() as isize, found.y.round() as isize);
+    let place = (found.x.round() as usize, found.y.round() as usize);
     let sign = if found.strength > 0.0 { 1.0 } else { -1.0 };
+    let mut polar: Polar = [[[0.0; ROW]; SPAN]; 2];
+    Backend::detect().polar(&level.soft, level.width, place, sign, &mut polar);
+    let [magnitudes, turns] = &polar;
     let mut histogram = [0.0_f32; BINS];
-    for dy in -RADIUS..=RADIUS {
-        let y = row + dy;
-        if y < 1 || y as usize + 1 >= level.height {
-            continue;
-        }
-        for dx in -RADIUS..=RADIUS {
-            let x = column + dx;
-            let square = dx * dx + dy * dy;
-            if square > RADIUS * RADIUS || x < 1 || x as usize + 1 >= level.width {
+    for ((weights, magnitudes), turns) in WEIGHTS.iter().zip(magnitudes).zip(turns) {
+        for ((&weight, &magnitude), &turn) in weights.iter().zip(magnitudes).zip(turns) {
+            let amount = weight * magnitude;
+            if amount == 0.0 {
                 continue;
             }
-            let at = y as usize * level.width + x as usize;
-            let pixel = |i: usize| f32::from(level.soft[i]);
-            let gx = sign * (pixel(at + 1) - pixel(at - 1));
-            let gy = sign * (pixel(at + level.width) - pixel(at - level.width));
-            let magnitude = (gx * gx + gy * gy).sqrt();
-            if magnitude == 0.0 {
-                continue;
-            }
-            let weight = GAUSSIAN[square as usize];
-            let bin = turn(gy, gx) * BINS as f32;
+            let bin = turn * BINS as f32;
             let low = bin as usize;
             let share = bin - low as f32;
-            histogram[low % BINS] += (1.0 - share) * weight * magnitude;
-            histogram[(low + 1) % BINS] += share * weight * magnitude;
+            histogram[low % BINS] += (1.0 - share) * amount;
+            histogram[(low + 1) % BINS] += share * amount;
         }
     }
     for _ in 0..2 {
@@ -322,52 +309,29 @@ fn orient(level: &Level, found: &Found, pyramid: &Pyramid, out: &mut Vec<Keypoin
     }
 }
 
-/// exp(-d^2 / (2 * 2.2^2)) by the square of the distance, d^2 = 0..=36.
-const GAUSSIAN: [f32; 37] = {
-    let mut table = [1.0; 37];
+/// How much the gradients around a keypoint count: exp(-d^2 / (2 * 2.2^2)) by their distance, up
+/// to six pixels.
+const WEIGHTS: [[f32; ROW]; SPAN] = {
     // exp(-1 / 9.68)
     let factor = 0.901_849_5_f32;
+    let mut gaussian = [1.0; 37];
     let mut i = 1;
     while i < 37 {
-        table[i] = table[i - 1] * factor;
+        gaussian[i] = gaussian[i - 1] * factor;
         i += 1;
+    }
+    let mut table = [[0.0; ROW]; SPAN];
+    let mut y = 0;
+    while y < SPAN {
+        let mut x = 0;
+        while x < SPAN {
+            let square = x.abs_diff(SPAN / 2).pow(2) + y.abs_diff(SPAN / 2).pow(2);
+            if square < gaussian.len() {
+                table[y][x] = gaussian[square];
+            }
+            x += 1;
+        }
+        y += 1;
     }
     table
 };
-
-/// The angle of (x, y) as a part of a turn, 0..1, to a ten-thousandth: by a polynomial, so that
-/// it is the same on every machine.
-fn turn(y: f32, x: f32) -> f32 {
-    let (ax, ay) = (x.abs(), y.abs());
-    let (small, large) = if ax < ay { (ax, ay) } else { (ay, ax) };
-    let t = if large > 0.0 { small / large } else { 0.0 };
-    // atan(t) / 2 pi on 0..=1 by least squares.
-    let s = t * t;
-    let mut a = t * (0.159_046 + s * (-0.051_292 + s * (0.023_715 - s * 0.006_501)));
-    if ay > ax {
-        a = 0.25 - a;
-    }
-    if x < 0.0 {
-        a = 0.5 - a;
-    }
-    if y < 0.0 {
-        a = 1.0 - a;
-    }
-    if a >= 1.0 { 0.0 } else { a.max(0.0) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn turns_are_angles() {
-        for degrees in 0..360_i32 {
-            let angle = f64::from(degrees).to_radians();
-            let found = turn(angle.sin() as f32, angle.cos() as f32) * 360.0;
-            let off = (found - degrees as f32).abs();
-            assert!(off.min(360.0 - off) < 0.4, "{degrees}: {found}");
-        }
-        assert_eq!(turn(0.0, 0.0), 0.0);
-    }
-}

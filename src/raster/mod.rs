@@ -12,7 +12,7 @@ mod texture;
 pub use dihedral::Dihedral;
 pub(crate) use keypoints::{Keypoint, SCALE_BIAS, SCALE_STEPS, keypoints};
 pub(crate) use luma::{Band, Ground};
-pub(crate) use patch::{Frame, PATCH, Patch, SIDE as PATCH_SIDE, direction, scale_of};
+pub(crate) use patch::{Frame, Patch, SIDE as PATCH_SIDE, direction, scale_of};
 pub(crate) use pyramid::{Level, Pyramid, working_size};
 pub(crate) use shrink::AreaShrink;
 pub use texture::Texture;

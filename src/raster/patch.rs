@@ -9,6 +9,8 @@ pub(crate) const SIDE: usize = 12;
 /// Samples of a patch.
 pub(crate) const PATCH: usize = SIDE * SIDE;
 
+const _: () = assert!(PATCH == crate::arch::SAMPLES);
+
 /// Pixels of the level between neighbouring samples.
 const PITCH: f32 = 2.25;
 

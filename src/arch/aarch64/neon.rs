@@ -54,17 +54,15 @@ impl Neon {
         self,
         values: &[u16],
         lists: &[List],
-        query: u16,
-        places: &mut Vec<u32>,
+        found: &mut Vec<(u32, u32)>,
     ) {
-        for (i, list) in lists.iter().enumerate() {
-            List::ask(lists, i, values);
+        for (number, list) in (0..).zip(List::in_turn(lists, values)) {
             let own = list.of(values);
             // SAFETY: `self` exists, so the CPU has NEON.
             unsafe {
-                near(own, query, list.limit, |place| {
-                    places.push(list.start + place)
-                })
+                near(own, list.value, u32::from(list.limit), |place| {
+                    found.push((number, place));
+                });
             };
         }
     }

@@ -11,6 +11,7 @@ use std::arch::x86_64::{
     _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_storeu_si256, _mm256_xor_si256,
 };
 
+use super::nibbles;
 use crate::arch::scalar::Scalar;
 use crate::arch::{CodeHit, List, Planes, Probe};
 
@@ -20,6 +21,9 @@ const LANES: usize = 4;
 /// Queries that share the load of a vector; 16 registers hold no more than two
 /// with their words beside the constants of the count.
 const GROUP: usize = 2;
+
+/// Queries from which on cutting codes into nibbles pays.
+const CUT_FROM: usize = 8;
 
 /// Proof that the CPU has AVX2.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,6 +35,29 @@ impl Avx2 {
     }
 
     pub(in crate::arch) fn scan(
+        self,
+        planes: Planes<'_>,
+        first_code: u32,
+        probes: &[Probe],
+        hits: &mut Vec<CodeHit>,
+    ) {
+        let widest = probes.iter().map(|probe| probe.radius).max();
+        let bytes = widest.and_then(nibbles::prefix);
+        if let Some(bytes) = bytes
+            && probes.len() >= CUT_FROM
+        {
+            // SAFETY: `self` exists, so the CPU has the feature that `scan` is compiled for.
+            unsafe { nibbles::scan(planes, first_code, probes, bytes, hits) };
+            let whole = planes.len() / nibbles::BLOCK * nibbles::BLOCK;
+            let first = first_code.wrapping_add(whole as u32);
+            self.scan_whole(planes.slice(whole..planes.len()), first, probes, hits);
+        } else {
+            self.scan_whole(planes, first_code, probes, hits);
+        }
+    }
+
+    /// The same with every code looked at for itself.
+    fn scan_whole(
         self,
         planes: Planes<'_>,
         first_code: u32,
@@ -58,38 +85,56 @@ impl Avx2 {
         self,
         values: &[u16],
         lists: &[List],
-        query: u16,
-        places: &mut Vec<u32>,
+        found: &mut Vec<(u32, u32)>,
     ) {
         // SAFETY: `self` exists, so the CPU has the feature that `near16` is compiled for.
-        unsafe { near16(values, lists, query, places) };
+        unsafe { near16(values, lists, found) };
     }
 }
 
 #[target_feature(enable = "avx2")]
-fn near16(values: &[u16], lists: &[List], query: u16, places: &mut Vec<u32>) {
-    let vector_query = _mm256_set1_epi16(query.cast_signed());
+fn near16(values: &[u16], lists: &[List], found: &mut Vec<(u32, u32)>) {
+    const LANES: usize = 16;
     let ones = _mm256_set1_epi8(1);
-    for (i, list) in lists.iter().enumerate() {
-        List::ask(lists, i, values);
-        let limit = _mm256_set1_epi16(list.limit.min(16) as i16 + 1);
-        let (blocks, rest) = list.of(values).as_chunks::<16>();
-        let mut first = list.start;
+    for (number, list) in (0..).zip(List::in_turn(lists, values)) {
+        let query = _mm256_set1_epi16(list.value.cast_signed());
+        let limit = _mm256_set1_epi16(list.limit.min(16).cast_signed() + 1);
+        let (blocks, rest) = list.of(values).as_chunks::<LANES>();
+        let mut first = 0;
         for block in blocks {
             // SAFETY: the array has the 32 bytes that are read; no alignment is needed.
             let vector = unsafe { _mm256_loadu_si256(block.as_ptr().cast()) };
-            let differing = _mm256_xor_si256(vector, vector_query);
-            let bits = _mm256_maddubs_epi16(byte_counts(differing), ones);
+            let bits = _mm256_maddubs_epi16(byte_counts(_mm256_xor_si256(vector, query)), ones);
             let near = _mm256_cmpgt_epi16(limit, bits);
             // Two bits of the mask a lane; one of them is kept.
             let mut near = _mm256_movemask_epi8(near).cast_unsigned() & 0x5555_5555;
             while near != 0 {
-                places.push(first + near.trailing_zeros() / 2);
+                found.push((number, first + near.trailing_zeros() / 2));
                 near &= near - 1;
             }
-            first += 16;
+            first += LANES as u32;
         }
-        Scalar::filter(rest, first, list.limit, query, places);
+        if rest.is_empty() {
+            continue;
+        }
+        // What follows the list is read too, where there is enough of it.
+        let from = list.start + first as usize;
+        let behind = values.get(from..).and_then(<[u16]>::first_chunk);
+        let mut copy = [0; LANES];
+        let last: &[u16; LANES] = behind.unwrap_or_else(|| {
+            copy[..rest.len()].copy_from_slice(rest);
+            &copy
+        });
+        // SAFETY: as above.
+        let vector = unsafe { _mm256_loadu_si256(last.as_ptr().cast()) };
+        let bits = _mm256_maddubs_epi16(byte_counts(_mm256_xor_si256(vector, query)), ones);
+        let near = _mm256_cmpgt_epi16(limit, bits);
+        let lanes = u32::MAX >> (2 * (LANES - rest.len()));
+        let mut near = _mm256_movemask_epi8(near).cast_unsigned() & 0x5555_5555 & lanes;
+        while near != 0 {
+            found.push((number, first + near.trailing_zeros() / 2));
+            near &= near - 1;
+        }
     }
 }
 
@@ -103,7 +148,7 @@ struct Spread {
 
 /// All whole vectors of `planes`; what is left behind them is the caller's.
 #[target_feature(enable = "avx2")]
-fn scan_group<const Q: usize>(
+pub(super) fn scan_group<const Q: usize>(
     planes: Planes<'_>,
     first_code: u32,
     probes: &[Probe; Q],

@@ -56,22 +56,20 @@ impl Avx512 {
         self,
         values: &[u16],
         lists: &[List],
-        query: u16,
-        places: &mut Vec<u32>,
+        found: &mut Vec<(u32, u32)>,
     ) {
         // SAFETY: `self` exists, so the CPU has the features that `near16` is compiled for.
-        unsafe { near16(values, lists, query, places) }
+        unsafe { near16(values, lists, found) }
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512bitalg")]
-fn near16(values: &[u16], lists: &[List], query: u16, places: &mut Vec<u32>) {
+fn near16(values: &[u16], lists: &[List], found: &mut Vec<(u32, u32)>) {
     const LANES: usize = 32;
-    let query = _mm512_set1_epi16(query.cast_signed());
-    for (i, list) in lists.iter().enumerate() {
-        List::ask(lists, i, values);
-        let limit = _mm512_set1_epi16(list.limit.min(16) as i16);
-        let mut first = list.start;
+    for (number, list) in (0..).zip(List::in_turn(lists, values)) {
+        let query = _mm512_set1_epi16(list.value.cast_signed());
+        let limit = _mm512_set1_epi16(list.limit.min(16).cast_signed());
+        let mut first = 0;
         for values in list.of(values).chunks(LANES) {
             let lanes: __mmask32 = u32::MAX >> (LANES - values.len());
             // SAFETY: the mask has as many bits as there are values, 1 to 32, and
@@ -80,7 +78,7 @@ fn near16(values: &[u16], lists: &[List], query: u16, places: &mut Vec<u32>) {
             let bits = _mm512_popcnt_epi16(_mm512_xor_si512(vector, query));
             let mut near = _mm512_mask_cmple_epu16_mask(lanes, bits, limit);
             while near != 0 {
-                places.push(first + near.trailing_zeros());
+                found.push((number, first + near.trailing_zeros()));
                 near &= near - 1;
             }
             first += LANES as u32;

@@ -3,6 +3,9 @@
 pub(super) mod avx2;
 pub(super) mod avx512;
 mod blur;
+
+mod nibbles;
+mod polar;
 pub(super) mod popcnt;
 mod project;
 mod rows;

@@ -131,14 +131,7 @@ impl IndexWriter {
         })?;
         file.section(Section::LocalPrints, |s| s.put(locals.records.as_slice()))?;
         file.section(Section::LocalBuckets, |s| s.put(locals.bounds.as_slice()))?;
-        file.section(Section::LocalIds, |s| s.put(locals.ids.as_slice()))?;
-        file.section(Section::LocalCodes, |s| {
-            let mut prints = locals
-                .ids
-                .iter()
-                .filter_map(|&id| locals.records.get(id as usize));
-            prints.try_for_each(|print| s.put(&print.signature[0]))
-        })?;
+        file.section(Section::LocalEntries, |s| s.put(locals.entries.as_slice()))?;
         file.finish()
     }
 

@@ -1,10 +1,10 @@
 //! Local prints on their way into the index: which of a picture's are kept, how
-//! many other pictures have each, and the tables.
+//! many other pictures have each, which stand in the tables, and the tables.
 
 use crate::exec::Executor;
-use crate::fingerprint::{Fingerprint, KEYS, LocalPrint, RasterPrints, signature_distance};
-use crate::index::local::{bucket, bucket_bounds, key_bits};
-use crate::index::records::{LOCAL_BRIGHT, LOCAL_DISCOUNTED, LocalRecord};
+use crate::fingerprint::{Fingerprint, LocalPrint, RasterPrints, signature_distance};
+use crate::index::local::{TABLES, bucket, bucket_bounds, check, key_bits};
+use crate::index::records::{LOCAL_BRIGHT, LOCAL_DISCOUNTED, LocalEntry, LocalRecord};
 use crate::raster::{SCALE_BIAS, SCALE_STEPS};
 
 /// Prints kept of a picture.
@@ -13,17 +13,29 @@ pub(super) const PRINTS_OF_PICTURE: usize = 900;
 /// Two prints are alike if their signatures differ in no more bits of 128.
 const ALIKE: u32 = 20;
 
-/// Entries of a bucket that each of its prints is compared with: of what stands
-/// in more, the rest would tell nothing new.
+/// Prints that are compared with one another share so many low bits of a word that about this
+/// many do.
+const COMPARED_TOGETHER: usize = 24;
+
+/// Of prints that share them, each is compared with so many: the rest would tell nothing new.
 const COMPARED: usize = 4096;
 
 /// Background documents that must have a print for it to be discounted.
 const COMMON: usize = 2;
 
+/// Prints that more other pictures have tell none of them and stand in no table ...
+const LISTED_OTHERS: u8 = 16;
+
+/// ... and neither do letters that the same picture has so often ...
+const LISTED_TWINS: u8 = 6;
+
+/// ... but of every picture so many do, lest one that is in the index a hundred times is not
+/// found at all.
+const LISTED_AT_LEAST: usize = 96;
+
 /// A print of an ignore file or background document.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
-    keys: [u16; KEYS],
     signature: [u64; 2],
     /// The document; `None` for an ignore file.
     document: Option<u32>,
@@ -59,7 +71,6 @@ pub(super) fn seen(fingerprint: &Fingerprint, document: Option<u32>) -> impl Ite
     let rasters = fingerprint.parts.iter().filter_map(|p| p.raster.as_ref());
     rasters.flat_map(move |raster| {
         raster.local.prints.iter().map(move |print| Seen {
-            keys: print.keys,
             signature: print.signature,
             document,
         })
@@ -70,101 +81,154 @@ pub(super) fn seen(fingerprint: &Fingerprint, document: Option<u32>) -> impl Ite
 pub(super) struct Tables {
     pub(super) records: Vec<LocalRecord>,
     pub(super) bounds: Vec<u32>,
-    pub(super) ids: Vec<u32>,
+    pub(super) entries: Vec<LocalEntry>,
 }
-
-/// An entry of a table, in the order of the file.
-type Entry = (u32, u32);
 
 /// Sorts all prints into the tables and weighs them. `pictures` holds each picture's prints.
 pub(super) fn tables(pictures: &[Vec<LocalPrint>], seen: &[Seen], exec: &Executor) -> Tables {
-    let prints: Vec<&LocalPrint> = pictures.iter().flatten().collect();
-    let owners: Vec<u32> = (0..)
-        .zip(pictures)
-        .flat_map(|(i, prints)| std::iter::repeat_n(i, prints.len()))
-        .collect();
-    let bits = key_bits(prints.len());
-    let buckets = bucket_bounds(prints.len()) - 1;
-    let place = |table: usize, keys: &[u16; KEYS]| bucket(table, keys[table], bits) as u32;
-    let mut entries: Vec<Entry> = (0..KEYS)
-        .flat_map(|table| {
-            let prints = (0..).zip(&prints);
-            prints.map(move |(id, print)| (place(table, &print.keys), id))
-        })
-        .collect();
-    exec.sort_by_key(&mut entries, |entry| *entry);
-    let mut background: Vec<Entry> = (0..KEYS)
-        .flat_map(|table| {
-            let seen = (0..).zip(seen);
-            seen.map(move |(id, seen)| (place(table, &seen.keys), id))
-        })
-        .collect();
-    exec.sort_by_key(&mut background, |entry| *entry);
-
-    let runs: Vec<&[Entry]> = entries.chunk_by(|a, b| a.0 == b.0).collect();
-    let weighed = exec.map(&runs, |run| {
-        let bucket = run.first().map_or(0, |entry| entry.0);
-        let start = background.partition_point(|entry| entry.0 < bucket);
-        let end = background.partition_point(|entry| entry.0 <= bucket);
-        let known = background.get(start..end).unwrap_or_default();
-        run.iter()
-            .map(|&(_, id)| {
-                let own = &prints[id as usize].signature;
-                let others = others(run, owners[id as usize], |other| {
-                    let signature = &prints[other as usize].signature;
-                    let alike = signature_distance(own, signature) <= ALIKE;
-                    alike.then(|| owners[other as usize])
-                });
-                let common = common(known, |id| {
-                    let seen = &seen[id as usize];
-                    let alike = signature_distance(own, &seen.signature) <= ALIKE;
-                    alike.then_some(seen.document)
-                });
-                (id, others, common)
-            })
-            .collect::<Vec<_>>()
-    });
-    let mut records: Vec<LocalRecord> = prints.iter().map(|print| record(print)).collect();
-    for (id, others, common) in weighed.into_iter().flatten() {
-        let record = &mut records[id as usize];
-        record.others = record.others.max(others);
-        if common {
-            record.flags |= LOCAL_DISCOUNTED;
-        }
+    let mut records: Vec<LocalRecord> = pictures.iter().flatten().map(record).collect();
+    let twins = weigh(pictures, &mut records, seen, exec);
+    let mut listed = Vec::new();
+    let mut start = 0;
+    for prints in pictures {
+        let end = start + prints.len();
+        list(start..end, &records, &twins, &mut listed);
+        start = end;
     }
-    let mut bounds = Vec::with_capacity(buckets + 1);
-    for (i, entry) in (0_u32..).zip(&entries) {
+    let bits = key_bits(listed.len());
+    let mut placed: Vec<(u32, u32)> = (0..TABLES)
+        .flat_map(|table| {
+            let records = &records;
+            listed.iter().filter_map(move |&print| {
+                let word = records.get(print as usize)?.signature[table];
+                Some((bucket(table, word, bits) as u32, print))
+            })
+        })
+        .collect();
+    exec.sort_by_key(&mut placed, |entry| *entry);
+    let mut bounds = Vec::with_capacity(bucket_bounds(listed.len()));
+    for (i, entry) in (0_u32..).zip(&placed) {
         while bounds.len() <= entry.0 as usize {
             bounds.push(i);
         }
     }
-    bounds.resize(buckets + 1, entries.len() as u32);
+    bounds.resize(bucket_bounds(listed.len()), placed.len() as u32);
+    let entries = placed.iter().filter_map(|&(bucket, print)| {
+        let word = records.get(print as usize)?.signature[bucket as usize >> bits];
+        Some(LocalEntry {
+            print,
+            check: check(word),
+        })
+    });
     Tables {
+        entries: entries.collect(),
         records,
         bounds,
-        ids: entries.into_iter().map(|(_, id)| id).collect(),
     }
 }
 
-/// How many pictures other than `own` have a like print, by the entries of a bucket.
-fn others(run: &[Entry], own: u32, alike: impl Fn(u32) -> Option<u32>) -> u8 {
-    let (mut count, mut last) = (0_u8, own);
-    let step = run.len().div_ceil(COMPARED);
-    for &(_, other) in run.iter().step_by(step.max(1)) {
-        if let Some(owner) = alike(other)
-            && owner != own
-            && owner != last
-        {
-            // Entries are in the order of the pictures.
-            last = owner;
-            count = count.saturating_add(1);
+/// A print's place among those that are compared with one another, and its number.
+type Place = (u32, u32);
+
+/// Counts for every print the other pictures that have one like it, and marks those that
+/// background has. Returns how many like it the same picture has, up to 255.
+fn weigh(
+    pictures: &[Vec<LocalPrint>],
+    records: &mut [LocalRecord],
+    seen: &[Seen],
+    exec: &Executor,
+) -> Vec<u8> {
+    let owners: Vec<u32> = (0..)
+        .zip(pictures)
+        .flat_map(|(i, prints)| std::iter::repeat_n(i, prints.len()))
+        .collect();
+    let bits = (records.len() / COMPARED_TOGETHER)
+        .checked_ilog2()
+        .unwrap_or(0)
+        .min(24);
+    let places = |signatures: &mut dyn Iterator<Item = [u64; 2]>| -> Vec<Place> {
+        let mut places: Vec<Place> = (0..)
+            .zip(signatures)
+            .flat_map(|(id, words)| {
+                (0..TABLES).map(move |t| (bucket(t, words[t], bits) as u32, id))
+            })
+            .collect();
+        exec.sort_by_key(&mut places, |place| *place);
+        places
+    };
+    let own = places(&mut records.iter().map(|record| record.signature));
+    let background = places(&mut seen.iter().map(|seen| seen.signature));
+    let runs: Vec<&[Place]> = own.chunk_by(|a, b| a.0 == b.0).collect();
+    let known: &[LocalRecord] = records;
+    let weighed = exec.map(&runs, |run| {
+        let bucket = run.first().map_or(0, |place| place.0);
+        let start = background.partition_point(|place| place.0 < bucket);
+        let end = background.partition_point(|place| place.0 <= bucket);
+        let behind = background.get(start..end).unwrap_or_default();
+        run.iter()
+            .map(|&(_, id)| {
+                let own = &known[id as usize].signature;
+                let (others, twins) = alike(run, id, &owners, |other| {
+                    signature_distance(own, &known[other as usize].signature) <= ALIKE
+                });
+                let common = common(behind, |id| {
+                    let seen = &seen[id as usize];
+                    let alike = signature_distance(own, &seen.signature) <= ALIKE;
+                    alike.then_some(seen.document)
+                });
+                (id, others, twins, common)
+            })
+            .collect::<Vec<_>>()
+    });
+    let mut all_twins = vec![0_u8; records.len()];
+    for (id, others, twins, common) in weighed.into_iter().flatten() {
+        let record = &mut records[id as usize];
+        record.others = record.others.max(others);
+        all_twins[id as usize] = all_twins[id as usize].max(twins);
+        if common {
+            record.flags |= LOCAL_DISCOUNTED;
         }
     }
-    count
+    all_twins
+}
+
+/// Chooses the prints of a picture that stand in the tables.
+fn list(range: std::ops::Range<usize>, records: &[LocalRecord], twins: &[u8], to: &mut Vec<u32>) {
+    let begin = to.len();
+    let usable = range.filter(|&i| !records[i].is_discounted());
+    let (telling, rest): (Vec<usize>, Vec<usize>) =
+        usable.partition(|&i| records[i].others() <= LISTED_OTHERS && twins[i] <= LISTED_TWINS);
+    to.extend(telling.iter().map(|&i| i as u32));
+    let missing = LISTED_AT_LEAST.saturating_sub(telling.len());
+    let mut rest = rest;
+    rest.sort_by_key(|&i| (records[i].others(), twins[i], i));
+    to.extend(rest.iter().take(missing).map(|&i| i as u32));
+    to[begin..].sort_unstable();
+}
+
+/// How many pictures other than its own have a print like `id`, and how many its own has.
+fn alike(run: &[Place], id: u32, owners: &[u32], alike: impl Fn(u32) -> bool) -> (u8, u8) {
+    let own = owners[id as usize];
+    let (mut others, mut twins, mut last) = (0_u8, 0_u8, own);
+    let step = run.len().div_ceil(COMPARED);
+    for &(_, other) in run.iter().step_by(step.max(1)) {
+        if other == id || !alike(other) {
+            continue;
+        }
+        // Prints are in the order of the pictures.
+        let owner = owners[other as usize];
+        if owner == own {
+            twins = twins.saturating_add(1);
+        } else if owner != last {
+            last = owner;
+            others = others.saturating_add(1);
+        }
+    }
+    (others, twins)
 }
 
 /// Whether an ignore file, or background documents enough, have a like print.
-fn common(known: &[Entry], alike: impl Fn(u32) -> Option<Option<u32>>) -> bool {
+fn common(known: &[Place], alike: impl Fn(u32) -> Option<Option<u32>>) -> bool {
     let (mut documents, mut last) = (0, None);
     for &(_, id) in known {
         match alike(id) {

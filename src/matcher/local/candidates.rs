@@ -4,37 +4,32 @@ use std::collections::HashMap;
 
 use super::geometry::{Pair, Transform};
 use crate::error::Result;
-use crate::fingerprint::{KEY_BITS, KEYS, LocalKey, Projected, signature_distance};
-use crate::index::{Locals, StoredPrint};
-use crate::raster::{Frame, Keypoint, Patch, Pyramid, direction, scale_of};
+use crate::fingerprint::{LocalKey, LocalPrint, Projected, signature_distance};
+use crate::index::{KEY_BITS, Locals, StoredPrint, TABLES, check};
+use crate::raster::{Keypoint, Patch, direction, scale_of};
 
 /// A print of the query, straight or mirrored.
+#[derive(Clone, Copy)]
 pub(super) struct Probe {
     pub(super) keypoint: Keypoint,
-    pub(super) projected: Projected,
+    pub(super) signature: [u64; 2],
 }
 
-/// The query's prints in one handedness.
-pub(super) fn probes<'a>(
-    keypoints: impl Iterator<Item = Keypoint> + 'a,
-    pyramid: &'a Pyramid,
-    key: &'a LocalKey,
-    mirrored: bool,
-) -> impl Iterator<Item = Probe> + 'a {
-    keypoints.filter_map(move |keypoint| {
-        let patch = pyramid.patch(&Frame::of(&keypoint))?;
-        let patch = upright(patch, keypoint.bright, mirrored);
-        Some(Probe {
-            keypoint,
-            projected: key.project(&patch),
-        })
-    })
-}
+impl Probe {
+    pub(super) fn straight(print: &LocalPrint) -> Self {
+        Self {
+            keypoint: print.keypoint(),
+            signature: print.signature,
+        }
+    }
 
-/// The patch as the prints of bright, not mirrored places have it.
-fn upright(patch: Patch, bright: bool, mirrored: bool) -> Patch {
-    let patch = if bright { patch } else { patch.inverted() };
-    if mirrored { patch.mirrored() } else { patch }
+    /// The print that the mirrored picture has in that place.
+    pub(super) fn mirrored(print: &LocalPrint, patch: &Patch, key: &LocalKey) -> Self {
+        Self {
+            keypoint: print.keypoint(),
+            signature: key.signature(&patch.mirrored()),
+        }
+    }
 }
 
 /// How a copy differs from the item beyond its place.
@@ -66,13 +61,14 @@ pub(super) struct Candidate {
     pub(super) weight: f32,
 }
 
-/// The first half of a signature differs in no more bits of 64 ...
-const HALF_RADIUS: u32 = 13;
-/// ... and all of it in no more of 128.
+/// Prints are alike if their signatures differ in no more bits of 128 ...
 const RADIUS: u32 = 28;
 
-/// A vote needs ...
+/// ... and a vote needs ...
 const VOTE_RADIUS: u32 = 24;
+
+/// ... of which no more than so many lie in the 32 that stand in a table.
+const CHECK_RADIUS: u32 = 9;
 
 /// Prints that more pictures than this have are no sign of any of them.
 const COMMON: u8 = 60;
@@ -81,14 +77,23 @@ const COMMON: u8 = 60;
 const MIN_VOTES: usize = 4;
 
 /// Candidates that are looked at further.
-const CANDIDATES: usize = 64;
+const CANDIDATES: usize = 96;
 
 /// Which of the least certain bits of a key are turned, in the order of how
 /// likely it is that just they differ (Lv et al., "Multi-probe LSH", 2007).
-const FLIPS: [u16; 16] = [
-    0b0, 0b1, 0b10, 0b11, 0b100, 0b101, 0b1000, 0b110, 0b1001, 0b111, 0b1_0000, 0b1010, 0b1_0001,
-    0b10_0000, 0b1100, 0b1011,
+const FLIPS: [u32; 16] = [
+    0b0, 0b1, 0b10, 0b11, 0b100, 0b101, 0b1000, 0b110, 0b1_0000, 0b1001, 0b111, 0b1010, 0b1_0001,
+    0b1011, 0b1_0010, 0b1100,
 ];
+
+/// Bits that [`FLIPS`] turns.
+const UNCERTAIN: usize = 5;
+
+/// Buckets whose bounds are asked for ahead of the one that is read; entries are, by half of that.
+const AHEAD: usize = 32;
+
+/// Buckets with more entries hold what looks alike everywhere, and cost more than all others.
+const CROWD: usize = 40;
 
 /// Collects votes by picture.
 pub(super) struct Ballot<'a> {
@@ -107,36 +112,71 @@ impl<'a> Ballot<'a> {
         }
     }
 
-    /// Looks one print up.
-    pub(super) fn cast(&mut self, probe: &Probe, mirrored: bool) -> Result<()> {
-        let bits = self.locals.key_bits();
-        let mut hits: Vec<(u32, u32)> = Vec::new();
-        for table in 0..KEYS {
-            let key = probe.projected.keys[table];
-            let order = least_certain(&probe.projected.margins[table], bits);
-            for flips in FLIPS {
-                let mut probed = key;
-                for (rank, &bit) in order.iter().enumerate() {
-                    probed ^= (flips >> rank & 1) << bit;
+    /// Looks all probes up. `projected` gives what a probe's patch projects to.
+    pub(super) fn cast(
+        &mut self,
+        probes: &[Probe],
+        mirrored: bool,
+        projected: impl Fn(usize) -> Option<Projected>,
+    ) -> Result<()> {
+        let mut buckets: Vec<u32> = Vec::with_capacity(probes.len() * TABLES * FLIPS.len());
+        let mut owners: Vec<u32> = Vec::with_capacity(probes.len());
+        for (i, probe) in (0..).zip(probes) {
+            let Some(sums) = projected(i as usize) else {
+                continue;
+            };
+            owners.push(i);
+            for (table, &word) in probe.signature.iter().enumerate() {
+                let sums = sums.0.as_chunks::<64>().0;
+                let order = least_certain(&sums[table], self.locals.key_bits());
+                buckets.extend(FLIPS.iter().map(|flips| {
+                    let turned = order.iter().enumerate().fold(0, |bits, (rank, &bit)| {
+                        bits | u64::from(flips >> rank & 1) << bit
+                    });
+                    self.locals.bucket(table, word ^ turned)
+                }));
+            }
+        }
+        let mut hits: Vec<u32> = Vec::new();
+        let each = TABLES * FLIPS.len();
+        for (n, &owner) in owners.iter().enumerate() {
+            let Some(probe) = probes.get(owner as usize) else {
+                continue;
+            };
+            hits.clear();
+            for at in n * each..(n + 1) * each {
+                if let Some(&ahead) = buckets.get(at + AHEAD) {
+                    self.locals.ask_bounds(ahead);
                 }
-                let (ids, codes) = self.locals.bucket(table, probed)?;
-                self.compared += codes.len() as u64;
-                let own = probe.projected.signature[0];
-                for (&id, &code) in ids.iter().zip(codes) {
-                    let half = (code ^ own).count_ones();
-                    if half <= HALF_RADIUS {
-                        hits.push((id, half));
+                if let Some(&ahead) = buckets.get(at + AHEAD / 2) {
+                    self.locals.ask(ahead);
+                }
+                let entries = self.locals.entries(buckets[at])?;
+                if entries.len() > CROWD {
+                    continue;
+                }
+                self.compared += entries.len() as u64;
+                let own = check(probe.signature[(at - n * each) / FLIPS.len()]);
+                for entry in entries {
+                    if (entry.check ^ own).count_ones() <= CHECK_RADIUS {
+                        hits.push(entry.print);
                     }
                 }
             }
+            hits.sort_unstable();
+            hits.dedup();
+            self.vote(probe, mirrored, &hits)?;
         }
-        hits.sort_unstable();
-        hits.dedup();
+        Ok(())
+    }
+
+    /// A probe votes for the pictures that have prints like it.
+    fn vote(&mut self, probe: &Probe, mirrored: bool, hits: &[u32]) -> Result<()> {
         let mut cast = Vec::new();
-        for (print, half) in hits {
+        for &print in hits {
             let (picture, record) = self.locals.owner(print)?;
-            let distance = half + (record.signature[1] ^ probe.projected.signature[1]).count_ones();
-            if distance > VOTE_RADIUS || record.others() > COMMON || record.is_discounted() {
+            let distance = signature_distance(&record.signature, &probe.signature);
+            if distance > VOTE_RADIUS || record.others() > COMMON {
                 continue;
             }
             let kind = Kind {
@@ -237,19 +277,27 @@ fn concentrate(picture: u32, kind: Kind, mut votes: Vec<Vote>) -> Candidate {
     }
 }
 
-/// The six bits of a key with the least margins, of those that select a bucket.
-fn least_certain(margins: &[u32; KEY_BITS], bits: u32) -> [u16; 6] {
-    let unused = KEY_BITS - bits as usize;
-    let mut order: [(u32, u16); KEY_BITS] = std::array::from_fn(|bit| {
-        let margin = if bit < unused { u32::MAX } else { margins[bit] };
-        (margin, bit as u16)
-    });
-    order.sort_unstable();
-    std::array::from_fn(|rank| order[rank].1)
+/// The bits of a key whose sums are nearest to turning, of those that select a bucket.
+fn least_certain(sums: &[i32; 64], bits: u32) -> [u32; UNCERTAIN] {
+    let mut least = [(u32::MAX, 0); UNCERTAIN];
+    for (bit, sum) in (0..bits.min(KEY_BITS as u32)).zip(sums) {
+        let mut entry = (sum.unsigned_abs(), bit);
+        if entry < least[UNCERTAIN - 1] {
+            for slot in &mut least {
+                if entry < *slot {
+                    std::mem::swap(&mut entry, slot);
+                }
+            }
+        }
+    }
+    least.map(|(_, bit)| bit)
 }
 
-/// Votes that poses are made of, and compared by.
-const POSES: usize = 100;
+/// Votes that poses are made of ...
+const POSES: usize = 40;
+
+/// ... and compared by.
+const JUDGES: usize = 100;
 
 /// A pose and the pairs that agree with it.
 pub(super) struct Pose {
@@ -265,33 +313,36 @@ pub(super) fn pose(candidate: &Candidate, first: u32, prints: &[StoredPrint]) ->
         .votes
         .iter()
         .filter_map(|vote| Some((vote, prints.get((vote.print - first) as usize)?)))
-        .take(POSES)
+        .take(JUDGES)
         .collect();
     let mirrored = candidate.kind.mirrored;
     let mut best: (f32, Vec<Pair>, Option<Transform>) = (0.0, Vec::new(), None);
-    for (vote, print) in &votes {
+    let mut pairs = Vec::new();
+    let mut places: Vec<(u32, u32)> = Vec::new();
+    for (vote, print) in votes.iter().take(POSES) {
         let hypothesis = similarity(&vote.query, &print.keypoint, mirrored);
-        let mut pairs = Vec::new();
+        let from = place(&vote.query);
         let mut weight = 0.0;
-        let mut places: Vec<(u32, u32)> = Vec::new();
+        pairs.clear();
+        places.clear();
         for (other, item) in &votes {
-            let place = place(&item.keypoint);
+            if !same_size(&vote.query, &print.keypoint, &other.query, &item.keypoint) {
+                continue;
+            }
+            let (place, query) = (place(&item.keypoint), place(&other.query));
             let Some((x, y)) = hypothesis.apply(place) else {
                 continue;
             };
-            let query = self::place(&other.query);
-            let from = self::place(&vote.query);
-            let away = (query.0 - from.0).hypot(query.1 - from.1);
-            let slack = 4.0 * f64::from(scale_of(other.query.scale)) + 0.12 * away;
-            if (x - query.0).hypot(y - query.1) > slack
-                || !same_size(&vote.query, &print.keypoint, &other.query, &item.keypoint)
-            {
+            let square = |a: (f64, f64), b: (f64, f64)| (a.0 - b.0).powi(2) + (a.1 - b.1).powi(2);
+            let slack =
+                4.0 * f64::from(scale_of(other.query.scale)) + 0.12 * square(query, from).sqrt();
+            if square((x, y), query) > slack * slack {
                 continue;
             }
             // Two orientations of one place are one vote.
             let key = (
-                query.0.to_bits() as u32,
-                query.1.to_bits() as u32 ^ place.0 as u32,
+                other.query.x.to_bits(),
+                other.query.y.to_bits() ^ item.keypoint.x.to_bits(),
             );
             if places.contains(&key) {
                 continue;
@@ -305,7 +356,7 @@ pub(super) fn pose(candidate: &Candidate, first: u32, prints: &[StoredPrint]) ->
             });
         }
         if pairs.len() >= MIN_VOTES && weight > best.0 {
-            best = (weight, pairs, Some(hypothesis));
+            best = (weight, pairs.clone(), Some(hypothesis));
         }
     }
     let (weight, pairs, transform) = best;
@@ -439,7 +490,7 @@ pub(super) fn guided(
             if !(0.72..1.4).contains(&ratio) {
                 continue;
             }
-            let distance = signature_distance(&probe.projected.signature, &print.signature);
+            let distance = signature_distance(&probe.signature, &print.signature);
             if distance <= RADIUS && best.is_none_or(|(d, _)| distance < d) {
                 best = Some((distance, query));
             }

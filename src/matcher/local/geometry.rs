@@ -85,6 +85,45 @@ impl Transform {
         Self(out)
     }
 
+    /// The way back; `None` if there is none.
+    pub(super) fn inverse(&self) -> Option<Self> {
+        let h = &self.0;
+        let minor = |a: usize, b: usize, c: usize, d: usize| h[a] * h[d] - h[b] * h[c];
+        // The adjugate, row by row.
+        let out = [
+            minor(4, 5, 7, 8),
+            -minor(1, 2, 7, 8),
+            minor(1, 2, 4, 5),
+            -minor(3, 5, 6, 8),
+            minor(0, 2, 6, 8),
+            -minor(0, 2, 3, 5),
+            minor(3, 4, 6, 7),
+            -minor(0, 1, 6, 7),
+            minor(0, 1, 3, 4),
+        ];
+        let determinant = h[0] * out[0] + h[1] * out[3] + h[2] * out[6];
+        let inverse = out.map(|v| v / determinant);
+        (determinant != 0.0 && inverse.iter().all(|v| v.is_finite())).then_some(Self(inverse))
+    }
+
+    /// Whether it turns left into right.
+    pub(super) fn mirrors(&self) -> bool {
+        self.0[0] * self.0[4] - self.0[1] * self.0[3] < 0.0
+    }
+
+    /// The share of a picture of size `from` that comes to lie in one of size `to`, by 256 places.
+    pub(super) fn share_inside(&self, from: (usize, usize), to: (usize, usize)) -> f64 {
+        const SIDE: usize = 16;
+        let at = |i: usize, length: usize| (i as f64 + 0.5) / SIDE as f64 * length as f64 - 0.5;
+        let inside = |v: f64, length: usize| (-0.5..length as f64 - 0.5).contains(&v);
+        let places = (0..SIDE * SIDE).map(|i| (at(i % SIDE, from.0), at(i / SIDE, from.1)));
+        let count = places
+            .filter_map(|place| self.apply(place))
+            .filter(|&(x, y)| inside(x, to.0) && inside(y, to.1))
+            .count();
+        count as f64 / (SIDE * SIDE) as f64
+    }
+
     /// Scales both axes.
     pub(super) fn scaling(x: f64, y: f64) -> Self {
         // Places are those of the middles of pixels.
@@ -286,6 +325,24 @@ mod tests {
                 assert!((a.0 - b.0).hypot(a.1 - b.1) < 1e-5, "{a:?} {b:?}");
             }
         }
+    }
+
+    #[test]
+    fn there_and_back_again() {
+        let tilted = Transform([0.7, -0.1, 30.0, 0.2, 0.6, -14.0, 1e-4, -2e-4, 1.0]);
+        let back = tilted.inverse().unwrap();
+        for place in [(0.0, 0.0), (640.0, 20.0), (300.0, 480.0)] {
+            let (x, y) = back.apply(tilted.apply(place).unwrap()).unwrap();
+            assert!((x - place.0).hypot(y - place.1) < 1e-6);
+        }
+        assert!(!tilted.mirrors() && Transform::scaling(-1.0, 2.0).mirrors());
+        assert!(
+            Transform([1.0, 2.0, 0.0, 2.0, 4.0, 0.0, 0.0, 0.0, 1.0])
+                .inverse()
+                .is_none()
+        );
+        let half = Transform::scaling(2.0, 1.0);
+        assert_eq!(half.share_inside((100, 100), (100, 100)), 0.5);
     }
 
     #[test]

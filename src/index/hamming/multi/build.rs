@@ -63,7 +63,7 @@ impl MultiTables {
                 }
             },
         );
-        let duplicates = fold_duplicates(&codes, exec)?;
+        let (duplicates, room) = fold_duplicates(&codes, exec)?;
         let firsts = firsts(len, &duplicates);
         let distinct = len - duplicates.len();
         let columns = columns(&codes, &firsts, distinct, exec)?;
@@ -96,8 +96,8 @@ impl MultiTables {
                 words,
             });
         }
-        // As many rooms as threads: clearing fresh memory costs more than sorting in it.
-        let rooms = Mutex::new(Vec::<Room>::new());
+        // As many rooms as threads: fresh memory costs more to clear than to sort in.
+        let rooms = Mutex::new(vec![room]);
         let failed = Mutex::new(None);
         let lock = |e| PoisonError::into_inner(e);
         exec.each(tables, |mut table| {

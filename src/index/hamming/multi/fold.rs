@@ -20,7 +20,11 @@ const BLOCK: usize = 1 << 18;
 const MAX_CHAIN: usize = 64;
 
 /// The first code of each kind that there are several of, with each later one; sorted.
-pub(super) fn fold_duplicates(codes: &[Chunked], exec: &Executor) -> Result<Vec<[u32; 2]>> {
+/// And room for a number of eight bytes a code, which was needed on the way.
+pub(super) fn fold_duplicates(
+    codes: &[Chunked],
+    exec: &Executor,
+) -> Result<(Vec<[u32; 2]>, Pages<u64>)> {
     let blocks: Vec<(usize, &[Chunked])> = codes.chunks(BLOCK).enumerate().collect();
     let counts = exec.map(&blocks, |(_, codes)| {
         let mut counts = [0_usize; PARTS];
@@ -71,7 +75,7 @@ pub(super) fn fold_duplicates(codes: &[Chunked], exec: &Executor) -> Result<Vec<
         })
         .concat();
     exec.sort_by_key(&mut duplicates, |pair| *pair);
-    Ok(duplicates)
+    Ok((duplicates, hashed))
 }
 
 /// An open-addressing table of places in `part`, from 1 on.

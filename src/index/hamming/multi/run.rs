@@ -102,7 +102,7 @@ impl Shape {
             return;
         };
         for ((sketch, lower), &posting) in sketches.iter_mut().zip(lowers).zip(postings) {
-            (*sketch, *lower) = ((posting >> 32) as u16, posting as u16);
+            (*sketch, *lower) = (self::sketch(posting), posting as u16);
         }
         let upper_of = |posting: u64| (posting as u32 >> 16) as usize;
         if self.is_long(len) {
@@ -169,6 +169,11 @@ impl Shape {
 /// rest is equal.
 pub(super) fn pack(value: u16, sketch: u16, id: u32) -> u64 {
     u64::from(value) << 48 | u64::from(sketch) << 32 | u64::from(id)
+}
+
+/// The next chunk in a packed posting.
+pub(super) fn sketch(posting: u64) -> u16 {
+    (posting >> 32) as u16
 }
 
 /// The chunk's value in a packed posting.

@@ -1,5 +1,6 @@
 //! Every engine, back end and number of threads against a naive search.
 
+mod matrix;
 mod stored;
 
 use proptest::prelude::*;

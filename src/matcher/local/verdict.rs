@@ -1,0 +1,366 @@
+//! What a comparison amounts to: each detail credited by how alike it is, weighed by how rare
+//! it is, left out where something lies over it.
+//!
+//! The credit of a detail falls from 1 to 0 between two distances. What a copy has lost by
+//! shrinking or compression it has lost everywhere, so the first one follows the distance that the
+//! best quarter of the details keeps; the second does not, since other words in the same place
+//! are as far off whatever became of the picture. It is stricter for screens, where other
+//! words in the same font are no strangers to one another, than for photographs.
+
+use std::collections::HashSet;
+
+use super::candidates::Kind;
+use super::geometry::Transform;
+use crate::matcher::evidence::{Evidence, Strength};
+use crate::matcher::{picture, weigh};
+use crate::media::PartPath;
+use crate::raster::{Frame, SCALE_STEPS, Texture, working_size};
+
+/// One print of an item, and what the query shows in its place.
+#[derive(Clone, Copy)]
+pub(super) struct Look {
+    /// Bits of 128, more than that where the query is flat.
+    pub(super) distance: u32,
+    pub(super) frame: Frame,
+    /// What most of the patch in the query has, if it is solid; known where the distance is large
+    /// and for some others.
+    pub(super) solid: Option<u8>,
+    pub(super) item: Frame,
+    pub(super) scale: u8,
+    /// 1 if no other picture of the index has the detail, less the more of them do.
+    pub(super) weight: f64,
+}
+
+/// What verification of one candidate saw.
+pub(super) struct Comparison {
+    /// From the item's working pixels to the query's.
+    pub(super) transform: Transform,
+    /// Never empty.
+    pub(super) looks: Vec<Look>,
+}
+
+/// Limits that depend on what kind of picture an item is: the value for a photograph and that
+/// for a screen.
+struct Rule {
+    photograph: f64,
+    screen: f64,
+}
+
+impl Rule {
+    fn of(&self, screen: f64) -> f64 {
+        self.photograph + (self.screen - self.photograph) * screen
+    }
+}
+
+/// The distance up to which a detail has full credit, at least.
+const FULL: Rule = Rule {
+    photograph: 24.0,
+    screen: 3.0,
+};
+/// The distance from which on it has none.
+const NONE: Rule = Rule {
+    photograph: 44.0,
+    screen: 24.0,
+};
+/// Weight of details that disagree and that every comparison starts with: a few that agree say
+/// little.
+const DOUBT: Rule = Rule {
+    photograph: 10.0,
+    screen: 2.0,
+};
+/// The weighed share of agreement from which on a match is strong.
+const SHARE: Rule = Rule {
+    photograph: 0.56,
+    screen: 0.60,
+};
+
+/// Of two photographs of one wall or floor, each shows a part that the other does not. A copy
+/// shows most of the item, or is filled by it, by this share at least.
+const REACH: f64 = 0.4;
+
+/// How credit falls with distance.
+#[derive(Clone, Copy)]
+struct Credit {
+    full: f64,
+    none: f64,
+}
+
+impl Credit {
+    fn new(looks: &[Look], screen: f64) -> Self {
+        let mut distances: Vec<u32> = looks.iter().map(|look| look.distance).collect();
+        let quarter = distances.len() / 4;
+        let typical = distances
+            .get_mut(..)
+            .filter(|all| !all.is_empty())
+            .map_or(0, |all| *all.select_nth_unstable(quarter).1);
+        let full = (0.8 * f64::from(typical) + 3.0).max(FULL.of(screen));
+        Self {
+            full,
+            none: NONE.of(screen).max(full + 4.0),
+        }
+    }
+
+    fn of(&self, distance: u32) -> f64 {
+        ((self.none - f64::from(distance)) / (self.none - self.full)).clamp(0.0, 1.0)
+    }
+}
+
+/// Where in the query a candidate's details agree, coarsely.
+pub(super) struct Claims(HashSet<(i32, i32, i32)>);
+
+impl Claims {
+    fn key(frame: &Frame) -> (i32, i32, i32) {
+        let size = frame.u.0.hypot(frame.u.1).max(0.5);
+        let level = (2.0 * size.log2()).round() as i32;
+        let cell = 4.0 * (level as f32 / 2.0).exp2();
+        (
+            (frame.x / cell).round() as i32,
+            (frame.y / cell).round() as i32,
+            level,
+        )
+    }
+
+    pub(super) fn of(comparison: &Comparison) -> Self {
+        // By the rule for photographs, which is the wider one.
+        let credit = Credit::new(&comparison.looks, 0.5);
+        let mut claims = HashSet::new();
+        for look in &comparison.looks {
+            if credit.of(look.distance) < 0.5 {
+                continue;
+            }
+            let (x, y, level) = Self::key(&look.frame);
+            for dx in -1..=1 {
+                for dy in -1..=1 {
+                    claims.insert((x + dx, y + dy, level));
+                }
+            }
+        }
+        Self(claims)
+    }
+
+    fn has(&self, frame: &Frame) -> bool {
+        self.0.contains(&Self::key(frame))
+    }
+}
+
+/// The outcome of one comparison.
+pub(crate) struct Verdict {
+    /// From the item's working pixels to the query's.
+    transform: Transform,
+    inverted: bool,
+    /// Details of the item that the query could show, and those that it does.
+    pub(crate) compared: u32,
+    pub(crate) agreed: u32,
+    /// The same, weighed by rarity.
+    compared_weight: f64,
+    agreed_weight: f64,
+    /// Shares of the area: of the query that the item fills, of the item that the query shows.
+    of_query: f64,
+    of_item: f64,
+    /// How far the item is a screen, 0..=1.
+    screen: f64,
+    /// Left, top, right, bottom of what agrees, in working pixels.
+    in_query: [f64; 4],
+    in_item: [f64; 4],
+}
+
+impl Verdict {
+    /// `rivals` are the claims of other pictures' comparisons, `sizes` the working sizes of the
+    /// query and of the item.
+    pub(super) fn new(
+        comparison: &Comparison,
+        kind: Kind,
+        rivals: &[&Claims],
+        texture: Texture,
+        sizes: [(usize, usize); 2],
+    ) -> Self {
+        let screen = picture::screenness(texture);
+        let credit = Credit::new(&comparison.looks, screen);
+        // In a photograph anything may be of one tone.
+        let hidden = if screen >= 0.5 {
+            hidden(&comparison.looks, credit)
+        } else {
+            vec![false; comparison.looks.len()]
+        };
+        let finest = comparison.looks.iter().map(|l| l.scale).min().unwrap_or(0);
+        let [query, item] = sizes;
+        let transform = comparison.transform;
+        let mut verdict = Self {
+            transform,
+            inverted: kind.inverted,
+            compared: 0,
+            agreed: 0,
+            compared_weight: 0.0,
+            agreed_weight: 0.0,
+            of_item: transform.share_inside(item, query),
+            of_query: transform
+                .inverse()
+                .map_or(0.0, |back| back.share_inside(query, item)),
+            screen,
+            in_query: EMPTY,
+            in_item: EMPTY,
+        };
+        let mut hidden_weight = 0.0;
+        for (look, hidden) in comparison.looks.iter().zip(hidden) {
+            let rivals = rivals.iter().filter(|c| c.has(&look.frame)).count();
+            let steps = f64::from(look.scale - finest) / f64::from(SCALE_STEPS);
+            let weight = look.weight.min(1.0 / (1.0 + rivals as f64)) * (-steps).exp2();
+            if hidden {
+                hidden_weight += weight;
+                continue;
+            }
+            let credit = credit.of(look.distance);
+            verdict.compared += 1;
+            verdict.compared_weight += weight;
+            verdict.agreed_weight += weight * credit;
+            if credit >= 0.5 {
+                verdict.agreed += 1;
+                extend(&mut verdict.in_query, &look.frame);
+                extend(&mut verdict.in_item, &look.item);
+            }
+        }
+        // What is called covered beyond the usual is just something else.
+        let usual = MOST_COVERED * (verdict.compared_weight + hidden_weight);
+        verdict.compared_weight += (hidden_weight - usual).max(0.0);
+        verdict
+    }
+
+    /// The weighed share of details that agree, in doubt where there are few, 0..=1.
+    pub(crate) fn share(&self) -> f64 {
+        let share = self.agreed_weight / (self.compared_weight + DOUBT.of(self.screen));
+        let reach = (self.of_query.max(self.of_item) / REACH).min(1.0);
+        share * (reach + (1.0 - reach) * self.screen)
+    }
+
+    /// The share from which on the match is strong.
+    pub(crate) fn needed(&self) -> f64 {
+        SHARE.of(self.screen)
+    }
+
+    pub(crate) fn score(&self) -> f64 {
+        let (share, needed) = (self.share(), self.needed());
+        let strong = Strength::Strong.min_score();
+        weigh::rounded(if share < needed {
+            strong * share / needed
+        } else {
+            strong + (1.0 - strong) * (share - needed) / (1.0 - needed)
+        })
+    }
+
+    /// Whether both are of about the same place in the query.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let (a, b) = (&self.in_query, &other.in_query);
+        let length = |low: f64, high: f64| (high - low).max(0.0);
+        let area = |r: &[f64; 4]| length(r[0], r[2]) * length(r[1], r[3]);
+        let common = area(&[
+            a[0].max(b[0]),
+            a[1].max(b[1]),
+            a[2].min(b[2]),
+            a[3].min(b[3]),
+        ]);
+        common >= 0.5 * area(a).min(area(b))
+    }
+
+    /// The evidence, in the pixels of both pictures.
+    pub(super) fn evidence(
+        &self,
+        part: &PartPath,
+        query_size: (u32, u32),
+        item_size: (u32, u32),
+    ) -> Evidence {
+        let factor = |(width, height): (u32, u32)| {
+            let (w, h) = working_size(width, height);
+            (f64::from(width) / w as f64, f64::from(height) / h as f64)
+        };
+        let (qx, qy) = factor(query_size);
+        let (ix, iy) = factor(item_size);
+        let transform = Transform::scaling(1.0 / ix, 1.0 / iy)
+            .then(&self.transform)
+            .then(&Transform::scaling(qx, qy));
+        let rect = |region: &[f64; 4], (fx, fy): (f64, f64), (width, height): (u32, u32)| {
+            let clamp = |v: f64, most: u32| v.clamp(0.0, f64::from(most)) as u32;
+            let (left, top) = (clamp(region[0] * fx, width), clamp(region[1] * fy, height));
+            let (right, bottom) = (clamp(region[2] * fx, width), clamp(region[3] * fy, height));
+            [
+                left,
+                top,
+                right.saturating_sub(left),
+                bottom.saturating_sub(top),
+            ]
+        };
+        Evidence::Region {
+            part: part.clone(),
+            item_part: PartPath::root(),
+            region: rect(&self.in_query, (qx, qy), query_size),
+            item_region: rect(&self.in_item, (ix, iy), item_size),
+            transform: transform.0.map(|v| (v * 1e6).round() / 1e6),
+            mirrored: self.transform.mirrors(),
+            inverted: self.inverted,
+            agreed: self.agreed,
+            compared: self.compared,
+            distinctive: weigh::rounded(self.agreed_weight),
+            share: weigh::rounded(self.share()),
+            of_query: weigh::rounded(self.of_query),
+            of_item: weigh::rounded(self.of_item),
+            score: self.score(),
+        }
+    }
+}
+
+/// The weighed share of an item's details that may be left out as covered.
+const MOST_COVERED: f64 = 0.15;
+
+/// How rare a ground must be among the details that agree for it to be a cover.
+const FOREIGN: u32 = 40;
+
+/// Which details lie under something, or so near to it that their patch is cut by it: where the
+/// query is solid in a tone that next to nothing of what agrees stands on.
+fn hidden(looks: &[Look], credit: Credit) -> Vec<bool> {
+    let agrees = |look: &Look| credit.of(look.distance) >= 0.5;
+    let mut grounds = [0_u32; 256];
+    let mut grounded = 0;
+    for ground in looks.iter().filter(|l| agrees(l)).filter_map(|l| l.solid) {
+        grounds[usize::from(ground)] += 1;
+        grounded += 1;
+    }
+    let covered = |look: &Look| {
+        look.solid.is_some_and(|ground| {
+            let near =
+                usize::from(ground.saturating_sub(12))..=usize::from(ground.saturating_add(12));
+            let like: u32 = grounds.get(near).unwrap_or_default().iter().sum();
+            like * FOREIGN < grounded
+        })
+    };
+    let covers: Vec<Frame> = looks
+        .iter()
+        .filter(|look| !agrees(look) && covered(look))
+        .map(|look| look.frame)
+        .collect();
+    let touched = |look: &Look| {
+        let reach = 0.8 * look.frame.reach();
+        covers.iter().any(|cover| {
+            let away = (cover.x - look.frame.x)
+                .abs()
+                .max((cover.y - look.frame.y).abs());
+            away < reach + 0.35 * cover.reach()
+        })
+    };
+    looks
+        .iter()
+        .map(|look| !agrees(look) && touched(look))
+        .collect()
+}
+
+const EMPTY: [f64; 4] = [f64::MAX, f64::MAX, f64::MIN, f64::MIN];
+
+fn extend(region: &mut [f64; 4], frame: &Frame) {
+    let (x, y, reach) = (
+        f64::from(frame.x),
+        f64::from(frame.y),
+        f64::from(frame.reach()),
+    );
+    region[0] = region[0].min(x - reach);
+    region[1] = region[1].min(y - reach);
+    region[2] = region[2].max(x + reach);
+    region[3] = region[3].max(y + reach);
+}
