@@ -46,11 +46,13 @@ impl Flow {
     }
 
     /// Whether nothing has been written.
+    #[cfg(feature = "office")]
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
     /// What has been written so far.
+    #[cfg(any(feature = "office", feature = "pdf"))]
     pub(super) fn as_str(&self) -> &str {
         &self.text
     }

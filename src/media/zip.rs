@@ -44,6 +44,7 @@ impl<'z> Zip<'z> {
     }
 
     /// All names in the order of the directory.
+    #[cfg(feature = "office")]
     pub(super) fn names(&self) -> impl Iterator<Item = (usize, &str)> {
         self.names.iter().map(String::as_str).enumerate()
     }
@@ -53,6 +54,7 @@ impl<'z> Zip<'z> {
     }
 
     /// The entry of this name; some writers differ in case.
+    #[cfg(feature = "office")]
     pub(super) fn find(&self, name: &str) -> Option<usize> {
         let exact = self.names.iter().position(|known| known == name);
         exact.or_else(|| {
