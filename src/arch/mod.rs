@@ -255,22 +255,28 @@ impl Backend {
 }
 
 impl Backend {
-    /// Replaces the value of each symbol by the hash of the gram that begins
-    /// there; see `winnow`. `fours` is room for as many.
-    pub(crate) fn gram_hashes(self, values: &mut [u64], fours: &mut [u64]) {
+    /// Writes the hash of the gram that begins at each value of a symbol; see
+    /// `winnow`. `twos` and `fours` are room for as many as there are values.
+    pub(crate) fn gram_hashes(
+        self,
+        values: &[u64],
+        twos: &mut [u64],
+        fours: &mut [u64],
+        hashes: &mut [u64],
+    ) {
         match self.0 {
-            Kind::Scalar(_) => winnow::gram_hashes(values, fours),
+            Kind::Scalar(_) => winnow::gram_hashes(values, twos, fours, hashes),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(kernel) => kernel.gram_hashes(values, fours),
+            Kind::Avx2(kernel) => kernel.gram_hashes(values, twos, fours, hashes),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(kernel) => kernel.gram_hashes(values, fours),
+            Kind::Avx512(kernel) => kernel.gram_hashes(values, twos, fours, hashes),
             #[cfg(target_arch = "aarch64")]
-            Kind::Neon(_) => winnow::gram_hashes(values, fours),
+            Kind::Neon(_) => winnow::gram_hashes(values, twos, fours, hashes),
         }
     }
 
     /// Replaces every key by the smallest of the `window` keys from it on.
-    pub(crate) fn window_minima(self, keys: &mut [u64], window: usize) {
+    pub(crate) fn window_minima(self, keys: &mut [i64], window: usize) {
         match self.0 {
             Kind::Scalar(_) => winnow::window_minima(keys, window),
             #[cfg(target_arch = "x86_64")]
@@ -342,6 +348,8 @@ impl Backend {
             Kind::Avx2(kernel) => kernel.band_pass(plane, width, soft, response),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.band_pass(plane, width, soft, response),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => blur::band_pass(plane, width, soft, response),
         }
     }
 }
@@ -360,6 +368,8 @@ impl Backend {
             Kind::Avx2(kernel) => kernel.project(rows, patch, sums),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.project(rows, patch, sums),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => project::project(rows, patch, sums),
         }
     }
 }

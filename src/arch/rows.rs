@@ -105,6 +105,8 @@ impl ByteBox {
             Kind::Avx2(kernel) => kernel.box_means(self, row, out),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.box_means(self, row, out),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => self.means_by::<false>(row, out),
         }
     }
 
@@ -281,6 +283,8 @@ impl Backend {
             Kind::Avx2(kernel) => kernel.slide(sums, row, oldest, out, count),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.slide(sums, row, oldest, out, count),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => slide::<false>(sums, row, oldest, out, count),
         }
     }
 
@@ -292,6 +296,8 @@ impl Backend {
             Kind::Avx2(kernel) => kernel.add_bytes(sums, row, share),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.add_bytes(sums, row, share),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => add_share(sums, row, share),
         }
     }
 
@@ -303,6 +309,8 @@ impl Backend {
             Kind::Avx2(kernel) => kernel.add_floats(sums, row, share),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.add_floats(sums, row, share),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => add_share(sums, row, share),
         }
     }
 
@@ -315,6 +323,8 @@ impl Backend {
             Kind::Avx2(kernel) => kernel.transpose(rows, stride, lanes),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.transpose(rows, stride, lanes),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => transpose(rows, stride, lanes),
         }
     }
 
@@ -326,6 +336,8 @@ impl Backend {
             Kind::Avx2(kernel) => kernel.run(sums, add, subtract),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.run(sums, add, subtract),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => run(sums, add, subtract),
         }
     }
 
@@ -337,6 +349,8 @@ impl Backend {
             Kind::Avx2(kernel) => kernel.differences(above, below, flat, hard),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.differences(above, below, flat, hard),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => differences(above, below, flat, hard),
         }
     }
 
@@ -348,6 +362,8 @@ impl Backend {
             Kind::Avx2(kernel) => kernel.hadamard(values),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.hadamard(values),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => hadamard(values),
         }
     }
 }

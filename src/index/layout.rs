@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::lines::Line;
 use super::map::ALIGN;
 use super::records::{
     DigestRecord, ItemRecord, LocalRecord, MetaRecord, PartRecord, PictureRecord,
@@ -37,11 +38,8 @@ pub(super) enum Section {
     PdqCodes,
     GradientCodes,
     Sketches,
-    GramDirectory,
-    GramKeys,
-    GramLists,
-    GramWeights,
     Postings,
+    GramLines,
     LocalPrints,
     LocalBuckets,
     LocalIds,
@@ -49,7 +47,7 @@ pub(super) enum Section {
 }
 
 impl Section {
-    pub(super) const COUNT: usize = 21;
+    pub(super) const COUNT: usize = 18;
 
     pub(super) const ALL: [Self; Self::COUNT] = [
         Self::Meta,
@@ -64,11 +62,8 @@ impl Section {
         Self::PdqCodes,
         Self::GradientCodes,
         Self::Sketches,
-        Self::GramDirectory,
-        Self::GramKeys,
-        Self::GramLists,
-        Self::GramWeights,
         Self::Postings,
+        Self::GramLines,
         Self::LocalPrints,
         Self::LocalBuckets,
         Self::LocalIds,
@@ -89,11 +84,8 @@ impl Section {
             Self::PdqCodes => "pdq_codes",
             Self::GradientCodes => "gradient_codes",
             Self::Sketches => "sketches",
-            Self::GramDirectory => "gram_directory",
-            Self::GramKeys => "gram_keys",
-            Self::GramLists => "gram_lists",
-            Self::GramWeights => "gram_weights",
             Self::Postings => "postings",
+            Self::GramLines => "gram_lines",
             Self::LocalPrints => "local_prints",
             Self::LocalBuckets => "local_buckets",
             Self::LocalIds => "local_ids",
@@ -105,7 +97,7 @@ impl Section {
     pub(super) fn stride(self) -> usize {
         match self {
             Self::Meta => size_of::<MetaRecord>(),
-            Self::Strings | Self::GramWeights | Self::Postings => 1,
+            Self::Strings | Self::Postings => 1,
             Self::Items => size_of::<ItemRecord>(),
             Self::Parts => size_of::<PartRecord>(),
             Self::Digests => 32,
@@ -113,10 +105,11 @@ impl Section {
             Self::Pictures => size_of::<PictureRecord>(),
             Self::Sketches => size_of::<[u64; Sketch::WORDS]>(),
             Self::LocalPrints => size_of::<LocalRecord>(),
-            Self::GramKeys | Self::LocalCodes => 8,
+            Self::GramLines => size_of::<Line>(),
+            Self::LocalCodes => 8,
             Self::LocalBuckets | Self::LocalIds => 4,
             Self::PdqCodes | Self::GradientCodes => ALIGN,
-            Self::ItemOrder | Self::Anchors | Self::GramDirectory | Self::GramLists => 4,
+            Self::ItemOrder | Self::Anchors => 4,
         }
     }
 
