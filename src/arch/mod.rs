@@ -142,7 +142,7 @@ impl Backend {
         Self(Kind::Scalar(scalar::Scalar))
     }
 
-    /// AVX2 on x86-64.
+    /// AVX2 and FMA on x86-64.
     pub fn avx2() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         return x86_64::avx2::Avx2::new().map(|k| Self(Kind::Avx2(k)));

@@ -159,7 +159,6 @@ fn forged_content_is_found_by_its_structure() {
             "gradient_codes",
         ),
         (start(Section::GramLines) + 32, 0xF0, "gram_lines"),
-        (start(Section::GramLines) + 32, 0x0F, "gram_lines"),
         (start(Section::GramLines) + 40, 255, "gram_lines"),
         (start(Section::GramLines) + 41, 0, "gram_lines"),
         (start(Section::GramLines) + 48, 0x81, "gram_lines"),
