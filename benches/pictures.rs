@@ -51,6 +51,10 @@ fn uploads(c: &mut Criterion) {
             media::read(black_box(&jpeg), None, &mut budget, &mut Discard)
         });
     });
+    let whole = common::whole_picture_fingerprinter();
+    group.bench_function("leakprint: decode and prints of the whole picture", |b| {
+        b.iter(|| whole.fingerprint(black_box(&jpeg), None).expect("sound"));
+    });
     group.bench_function("leakprint: decode and all prints", |b| {
         b.iter(|| {
             fingerprinter
@@ -116,6 +120,10 @@ fn prints(c: &mut Criterion) {
     );
     group.bench_function("gradient, leakprint, sixteen variants", |b| {
         b.iter(|| GradientPrints::of(black_box(&raster)));
+    });
+    let whole = common::whole_picture_fingerprinter();
+    group.bench_function("prints of the whole picture, leakprint", |b| {
+        b.iter(|| whole.fingerprint_raster(black_box(&raster)));
     });
     group.bench_function("all prints, leakprint", |b| {
         b.iter(|| fingerprinter.fingerprint_raster(black_box(&raster)));

@@ -105,15 +105,16 @@ fn look_up(c: &mut Criterion) {
         }
         writer.add(&part.to_string(), &print).expect("a new name");
     }
-    let (folder, index) = saved(&mut writer);
+    let (_folder, index) = saved(&mut writer);
     drop(writer);
     let grams = index.grams();
     assert_eq!(
         (grams.len() as u64, grams.postings() as u64),
         (keys, places)
     );
-    let file = folder.path().join("bench.lkp");
-    let bytes = std::fs::metadata(file).expect("saved").len() as f64 / places as f64;
+    let sections = index.info().sections.into_iter();
+    let sections = sections.filter(|s| matches!(s.name, "postings" | "gram_lines"));
+    let bytes = sections.map(|s| s.bytes).sum::<u64>() as f64 / places as f64;
     let mut map = Map::default();
     for part in 0..places / PER_PART {
         for key in keys_of(part, keys) {
@@ -129,7 +130,7 @@ fn look_up(c: &mut Criterion) {
     let absent: Vec<u64> = (0..count).map(|_| random.next()).collect();
     for (name, prints) in [("present", present), ("absent", absent)] {
         let mut group = c.benchmark_group(format!(
-            "{keys} grams, {places} places, {bytes:.2} bytes a place in the file; {name}"
+            "{keys} grams, {places} places, {bytes:.2} bytes each; {name}"
         ));
         group.sample_size(20);
         group.throughput(Throughput::Elements(prints.len() as u64));
@@ -164,7 +165,7 @@ fn look_up(c: &mut Criterion) {
 }
 
 fn query(c: &mut Criterion) {
-    let documents = scaled(10_000);
+    let documents = scaled(12_650);
     let fingerprinter = common::fingerprinter();
     let mut writer = writer();
     let mut leak = Vec::new();

@@ -327,7 +327,10 @@ fn a_fingerprint_survives_serialisation() {
     let json = serde_json::to_string(&print).unwrap();
     let back: Fingerprint = serde_json::from_str(&json).unwrap();
     assert_eq!(back, print);
-    assert_eq!(matcher.find(&back).unwrap(), matcher.find(&print).unwrap());
+    // Parts of pictures are verified against the pixels, which stay behind; the rest is the same.
+    let mut expected = matcher.find(&print).unwrap();
+    expected[0].evidence.retain(|e| e.kind() != "region");
+    assert_eq!(matcher.find(&back).unwrap(), expected);
     // A text's exact offsets stay behind; the passage is found all the same.
     let print = matcher.fingerprinter().fingerprint_text(MEMO).unwrap();
     let json = serde_json::to_string(&print).unwrap();

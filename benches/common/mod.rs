@@ -38,6 +38,15 @@ pub(crate) fn fingerprinter() -> Fingerprinter {
         .expect("a valid window")
 }
 
+/// The same without the prints of parts of pictures.
+pub(crate) fn whole_picture_fingerprinter() -> Fingerprinter {
+    Fingerprinter::builder()
+        .key(Key::from_bytes([1; 32]))
+        .local_prints(false)
+        .build()
+        .expect("a valid window")
+}
+
 /// A photo-like picture, 1,200 x 800: discs on a gradient, and grain.
 pub(crate) fn photo() -> RgbImage {
     let mut random = Random::new(7);
