@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         .into_par_iter()
         .filter_map(|i| {
             let look = page::Look::new(seed.wrapping_mul(1_000_003).wrapping_add(i / LOOK));
-            let picture = page::mail(&look, seed << 32 | i);
+            let picture = page::mail(&look, (seed << 32) | i);
             let path = dir.join(format!("mail{i:06}.png"));
             picture
                 .save(&path)

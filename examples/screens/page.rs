@@ -269,7 +269,7 @@ pub(crate) fn mail(look: &Look, seed: u64) -> RgbImage {
     let mut left = look.folders as f32 + 16.0;
     if look.list > 0 {
         // The list is that of the day, not of the mail.
-        let mut others = Random(seed / 8 ^ 0x11_57);
+        let mut others = Random((seed / 8) ^ 0x11_57);
         let mut y = 72.0;
         while y < height as f32 {
             let name = *others.pick(&NAMES);
