@@ -76,10 +76,10 @@ const COMMON: u8 = 60;
 /// Votes that make a candidate.
 const MIN_VOTES: usize = 4;
 
-/// Votes, and their weight, that must agree on a pose for a candidate to be verified. Copies that
-/// were found at all had 12 and 2.1 at the least, four in five of the others have less than this.
-const MIN_AGREED: usize = 7;
-const MIN_WEIGHT: f32 = 1.2;
+/// Votes, and their weight, that agree on the pose of most copies: of screens those that were found
+/// at all had 12 and 2.1 at the least, four in five of the others have less than this.
+const AGREED: usize = 7;
+const AGREED_WEIGHT: f32 = 1.2;
 
 /// Candidates that are looked at further.
 const CANDIDATES: usize = 96;
@@ -313,6 +313,13 @@ pub(super) struct Pose {
     pub(super) pairs: Vec<Pair>,
 }
 
+impl Pose {
+    /// Whether few votes agree, as chance makes them.
+    pub(super) fn is_weak(&self) -> bool {
+        self.pairs.len() < AGREED || self.weight < AGREED_WEIGHT
+    }
+}
+
 /// The pose that most votes agree on, each vote for a similarity of its own.
 pub(super) fn pose(candidate: &Candidate, first: u32, prints: &[StoredPrint]) -> Option<Pose> {
     let votes: Vec<(&Vote, &StoredPrint)> = candidate
@@ -361,7 +368,7 @@ pub(super) fn pose(candidate: &Candidate, first: u32, prints: &[StoredPrint]) ->
                 weight: 1.0,
             });
         }
-        if pairs.len() >= MIN_AGREED && weight > best.0.max(MIN_WEIGHT) {
+        if pairs.len() >= MIN_VOTES && weight > best.0 {
             best = (weight, pairs.clone(), Some(hypothesis));
         }
     }
