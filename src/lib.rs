@@ -54,6 +54,10 @@
 //! - `mail`: e-mails, their bodies, attachments and forwarded messages.
 //! - `html`: web pages to text.
 //! - `charset`: text in legacy charsets; without it UTF-8 and UTF-16 with a mark.
+//! - `archive`: ZIP, gzip and tar as containers.
+//! - `office`: docx, xlsx, pptx, odt, ods, odp (brings `archive`).
+//! - `pdf`: PDF.
+//! - `rtf`: Rich Text Format (brings `charset`).
 
 mod arch;
 pub mod code;

@@ -228,6 +228,9 @@ impl PartSink for Collector<'_> {
                 prints.raster = Some(RasterPrints::new(&raster, lossless, keys));
             }
             Content::Text(text) => prints.text = Some(self.fingerprinter.text_prints(&text)),
+            Content::Table(table) => {
+                prints.text = Some(self.fingerprinter.text_prints(table.text()));
+            }
             Content::Opaque => {}
         }
         self.fingerprint.parts.push(prints);

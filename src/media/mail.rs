@@ -17,7 +17,7 @@ use mail_parser::mailbox::mbox::MessageIterator;
 use super::guard::guard;
 use super::mime::{self, Kind, Leaf};
 use super::walk::{Hint, Walk};
-use super::{Format, PartPath, text};
+use super::{Content, Format, PartPath, text};
 use crate::error::{Error, Result};
 
 /// The parts of one message. Errors as for [`Walk::member`].
@@ -28,7 +28,7 @@ pub(super) fn message(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Res
         .subject
         .filter(|subject| !subject.trim().is_empty())
     {
-        walk.decoded_text(path.child("subject"), subject)?;
+        walk.decoded(path.child("subject"), Content::Text(subject))?;
     }
     body(walk, &path.child("body"), &structure.leaves)?;
     let (mut attachments, mut messages) = (0_u32, 0_u32);
@@ -54,10 +54,7 @@ pub(super) fn message(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Res
         };
         match leaf.decode(walk.budget) {
             Ok(bytes) => walk.member(path, &bytes, &hint)?,
-            Err(error) => {
-                walk.charge()?;
-                walk.sink.warning(path, error);
-            }
+            Err(error) => walk.lost(path, error)?,
         }
     }
     match structure.problem {
@@ -102,7 +99,7 @@ fn body(walk: &mut Walk<'_>, path: &PartPath, leaves: &[Leaf<'_>]) -> Result<()>
     }
     let text = join(&pieces);
     if !text.trim().is_empty() {
-        walk.decoded_text(path.clone(), text)?;
+        walk.decoded(path.clone(), Content::Text(text))?;
     }
     #[cfg(feature = "html")]
     walk.images(path, &images)?;

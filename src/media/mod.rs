@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::raster::Raster;
 
+#[cfg(feature = "archive")]
+mod archive;
+#[cfg(any(feature = "office", feature = "pdf", feature = "rtf"))]
+mod flow;
 mod guard;
 #[cfg(feature = "html")]
 mod html;
@@ -19,14 +23,26 @@ mod html;
 mod mail;
 #[cfg(feature = "mail")]
 mod mime;
+#[cfg(feature = "office")]
+mod office;
+#[cfg(feature = "pdf")]
+mod pdf;
 mod raster;
+#[cfg(feature = "rtf")]
+mod rtf;
 mod sniff;
+mod table;
+#[cfg(feature = "archive")]
+mod tar;
 mod text;
 #[cfg(any(feature = "html", feature = "mail"))]
 mod transfer;
 mod walk;
+#[cfg(feature = "archive")]
+mod zip;
 
 pub use sniff::Format;
+pub use table::{Cell, Table};
 pub use walk::read;
 
 /// Where a part lies inside its media: empty for the media itself, else steps
@@ -97,6 +113,8 @@ pub enum Content {
     },
     /// Text, in reading order.
     Text(String),
+    /// Cells with their places, and the same as text.
+    Table(Table),
     /// Nothing of its own: a container whose parts follow, or bytes of a kind
     /// that only an exact digest can recognise.
     Opaque,

@@ -11,8 +11,8 @@ use super::text;
 
 /// A kind of media, as [`sniff`](Format::sniff)ed.
 ///
-/// Those from [`Pdf`](Format::Pdf) on are recognised so that the error can
-/// name them, but not read.
+/// Those from [`Archive`](Format::Archive) on are recognised so that the error
+/// can name them, but not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
@@ -28,24 +28,31 @@ pub enum Format {
     Bmp,
     /// TIFF, BigTIFF included.
     Tiff,
-    /// Plain text in any charset; Markdown, CSV, JSON and XML are read as they stand.
+    /// Plain text in any charset; Markdown, JSON and XML are read as they stand.
     Text,
+    /// Comma-, semicolon- or tab-separated values, by the name alone.
+    Separated,
     /// HTML or XHTML. Read only with the feature `html`.
     Html,
     /// One e-mail (RFC 5322). Read only with the feature `mail`.
     Mail,
     /// Many e-mails in one file, separated by `From ` lines. Read only with the feature `mail`.
     Mbox,
-    /// PDF.
+    /// PDF. Read only with the feature `pdf`.
     Pdf,
-    /// ZIP, bare or as the shell of an office document (OOXML, OpenDocument) or e-book.
+    /// Rich Text Format. Read only with the feature `rtf`.
+    Rtf,
+    /// ZIP. Read only with the feature `archive`; as the shell of an office
+    /// document (OOXML, OpenDocument) with the feature `office`.
     Zip,
-    /// gzip.
+    /// An OpenDocument as one XML file. Read only with the feature `office`.
+    FlatOpenDocument,
+    /// gzip. Read only with the feature `archive`.
     Gzip,
+    /// tar. Read only with the feature `archive`.
+    Tar,
     /// 7-Zip, RAR, bzip2, xz or Zstandard.
     Archive,
-    /// Rich Text Format.
-    Rtf,
     /// The container of the office formats before 2007 (doc, xls, ppt, msg).
     Ole,
     /// HEIC or AVIF.
@@ -67,12 +74,15 @@ impl Format {
             Self::Bmp => "bmp",
             Self::Tiff => "tiff",
             Self::Text => "text",
+            Self::Separated => "csv",
             Self::Html => "html",
             Self::Mail => "mail",
             Self::Mbox => "mbox",
             Self::Pdf => "pdf",
             Self::Zip => "zip",
+            Self::FlatOpenDocument => "flat-odf",
             Self::Gzip => "gzip",
+            Self::Tar => "tar",
             Self::Archive => "archive",
             Self::Rtf => "rtf",
             Self::Ole => "ole",
@@ -116,12 +126,16 @@ impl Format {
         if is_html(&head) {
             return Some(Format::Html);
         }
+        if is_flat_open_document(&head) {
+            return Some(Format::FlatOpenDocument);
+        }
         if BINARY_EXTENSIONS.contains(&extension) {
             return None;
         }
         match extension {
             "html" | "htm" | "xhtml" => Some(Self::Html),
-            "txt" | "md" | "csv" => Some(Self::Text),
+            "txt" | "md" => Some(Self::Text),
+            "csv" | "tsv" | "tab" => Some(Self::Separated),
             _ => declared.or(Some(Self::Text)),
         }
     }
@@ -172,9 +186,25 @@ fn signature(bytes: &[u8]) -> Option<Format> {
                 Format::Video
             }
         }
+        _ if is_tar(bytes) => Format::Tar,
         _ => return None,
     };
     Some(format)
+}
+
+/// Whether bytes start with the header of a tar archive, whose magic lies deep inside.
+fn is_tar(bytes: &[u8]) -> bool {
+    bytes
+        .get(257..262)
+        .is_some_and(|magic| magic == b"ustar" && bytes[0] != 0)
+}
+
+/// Whether a text starts with the root element of a flat OpenDocument.
+fn is_flat_open_document(head: &[u8]) -> bool {
+    const ROOT: &[u8] = b"<office:document";
+    let start = head.trim_ascii_start();
+    start.starts_with(ROOT)
+        || start.starts_with(b"<?xml") && head.windows(ROOT.len()).any(|window| window == ROOT)
 }
 
 /// Names under which plain text is no text but a broken file: a reader who

@@ -75,7 +75,11 @@ pub(super) fn decode(bytes: &[u8], label: Option<&str>, budget: &mut Budget) -> 
         }
         None if !label.is_some_and(hides_in_ascii) && is_utf8(bytes) => {
             budget.charge_decoded(bytes.len() as u64)?;
-            String::from_utf8_lossy(bytes).into_owned()
+            // The lossy conversion looks at every byte, this one at words of ASCII.
+            match std::str::from_utf8(bytes) {
+                Ok(text) => text.to_owned(),
+                Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+            }
         }
         None => legacy(bytes, label, budget)?,
     };

@@ -6,6 +6,10 @@
 
 use std::borrow::Cow;
 
+#[cfg(feature = "archive")]
+use super::archive;
+#[cfg(feature = "office")]
+use super::office;
 use super::{Content, Format, Part, PartPath, PartSink, raster, text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
@@ -74,7 +78,13 @@ impl Walk<'_> {
     /// # Errors
     /// Only if nothing more may be read at all; what is wrong with this member
     /// has been told to the sink.
-    #[cfg(any(feature = "html", feature = "mail"))]
+    #[cfg(any(
+        feature = "archive",
+        feature = "html",
+        feature = "mail",
+        feature = "pdf",
+        feature = "rtf"
+    ))]
     pub(super) fn member(&mut self, path: PartPath, bytes: &[u8], hint: &Hint<'_>) -> Result<()> {
         self.charge()?;
         if bytes.is_empty() {
@@ -88,12 +98,25 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// A text that exists only decoded. Errors as for [`member`](Self::member).
-    #[cfg(feature = "mail")]
-    pub(super) fn decoded_text(&mut self, path: PartPath, text: String) -> Result<()> {
+    /// A member whose bytes cannot be had. Errors as for [`member`](Self::member).
+    #[cfg(any(feature = "archive", feature = "mail", feature = "pdf"))]
+    pub(super) fn lost(&mut self, path: PartPath, error: Error) -> Result<()> {
         self.charge()?;
+        self.sink.warning(path, error);
+        Ok(())
+    }
+
+    /// A member that exists only decoded. Errors as for [`member`](Self::member).
+    #[cfg(any(feature = "mail", feature = "office", feature = "pdf"))]
+    pub(super) fn decoded(&mut self, path: PartPath, content: Content) -> Result<()> {
+        self.charge()?;
+        let text = match &content {
+            Content::Text(text) => text,
+            Content::Table(table) => table.text(),
+            Content::Raster { .. } | Content::Opaque => "",
+        };
         match self.budget.check_text(text.chars().count() as u64) {
-            Ok(()) => self.part(&path, None, Content::Text(text)),
+            Ok(()) => self.part(&path, None, content),
             Err(error) => self.sink.warning(path, error),
         }
         Ok(())
@@ -138,11 +161,79 @@ impl Walk<'_> {
                 self.inside(path, |walk| super::mail::mailbox(walk, path, bytes));
                 Ok(())
             }
-            other => Err(unsupported(other)),
+            Format::Separated => {
+                let text = text::decode(bytes, hint.charset, self.budget)?;
+                let table = super::table::separated(&text, self.budget)?;
+                self.part(path, Some(bytes), Content::Table(table));
+                Ok(())
+            }
+            #[cfg(feature = "archive")]
+            Format::Zip => self.zip(path, bytes, hint.name),
+            #[cfg(feature = "archive")]
+            Format::Gzip => {
+                let (file, problem) = archive::gunzip(bytes, self.budget)?;
+                self.part(path, Some(bytes), Content::Opaque);
+                let name = archive::ungzipped(hint.name);
+                let hint = Hint {
+                    name: name.as_deref(),
+                    ..Hint::default()
+                };
+                self.inside(path, |walk| {
+                    walk.member(path.child("member:1"), &file, &hint)?;
+                    problem.map_or(Ok(()), Err)
+                });
+                Ok(())
+            }
+            #[cfg(feature = "archive")]
+            Format::Tar => {
+                self.part(path, Some(bytes), Content::Opaque);
+                self.inside(path, |walk| archive::tar(walk, path, bytes));
+                Ok(())
+            }
+            #[cfg(feature = "office")]
+            Format::FlatOpenDocument => {
+                let document = office::flat_odf(bytes, self.budget)?;
+                office::emit(self, path, bytes, None, document);
+                Ok(())
+            }
+            #[cfg(feature = "rtf")]
+            Format::Rtf => {
+                let document = super::rtf::read(bytes, self.budget)?;
+                self.part(path, Some(bytes), Content::Text(document.text));
+                self.inside(path, |walk| {
+                    for (number, picture) in (1..).zip(&document.pictures) {
+                        let path = path.child(format_args!("image:{number}"));
+                        walk.member(path, picture, &Hint::default())?;
+                    }
+                    document.problem.map_or(Ok(()), Err)
+                });
+                Ok(())
+            }
+            #[cfg(feature = "pdf")]
+            Format::Pdf => super::pdf::read(self, path, bytes),
+            other => Err(unsupported(other, bytes)),
         }
     }
 
-    fn part(&mut self, path: &PartPath, bytes: Option<&[u8]>, content: Content) {
+    /// An archive, or the office document that it is the shell of.
+    #[cfg(feature = "archive")]
+    fn zip(&mut self, path: &PartPath, bytes: &[u8], name: Option<&str>) -> Result<()> {
+        let mut zip = super::zip::Zip::open(bytes)?;
+        #[cfg(feature = "office")]
+        if let Some(kind) = office::identify(&mut zip, name, self)? {
+            let document = office::read(self, &mut zip, &kind)?;
+            office::emit(self, path, bytes, Some(&mut zip), document);
+            return Ok(());
+        }
+        // Without the feature `office` its documents are archives of XML.
+        let _ = name;
+        zip.check()?;
+        self.part(path, Some(bytes), Content::Opaque);
+        self.inside(path, |walk| archive::zip(walk, path, &mut zip));
+        Ok(())
+    }
+
+    pub(super) fn part(&mut self, path: &PartPath, bytes: Option<&[u8]>, content: Content) {
         self.sink.part(Part {
             path: path.clone(),
             bytes,
@@ -151,8 +242,14 @@ impl Walk<'_> {
     }
 
     /// Runs `f` over the members of a container, one level deeper.
-    #[cfg(any(feature = "html", feature = "mail"))]
-    fn inside(&mut self, path: &PartPath, f: impl FnOnce(&mut Walk<'_>) -> Result<()>) {
+    #[cfg(any(
+        feature = "archive",
+        feature = "html",
+        feature = "mail",
+        feature = "pdf",
+        feature = "rtf"
+    ))]
+    pub(super) fn inside(&mut self, path: &PartPath, f: impl FnOnce(&mut Walk<'_>) -> Result<()>) {
         let sink = &mut *self.sink;
         let result = self.budget.nested(|budget| f(&mut Walk { budget, sink }));
         if let Err(error) = result {
@@ -210,12 +307,33 @@ fn unknown(bytes: &[u8], name: Option<&str>) -> Error {
     )
 }
 
-fn unsupported(format: Format) -> Error {
+fn unsupported(format: Format, bytes: &[u8]) -> Error {
     let word = format.as_str();
-    let message = match format {
-        Format::Html => format!("{word}: this build lacks the feature `html`"),
-        Format::Mail | Format::Mbox => format!("{word}: this build lacks the feature `mail`"),
-        _ => format!("{word} is recognised, but this build does not read it"),
+    let lacking = match format {
+        Format::Html => Some("html"),
+        Format::Mail | Format::Mbox => Some("mail"),
+        Format::Zip | Format::Gzip | Format::Tar => Some("archive"),
+        Format::FlatOpenDocument => Some("office"),
+        Format::Rtf => Some("rtf"),
+        Format::Pdf => Some("pdf"),
+        _ => None,
+    };
+    let message = match lacking {
+        Some(feature) => format!("{word}: this build lacks the feature `{feature}`"),
+        // The shell that Office puts around documents with a password.
+        None if format == Format::Ole && is_encrypted_package(bytes) => {
+            "encrypted office document, a password is needed".to_owned()
+        }
+        None => format!("{word} is recognised, but this build does not read it"),
     };
     Error::new(ErrorKind::Unsupported, message)
+}
+
+/// Whether the directory of an OLE container names an encrypted package.
+fn is_encrypted_package(bytes: &[u8]) -> bool {
+    let name: Vec<u8> = "EncryptedPackage"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    bytes.windows(name.len()).any(|window| window == name)
 }

@@ -1,0 +1,295 @@
+//! Office documents in ZIP shells: OOXML (docx, xlsx, pptx) and OpenDocument
+//! (odt, ods, odp), with their templates and macro variants.
+//!
+//! | part | what |
+//! |---|---|
+//! | the document | its running text: body, then text boxes, former versions of changed paragraphs, notes, comments, headers and footers; slides with their notes, hidden ones included |
+//! | `sheet:N` | a sheet as a table, hidden ones included |
+//! | `notes` | the comments and shapes of a workbook |
+//! | `media:N` | every embedded picture or file, read by its content |
+//!
+//! Thumbnails are not read: they are shrunk pages, which look alike.
+
+use super::flow::{Flow, Gap};
+use super::table::Table;
+use super::walk::{Hint, Walk};
+use super::zip::Zip;
+use super::{Content, PartPath};
+use crate::error::{Error, ErrorKind, Result};
+
+mod number;
+mod odf;
+mod relations;
+mod sheet;
+mod words;
+mod xml;
+
+pub(super) use odf::flat as flat_odf;
+
+/// A document that is open: which kind it is, and the name of its main part.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Office {
+    Word(String),
+    Workbook(String),
+    Slides(String),
+    OpenDocument,
+}
+
+/// What a document holds, apart from its media.
+#[derive(Default)]
+pub(super) struct Document {
+    text: Option<String>,
+    sheets: Vec<Table>,
+    notes: String,
+    /// What could not be read.
+    problems: Vec<Error>,
+    /// The entries that are parts of their own.
+    media: Vec<usize>,
+}
+
+/// Extensions of the documents that are read here.
+const EXTENSIONS: [&str; 16] = [
+    "docx", "docm", "dotx", "dotm", "xlsx", "xlsm", "xltx", "xltm", "pptx", "pptm", "ppsx", "potx",
+    "odt", "ods", "odp", "ott",
+];
+
+/// Which document an archive is the shell of, `None` if it is a plain archive.
+///
+/// # Errors
+/// If it must be a document, by its content or by its name, and lacks its main part.
+pub(super) fn identify(
+    zip: &mut Zip<'_>,
+    name: Option<&str>,
+    walk: &mut Walk<'_>,
+) -> Result<Option<Office>> {
+    if zip.find("[Content_Types].xml").is_some() || zip.find("_rels/.rels").is_some() {
+        if let Some(office) = relations::main_part(zip, walk.budget)? {
+            return Ok(Some(office));
+        }
+    } else if zip.find("content.xml").is_some() && zip.find("META-INF/manifest.xml").is_some() {
+        return Ok(Some(Office::OpenDocument));
+    }
+    let extension = name.and_then(|name| name.rsplit_once('.'));
+    match extension {
+        Some((_, extension)) if EXTENSIONS.contains(&&*extension.to_ascii_lowercase()) => {
+            Err(Error::malformed(format!(
+                "zip archive under the name of a .{extension} file, without its main part"
+            )))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Reads all of a document but its media.
+///
+/// # Errors
+/// If the main part cannot be read.
+pub(super) fn read(walk: &mut Walk<'_>, zip: &mut Zip<'_>, office: &Office) -> Result<Document> {
+    match office {
+        Office::Word(main) => word(walk, zip, main),
+        Office::Workbook(main) => sheet::workbook(walk, zip, main),
+        Office::Slides(main) => slides(walk, zip, main),
+        Office::OpenDocument => odf::package(walk, zip),
+    }
+}
+
+/// Hands the parts of a document to the sink, the document itself first.
+pub(super) fn emit(
+    walk: &mut Walk<'_>,
+    path: &PartPath,
+    bytes: &[u8],
+    mut zip: Option<&mut Zip<'_>>,
+    document: Document,
+) {
+    let content = document.text.map_or(Content::Opaque, Content::Text);
+    walk.part(path, Some(bytes), content);
+    for problem in document.problems {
+        walk.sink.warning(path.clone(), problem);
+    }
+    let (sheets, notes, media) = (document.sheets, document.notes, document.media);
+    walk.inside(path, |walk| {
+        for (number, table) in (1..).zip(sheets) {
+            if !table.cells().is_empty() {
+                walk.decoded(
+                    path.child(format_args!("sheet:{number}")),
+                    Content::Table(table),
+                )?;
+            }
+        }
+        if !notes.is_empty() {
+            walk.decoded(path.child("notes"), Content::Text(notes))?;
+        }
+        let Some(zip) = zip.as_mut() else {
+            return Ok(());
+        };
+        for (number, index) in (1..).zip(media) {
+            let member = path.child(format_args!("media:{number}"));
+            match zip.read(index, walk.budget) {
+                Ok(bytes) => {
+                    let name = zip.name(index).to_owned();
+                    let hint = Hint {
+                        name: Some(&name),
+                        ..Hint::default()
+                    };
+                    walk.member(member, &bytes, &hint)?;
+                }
+                Err(error) => walk.lost(member, error)?,
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Reads one XML entry with `f`.
+fn xml_part<T>(
+    walk: &mut Walk<'_>,
+    zip: &mut Zip<'_>,
+    name: &str,
+    f: impl FnOnce(&str, &mut Walk<'_>) -> Result<T>,
+) -> Result<T> {
+    let index = zip
+        .find(name)
+        .ok_or_else(|| Error::malformed(format!("office document without {name}")))?;
+    let bytes = zip.read(index, walk.budget)?;
+    let text = xml::decode(&bytes, walk.budget)?;
+    super::guard::guard("the office reader", || f(&text, walk)).map_err(|e| in_part(name, e))
+}
+
+/// The same error, with the name of the entry where it is the writer's fault.
+fn in_part(name: &str, error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Malformed => Error::malformed(format!("{name}: {}", error.message())),
+        _ => error,
+    }
+}
+
+/// The folder of an entry, with the slash behind it.
+fn folder(name: &str) -> &str {
+    name.rfind('/').map_or("", |at| &name[..=at])
+}
+
+/// Entries below a folder whose names start like one of `stems`, sorted by stem,
+/// then by number.
+fn entries(zip: &Zip<'_>, folder: &str, stems: &[&str]) -> Vec<String> {
+    let mut found: Vec<_> = zip
+        .names()
+        .filter_map(|(_, name)| {
+            let rest = name.strip_prefix(folder)?;
+            let stem = stems.iter().position(|stem| rest.starts_with(stem))?;
+            if !rest.ends_with(".xml") || rest.contains("_rels/") {
+                return None;
+            }
+            let digits = rest.trim_end_matches(".xml");
+            let digits = &digits[digits.trim_end_matches(|c: char| c.is_ascii_digit()).len()..];
+            let number: u32 = digits.parse().unwrap_or(0);
+            Some((stem, number, name.to_owned()))
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    found.into_iter().map(|(_, _, name)| name).collect()
+}
+
+/// Entries that are files of their own inside the document.
+fn media(zip: &Zip<'_>) -> Vec<usize> {
+    zip.names()
+        .filter(|(_, name)| {
+            let mut steps = name.split('/').rev();
+            let is_file = steps.next().is_some_and(|file| !file.is_empty());
+            is_file
+                && steps.next().is_some_and(|folder| {
+                    matches!(
+                        folder,
+                        "media" | "embeddings" | "Pictures" | "ObjectReplacements"
+                    )
+                })
+        })
+        .map(|(index, _)| index)
+        .collect()
+}
+
+/// Appends the running texts of several entries, each different text once.
+fn append(
+    walk: &mut Walk<'_>,
+    zip: &mut Zip<'_>,
+    names: &[String],
+    flow: &mut Flow,
+    problems: &mut Vec<Error>,
+) {
+    let mut seen = std::collections::HashSet::new();
+    for name in names {
+        let mut part = Flow::default();
+        let result = xml_part(walk, zip, name, |xml, walk| {
+            words::read(xml, &mut part, walk.budget)
+        });
+        problems.extend(result.err());
+        let text = part.into_text();
+        if !text.is_empty() && seen.insert(blake3::hash(text.as_bytes())) {
+            flow.gap(Gap::Line);
+            flow.push(&text);
+        }
+    }
+}
+
+fn word(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Result<Document> {
+    let mut document = Document::default();
+    let mut flow = Flow::default();
+    let result = xml_part(walk, zip, main, |xml, walk| {
+        words::read(xml, &mut flow, walk.budget)
+    });
+    keep_partial(result, &flow, &mut document.problems)?;
+    let stems = [
+        "footnotes",
+        "endnotes",
+        "comments",
+        "header",
+        "footer",
+        "diagrams/data",
+    ];
+    let names = entries(zip, folder(main), &stems);
+    append(walk, zip, &names, &mut flow, &mut document.problems);
+    document.text = Some(flow.into_text());
+    document.media = media(zip);
+    Ok(document)
+}
+
+/// What came before the XML broke off is worth reading; nothing at all is an error.
+fn keep_partial(result: Result<()>, flow: &Flow, problems: &mut Vec<Error>) -> Result<()> {
+    match result {
+        Err(error) if flow.is_empty() || error.kind() != ErrorKind::Malformed => Err(error),
+        Err(error) => {
+            problems.push(error);
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn slides(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Result<Document> {
+    let mut document = Document::default();
+    let mut flow = Flow::default();
+    let mut names = relations::slides(walk, zip, main)?;
+    // Slides that the list does not name are still in the file.
+    for name in entries(zip, folder(main), &["slides/slide"]) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let stems = ["notesSlides/", "comments/", "diagrams/data"];
+    names.extend(entries(zip, folder(main), &stems));
+    append(walk, zip, &names, &mut flow, &mut document.problems);
+    document.text = Some(flow.into_text());
+    document.media = media(zip);
+    Ok(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_of_a_part() {
+        assert_eq!(folder("word/document.xml"), "word/");
+        assert_eq!(folder("document.xml"), "");
+    }
+}

@@ -1,0 +1,335 @@
+//! Workbooks of SpreadsheetML.
+//!
+//! Cells come as the file stores them: numbers in their shortest form, dates in
+//! ISO 8601 by the number format of their cell, shared and inline strings alike,
+//! the cached results of formulas. Sheets that are hidden are read like others.
+
+use super::relations;
+use super::xml::{Piece, Tag, Xml};
+use super::{Document, append, entries, folder, media, xml_part};
+use crate::error::{ErrorKind, Result};
+use crate::limits::Budget;
+use crate::media::flow::{Flow, Gap};
+use crate::media::table::Table;
+use crate::media::walk::Walk;
+use crate::media::zip::Zip;
+
+use super::number::{self, Style};
+
+/// What cells refer to.
+#[derive(Default)]
+struct Shared {
+    strings: Vec<String>,
+    /// By cell format.
+    styles: Vec<Style>,
+    /// Days are counted from 1904 instead of 1900.
+    since_1904: bool,
+}
+
+/// Reads a workbook.
+///
+/// # Errors
+/// If the list of sheets cannot be read, or none of them.
+pub(super) fn workbook(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Result<Document> {
+    let relations = relations::of(walk, zip, main);
+    let base = folder(main);
+    let mut document = Document::default();
+    let mut shared = Shared::default();
+    let mut names = Vec::new();
+    xml_part(walk, zip, main, |xml, walk| {
+        let mut xml = Xml::new(xml);
+        while let Some(piece) = xml.next(walk.budget)? {
+            let Piece::Start(tag) = piece else { continue };
+            match tag.name() {
+                "sheet" => {
+                    let name = tag.qualified("r:id").and_then(|id| relations.get(&*id));
+                    names.extend(name.cloned());
+                }
+                "workbookPr" => {
+                    let flag = tag.attribute("date1904");
+                    shared.since_1904 = flag.is_some_and(|flag| flag == "1" || flag == "true");
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    })?;
+    if names.is_empty() {
+        names = entries(zip, base, &["worksheets/sheet"]);
+    }
+    let strings = format!("{base}sharedStrings.xml");
+    if zip.find(&strings).is_some() {
+        let result = xml_part(walk, zip, &strings, |xml, walk| {
+            shared_strings(xml, &mut shared.strings, walk.budget)
+        });
+        document.problems.extend(result.err());
+    }
+    let styles = format!("{base}styles.xml");
+    if zip.find(&styles).is_some() {
+        let result = xml_part(walk, zip, &styles, |xml, walk| {
+            shared.styles = number::styles(xml, walk.budget)?;
+            Ok(())
+        });
+        document.problems.extend(result.err());
+    }
+    for name in &names {
+        let mut table = Table::default();
+        let result = xml_part(walk, zip, name, |xml, walk| {
+            sheet(xml, &shared, &mut table, walk.budget)
+        });
+        match result {
+            Err(error) if error.kind() == ErrorKind::Limit && names.len() == 1 => {
+                return Err(error);
+            }
+            Err(error) => document.problems.push(error),
+            Ok(()) => {}
+        }
+        document.sheets.push(table);
+    }
+    let mut flow = Flow::default();
+    let stems = [
+        "comments",
+        "threadedComments/",
+        "drawings/drawing",
+        "charts/chart",
+    ];
+    let notes = entries(zip, base, &stems);
+    append(walk, zip, &notes, &mut flow, &mut document.problems);
+    document.notes = flow.into_text();
+    document.media = media(zip);
+    let nothing = document.sheets.iter().all(|sheet| sheet.cells().is_empty())
+        && document.notes.is_empty()
+        && document.media.is_empty();
+    match document.problems.pop() {
+        Some(problem) if nothing => Err(problem),
+        problem => {
+            document.problems.extend(problem);
+            Ok(document)
+        }
+    }
+}
+
+fn shared_strings(xml: &str, strings: &mut Vec<String>, budget: &mut Budget) -> Result<()> {
+    let mut xml = Xml::new(xml);
+    let mut string = String::new();
+    let (mut text, mut phonetic) = (false, false);
+    while let Some(piece) = xml.next(budget)? {
+        match piece {
+            Piece::Start(tag) => match tag.name() {
+                "t" => text = true,
+                "rPh" => phonetic = true,
+                _ => {}
+            },
+            Piece::End(name) => match name.as_str() {
+                "t" => text = false,
+                "rPh" => phonetic = false,
+                "si" => {
+                    budget.charge_decoded(size_of::<String>() as u64)?;
+                    strings.push(std::mem::take(&mut string));
+                }
+                _ => {}
+            },
+            Piece::Text(piece) if text && !phonetic => string.push_str(&piece),
+            Piece::Text(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The cell that is being read.
+#[derive(Default)]
+struct Open {
+    row: u32,
+    column: u32,
+    kind: Kind,
+    style: usize,
+    value: String,
+}
+
+/// The type of a cell's value.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Number,
+    Shared,
+    Boolean,
+    /// As it stands.
+    Text,
+}
+
+fn sheet(xml: &str, shared: &Shared, table: &mut Table, budget: &mut Budget) -> Result<()> {
+    let mut xml = Xml::new(xml);
+    let mut open = Open::default();
+    // Whether text is a value; where the next cell lies if it does not say.
+    let (mut value, mut phonetic) = (false, false);
+    let (mut next_row, mut next_column) = (0, 0);
+    // Headers and footers of the printed page, for the end.
+    let mut printed = Flow::default();
+    let mut in_printed = false;
+    while let Some(piece) = xml.next(budget)? {
+        match piece {
+            Piece::Start(tag) => match tag.name() {
+                "row" => {
+                    let row = tag.attribute("r").and_then(|row| row.parse::<u32>().ok());
+                    open.row = row.map_or(next_row, |row| row.saturating_sub(1));
+                    next_row = open.row.saturating_add(1);
+                    next_column = 0;
+                }
+                "c" => {
+                    start_cell(&tag, &mut open, next_column);
+                    next_column = open.column.saturating_add(1);
+                }
+                "v" | "t" => value = true,
+                "rPh" => phonetic = true,
+                "oddHeader" | "oddFooter" | "evenHeader" | "evenFooter" | "firstHeader"
+                | "firstFooter" => in_printed = true,
+                _ => {}
+            },
+            Piece::End(name) => match name.as_str() {
+                "c" => {
+                    value = false;
+                    let text = resolve(&open, shared);
+                    table.push(open.row, open.column, &text, budget)?;
+                    open.value.clear();
+                }
+                "v" | "t" => value = false,
+                "rPh" => phonetic = false,
+                "headerFooter" => in_printed = false,
+                _ => printed.gap(Gap::Line),
+            },
+            Piece::Text(text) if value && !phonetic => open.value.push_str(&text),
+            Piece::Text(text) if in_printed => printed.push(&text),
+            Piece::Text(_) => {}
+        }
+    }
+    table.push(next_row, 0, &header_text(printed.as_str()), budget)
+}
+
+/// The words of a printed header: codes such as `&L` and `&"Arial,Bold"` dropped.
+fn header_text(coded: &str) -> String {
+    let mut text = String::new();
+    let mut rest = coded.chars().peekable();
+    while let Some(c) = rest.next() {
+        if c != '&' {
+            text.push(c);
+            continue;
+        }
+        match rest.next() {
+            Some('"') => {
+                rest.by_ref().find(|&c| c == '"');
+            }
+            Some('&') => text.push('&'),
+            Some(digit) if digit.is_ascii_digit() => {
+                while rest.next_if(char::is_ascii_digit).is_some() {}
+            }
+            _ => text.push(' '),
+        }
+    }
+    text
+}
+
+fn start_cell(tag: &Tag<'_>, open: &mut Open, next_column: u32) {
+    open.value.clear();
+    let column = tag.attribute("r").and_then(|place| column(&place));
+    open.column = column.unwrap_or(next_column);
+    let kind = tag.attribute("t");
+    open.kind = match kind.as_deref() {
+        Some("s") => Kind::Shared,
+        Some("b") => Kind::Boolean,
+        Some("str" | "inlineStr" | "e" | "d") => Kind::Text,
+        _ => Kind::Number,
+    };
+    let style = tag.attribute("s").and_then(|style| style.parse().ok());
+    open.style = style.unwrap_or(usize::MAX);
+}
+
+/// The column of a place such as `AB12`, counted from 0.
+fn column(place: &str) -> Option<u32> {
+    let mut column = 0_u32;
+    for byte in place.bytes().take_while(u8::is_ascii_alphabetic) {
+        let digit = u32::from(byte.to_ascii_uppercase() - b'A') + 1;
+        column = column.checked_mul(26)?.checked_add(digit)?;
+    }
+    column.checked_sub(1)
+}
+
+fn resolve<'c>(open: &'c Open, shared: &'c Shared) -> std::borrow::Cow<'c, str> {
+    let value = open.value.as_str();
+    match open.kind {
+        Kind::Text => value.into(),
+        Kind::Shared => {
+            let string = value.trim().parse::<usize>().ok();
+            let string = string.and_then(|index| shared.strings.get(index));
+            string.map_or("", String::as_str).into()
+        }
+        Kind::Boolean => match value.trim() {
+            "1" => "TRUE".into(),
+            "0" => "FALSE".into(),
+            other => other.into(),
+        },
+        Kind::Number => match value.trim().parse::<f64>() {
+            Ok(number) => {
+                let style = shared.styles.get(open.style).copied().unwrap_or_default();
+                number::text(number, style, shared.since_1904).into()
+            }
+            Err(_) => value.into(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+
+    fn read(body: &str) -> Vec<(u32, u32, String)> {
+        let shared = Shared {
+            strings: vec!["zero".into(), "one".into()],
+            styles: vec![Style::Plain, Style::Date],
+            since_1904: false,
+        };
+        let mut table = Table::default();
+        let mut budget = Budget::new(&Limits::default());
+        let xml = format!("<worksheet><sheetData>{body}</sheetData></worksheet>");
+        sheet(&xml, &shared, &mut table, &mut budget).unwrap();
+        let cells = table.cells().iter();
+        cells
+            .map(|cell| (cell.row, cell.column, table.cell_text(cell).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn cells_of_every_type() {
+        assert_eq!(
+            read(
+                "<row r='2'><c r='B2' t='s'><v>1</v></c><c t='inlineStr'><is><r><t>in</t></r><r><t>line</t></r></is></c>\
+                 <c r='E2'><f>A1*2</f><v>0.1</v></c><c s='1'><v>45000</v></c><c t='b'><v>1</v></c><c t='s'><v>9</v></c></row>\
+                 <row><c t='str'><f>X</f><v>done</v></c></row>"
+            ),
+            [
+                (1, 1, "one".to_owned()),
+                (1, 2, "inline".to_owned()),
+                (1, 4, "0.1".to_owned()),
+                (1, 5, "2023-03-15".to_owned()),
+                (1, 6, "TRUE".to_owned()),
+                (2, 0, "done".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn far_corners_cost_nothing() {
+        let cells = read("<row r='1048576'><c r='XFD1048576'><v>7</v></c></row>");
+        assert_eq!(cells, [(1_048_575, 16_383, "7".to_owned())]);
+        assert_eq!(column("ZZZZZZZZZZ1"), None);
+        assert_eq!(column("12"), None);
+    }
+
+    #[test]
+    fn printed_headers_without_their_codes() {
+        assert_eq!(
+            header_text("&L&\"Arial,Bold\"&12Secret && more&RPage &P"),
+            " Secret & more Page  "
+        );
+    }
+}

@@ -1,0 +1,198 @@
+//! The XML of office documents, one piece at a time.
+//!
+//! A document type is passed over: no entity is declared, expanded or fetched.
+//! Only the five entities of XML itself and character references mean something.
+
+use std::borrow::Cow;
+
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
+
+use crate::error::{Error, Result};
+use crate::limits::Budget;
+
+/// Events between two looks at the clock.
+const STRIDE: u32 = 4096;
+
+/// A document under way.
+pub(super) struct Xml<'x> {
+    reader: Reader<&'x [u8]>,
+    events: u32,
+}
+
+/// One piece. Names are local: the prefix before the colon is dropped, since
+/// writers choose it freely.
+pub(super) enum Piece<'x> {
+    Start(Tag<'x>),
+    /// Comes for empty elements as well.
+    End(Name<'x>),
+    Text(Cow<'x, str>),
+}
+
+/// A start tag.
+pub(super) struct Tag<'x>(BytesStart<'x>);
+
+/// The name in an end tag.
+pub(super) struct Name<'x>(quick_xml::events::BytesEnd<'x>);
+
+impl Name<'_> {
+    pub(super) fn as_str(&self) -> &str {
+        self.0.local_name().into_inner()
+    }
+}
+
+impl Tag<'_> {
+    pub(super) fn name(&self) -> &str {
+        self.0.local_name().into_inner()
+    }
+
+    /// The value of the attribute of this local name.
+    pub(super) fn attribute(&self, name: &str) -> Option<Cow<'_, str>> {
+        let attribute = self
+            .0
+            .attributes()
+            .with_checks(false)
+            .flatten()
+            .find(|attribute| attribute.key.local_name().into_inner() == name)?;
+        // A reference to an entity of a document type leaves the value as it stands.
+        let value = attribute.normalized_value(XmlVersion::Implicit1_0);
+        Some(value.unwrap_or(attribute.value))
+    }
+
+    /// The value of the attribute of this name, prefix included.
+    pub(super) fn qualified(&self, name: &str) -> Option<Cow<'_, str>> {
+        let attribute = self.0.try_get_attribute(name).ok()??;
+        let value = attribute.normalized_value(XmlVersion::Implicit1_0);
+        Some(value.unwrap_or(attribute.value))
+    }
+}
+
+/// The characters of an XML document.
+///
+/// # Errors
+/// [`Malformed`](crate::ErrorKind::Malformed) if they are in neither UTF-8 nor UTF-16.
+pub(super) fn decode<'x>(bytes: &'x [u8], budget: &mut Budget) -> Result<Cow<'x, str>> {
+    use crate::media::text::{self, Mark};
+    match text::byte_order_mark(bytes) {
+        Some((mark @ (Mark::Utf16Le | Mark::Utf16Be), rest)) => {
+            budget.charge_decoded(rest.len() as u64 / 2 * 3)?;
+            Ok(text::decode_utf16(mark, rest).into())
+        }
+        mark => {
+            let rest = mark.map_or(bytes, |(_, rest)| rest);
+            match std::str::from_utf8(rest) {
+                Ok(text) => Ok(text.into()),
+                Err(e) => Err(Error::malformed(format!("XML that is not UTF-8: {e}"))),
+            }
+        }
+    }
+}
+
+impl<'x> Xml<'x> {
+    pub(super) fn new(text: &'x str) -> Self {
+        let mut reader = Reader::from_str(text);
+        let config = reader.config_mut();
+        config.expand_empty_elements = true;
+        config.allow_dangling_amp = true;
+        config.check_end_names = false;
+        Self { reader, events: 0 }
+    }
+
+    /// The next piece, `None` at the end.
+    ///
+    /// # Errors
+    /// [`Malformed`](crate::ErrorKind::Malformed), and [`Limit`](crate::ErrorKind::Limit)
+    /// once the time is over.
+    pub(super) fn next(&mut self, budget: &Budget) -> Result<Option<Piece<'x>>> {
+        loop {
+            self.events = self.events.wrapping_add(1);
+            if self.events.is_multiple_of(STRIDE) {
+                budget.check_time()?;
+            }
+            let event = self.reader.read_event();
+            let event = event.map_err(|e| {
+                let at = self.reader.error_position();
+                Error::malformed(format!("XML at byte {at}: {e}"))
+            })?;
+            return Ok(Some(match event {
+                Event::Start(tag) => Piece::Start(Tag(tag)),
+                Event::End(tag) => Piece::End(Name(tag)),
+                Event::Text(text) => Piece::Text(text.into_inner()),
+                Event::CData(text) => Piece::Text(text.into_inner()),
+                Event::GeneralRef(reference) => match entity(&reference) {
+                    Some(c) => Piece::Text(String::from(c).into()),
+                    None => continue,
+                },
+                Event::Eof => return Ok(None),
+                _ => continue,
+            }));
+        }
+    }
+}
+
+fn entity(reference: &quick_xml::events::BytesRef<'_>) -> Option<char> {
+    if let Ok(Some(c)) = reference.resolve_char_ref() {
+        return Some(c);
+    }
+    Some(match &*reference.clone().into_inner() {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+
+    fn text(xml: &str) -> String {
+        let budget = Budget::new(&Limits::default());
+        let mut reader = Xml::new(xml);
+        let mut out = String::new();
+        while let Some(piece) = reader.next(&budget).unwrap() {
+            match piece {
+                Piece::Start(tag) => {
+                    out.push('<');
+                    out.push_str(tag.name());
+                    if let Some(value) = tag.attribute("id") {
+                        out.push_str(&value);
+                    }
+                    out.push('>');
+                }
+                Piece::End(_) => out.push('/'),
+                Piece::Text(text) => out.push_str(&text),
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn names_are_local_and_references_are_characters() {
+        assert_eq!(
+            text("<w:p r:id='a&amp;b'>x &lt;&#x41;&apos;<w:br/><![CDATA[<y>]]></w:p>"),
+            "<p>a&b".replace('>', "") + ">x <A'<br>/<y>/"
+        );
+    }
+
+    #[test]
+    fn no_entity_is_declared_expanded_or_fetched() {
+        let xml = "<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'><!ENTITY y 'yy'>]>\
+                   <a id='&x;'>1&x;2&y;3</a>";
+        assert_eq!(text(xml), "<a&x;>123/");
+    }
+
+    #[test]
+    fn utf16_is_read_and_other_bytes_are_refused() {
+        let mut budget = Budget::new(&Limits::default());
+        let utf16: Vec<u8> = "\u{feff}<a>\u{e4}</a>"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        assert_eq!(decode(&utf16, &mut budget).unwrap(), "<a>\u{e4}</a>");
+        assert!(decode(b"\x80\xFF\x01", &mut budget).is_err());
+    }
+}

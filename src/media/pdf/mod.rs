@@ -1,0 +1,280 @@
+//! PDF: the text in reading order, and every picture.
+//!
+//! | part | what |
+//! |---|---|
+//! | the file | its text, page after page, then headers and footers, form fields and comments |
+//! | `page:N/image:M` | an embedded picture, each once however often it is shown |
+//! | `page:N` | a page without text, put together from its pictures |
+//! | `attachment:N` | an embedded file, read by its content |
+//!
+//! A page that shows something and has no text is told as a warning. Pictures
+//! inside the stream of a page (inline images) are not read: they are limited to
+//! a few kilobytes by the standard.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use hayro_syntax::object::{Array, Dict, ObjectIdentifier, Stream};
+use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
+
+use self::content::{Contents, Placed, Reader};
+use super::guard::guard;
+use super::walk::{Hint, Walk};
+use super::{Content, PartPath};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Budget;
+
+mod content;
+mod layout;
+mod picture;
+mod streams;
+
+/// A page, once its text has been read.
+struct Shown<'p> {
+    pictures: Vec<Placed<'p>>,
+    has_text: bool,
+    /// Left, bottom, width, height, in points.
+    area: (f64, f64, f64, f64),
+}
+
+/// Reads a file. Nothing has been told to the sink if it fails.
+pub(super) fn read(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
+    streams::check_directory(bytes, walk.budget)?;
+    walk.budget.charge_decoded(bytes.len() as u64)?;
+    let pdf = guard("the PDF reader", || {
+        Pdf::new(Arc::new(bytes.to_vec())).map_err(load_error)
+    })?;
+    let mut problems = Vec::new();
+    let (text, pages) = texts(&pdf, walk.budget, &mut problems)?;
+    walk.budget.check_text(text.chars().count() as u64)?;
+    let content = if text.is_empty() {
+        Content::Opaque
+    } else {
+        Content::Text(text)
+    };
+    walk.part(path, Some(bytes), content);
+    for (page, problem) in problems {
+        let path = page.map_or_else(|| path.clone(), |page| page_path(path, page));
+        walk.sink.warning(path, problem);
+    }
+    walk.inside(path, |walk| {
+        pictures(walk, path, &pages)?;
+        attachments(walk, path, &pdf)
+    });
+    Ok(())
+}
+
+fn page_path(path: &PartPath, page: usize) -> PartPath {
+    path.child(format_args!("page:{}", page + 1))
+}
+
+fn load_error(error: LoadPdfError) -> Error {
+    match error {
+        LoadPdfError::Decryption(DecryptionError::PasswordProtected) => Error::new(
+            ErrorKind::Unsupported,
+            "encrypted PDF, a password is needed",
+        ),
+        LoadPdfError::Decryption(error) => Error::new(
+            ErrorKind::Unsupported,
+            format!("encrypted PDF that cannot be opened: {error:?}"),
+        ),
+        LoadPdfError::Invalid => Error::malformed("PDF without a table of its objects"),
+    }
+}
+
+type Problems = Vec<(Option<usize>, Error)>;
+
+/// The text of a file and what its pages show.
+///
+/// # Errors
+/// If there is no page, or the time is over before the first one is read.
+fn texts<'p>(
+    pdf: &'p Pdf,
+    budget: &mut Budget,
+    problems: &mut Problems,
+) -> Result<(String, Vec<Shown<'p>>)> {
+    let pages = guard("the PDF reader", || Ok(pdf.pages()))?;
+    if pages.is_empty() {
+        return Err(Error::malformed("PDF without pages"));
+    }
+    let mut reader = Reader::new();
+    let (mut shown, mut texts) = (Vec::new(), Vec::new());
+    let (mut glyphs, mut unmapped) = (0, 0);
+    for (number, page) in pages.iter().enumerate() {
+        let mut contents = Contents::default();
+        let result = guard("the PDF reader", || {
+            reader.page(page, &mut contents, budget)
+        });
+        let has_text = !contents.page.is_empty();
+        let over = match result {
+            Err(error) if error.kind() == ErrorKind::Limit && budget.check_time().is_err() => {
+                problems.push((None, error));
+                true
+            }
+            Err(error) => {
+                problems.push((Some(number), error));
+                false
+            }
+            Ok(()) => false,
+        };
+        if !has_text && !over {
+            let what = match (contents.pictures.is_empty(), contents.drawn) {
+                (false, _) => Some("a page of pictures without text"),
+                (true, true) => Some("a page that is drawn, without text"),
+                (true, false) => None,
+            };
+            problems
+                .extend(what.map(|what| (Some(number), Error::new(ErrorKind::Unsupported, what))));
+        }
+        glyphs += contents.glyphs;
+        unmapped += contents.unmapped;
+        let area = page.intersected_crop_box();
+        shown.push(Shown {
+            pictures: contents.pictures,
+            has_text,
+            area: (area.x0, area.y0, area.width(), area.height()),
+        });
+        texts.push(contents.page);
+        if over {
+            break;
+        }
+    }
+    if unmapped * 4 > glyphs {
+        let message = format!("{unmapped} of {glyphs} characters in fonts that say no letters");
+        problems.push((None, Error::new(ErrorKind::Unsupported, message)));
+    }
+    let text = layout::text(texts);
+    budget.charge_decoded(text.len() as u64)?;
+    Ok((text, shown))
+}
+
+/// Hands over every picture, and the pages that are nothing else.
+fn pictures(walk: &mut Walk<'_>, path: &PartPath, pages: &[Shown<'_>]) -> Result<()> {
+    let mut seen = HashSet::new();
+    for (number, page) in pages.iter().enumerate() {
+        let path = page_path(path, number);
+        let large = page.pictures.iter();
+        let large = large.filter(|picture| picture::size(&picture.stream).is_some());
+        let large: Vec<_> = large.cloned().collect();
+        if !page.has_text && large.len() > 1 {
+            let composed = guard("the composer of PDF pages", || {
+                picture::compose(&large, page.area, walk.budget)
+            });
+            match composed {
+                Ok(raster) => walk.decoded(
+                    path.clone(),
+                    Content::Raster {
+                        raster,
+                        lossless: false,
+                    },
+                )?,
+                Err(error) => walk.lost(path.clone(), error)?,
+            }
+        }
+        let mut image = 0;
+        for picture in &large {
+            if !seen.insert(picture.stream.obj_id()) {
+                continue;
+            }
+            image += 1;
+            let path = path.child(format_args!("image:{image}"));
+            if let Some(file) = picture::jpeg(&picture.stream) {
+                walk.member(path, &file, &Hint::default())?;
+                continue;
+            }
+            match guard("the PDF reader", || {
+                picture::decode(&picture.stream, walk.budget)
+            }) {
+                Ok(raster) => walk.decoded(
+                    path,
+                    Content::Raster {
+                        raster,
+                        lossless: true,
+                    },
+                )?,
+                Err(error) => walk.lost(path, error)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Nodes of the tree of embedded files inside one another.
+const MAX_DEPTH: u32 = 8;
+
+/// Hands over the embedded files.
+fn attachments(walk: &mut Walk<'_>, path: &PartPath, pdf: &Pdf) -> Result<()> {
+    let files = guard("the PDF reader", || {
+        let xref = pdf.xref();
+        let mut files = Vec::new();
+        let mut seen = HashSet::new();
+        let tree = xref
+            .get::<Dict<'_>>(xref.root_id())
+            .and_then(|catalog| catalog.get::<Dict<'_>>(b"Names"))
+            .and_then(|names| names.get::<Dict<'_>>(b"EmbeddedFiles"));
+        if let Some(tree) = tree {
+            collect(&tree, 0, &mut seen, &mut files, walk.budget)?;
+        }
+        Ok(files)
+    })?;
+    for (number, (name, stream)) in (1..).zip(files) {
+        let path = path.child(format_args!("attachment:{number}"));
+        match guard("the PDF reader", || streams::decoded(&stream, walk.budget)) {
+            Ok(bytes) => {
+                let hint = Hint {
+                    name: name.as_deref(),
+                    ..Hint::default()
+                };
+                walk.member(path, &bytes, &hint)?;
+            }
+            Err(error) => walk.lost(path, error)?,
+        }
+    }
+    Ok(())
+}
+
+fn collect<'p>(
+    node: &Dict<'p>,
+    depth: u32,
+    seen: &mut HashSet<ObjectIdentifier>,
+    files: &mut Vec<(Option<String>, Stream<'p>)>,
+    budget: &Budget,
+) -> Result<()> {
+    budget.check_time()?;
+    if depth > MAX_DEPTH || node.obj_id().is_some_and(|id| !seen.insert(id)) {
+        return Ok(());
+    }
+    if let Some(list) = node.get::<Array<'_>>(b"Names") {
+        for file in list.iter::<hayro_syntax::object::Object<'_>>() {
+            let Some(file) = file.into_dict() else {
+                continue;
+            };
+            let Some(embedded) = file.get::<Dict<'_>>(b"EF") else {
+                continue;
+            };
+            let stream = embedded.get::<Stream<'_>>(b"F");
+            if let Some(stream) = stream.or_else(|| embedded.get::<Stream<'_>>(b"UF")) {
+                let name = file.get::<hayro_syntax::object::String<'_>>(b"F");
+                let name = name.map(|name| text_string(name.as_bytes()));
+                files.push((name, stream));
+            }
+        }
+    }
+    if let Some(kids) = node.get::<Array<'_>>(b"Kids") {
+        for kid in kids.iter::<Dict<'_>>() {
+            collect(&kid, depth + 1, seen, files, budget)?;
+        }
+    }
+    Ok(())
+}
+
+/// A text string outside of content streams: UTF-16 or UTF-8 behind a mark, else
+/// one byte a character, of which the Latin ones count.
+fn text_string(bytes: &[u8]) -> String {
+    use super::text::{Mark, byte_order_mark, decode_utf16};
+    match byte_order_mark(bytes) {
+        Some((Mark::Utf8, rest)) => String::from_utf8_lossy(rest).into_owned(),
+        Some((mark, rest)) => decode_utf16(mark, rest),
+        None => bytes.iter().map(|&byte| char::from(byte)).collect(),
+    }
+}

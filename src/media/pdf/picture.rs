@@ -1,0 +1,476 @@
+//! Pictures in a PDF to rasters.
+//!
+//! JPEG streams are handed on as they stand. All else is decoded by
+//! `hayro-syntax` and brought into one of three layouts: grey, colour, colour
+//! with the alpha of a soft mask. Colour profiles are not applied; of separations
+//! and other special spaces the number of components decides.
+
+use std::borrow::Cow;
+
+use hayro_font::kurbo::{Affine, Point};
+use hayro_syntax::Filter;
+use hayro_syntax::object::stream::{ImageColorSpace, ImageDecodeParams};
+use hayro_syntax::object::{Array, Dict, Object, Stream};
+
+use super::content::Placed;
+use super::streams;
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Budget;
+use crate::media::guard::guard;
+use crate::media::{Format, raster};
+use crate::raster::{Pixels, Raster};
+
+/// Smaller pictures are bullets, rules and patterns.
+const SMALLEST: u32 = 16;
+
+/// Width and height, if it is worth reading.
+pub(super) fn size(stream: &Stream<'_>) -> Option<(u32, u32)> {
+    let width = stream.dict().get::<u32>(b"Width")?;
+    let height = stream.dict().get::<u32>(b"Height")?;
+    (width >= SMALLEST && height >= SMALLEST).then_some((width, height))
+}
+
+/// The file in a stream that holds a JPEG and nothing but.
+pub(super) fn jpeg<'s>(stream: &Stream<'s>) -> Option<Cow<'s, [u8]>> {
+    let filters = stream.filters();
+    let plain = !stream.dict().contains_key("SMask") && !stream.dict().contains_key("Decode");
+    (filters.as_slice() == [Filter::DctDecode] && plain).then(|| stream.raw_data())
+}
+
+/// How the numbers of a picture mean colours.
+enum Space {
+    Grey,
+    Rgb,
+    Cmyk,
+    /// Indices into colours of the given space.
+    Indexed(Box<Space>, Vec<u8>),
+    /// So many components that all darken.
+    Inks(usize),
+}
+
+impl Space {
+    fn components(&self) -> usize {
+        match self {
+            Self::Grey | Self::Indexed(..) => 1,
+            Self::Rgb => 3,
+            Self::Cmyk => 4,
+            Self::Inks(components) => *components,
+        }
+    }
+
+    fn new(object: &Object<'_>, budget: &mut Budget, depth: u32) -> Result<Self> {
+        let unknown = || Error::new(ErrorKind::Unsupported, "PDF picture: unknown colour space");
+        if let Object::Name(name) = object {
+            return Ok(match name.as_ref() as &[u8] {
+                b"DeviceGray" | b"CalGray" | b"G" => Self::Grey,
+                b"DeviceCMYK" | b"CMYK" => Self::Cmyk,
+                _ => Self::Rgb,
+            });
+        }
+        let Object::Array(array) = object else {
+            return Err(unknown());
+        };
+        let parts: Vec<Object<'_>> = array.iter::<Object<'_>>().take(5).collect();
+        let Some(Object::Name(family)) = parts.first() else {
+            return Err(unknown());
+        };
+        Ok(match (family.as_ref() as &[u8], parts.get(1)) {
+            (b"DeviceGray" | b"CalGray", _) => Self::Grey,
+            (b"DeviceCMYK", _) => Self::Cmyk,
+            (b"ICCBased", Some(Object::Stream(profile))) => match profile.dict().get::<u32>(b"N") {
+                Some(1) => Self::Grey,
+                Some(4) => Self::Cmyk,
+                _ => Self::Rgb,
+            },
+            (b"Indexed" | b"I", Some(base)) if depth == 0 => {
+                let base = Self::new(base, budget, depth + 1)?;
+                let table = match parts.get(3) {
+                    Some(Object::String(table)) => table.as_bytes().to_vec(),
+                    Some(Object::Stream(table)) => streams::decoded(table, budget)?.into_owned(),
+                    _ => return Err(unknown()),
+                };
+                Self::Indexed(Box::new(base), table)
+            }
+            (b"Separation", _) => Self::Inks(1),
+            (b"DeviceN", Some(Object::Array(names))) => {
+                Self::Inks(names.iter::<Object<'_>>().take(32).count().max(1))
+            }
+            _ => Self::Rgb,
+        })
+    }
+
+    /// One colour, from components of 8 bits.
+    fn rgb(&self, c: &[u8]) -> [u8; 3] {
+        let over = |a: u8, b: u8| ((u32::from(255 - a) * u32::from(255 - b) + 127) / 255) as u8;
+        match (self, c) {
+            (Self::Grey, &[g, ..]) => [g; 3],
+            (Self::Rgb, &[r, g, b, ..]) => [r, g, b],
+            (Self::Cmyk, &[c, m, y, k, ..]) => [over(c, k), over(m, k), over(y, k)],
+            (Self::Indexed(base, table), &[index, ..]) => {
+                let len = base.components();
+                let at = usize::from(index) * len;
+                base.rgb(table.get(at..at + len).unwrap_or_default())
+            }
+            (Self::Inks(_), inks) => {
+                let light = inks
+                    .iter()
+                    .fold(255, |light, &ink| light * u32::from(255 - ink) / 255);
+                [light as u8; 3]
+            }
+            _ => [0; 3],
+        }
+    }
+}
+
+/// Decodes a picture that is no plain JPEG.
+///
+/// # Errors
+/// [`Limit`](ErrorKind::Limit) before anything is allocated,
+/// [`Malformed`](ErrorKind::Malformed), [`Unsupported`](ErrorKind::Unsupported).
+pub(super) fn decode(stream: &Stream<'_>, budget: &mut Budget) -> Result<Raster> {
+    let (pixels, width, height) = samples(stream, budget)?;
+    let mask = stream.dict().get::<Stream<'_>>(b"SMask");
+    let mask = mask.and_then(|mask| samples(&mask, budget).ok());
+    let pixels = match (pixels, mask) {
+        (pixels, Some((Pixels::Luma8(alpha), w, h))) if alpha.iter().any(|&a| a != 255) => {
+            budget.charge_picture(width, height, 4)?;
+            let channels = if matches!(pixels, Pixels::Luma8(_)) {
+                1
+            } else {
+                3
+            };
+            let bytes = match pixels {
+                Pixels::Luma8(bytes) | Pixels::Rgb8(bytes) | Pixels::Rgba8(bytes) => bytes,
+            };
+            let mut rgba = Vec::with_capacity(bytes.len() / channels * 4);
+            for (at, pixel) in bytes.chunks_exact(channels).enumerate() {
+                let (x, y) = (at as u64 % u64::from(width), at as u64 / u64::from(width));
+                let column = x * u64::from(w) / u64::from(width);
+                let row = y * u64::from(h) / u64::from(height);
+                let alpha = alpha.get((row * u64::from(w) + column) as usize);
+                match *pixel {
+                    [g] => rgba.extend([g, g, g]),
+                    _ => rgba.extend_from_slice(pixel),
+                }
+                rgba.push(alpha.copied().unwrap_or(255));
+            }
+            Pixels::Rgba8(rgba)
+        }
+        (pixels, _) => pixels,
+    };
+    Raster::new(width, height, pixels).ok_or_else(|| Error::malformed("PDF picture of no size"))
+}
+
+/// The colours of a picture, its soft mask left aside.
+fn samples(stream: &Stream<'_>, budget: &mut Budget) -> Result<(Pixels, u32, u32)> {
+    let dict = stream.dict();
+    let broken = || Error::malformed("PDF picture: its bytes are broken or too few");
+    let (width, height) = dict
+        .get::<u32>(b"Width")
+        .zip(dict.get::<u32>(b"Height"))
+        .ok_or_else(broken)?;
+    let is_stencil = dict.get::<bool>(b"ImageMask").unwrap_or(false);
+    let named = dict.get::<Object<'_>>(b"ColorSpace");
+    let mut space = match &named {
+        _ if is_stencil => Some(Space::Grey),
+        Some(object) => Some(Space::new(object, budget, 0)?),
+        None => None,
+    };
+    let bits = if is_stencil {
+        1
+    } else {
+        dict.get::<u8>(b"BitsPerComponent").unwrap_or(8)
+    };
+    // The decoder's own size, then the layout that comes out.
+    budget.charge_picture(width, height, 8)?;
+    declared(stream, budget)?;
+    streams::check(stream, budget)?;
+    let params = ImageDecodeParams {
+        is_indexed: matches!(space, Some(Space::Indexed(..))),
+        bpc: Some(bits),
+        num_components: space.as_ref().map(|space| space.components() as u8),
+        width,
+        height,
+        ..ImageDecodeParams::default()
+    };
+    let decoded = guard("the picture decoder of PDF", || {
+        stream.decoded_image(&params).map_err(|_| broken())
+    })?;
+    let (mut bits, mut width, mut height) = (bits, width, height);
+    if let Some(data) = &decoded.image_data {
+        (bits, width, height) = (data.bits_per_component, data.width, data.height);
+        let own = data.color_space.map(|space| match space {
+            ImageColorSpace::Gray => Space::Grey,
+            ImageColorSpace::Rgb => Space::Rgb,
+            ImageColorSpace::Cmyk => Space::Cmyk,
+            ImageColorSpace::Unknown(components) => Space::Inks(components.into()),
+        });
+        let agrees = |own: &Space| {
+            space
+                .as_ref()
+                .is_some_and(|space| space.components() == own.components())
+        };
+        if let Some(own) = own.filter(|own| !agrees(own)) {
+            space = Some(own);
+        }
+    }
+    let space = space.ok_or_else(broken)?;
+    budget.charge_picture(width, height, 3)?;
+    let components = space.components();
+    let row = (u64::from(width) * components as u64 * u64::from(bits)).div_ceil(8) as usize;
+    let decode = dict.get::<Array<'_>>(b"Decode");
+    let inverted = decode.is_some_and(|decode| {
+        let mut ends = decode.iter::<f32>();
+        ends.next()
+            .zip(ends.next())
+            .is_some_and(|(low, high)| low > high)
+    });
+    let is_grey = matches!(space, Space::Grey);
+    let mut out =
+        Vec::with_capacity(width as usize * height as usize * if is_grey { 1 } else { 3 });
+    let mut line = vec![0; width as usize * components];
+    let scale = !matches!(space, Space::Indexed(..));
+    for at in 0..height as usize {
+        // Rows that the file lacks stay white.
+        let bytes = decoded.data.get(at * row..(at + 1) * row);
+        match bytes {
+            Some(bytes) => unpack(bytes, bits, scale, &mut line)?,
+            None if at == 0 => return Err(broken()),
+            None => line.fill(if matches!(space, Space::Grey | Space::Rgb) {
+                255
+            } else {
+                0
+            }),
+        }
+        if inverted && scale {
+            line.iter_mut().for_each(|sample| *sample = 255 - *sample);
+        }
+        if is_grey {
+            out.extend_from_slice(&line);
+        } else {
+            out.extend(
+                line.chunks_exact(components)
+                    .flat_map(|pixel| space.rgb(pixel)),
+            );
+        }
+    }
+    let pixels = if is_grey {
+        Pixels::Luma8(out)
+    } else {
+        Pixels::Rgb8(out)
+    };
+    Ok((pixels, width, height))
+}
+
+/// Samples of 1 to 16 bits into bytes, stretched over their range if `scale`.
+fn unpack(bytes: &[u8], bits: u8, scale: bool, line: &mut [u8]) -> Result<()> {
+    match bits {
+        8 => line
+            .iter_mut()
+            .zip(bytes)
+            .for_each(|(sample, &byte)| *sample = byte),
+        16 => {
+            let high = bytes.iter().step_by(2);
+            line.iter_mut()
+                .zip(high)
+                .for_each(|(sample, &byte)| *sample = byte);
+        }
+        1 | 2 | 4 => {
+            let most = (1_u8 << bits) - 1;
+            let per_byte = usize::from(8 / bits);
+            for (at, sample) in line.iter_mut().enumerate() {
+                let byte = bytes.get(at / per_byte).copied().unwrap_or(0);
+                let shift = 8 - bits - (at % per_byte) as u8 * bits;
+                let value = byte >> shift & most;
+                *sample = if scale { value * (255 / most) } else { value };
+            }
+        }
+        _ => {
+            let message = format!("PDF picture: {bits} bits for a sample");
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
+    }
+    Ok(())
+}
+
+/// Charges the size that a compressed picture declares for itself, which its
+/// decoder believes whatever the PDF says.
+fn declared(stream: &Stream<'_>, budget: &mut Budget) -> Result<()> {
+    let raw = stream.raw_data();
+    let word = |at: usize| {
+        let bytes = raw.get(at..at + 4)?.try_into().ok()?;
+        Some(u32::from_be_bytes(bytes))
+    };
+    let size = match stream.filters().last() {
+        Some(Filter::JpxDecode) => {
+            // The SIZ marker segment: length, capabilities, width, height.
+            let at = raw
+                .windows(4)
+                .position(|w| w[..3] == [0xFF, 0x4F, 0xFF] && w[3] == 0x51);
+            at.and_then(|at| word(at + 8).zip(word(at + 12)))
+        }
+        Some(Filter::Jbig2Decode) => page_size(&raw),
+        Some(Filter::CcittFaxDecode) => {
+            let dict = stream.dict();
+            let params = dict.get::<Dict<'_>>(b"DecodeParms").or_else(|| {
+                let list = dict.get::<Array<'_>>(b"DecodeParms")?;
+                list.iter::<Dict<'_>>().last()
+            });
+            let columns = params.and_then(|params| params.get::<u32>(b"Columns"));
+            dict.get::<u32>(b"Height")
+                .map(|height| (columns.unwrap_or(1728), height))
+        }
+        _ => return Ok(()),
+    };
+    let message = "PDF picture: compressed data that do not declare their size";
+    let (width, height) = size.ok_or_else(|| Error::malformed(message))?;
+    budget.charge_picture(width, height, 8)
+}
+
+/// Width and height in the page segment of embedded JBIG2, which comes first.
+fn page_size(raw: &[u8]) -> Option<(u32, u32)> {
+    let word = |at: usize| Some(u32::from_be_bytes(raw.get(at..at + 4)?.try_into().ok()?));
+    let mut at = 0_usize;
+    for _ in 0..64 {
+        let flags = *raw.get(at + 4)?;
+        let references = *raw.get(at + 5)?;
+        // Short form: up to four references of one byte each, for the first 256 segments.
+        let count = usize::from(references >> 5);
+        let page_bytes = if flags & 0x40 != 0 { 4 } else { 1 };
+        let data = at + 6 + count + page_bytes + 4;
+        let len = word(data - 4)? as usize;
+        if flags & 0x3F == 48 {
+            return Some((word(data)?, word(data + 4)?));
+        }
+        at = data.checked_add(len)?;
+    }
+    None
+}
+
+/// The longest side of a page that is put together.
+const LONGEST: f64 = 3000.0;
+
+/// Puts the pictures of a page together as they lie on it, on white: scans are
+/// often cut into strips. In the resolution of the finest picture.
+///
+/// # Errors
+/// If no picture can be decoded, or over a limit.
+pub(super) fn compose(
+    pictures: &[Placed<'_>],
+    page: (f64, f64, f64, f64),
+    budget: &mut Budget,
+) -> Result<Raster> {
+    let (x0, y0, width, height) = page;
+    let mut scale = 0.0_f64;
+    for picture in pictures {
+        if let Some((columns, _)) = size(&picture.stream) {
+            let [a, b, ..] = picture.transform.as_coeffs();
+            let points = a.hypot(b);
+            if points > 1.0 {
+                scale = scale.max(f64::from(columns) / points);
+            }
+        }
+    }
+    let scale = scale.min(LONGEST / width.max(height));
+    let columns = (width * scale).round();
+    let rows = (height * scale).round();
+    if !(columns >= 1.0 && rows >= 1.0) {
+        return Err(Error::malformed("PDF page: no pictures of any size"));
+    }
+    let (columns, rows) = (columns as u32, rows as u32);
+    budget.charge_picture(columns, rows, 3)?;
+    let mut canvas = vec![255_u8; columns as usize * rows as usize * 3];
+    let mut drawn = 0;
+    for picture in pictures {
+        budget.check_time()?;
+        if size(&picture.stream).is_none() {
+            continue;
+        }
+        let raster = match jpeg(&picture.stream) {
+            Some(bytes) => raster::decode(&bytes, Format::Jpeg, budget).map(|decoded| decoded.0),
+            None => decode(&picture.stream, budget),
+        };
+        match raster {
+            Ok(raster) => {
+                // From pixels of the canvas, y down, to the unit square of the picture, y up.
+                let to_page = Affine::new([1.0 / scale, 0.0, 0.0, -1.0 / scale, x0, y0 + height]);
+                paint(
+                    &mut canvas,
+                    columns,
+                    &raster,
+                    picture.transform.inverse() * to_page,
+                );
+                drawn += 1;
+            }
+            Err(error) if error.kind() == ErrorKind::Limit => return Err(error),
+            Err(_) => {}
+        }
+    }
+    if drawn == 0 {
+        return Err(Error::malformed(
+            "PDF page: none of its pictures can be decoded",
+        ));
+    }
+    Raster::new(columns, rows, Pixels::Rgb8(canvas))
+        .ok_or_else(|| Error::malformed("PDF page of no size"))
+}
+
+fn paint(canvas: &mut [u8], columns: u32, raster: &Raster, to_unit: Affine) {
+    let (width, height) = (raster.width(), raster.height());
+    let (bytes, channels) = match raster.pixels() {
+        Pixels::Luma8(bytes) => (bytes, 1),
+        Pixels::Rgb8(bytes) => (bytes, 3),
+        Pixels::Rgba8(bytes) => (bytes, 4),
+    };
+    for (row, line) in canvas.chunks_exact_mut(columns as usize * 3).enumerate() {
+        for (column, pixel) in line.chunks_exact_mut(3).enumerate() {
+            let at = to_unit * Point::new(column as f64 + 0.5, row as f64 + 0.5);
+            if !(0.0..1.0).contains(&at.x) || !(0.0..1.0).contains(&at.y) {
+                continue;
+            }
+            let x = ((at.x * f64::from(width)) as u32).min(width - 1);
+            let y = (((1.0 - at.y) * f64::from(height)) as u32).min(height - 1);
+            let start = (y as usize * width as usize + x as usize) * channels;
+            match bytes.get(start..start + channels) {
+                Some(&[g]) => pixel.fill(g),
+                Some(&[r, g, b]) => pixel.copy_from_slice(&[r, g, b]),
+                Some(&[r, g, b, a]) => {
+                    for (under, over) in pixel.iter_mut().zip([r, g, b]) {
+                        let a = u32::from(a);
+                        let mixed = u32::from(*under) * (255 - a) + u32::from(over) * a;
+                        *under = (mixed / 255) as u8;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_of_every_width() {
+        let mut line = [0; 4];
+        unpack(&[0b1010_0000], 1, true, &mut line).unwrap();
+        assert_eq!(line, [255, 0, 255, 0]);
+        unpack(&[0b11_10_01_00], 2, false, &mut line).unwrap();
+        assert_eq!(line, [3, 2, 1, 0]);
+        unpack(&[0xF0, 0x12], 4, true, &mut line).unwrap();
+        assert_eq!(line, [255, 0, 17, 34]);
+        unpack(&[1, 0, 2, 0, 3, 0, 4, 0], 16, true, &mut line).unwrap();
+        assert_eq!(line, [1, 2, 3, 4]);
+        assert!(unpack(&[0], 3, true, &mut line).is_err());
+    }
+
+    #[test]
+    fn colours_of_every_space() {
+        assert_eq!(Space::Cmyk.rgb(&[0, 255, 0, 0]), [255, 0, 255]);
+        let indexed = Space::Indexed(Box::new(Space::Rgb), vec![1, 2, 3, 4, 5, 6]);
+        assert_eq!(indexed.rgb(&[1]), [4, 5, 6]);
+        assert_eq!(indexed.rgb(&[2]), [0, 0, 0]);
+        assert_eq!(Space::Inks(2).rgb(&[255, 0]), [0; 3]);
+    }
+}
