@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::raster::Raster;
 
+mod animation;
 mod guard;
 #[cfg(feature = "html")]
 mod html;

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::animation::Animation;
 use super::{Content, Format, Part, PartPath, PartSink, raster, text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
@@ -14,7 +15,8 @@ use crate::limits::Budget;
 ///
 /// `name` is the file's name where there is one; it decides little (see
 /// [`Format::sniff`]). A container, such as a mail, is followed by what it
-/// holds, depth first. A part that cannot be read is told to
+/// holds, depth first, an animation by those of its frames that show something
+/// new. A part that cannot be read is told to
 /// [`PartSink::warning`], and the walk goes on; if it has bytes of its own, the
 /// sink gets those as well, as [`Content::Opaque`], since they are still worth
 /// a digest. Once the limit on parts or on time is reached, nothing more is
@@ -111,7 +113,11 @@ impl Walk<'_> {
             | Format::Bmp
             | Format::Tiff => {
                 let (raster, lossless) = raster::decode(bytes, format, self.budget)?;
+                let animation = Animation::behind(&raster, bytes, format);
                 self.part(path, Some(bytes), Content::Raster { raster, lossless });
+                if let Some(animation) = animation {
+                    self.frames(path, animation, lossless);
+                }
                 Ok(())
             }
             Format::Text => {
@@ -139,6 +145,25 @@ impl Walk<'_> {
                 Ok(())
             }
             other => Err(unsupported(other)),
+        }
+    }
+
+    /// The frames of an animation behind the first, without bytes of their own.
+    fn frames(&mut self, path: &PartPath, animation: Animation<'_>, lossless: bool) {
+        let sink = &mut *self.sink;
+        let place = |number| path.child(format_args!("frame:{number}"));
+        let result = animation.frames(self.budget, |budget, number, raster| {
+            budget.check_time()?;
+            budget.charge_part()?;
+            sink.part(Part {
+                path: place(number),
+                bytes: None,
+                content: Content::Raster { raster, lossless },
+            });
+            Ok(())
+        });
+        if let Err((number, error)) = result {
+            self.sink.warning(place(number), error);
         }
     }
 
