@@ -149,7 +149,7 @@ impl<'b> Animation<'b> {
                 continue;
             }
             // The first is not counted: it is the picture that was read before.
-            let kept = self.kept.len() as u32;
+            let kept = self.kept.len() as u32 - 1;
             if kept > most {
                 return Err(failed(Error::limit("frames", most, kept)));
             }
