@@ -133,16 +133,19 @@ impl<'a> Locals<'a> {
         Ok((first, prints))
     }
 
-    /// The signature of a print and the picture that it is of.
-    pub(crate) fn owner(&self, print: u32) -> Result<(u32, &'a LocalRecord)> {
+    /// A print.
+    pub(crate) fn print(&self, print: u32) -> Result<&'a LocalRecord> {
         let record = self.prints.get(print as usize);
+        record.ok_or_else(|| Section::LocalEntries.corrupt("a print that is not there"))
+    }
+
+    /// The picture that a print is of.
+    pub(crate) fn owner(&self, print: u32) -> Result<u32> {
         let behind = self
             .pictures
             .partition_point(|picture| picture.locals_at <= print);
-        let (Some(record), Some(picture)) = (record, behind.checked_sub(1)) else {
-            return Err(Section::LocalEntries.corrupt("a print of no picture"));
-        };
-        Ok((picture as u32, record))
+        let picture = behind.checked_sub(1).map(|picture| picture as u32);
+        picture.ok_or_else(|| Section::LocalEntries.corrupt("a print of no picture"))
     }
 
     /// Checks all that searching relies on.

@@ -30,6 +30,9 @@ const LOOKED_UP: usize = 1400;
 /// Candidates whose details are compared.
 const VERIFIED: usize = 12;
 
+/// Of these, candidates whose pose few votes agree on.
+const WEAK: usize = 2;
+
 /// All matches of parts of one picture: the item's part and the evidence.
 pub(super) fn find(
     index: &Index,
@@ -80,6 +83,11 @@ pub(super) fn verdicts(
         q.weight
             .total_cmp(&p.weight)
             .then((a.picture, a.kind).cmp(&(b.picture, b.kind)))
+    });
+    let mut weak = 0;
+    posed.retain(|(_, pose, _)| {
+        weak += usize::from(pose.is_weak());
+        !pose.is_weak() || weak <= WEAK
     });
     posed.truncate(VERIFIED);
     let mut looked = Vec::new();
