@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
+mod cpu;
+
+pub(crate) use cpu::CpuTime;
 use image::{Rgb, RgbImage};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use leakprint::{Code256, Fingerprinter, Key};
