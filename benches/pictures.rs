@@ -7,7 +7,7 @@ mod twin;
 use std::hint::black_box;
 use std::io::Cursor;
 
-use common::CpuTime;
+use common::cpu::CpuTime;
 use criterion::{Criterion, criterion_group, criterion_main};
 use img_hash::{HashAlg, HasherConfig};
 use leakprint::fingerprint::{GradientPrints, PdqHash};

@@ -11,7 +11,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::hint::black_box;
 use std::path::PathBuf;
 
-use common::CpuTime;
+use common::cpu::CpuTime;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use leakprint::text::{Folded, GramKey, Sampling, fold_into, grams_into};
 use leakprint::{Executor, Fingerprint, Index, IndexWriter, Matcher};

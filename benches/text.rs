@@ -6,7 +6,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::hint::black_box;
 
-use common::CpuTime;
+use common::cpu::CpuTime;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use leakprint::text::{Folded, GramKey, Sampling, fold_into, grams_into};
 

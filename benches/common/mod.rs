@@ -2,9 +2,8 @@
 
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
-mod cpu;
+pub(crate) mod cpu;
 
-pub(crate) use cpu::CpuTime;
 use image::{Rgb, RgbImage};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use leakprint::{Code256, Fingerprinter, Key};
