@@ -12,8 +12,10 @@
 //! | band-pass filter of a picture | `blur` | `x86_64::blur` | `x86_64::blur` | `blur` |
 //! | gradients around a keypoint | `polar` | `x86_64::polar` | `x86_64::polar` | `polar` |
 //! | projections of patches | `project` | `x86_64::project` | `x86_64::project` | `project` |
+//! | eight numbers against one | `equal` | `x86_64::equal` | `x86_64::equal` | `equal` |
 //!
 //! `scalar` is the oracle: every other cell is tested to give the same hits.
+//! `x86_64::equal` needs SSE2 only, which is part of the baseline of x86-64.
 //! NEON is part of the baseline of AArch64, for which the compiler makes the portable
 //! passes over grams.
 //!
@@ -26,6 +28,7 @@
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod blur;
+mod equal;
 mod planes;
 mod polar;
 mod prefetch;
@@ -42,6 +45,7 @@ use std::fmt;
 
 use crate::code::Code256;
 
+pub(crate) use equal::equal;
 pub(crate) use planes::Planes;
 pub(crate) use polar::{Polar, ROW, SPAN};
 pub(crate) use prefetch::prefetch;

@@ -280,6 +280,15 @@ proptest! {
 
 proptest! {
     #[test]
+    fn equal_numbers_are_marked_alike(values: [u8; 8], seed: u64, value in 0_usize..12) {
+        // Numbers that differ in one byte of four, or in none.
+        let base = Random(seed).next() as u32;
+        let values = values.map(|byte| base ^ u32::from(byte & 3) << (byte & 24));
+        let value = values.get(value).copied().unwrap_or(base);
+        prop_assert_eq!(super::equal(&values, value), super::equal::portable(&values, value));
+    }
+
+    #[test]
     fn projections_agree(
         rows in prop::collection::vec(prop::array::uniform32(any::<i8>()), 4),
         patch in prop::collection::vec(any::<i8>(), SAMPLES),

@@ -127,6 +127,13 @@ impl Writer<'_> {
     }
 }
 
+/// The number of a code of `order` whose `m` has its highest bit, and `low` those below.
+#[inline(always)]
+fn value(low: u64, highest: u32, order: u32) -> Option<u32> {
+    let m = low & ((1 << highest) - 1) | 1 << highest;
+    u32::try_from(m - (1 << order)).ok()
+}
+
 /// The pairs of a list; `None` in place of a pair, and then the end, where the bits
 /// are none.
 #[derive(Clone)]
@@ -195,13 +202,36 @@ impl<'a> Pairs<'a> {
         } else {
             return None;
         };
-        let m = m & ((1 << highest) - 1) | 1 << highest;
-        u32::try_from(m - (1 << order)).ok()
+        value(m, highest, order)
+    }
+
+    /// Two numbers, of one look where both are in its bits.
+    #[inline(always)]
+    fn numbers(&mut self) -> Option<(u32, u32)> {
+        let word = self.peek();
+        let zeros = word.trailing_zeros();
+        let highest = zeros + self.order;
+        let first = zeros + 1 + highest;
+        // The first ends within the bits, which a shift needs; what follows then says
+        // whether the second does.
+        if first < 57 {
+            let rest = word >> first;
+            let rest_zeros = rest.trailing_zeros();
+            let rest_highest = rest_zeros + self.place;
+            let both = first + rest_zeros + 1 + rest_highest;
+            if both <= 57 {
+                self.at += both as usize;
+                let gap = value(word >> (zeros + 1), highest, self.order)?;
+                let place = value(rest >> (rest_zeros + 1), rest_highest, self.place)?;
+                return Some((gap, place));
+            }
+        }
+        Some((self.number(self.order)?, self.number(self.place)?))
     }
 
     #[inline(always)]
     fn pair(&mut self) -> Option<(u32, u32)> {
-        let (gap, place) = (self.number(self.order)?, self.number(self.place)?);
+        let (gap, place) = self.numbers()?;
         if self.at > self.end {
             return None;
         }

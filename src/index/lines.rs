@@ -9,10 +9,13 @@
 //! with it, as in a quotient filter (Bender and others, "Don't thrash: how to cache
 //! your hash on flash", 2012): the distance from home is.
 //!
-//! So a gram that is absent costs its home, and the next line where grams of its
-//! home were displaced; one that is there costs the line and its list.
+//! A line says which grams *passed* it, by a few bits that each stand for a twentieth
+//! of them. So a gram that is absent costs its home and seldom another line; one that
+//! is there costs the line and its list.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::arch::equal;
 
 /// Grams in a line.
 pub(super) const SLOTS: usize = 8;
@@ -26,8 +29,50 @@ const FRACTION_BITS: u32 = 36;
 /// In [`Line::lengths`]: the length stands in eight bytes before the list.
 pub(super) const LONG: u8 = 0xFF;
 
-/// Bits of [`Line::lists`] that say where the lists begin.
-const START_BITS: u32 = 48;
+/// Bits of [`Line::lists`] that say where the lists begin: four billion places are
+/// fewer bytes.
+const START_BITS: u32 = 40;
+
+/// Bits of [`Passed`] that say how far.
+const REACH_BITS: u32 = 4;
+
+/// Bits of [`Passed`] that say which.
+const MARKS: u64 = 20;
+
+const _: () = assert!(START_BITS + REACH_BITS + MARKS as u32 == u64::BITS);
+const _: () = assert!(MAX_DISPLACEMENT >> REACH_BITS == 0);
+
+/// Which grams stand behind the line that is their home: how far at the most, and a
+/// mark for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Passed(u64);
+
+impl Passed {
+    /// Adds a gram that stands so many lines behind its home.
+    pub(super) fn add(&mut self, tag: Tag) {
+        let reach = self.reach().max(tag.displacement()) as u64;
+        self.0 = (self.0 >> REACH_BITS | Self::mark(tag.fraction())) << REACH_BITS | reach;
+    }
+
+    /// The one bit of a fraction, of its lower half: the grams of a home that are
+    /// displaced are those of the highest fractions.
+    #[inline(always)]
+    fn mark(fraction: u64) -> u64 {
+        1 << (((fraction & 0xFFFF) * MARKS) >> 16)
+    }
+
+    /// Whether a gram may be among them.
+    #[inline(always)]
+    pub(super) fn may_have(self, fraction: u64) -> bool {
+        self.0 >> REACH_BITS & Self::mark(fraction) != 0
+    }
+
+    /// How many of the lines behind may have them, at most [`MAX_DISPLACEMENT`].
+    #[inline(always)]
+    pub(super) fn reach(self) -> usize {
+        self.0 as usize & ((1 << REACH_BITS) - 1)
+    }
+}
 
 /// Eight grams at most. Slots are filled from the first on, those with lists of 255
 /// bytes or more last; what is not filled is zero.
@@ -44,8 +89,7 @@ pub(super) struct Line {
     pub(super) lengths: [u8; SLOTS],
     /// Coded document frequency and flag of each gram.
     pub(super) weights: [u8; SLOTS],
-    /// Where the lists of the line begin; above, how many lines behind hold grams
-    /// that have this line or one before as home.
+    /// Where the lists of the line begin; above, what passed.
     lists: u64,
 }
 
@@ -81,15 +125,17 @@ impl Line {
         (start >> START_BITS == 0).then_some(())
     }
 
-    /// How many of the lines behind may have grams of this home.
-    pub(super) fn spill(&self) -> u64 {
-        self.lists >> START_BITS
+    /// The grams whose home this is and that stand behind it.
+    #[inline(always)]
+    pub(super) fn passed(&self) -> Passed {
+        Passed(self.lists >> START_BITS)
     }
 
-    /// Notes that the line `ahead` lines further on has a gram that passed by here.
-    pub(super) fn spill_to(&mut self, ahead: usize) {
-        let spill = self.spill().max(ahead as u64);
-        self.lists = spill << START_BITS | self.start();
+    /// Notes a gram whose home this is and that stands behind it.
+    pub(super) fn pass(&mut self, tag: Tag) {
+        let mut passed = self.passed();
+        passed.add(tag);
+        self.lists = passed.0 << START_BITS | self.start();
     }
 
     pub(super) fn set(&mut self, slot: usize, tag: Tag, length: u8, weight: u8) {
@@ -97,6 +143,18 @@ impl Line {
         self.tops[slot] = (tag.0 >> 32) as u8;
         self.lengths[slot] = length;
         self.weights[slot] = weight;
+    }
+
+    /// Where the list of a slot begins behind the start of the line's, if no slot
+    /// before it is [`LONG`].
+    #[inline(always)]
+    pub(super) fn short_lengths_before(&self, slot: usize) -> u64 {
+        const EVEN: u64 = 0x00FF_00FF_00FF_00FF;
+        // Pairs of bytes, then the sum of the pairs in the uppermost: at most 8 times 255.
+        let before = (1_u64 << (8 * (slot & 7))) - 1;
+        let lengths = u64::from_le_bytes(self.lengths) & before;
+        let pairs = (lengths & EVEN) + (lengths >> 8 & EVEN);
+        pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48
     }
 
     /// Whether nothing is in a slot.
@@ -109,14 +167,16 @@ impl Line {
         Tag(u64::from(self.tops[slot]) << 32 | u64::from(self.tags[slot]))
     }
 
-    /// The slot of a tag.
+    /// Bits of the slots that may have a tag: those with its lower half, filled or not.
     #[inline(always)]
-    pub(super) fn find(&self, tag: Tag) -> Option<usize> {
-        let low = tag.0 as u32;
-        let mut same = 0_u32;
-        for (slot, &tag) in self.tags.iter().enumerate() {
-            same |= u32::from(tag == low) << slot;
-        }
+    pub(super) fn alike(&self, tag: Tag) -> u32 {
+        equal(&self.tags, tag.0 as u32)
+    }
+
+    /// The slot of a tag, of those [`alike`](Self::alike).
+    #[inline(always)]
+    pub(super) fn find(&self, tag: Tag, alike: u32) -> Option<usize> {
+        let mut same = alike;
         while same != 0 {
             let slot = same.trailing_zeros() as usize;
             if self.tops[slot] == (tag.0 >> 32) as u8 && self.lengths[slot] != 0 {
@@ -141,9 +201,9 @@ impl Spread {
     /// One of many for `grams` grams. Prints are the output of a cipher, so that the
     /// first serves; made-up prints may crowd under one multiplier, not under several.
     pub(super) fn new(grams: usize, attempt: u64) -> Self {
-        // Seven of eight slots filled, on average: a tenth less space would displace
-        // most grams, a tenth more saves little time.
-        let homes = grams.div_ceil(7).min(u32::MAX as usize) as u32;
+        // 6.25 of eight slots filled, on average: then one gram in eight is displaced; at
+        // seven, two in seven are, for four bytes in a hundred of table and lists.
+        let homes = (grams as u64 * 4).div_ceil(25).min(u32::MAX.into()) as u32;
         // Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
         let x = (attempt + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let x = (x ^ x >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -232,7 +292,8 @@ mod tests {
                 let (home, fraction) = spread.place(print);
                 prop_assert_eq!(home + tag.displacement(), at);
                 prop_assert_eq!(tag.fraction(), fraction);
-                let slot = lines[at].0.find(tag).expect("there");
+                let line = &lines[at].0;
+                let slot = line.find(tag, line.alike(tag)).expect("there");
                 prop_assert_eq!(lines[at].0.tag(slot), tag);
             }
         }
@@ -261,15 +322,33 @@ mod tests {
     }
 
     #[test]
-    fn a_line_keeps_start_and_spill_apart() {
+    fn a_line_keeps_start_and_passed_apart() {
         let mut line = Line::default();
-        assert!(line.set_start((1 << 48) - 1).is_some());
-        line.spill_to(3);
-        line.spill_to(2);
-        assert_eq!((line.start(), line.spill()), ((1 << 48) - 1, 3));
+        assert!(line.set_start((1 << 40) - 1).is_some());
+        let (three, two) = (Tag::new(3, 0), Tag::new(2, 0xFFFF));
+        line.pass(three);
+        line.pass(two);
+        assert_eq!((line.start(), line.passed().reach()), ((1 << 40) - 1, 3));
+        for (fraction, passed) in [(0, true), (1 << 35 | 0xFFFF, true), (0x8000, false)] {
+            assert_eq!(line.passed().may_have(fraction), passed, "{fraction}");
+        }
+        let passed = line.passed();
         assert!(line.set_start(7).is_some());
-        assert_eq!((line.start(), line.spill()), (7, 3));
-        assert!(line.set_start(1 << 48).is_none());
-        assert_eq!(Line::default().find(Tag::new(0, 0)), None, "an empty slot");
+        assert_eq!((line.start(), line.passed()), (7, passed));
+        assert!(line.set_start(1 << 40).is_none());
+        let (empty, tag) = (Line::default(), Tag::new(0, 0));
+        assert_eq!(empty.find(tag, empty.alike(tag)), None, "an empty slot");
+    }
+
+    #[test]
+    fn lengths_add_up() {
+        let mut line = Line::default();
+        for slot in 0..SLOTS {
+            line.set(slot, Tag::new(0, 0), 254 - slot as u8, 0);
+        }
+        for slot in 0..SLOTS {
+            let sum = (0..slot as u64).map(|slot| 254 - slot).sum::<u64>();
+            assert_eq!(line.short_lengths_before(slot), sum, "{slot}");
+        }
     }
 }

@@ -9,9 +9,19 @@ use super::{Inner, PartId, frequency};
 use crate::arch::prefetch;
 use crate::error::Result;
 
-/// Look-ups under way at a time: the line of a print is asked for so many prints
-/// before it is read, so that the waits overlap.
-const AHEAD: usize = 32;
+/// Look-ups that go together: the lines of a group are asked for while the group before
+/// it is looked up, so that the waits overlap.
+const GROUP: usize = 32;
+
+/// A look-up under way.
+#[derive(Clone, Copy, Default)]
+struct Probe {
+    home: usize,
+    fraction: u64,
+    /// What the home says: slots that may have the gram, else whether it may have passed.
+    alike: u32,
+    passed: bool,
+}
 
 /// The places of one gram.
 #[derive(Clone, Copy)]
@@ -55,6 +65,7 @@ impl<'a> PostingList<'a> {
     /// [`at`](crate::fingerprint::Gram::at) in it. In a damaged file the part
     /// may be none of the index, which [`Index::part`](super::Index::part) then says, or
     /// the last place is a [`Corrupt`](crate::ErrorKind::Corrupt) error.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Result<(PartId, u32)>> + use<'a> {
         self.pairs().map(|pair| match pair {
             Some((part, at)) => Ok((PartId(part), at)),
@@ -156,7 +167,13 @@ impl<'a> Grams<'a> {
             return Ok(None);
         }
         let (home, fraction) = self.spread.place(print);
-        self.find(home, fraction)
+        let mut probe = Probe {
+            home,
+            fraction,
+            ..Probe::default()
+        };
+        self.look(&mut probe);
+        self.answer(&probe)
     }
 
     /// The places of many grams: replaces `hits` by (place in `prints`, list)
@@ -184,44 +201,79 @@ impl<'a> Grams<'a> {
         if self.is_empty() {
             return Ok(());
         }
-        let mut under_way = [(0, 0); AHEAD];
-        let ask = |i: usize| {
-            let place = self.spread.place(print(i).unwrap_or_default());
-            prefetch(self.lines, place.0);
-            place
-        };
-        for (i, place) in under_way.iter_mut().enumerate().take(count) {
-            *place = ask(i);
-        }
-        for i in 0..count {
-            let slot = &mut under_way[i % AHEAD];
-            let (home, fraction) = *slot;
-            if i + AHEAD < count {
-                *slot = ask(i + AHEAD);
+        let mut groups = [[Probe::default(); GROUP]; 3];
+        for group in 0..count.div_ceil(GROUP) + 2 {
+            // Each group of prints is placed, looked at home one round later, and
+            // answered another round later: its place among the three stays.
+            let [first, second, third] = &mut groups;
+            let (new, asked, seen) = match group % 3 {
+                0 => (first, third, second),
+                1 => (second, first, third),
+                _ => (third, second, first),
+            };
+            let start = group * GROUP;
+            for (probe, i) in new.iter_mut().zip(start..count) {
+                let (home, fraction) = self.spread.place(print(i).unwrap_or_default());
+                prefetch(self.lines, home);
+                (probe.home, probe.fraction) = (home, fraction);
             }
-            if let Some(list) = self.find(home, fraction)? {
-                // Whoever looks a gram up reads its list next.
-                prefetch(list.bytes, 0);
-                hits.push((i, list));
+            if let Some(start) = start.checked_sub(GROUP) {
+                let in_group = count.saturating_sub(start);
+                asked.iter_mut().take(in_group).for_each(|p| self.look(p));
+            }
+            if let Some(start) = start.checked_sub(2 * GROUP) {
+                for (probe, i) in seen.iter().zip(start..count) {
+                    if let Some(list) = self.answer(probe)? {
+                        hits.push((i, list));
+                    }
+                }
             }
         }
         Ok(())
     }
 
+    /// Looks at the home of a gram and asks for what comes next: the list or the line
+    /// behind. A home that does not exist is for the answer to say.
     #[inline(always)]
-    fn find(&self, home: usize, fraction: u64) -> Result<Option<PostingList<'a>>> {
+    fn look(&self, probe: &mut Probe) {
+        let Some(line) = self.lines.get(probe.home) else {
+            return;
+        };
+        probe.alike = line.alike(Tag::new(0, probe.fraction));
+        probe.passed = line.passed().may_have(probe.fraction);
+        if probe.alike != 0 {
+            let slot = probe.alike.trailing_zeros() as usize;
+            let start = line.start() + line.short_lengths_before(slot);
+            prefetch(self.postings, start as usize);
+        } else {
+            // Without a condition that nobody can foretell: at worst for what is there.
+            prefetch(self.lines, probe.home + usize::from(probe.passed));
+        }
+    }
+
+    /// The list of a gram whose home was looked at.
+    #[inline(always)]
+    fn answer(&self, probe: &Probe) -> Result<Option<PostingList<'a>>> {
+        if probe.alike == 0 && !probe.passed {
+            return Ok(None);
+        }
+        let Probe { home, fraction, .. } = *probe;
         let lines = self.lines.get(home..).unwrap_or_default();
         let Some((line, behind)) = lines.split_first() else {
             return Err(Section::GramLines.corrupt(format_args!("no line {home}")));
         };
-        if let Some(slot) = line.find(Tag::new(0, fraction)) {
+        if let Some(slot) = line.find(Tag::new(0, fraction), probe.alike) {
             return self.list(line, slot).map(Some);
         }
-        // Four bits, so that a damaged file cannot make this long.
-        let spill = line.spill() as usize & super::lines::MAX_DISPLACEMENT;
-        for (ahead, line) in (1..=spill).zip(behind) {
-            if let Some(slot) = line.find(Tag::new(ahead, fraction)) {
-                return self.list(line, slot).map(Some);
+        if probe.passed {
+            for (ahead, line) in (1..=line.passed().reach()).zip(behind) {
+                let tag = Tag::new(ahead, fraction);
+                if let Some(slot) = line.find(tag, line.alike(tag)) {
+                    let list = self.list(line, slot)?;
+                    // Not asked for before: whoever looks a gram up reads its list next.
+                    prefetch(list.bytes, 0);
+                    return Ok(Some(list));
+                }
             }
         }
         Ok(None)
@@ -234,19 +286,20 @@ impl<'a> Grams<'a> {
         let list = || {
             let mut start = line.start();
             let length = *line.lengths.get(slot)?;
-            let before = line.lengths.get(..slot)?;
-            for &length in before {
-                let length = match length {
-                    LONG => self.long(start)?.checked_add(8)?,
-                    _ => u64::from(length),
-                };
-                start = start.checked_add(length)?;
-            }
             let length = if length == LONG {
+                // Only long ones stand behind a long one.
+                for &length in line.lengths.get(..slot)? {
+                    let length = match length {
+                        LONG => self.long(start)?.checked_add(8)?,
+                        _ => u64::from(length),
+                    };
+                    start = start.checked_add(length)?;
+                }
                 let length = self.long(start)?;
                 start = start.checked_add(8)?;
                 usize::try_from(length).ok()?
             } else {
+                start += line.short_lengths_before(slot);
                 usize::from(length)
             };
             let bytes = self.postings.get(usize::try_from(start).ok()?..)?;

@@ -2,7 +2,7 @@
 //! promises that searching relies on.
 
 use super::layout::Section;
-use super::lines::{LONG, Line, SLOTS};
+use super::lines::{LONG, Line, Passed, SLOTS};
 use super::records::DigestRecord;
 use super::{Grams, Index, Inner, ItemId, PartId, PostingList, frequency};
 use crate::error::{Error, Result};
@@ -152,7 +152,7 @@ impl Inner {
         let mut grams_of_part = vec![0_u32; self.parts().len()];
         let (mut grams, mut discounted) = (0_u32, 0);
         let (mut end, mut last) = (0, None);
-        let mut spills = vec![0_u64; table.lines().len()];
+        let mut passed = vec![Passed::default(); table.lines().len()];
         for (at, line) in table.lines().iter().enumerate() {
             if line.start() != end {
                 return Err(wrong("lists that do not follow one another"));
@@ -173,11 +173,10 @@ impl Inner {
                 let home = home.filter(|&home| home < self.meta.homes as usize);
                 let home = home.ok_or_else(|| wrong("a gram that has no home"))?;
                 *place = (home, tag.fraction());
-                for (ahead, spill) in (1_u64..).zip(spills.iter_mut().take(at).rev()) {
-                    if ahead > tag.displacement() as u64 {
-                        break;
-                    }
-                    *spill = ahead.max(*spill);
+                if let Some(passed) = passed.get_mut(home)
+                    && home < at
+                {
+                    passed.add(tag);
                 }
                 let list = table.list(line, slot)?;
                 discounted += u32::from(list.discounted());
@@ -197,9 +196,11 @@ impl Inner {
                 last = Some(place);
             }
         }
-        let spills = spills.into_iter();
-        if !spills.eq(table.lines().iter().map(Line::spill)) {
-            return Err(wrong("a line does not say how far its grams are"));
+        if !passed
+            .into_iter()
+            .eq(table.lines().iter().map(Line::passed))
+        {
+            return Err(wrong("a line does not say which of its grams passed"));
         }
         if end != self.layout.count(Section::Postings) as u64 {
             return Err(wrong("the lists are not all postings"));

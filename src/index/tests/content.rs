@@ -309,7 +309,7 @@ fn the_format_is_frozen() {
     let bytes = sample().to_bytes(&Executor::serial()).unwrap();
     assert_eq!(
         blake3::hash(&bytes).to_hex().as_str(),
-        "e995f01b10b75d82e8f6724e5862e1eb56d465831ef411dc1fadab8767083ec9"
+        "7a5e07de580a9dfe45fbcdbd9a377ae8b628082e62eb5845b7b189038d7c1d18"
     );
 }
 

@@ -156,11 +156,10 @@ impl Table<'_> {
             let pairs = list.iter().map(|posting| (posting.part, posting.at));
             golomb::encode(pairs, orders, &mut self.coded);
             coded.push((start..self.coded.len(), weight, tag));
-            for ahead in 1..=tag.displacement() {
-                let passed = self.lines.len().checked_sub(ahead);
-                if let Some(passed) = passed.and_then(|passed| self.lines.get_mut(passed)) {
-                    passed.spill_to(ahead);
-                }
+            let home = self.lines.len().checked_sub(tag.displacement());
+            // Not yet there for a gram that is at home.
+            if let Some(home) = home.and_then(|home| self.lines.get_mut(home)) {
+                home.pass(tag);
             }
         }
         // Where a long list ends stands before it, not in the line: so the short come first.
