@@ -70,9 +70,6 @@ const VOTE_RADIUS: u32 = 24;
 /// ... of which no more than so many lie in the 32 that stand in a table.
 const CHECK_RADIUS: u32 = 9;
 
-/// Prints that more pictures than this have are no sign of any of them.
-const COMMON: u8 = 60;
-
 /// Votes that make a candidate.
 const MIN_VOTES: usize = 4;
 
@@ -181,7 +178,7 @@ impl<'a> Ballot<'a> {
         for &print in hits {
             let record = self.locals.print(print)?;
             let distance = signature_distance(&record.signature, &probe.signature);
-            if distance > VOTE_RADIUS || record.others() > COMMON {
+            if distance > VOTE_RADIUS {
                 continue;
             }
             let picture = self.locals.owner(print)?;

@@ -137,7 +137,7 @@ pub(super) fn verify(
             weight: if print.discounted {
                 0.0
             } else {
-                1.0 / (1.0 + f64::from(print.others))
+                1.0 / (1.0 + f64::from(print.others) / query.crowding)
             },
         });
     }
