@@ -386,6 +386,7 @@ impl<'r> Reader<'r> {
     }
 
     fn character(&mut self, c: char) {
+        self.flush();
         self.write(c.encode_utf8(&mut [0; 4]));
     }
 

@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn damage_ends_the_walk_with_an_error() {
         let tar = archive(&[("a", b'0', b"one"), ("b", b'0', b"two")]);
-        for cut in [600, 1024 + 100, 1024 + 514] {
+        for cut in [514, 1024 + 100, 1024 + 514] {
             let last = Members::new(&tar[..cut]).last().unwrap();
             assert!(last.is_err(), "{cut}");
         }
