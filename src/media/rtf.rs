@@ -264,10 +264,8 @@ impl<'r> Reader<'r> {
                 }
             }
             b'*' => self.optional = true,
-            b'~' | b'_' => {
-                self.flush();
-                self.character(if symbol == b'~' { '\u{a0}' } else { '\u{2011}' });
-            }
+            b'~' => self.character('\u{a0}'),
+            b'_' => self.character('\u{2011}'),
             b'\\' | b'{' | b'}' => self.byte(symbol),
             b'\r' | b'\n' => self.end_paragraph(),
             // Optional hyphens and index entries leave no trace.
