@@ -7,6 +7,7 @@ mod twin;
 use std::hint::black_box;
 use std::io::Cursor;
 
+use common::cpu::CpuTime;
 use criterion::{Criterion, criterion_group, criterion_main};
 use img_hash::{HashAlg, HasherConfig};
 use leakprint::fingerprint::{GradientPrints, PdqHash};
@@ -38,7 +39,7 @@ fn zune(bytes: &[u8], colour: ColorSpace) -> Vec<u8> {
 }
 
 /// From the bytes of an upload to all of its prints, and what others need for less.
-fn uploads(c: &mut Criterion) {
+fn uploads(c: &mut Criterion<CpuTime>) {
     let fingerprinter = common::fingerprinter();
     let jpeg = common::jpeg(&common::photo());
     let mut group = c.benchmark_group("1200 x 800 baseline jpeg");
@@ -50,6 +51,10 @@ fn uploads(c: &mut Criterion) {
             let mut budget = Budget::new(&Limits::default());
             media::read(black_box(&jpeg), None, &mut budget, &mut Discard)
         });
+    });
+    let whole = common::whole_picture_fingerprinter();
+    group.bench_function("leakprint: decode and prints of the whole picture", |b| {
+        b.iter(|| whole.fingerprint(black_box(&jpeg), None).expect("sound"));
     });
     group.bench_function("leakprint: decode and all prints", |b| {
         b.iter(|| {
@@ -90,7 +95,7 @@ fn uploads(c: &mut Criterion) {
 }
 
 /// Each print of a picture that is decoded already.
-fn prints(c: &mut Criterion) {
+fn prints(c: &mut Criterion<CpuTime>) {
     let fingerprinter = common::fingerprinter();
     let jpeg = common::jpeg(&common::photo());
     let luma = zune(&jpeg, ColorSpace::Luma);
@@ -117,6 +122,10 @@ fn prints(c: &mut Criterion) {
     group.bench_function("gradient, leakprint, sixteen variants", |b| {
         b.iter(|| GradientPrints::of(black_box(&raster)));
     });
+    let whole = common::whole_picture_fingerprinter();
+    group.bench_function("prints of the whole picture, leakprint", |b| {
+        b.iter(|| whole.fingerprint_raster(black_box(&raster)));
+    });
     group.bench_function("all prints, leakprint", |b| {
         b.iter(|| fingerprinter.fingerprint_raster(black_box(&raster)));
     });
@@ -126,5 +135,9 @@ fn prints(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, uploads, prints);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime);
+    targets = uploads, prints
+}
 criterion_main!(benches);

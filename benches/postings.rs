@@ -9,7 +9,9 @@ mod common;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::hint::black_box;
+use std::path::PathBuf;
 
+use common::cpu::CpuTime;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use leakprint::text::{Folded, GramKey, Sampling, fold_into, grams_into};
 use leakprint::{Executor, Fingerprint, Index, IndexWriter, Matcher};
@@ -67,12 +69,11 @@ fn keys_of(part: u64, keys: u64) -> impl Iterator<Item = u64> {
     })
 }
 
-fn saved(writer: &mut IndexWriter) -> (tempfile::TempDir, Index) {
+fn saved(writer: &mut IndexWriter) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("bench.lkp");
     writer.save(&file, &Executor::serial()).expect("saved");
-    let index = Index::open(&file).expect("sound");
-    (folder, index)
+    (folder, file)
 }
 
 fn writer() -> IndexWriter {
@@ -93,7 +94,10 @@ fn template() -> Fingerprint {
     print
 }
 
-fn look_up(c: &mut Criterion) {
+/// Ways to have the index in memory.
+type Opened = fn(&std::path::Path) -> leakprint::Result<Index>;
+
+fn look_up(c: &mut Criterion<CpuTime>) {
     let keys = scaled(10_000_000);
     let places = 4 * keys;
     let mut writer = writer();
@@ -105,15 +109,22 @@ fn look_up(c: &mut Criterion) {
         }
         writer.add(&part.to_string(), &print).expect("a new name");
     }
-    let (folder, index) = saved(&mut writer);
+    let (_folder, file) = saved(&mut writer);
     drop(writer);
-    let grams = index.grams();
+    let [mapped, loaded] = [(|file| Index::open(file)) as Opened, |file| {
+        Index::load(file)
+    }]
+    .map(|open| open(&file).expect("sound"));
     assert_eq!(
-        (grams.len() as u64, grams.postings() as u64),
+        (
+            mapped.grams().len() as u64,
+            mapped.grams().postings() as u64
+        ),
         (keys, places)
     );
-    let file = folder.path().join("bench.lkp");
-    let bytes = std::fs::metadata(file).expect("saved").len() as f64 / places as f64;
+    let sections = mapped.info().sections.into_iter();
+    let sections = sections.filter(|s| matches!(s.name, "postings" | "gram_lines"));
+    let bytes = sections.map(|s| s.bytes).sum::<u64>() as f64 / places as f64;
     let mut map = Map::default();
     for part in 0..places / PER_PART {
         for key in keys_of(part, keys) {
@@ -129,25 +140,28 @@ fn look_up(c: &mut Criterion) {
     let absent: Vec<u64> = (0..count).map(|_| random.next()).collect();
     for (name, prints) in [("present", present), ("absent", absent)] {
         let mut group = c.benchmark_group(format!(
-            "{keys} grams, {places} places, {bytes:.2} bytes a place in the file; {name}"
+            "{keys} grams, {places} places, {bytes:.2} bytes each; {name}"
         ));
         group.sample_size(20);
         group.throughput(Throughput::Elements(prints.len() as u64));
-        group.bench_function("leakprint: batches, lists read", |b| {
-            let mut hits = Vec::new();
-            b.iter(|| {
-                let mut sum = 0_u64;
-                for batch in black_box(&prints).chunks(BATCH) {
-                    grams.lookup_batch(batch, &mut hits).expect("sound");
-                    for (_, list) in &hits {
-                        for place in list.iter() {
-                            sum += u64::from(place.expect("sound").1);
+        for (name, index) in [("mapped", &mapped), ("loaded", &loaded)] {
+            group.bench_function(format!("leakprint, {name}: batches, lists read"), |b| {
+                let grams = index.grams();
+                let mut hits = Vec::new();
+                b.iter(|| {
+                    let mut sum = 0_u64;
+                    for batch in black_box(&prints).chunks(BATCH) {
+                        grams.lookup_batch(batch, &mut hits).expect("sound");
+                        for (_, list) in &hits {
+                            for place in list.iter() {
+                                sum += u64::from(place.expect("sound").1);
+                            }
                         }
                     }
-                }
-                sum
+                    sum
+                });
             });
-        });
+        }
         group.bench_function("hashbrown<u64, Vec<u32>>, lists read (baseline)", |b| {
             b.iter(|| {
                 let mut sum = 0_u64;
@@ -163,8 +177,8 @@ fn look_up(c: &mut Criterion) {
     }
 }
 
-fn query(c: &mut Criterion) {
-    let documents = scaled(10_000);
+fn query(c: &mut Criterion<CpuTime>) {
+    let documents = scaled(12_650);
     let fingerprinter = common::fingerprinter();
     let mut writer = writer();
     let mut leak = Vec::new();
@@ -176,8 +190,9 @@ fn query(c: &mut Criterion) {
             leak.push(text);
         }
     }
-    let (_folder, index) = saved(&mut writer);
+    let (_folder, file) = saved(&mut writer);
     drop(writer);
+    let index = Index::open(&file).expect("sound");
     let places = index.grams().postings();
     let matcher = Matcher::new(index).expect("the key is inside");
     let unrelated: Vec<String> = (0..100).map(|i| common::prose(1 << 40 | i, 1500)).collect();
@@ -209,5 +224,9 @@ fn query(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, look_up, query);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime);
+    targets = look_up, query
+}
 criterion_main!(benches);

@@ -6,6 +6,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::hint::black_box;
 
+use common::cpu::CpuTime;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use leakprint::text::{Folded, GramKey, Sampling, fold_into, grams_into};
 
@@ -29,7 +30,7 @@ fn naive(text: &str, state: &RandomState) -> Vec<u64> {
     kept
 }
 
-fn text(c: &mut Criterion) {
+fn text(c: &mut Criterion<CpuTime>) {
     let key = GramKey::new(&[1; 32]);
     let english = common::prose(1, 160_000);
     // Two accented letters a hundred, as in French or German.
@@ -62,5 +63,9 @@ fn text(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, text);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime);
+    targets = text
+}
 criterion_main!(benches);

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// names the field below and the value met; it loses only the part that broke it.
 /// The defaults suit an upload service: one picture of 64 megapixels decodes
 /// into 64 MB (JPEG) to 256 MB (with alpha), 512 MB while 16-bit samples are
-/// narrowed. Prints of a text take some 12 bytes a character on top.
+/// narrowed; an animation is charged for every frame of it. Prints of a text take some 12 bytes a character on top.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -28,6 +28,8 @@ pub struct Limits {
     pub decoded_bytes: u64,
     /// Parts in one input: bodies, attachments, pages, pictures.
     pub parts: u32,
+    /// Frames of one animation that become parts, beside the first: those that show something new.
+    pub frames: u32,
     /// Containers inside one another: an attachment of a forwarded mail is at depth 2.
     pub depth: u32,
     /// Decompressed bytes for each compressed byte of an archive member.
@@ -47,6 +49,7 @@ impl Default for Limits {
             side: 65_535,
             decoded_bytes: 1 << 30,
             parts: 10_000,
+            frames: 16,
             depth: 8,
             archive_ratio: 200,
             text_chars: 64 << 20,
@@ -143,6 +146,11 @@ impl Budget {
                 u64::from(self.limits.parts) + 1,
             )),
         }
+    }
+
+    /// Bytes that may still be decoded.
+    pub(crate) fn decoded_left(&self) -> u64 {
+        self.decoded_left
     }
 
     /// Checks the characters of one part's text.

@@ -358,3 +358,145 @@ fn hash_and_search_codes() {
         );
     }
 }
+
+/// A page of made-up words in small letters, others for every seed.
+fn page(seed: u32) -> image::RgbImage {
+    use font8x8::UnicodeFonts;
+    let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
+    let mut random = move |below: u32| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        (state >> 8) % below
+    };
+    let mut page = image::RgbImage::from_pixel(480, 360, image::Rgb([250, 250, 250]));
+    for y in (20..330).step_by(18) {
+        let mut x = 20;
+        while x < 400 {
+            for _ in 0..3 + random(6) {
+                let letter = char::from(b'a' + random(26) as u8);
+                let rows = font8x8::BASIC_FONTS.get(letter).unwrap();
+                for (dy, row) in (0..).zip(rows) {
+                    for dx in (0..8).filter(|dx| row >> dx & 1 == 1) {
+                        page.put_pixel(x + dx, y + dy, image::Rgb([30, 30, 40]));
+                    }
+                }
+                x += 8;
+            }
+            x += 8;
+        }
+    }
+    page
+}
+
+#[test]
+fn what_is_found_is_drawn() {
+    let folder = folder();
+    let folder = folder.path();
+    let ground = image::Rgb([120, 130, 140]);
+    for seed in [1, 2] {
+        page(seed)
+            .save(folder.join(format!("leak/p{seed}.png")))
+            .unwrap();
+    }
+    let mut post = image::RgbImage::from_pixel(1100, 460, ground);
+    image::imageops::replace(&mut post, &page(1), 40, 60);
+    image::imageops::replace(&mut post, &page(2), 570, 30);
+    post.save(folder.join("posts/two.png")).unwrap();
+    page(3).save(folder.join("posts/other.png")).unwrap();
+    lines(folder, &["index", "leak", "-o", "leak.lpx"]);
+    // The folder of drawings lies among the queries, and none of it is one.
+    let arguments = ["match", "leak.lpx", "posts", "--draw", "posts/drawn"];
+    for _ in 0..2 {
+        let found = lines(folder, &arguments);
+        assert_eq!(found.len(), 6);
+        let drawn: Vec<_> = found
+            .iter()
+            .filter(|line| !line["drawing"].is_null())
+            .collect();
+        let [line] = drawn[..] else {
+            panic!("{drawn:?}")
+        };
+        assert_eq!(line["query"], "posts/two.png");
+        assert_eq!(line["drawing"], "posts/drawn/posts%2Ftwo.png.png");
+        assert_eq!(line["matches"].as_array().unwrap().len(), 2);
+    }
+    let path = folder.join("posts/drawn/posts%2Ftwo.png.png");
+    let drawing = image::open(&path).unwrap().into_rgb8();
+    assert_eq!(drawing.dimensions(), post.dimensions());
+    // The colour that is nowhere in the post and crosses the middle of a side.
+    let side = |x: u32, y: u32| {
+        let near = (x - 6..=x + 6).flat_map(|x| (y - 6..=y + 6).map(move |y| (x, y)));
+        let colours = near.map(|(x, y)| *drawing.get_pixel(x, y));
+        colours
+            .filter(|colour| colour.0.iter().max().unwrap() - colour.0.iter().min().unwrap() > 90)
+            .collect::<std::collections::HashSet<_>>()
+    };
+    let outline = |x: u32, y: u32| {
+        let sides = [
+            (x, y + 180),
+            (x + 479, y + 180),
+            (x + 240, y),
+            (x + 240, y + 359),
+        ];
+        let found: std::collections::HashSet<_> = sides
+            .iter()
+            .map(|&(x, y)| {
+                let colours = side(x, y);
+                assert_eq!(colours.len(), 1, "at {x}, {y}");
+                colours.into_iter().next().unwrap()
+            })
+            .collect();
+        assert_eq!(found.len(), 1, "one colour on all sides");
+        found.into_iter().next().unwrap()
+    };
+    let (left, right) = (outline(40, 60), outline(570, 30));
+    assert_ne!(left, right);
+    let plate = |x: u32, colour| {
+        let pixels = (x..x + 480).flat_map(|x| (30..140).map(move |y| (x, y)));
+        pixels
+            .filter(|&(x, y)| *drawing.get_pixel(x, y) == colour)
+            .count()
+    };
+    assert!(plate(40, left) > 3000 && plate(570, right) > 3000);
+    assert_eq!(*drawing.get_pixel(5, 5), ground);
+
+    // One drawing that can not be written costs nothing but itself.
+    fs::remove_file(&path).unwrap();
+    fs::create_dir_all(path.join("in the way")).unwrap();
+    let output = run(folder, &arguments);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    assert!(
+        errors.contains("posts/two.png: warning: no drawing"),
+        "{errors}"
+    );
+    assert!(
+        parse(&output.stdout)
+            .iter()
+            .all(|line| line["drawing"].is_null())
+    );
+    refused(folder, &["match", "leak.lpx", "posts", "--draw", "posts"]);
+    refused(
+        folder,
+        &["match", "leak.lpx", "posts", "--draw", "leak.lpx"],
+    );
+
+    let explain = [
+        "explain",
+        "leak.lpx",
+        "leak/p2.png",
+        "posts/two.png",
+        "--draw",
+    ];
+    let output = run(folder, &[&explain[..], &["why.png"]].concat());
+    let explained: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(explained["drawing"], "why.png");
+    let why = image::open(folder.join("why.png")).unwrap().into_rgb8();
+    assert_eq!(
+        *why.get_pixel(300, 61),
+        *post.get_pixel(300, 61),
+        "not asked for"
+    );
+    refused(folder, &[&explain[..], &["posts/two.png"]].concat());
+}

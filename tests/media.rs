@@ -7,7 +7,7 @@ use image::codecs::gif::GifEncoder;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::webp::WebPEncoder;
 use image::{DynamicImage, ExtendedColorType, Frame, ImageBuffer, ImageEncoder, ImageFormat};
-use image::{Luma, LumaA, Pixel, Rgb, Rgba};
+use image::{Luma, LumaA, Pixel, Rgb, Rgba, RgbaImage};
 use leakprint::media::{self, Content, Part, PartPath, PartSink};
 use leakprint::raster::Pixels::{self, Luma8, Rgb8, Rgba8};
 use leakprint::raster::Raster;
@@ -313,14 +313,14 @@ fn lossless_formats_give_the_raster_of_the_png() {
 }
 
 #[test]
-fn the_first_frame_stands_for_an_animation() {
+fn the_first_frame_is_the_picture_of_an_animation() {
     let first = (raster(WIDTH, HEIGHT, Rgb8(samples(3))), true);
     let mut inverted = rgb();
     inverted.invert();
     let frames = [rgb(), inverted].map(|image| Frame::new(image.into_rgba8()));
     let mut gif = Vec::new();
     GifEncoder::new(&mut gif).encode_frames(frames).unwrap();
-    assert_eq!(picture(&gif), first);
+    assert_eq!(read(&gif).held(""), &Held::Picture(first.0.clone(), true));
     // A WebP of one frame: the still picture's chunk, wrapped. The frame replaces
     // what is below it (flag 2), since the decoder's blending is off by one.
     let chunk = |name: &[u8; 4], body: &[u8]| {
@@ -334,6 +334,22 @@ fn the_first_frame_stands_for_an_animation() {
     let frame = chunk(b"ANMF", &[&place, &still[12..]].concat());
     let body = [b"WEBP", &head[..], &chunk(b"ANIM", &[0; 6]), &frame].concat();
     assert_eq!(picture(&chunk(b"RIFF", &body)), first);
+    let mut inverted = rgb();
+    inverted.invert();
+    let still = encode(&inverted, ImageFormat::WebP);
+    let second = chunk(b"ANMF", &[&place, &still[12..]].concat());
+    let body = [
+        b"WEBP",
+        &head[..],
+        &chunk(b"ANIM", &[0; 6]),
+        &frame,
+        &second,
+    ]
+    .concat();
+    let seen = read(&chunk(b"RIFF", &body));
+    assert_eq!(seen.paths(), ["", "(frame:2)"]);
+    let second = raster(WIDTH, HEIGHT, Rgb8(inverted.into_rgb8().into_raw()));
+    assert_eq!(seen.held("frame:2"), &Held::Picture(second, true));
 }
 
 #[test]
@@ -839,4 +855,113 @@ fn unicode_text_is_read_with_and_without_a_mark() {
         let seen = read(&bytes);
         assert_eq!((seen.paths().len(), seen.text("")), (1, text), "{bytes:?}");
     }
+}
+
+/// Plain areas that differ from frame to frame, in few colours.
+fn scene(number: u32) -> RgbaImage {
+    RgbaImage::from_fn(64, 48, |x, y| {
+        let at = (x / 8 + 3 * (y / 8) + 5 * number) % 7;
+        Rgba([
+            (at * 30) as u8,
+            (200 - 25 * at) as u8,
+            (17 * number) as u8,
+            255,
+        ])
+    })
+}
+
+fn gif(scenes: &[u32]) -> Vec<u8> {
+    let mut gif = Vec::new();
+    let frames = scenes.iter().map(|&number| Frame::new(scene(number)));
+    GifEncoder::new(&mut gif).encode_frames(frames).unwrap();
+    gif
+}
+
+#[test]
+fn frames_that_show_something_new_are_parts() {
+    let seen = read(&gif(&[0, 0, 1, 0, 1, 2, 2, 0]));
+    assert_eq!(seen.paths(), ["", "(frame:3)", "(frame:6)"]);
+    assert_eq!(seen.warnings, []);
+    for (path, number) in [("", 0), ("frame:3", 1), ("frame:6", 2)] {
+        let pixels = DynamicImage::from(scene(number)).into_rgb8().into_raw();
+        let expected = Held::Picture(raster(64, 48, Rgb8(pixels)), true);
+        assert_eq!(seen.held(path), &expected, "{path}");
+    }
+    // A spark of a few pixels is nothing new.
+    let mut spark = scene(0);
+    spark.put_pixel(20, 20, Rgba([255, 255, 255, 255]));
+    let mut bytes = Vec::new();
+    let frames = [scene(0), spark, scene(1)].map(Frame::new);
+    GifEncoder::new(&mut bytes).encode_frames(frames).unwrap();
+    assert_eq!(read(&bytes).paths(), ["", "(frame:3)"]);
+}
+
+#[test]
+fn an_animation_is_bounded_and_loses_only_frames() {
+    let first = DynamicImage::from(scene(0)).into_rgb8().into_raw();
+    let first = Held::Picture(raster(64, 48, Rgb8(first)), true);
+    let check = |bytes: &[u8], limits: &Limits, paths: &[&str], place: &str, kind, what: &str| {
+        let seen = read_as(bytes, None, limits).unwrap();
+        assert_eq!(
+            (seen.held(""), seen.paths()),
+            (&first, paths.iter().map(|&p| p.into()).collect())
+        );
+        let [(path, met, message)] = &seen.warnings[..] else {
+            panic!("{:?}", seen.warnings);
+        };
+        assert_eq!((path.as_str(), *met), (place, kind), "{message}");
+        assert!(message.contains(what), "{message}");
+    };
+    let film = gif(&[0, 1, 2, 3]);
+    let (limit, broken) = (ErrorKind::Limit, ErrorKind::Malformed);
+    let two = ["", "(frame:2)", "(frame:3)"];
+    check(
+        &film,
+        &limits(|l| l.frames = 2),
+        &two,
+        "frame:4",
+        limit,
+        "frames = 2",
+    );
+    check(
+        &film,
+        &limits(|l| l.parts = 2),
+        &two[..2],
+        "frame:3",
+        limit,
+        "parts = 2",
+    );
+    let few = limits(|l| l.decoded_bytes = 130_000);
+    check(
+        &film,
+        &few,
+        &two[..2],
+        "frame:3",
+        limit,
+        "decoded_bytes = 130000",
+    );
+    // Its last frame ends in the middle.
+    check(
+        &film[..film.len() - 40],
+        &Limits::default(),
+        &two,
+        "frame:4",
+        broken,
+        "broken gif",
+    );
+}
+
+/// Three megabytes that would be decoded into two hundred thousand frames.
+#[test]
+fn frames_of_one_pixel_are_not_free() {
+    let mut bytes = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xFF\xFF\xFF".to_vec();
+    for _ in 0..200_000 {
+        bytes.extend(b"\x2C\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0");
+    }
+    bytes.push(0x3B);
+    let seen = read(&bytes);
+    assert_eq!(seen.paths(), [""]);
+    let (path, kind, message) = &seen.warnings[0];
+    assert_eq!(*kind, ErrorKind::Limit, "{path}: {message}");
+    assert!(message.contains("decoded_bytes"), "{message}");
 }

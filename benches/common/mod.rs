@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
+pub(crate) mod cpu;
+
 use image::{Rgb, RgbImage};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use leakprint::{Code256, Fingerprinter, Key};
@@ -34,6 +36,15 @@ impl Random {
 pub(crate) fn fingerprinter() -> Fingerprinter {
     Fingerprinter::builder()
         .key(Key::from_bytes([1; 32]))
+        .build()
+        .expect("a valid window")
+}
+
+/// The same without the prints of parts of pictures.
+pub(crate) fn whole_picture_fingerprinter() -> Fingerprinter {
+    Fingerprinter::builder()
+        .key(Key::from_bytes([1; 32]))
+        .local_prints(false)
         .build()
         .expect("a valid window")
 }

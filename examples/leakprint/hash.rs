@@ -29,7 +29,7 @@ pub(crate) fn run(args: &HashArgs) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     let sources = Sources::new(&args.paths, Path::new("."), &[])?;
     for input in sources.inputs() {
-        let read = input.read(&fingerprinter, Ok);
+        let read = input.read(&fingerprinter, |print, _| Ok(print));
         let result = &read.result;
         let root = result.as_ref().ok().and_then(|print| print.parts.first());
         let raster = root.and_then(|part| part.raster.as_ref());

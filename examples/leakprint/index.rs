@@ -111,7 +111,7 @@ fn fingerprint_all(
     exec.map_stream(
         sources.inputs(),
         8 * exec.threads(),
-        |input| input.read(fingerprinter, Ok),
+        |input| input.read(fingerprinter, |print, _| Ok(print)),
         |Read { name, result, .. }| -> Result<(), Failure> {
             bar.inc(1);
             match result.and_then(|print| add(&name, &print).map(|()| print)) {

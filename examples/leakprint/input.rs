@@ -31,6 +31,13 @@ enum Content {
     Unreadable(Error),
 }
 
+/// What a fingerprint was made of.
+pub(crate) struct Origin<'a> {
+    pub(crate) name: &'a str,
+    /// The content of a file.
+    pub(crate) bytes: Option<&'a [u8]>,
+}
+
 /// An input that was read.
 pub(crate) struct Read<T> {
     pub(crate) name: String,
@@ -45,18 +52,20 @@ impl Input {
     pub(crate) fn read<T>(
         self,
         fingerprinter: &Fingerprinter,
-        then: impl FnOnce(Fingerprint) -> Result<T>,
+        then: impl FnOnce(Fingerprint, Origin<'_>) -> Result<T>,
     ) -> Read<T> {
         let mut read = Read {
             name: self.name,
             undecoded: None,
             result: Err(Error::new(ErrorKind::Io, "not read")),
         };
+        let mut content = None;
         let print = match self.content {
             Content::File(path) => read_file(&path, fingerprinter.limits()).and_then(|bytes| {
+                let bytes = content.insert(bytes);
                 fingerprinter
-                    .fingerprint(&bytes, path.to_str())
-                    .inspect_err(|_| read.undecoded = Some(Digest::of_bytes(&bytes)))
+                    .fingerprint(bytes, path.to_str())
+                    .inspect_err(|_| read.undecoded = Some(Digest::of_bytes(bytes)))
             }),
             Content::Line(line, _room) => {
                 let (id, text) = parse(&line);
@@ -67,7 +76,11 @@ impl Input {
             }
             Content::Unreadable(error) => Err(error),
         };
-        read.result = print.and_then(then);
+        let origin = Origin {
+            name: &read.name,
+            bytes: content.as_deref(),
+        };
+        read.result = print.and_then(|print| then(print, origin));
         read
     }
 }
@@ -151,7 +164,7 @@ pub(crate) fn read_key(path: &Path) -> Result<Key> {
 pub(crate) struct Sources {
     roots: Vec<Named>,
     jsonl: Vec<(PathBuf, Box<dyn BufRead + Send>)>,
-    /// Files that the command writes, and that are no inputs of it.
+    /// Files and folders that the command writes, and that are no inputs of it.
     skip: Vec<PathBuf>,
 }
 
@@ -188,7 +201,7 @@ impl Sources {
         Self::new(paths, base, &[])
     }
 
-    /// Leaves out files that the command itself writes.
+    /// Leaves out files, and what lies in folders, that the command itself writes.
     pub(crate) fn without(mut self, written: &[&Path]) -> Self {
         let files = written
             .iter()
@@ -204,7 +217,8 @@ impl Sources {
         let files = self.roots.into_iter().flat_map(Walk::new);
         let files = files
             .filter(move |(named, _)| {
-                skip.is_empty() || !fs::canonicalize(&named.path).is_ok_and(|p| skip.contains(&p))
+                let is_written = |p: PathBuf| skip.iter().any(|skip| p.starts_with(skip));
+                skip.is_empty() || !fs::canonicalize(&named.path).is_ok_and(is_written)
             })
             .map(|(named, error)| Input {
                 name: named.name,

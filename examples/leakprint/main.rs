@@ -3,6 +3,8 @@
 //! Nothing but JSON (or the table asked for) goes to standard output; progress
 //! and what failed go to standard error.
 
+mod canvas;
+mod draw;
 mod hash;
 mod index;
 mod input;
@@ -102,6 +104,10 @@ struct MatchArgs {
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Jsonl)]
     format: Format,
+    /// Draw what was found: each query's picture that matches goes to this folder as a PNG,
+    /// what it shows of every item outlined and named.
+    #[arg(long, value_name = "DIR")]
+    draw: Option<PathBuf>,
     /// Skip reading the whole index once to check it.
     #[arg(long)]
     no_verify: bool,
@@ -131,6 +137,9 @@ struct ExplainArgs {
     /// The owner's key: 32 bytes or 64 hex digits.
     #[arg(long)]
     key: Option<PathBuf>,
+    /// Draw what a picture shows of the item, weak matches too, to this file as PNG.
+    #[arg(long, value_name = "PNG")]
+    draw: Option<PathBuf>,
 }
 
 #[derive(Args)]

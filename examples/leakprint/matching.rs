@@ -1,14 +1,16 @@
 //! `match` and `explain`.
 
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use leakprint::{
-    Evidence, Executor, Index, Match, MatchOptions, Matcher, Result, Strength, Warning,
+    Evidence, Executor, Fingerprint, Index, Match, MatchOptions, Matcher, Result, Strength, Warning,
 };
 use serde::Serialize;
 
-use crate::input::{Read, Sources, read_file, read_key};
+use crate::draw::{Drawings, Query};
+use crate::input::{Origin, Read, Sources, read_file, read_key};
 use crate::output::{ErrorLine, Errors, json_line, json_pretty, printable, progress};
 use crate::{ExplainArgs, Failure, Format, MatchArgs};
 
@@ -19,6 +21,18 @@ struct Line<'a> {
     error: Option<ErrorLine>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     warnings: &'a [Warning],
+    /// The drawing of it, where drawings were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drawing: Option<Option<&'a Path>>,
+}
+
+/// What was found out about one query.
+#[derive(Default)]
+struct Found {
+    matches: Vec<Match>,
+    warnings: Vec<Warning>,
+    /// The file, if anything could be drawn.
+    drawing: Option<Result<PathBuf>>,
 }
 
 pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
@@ -32,6 +46,11 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
     options.min_strength = args.min;
     let matcher = matcher(index, input.key.as_deref())?.with_options(options);
 
+    let drawings = args
+        .draw
+        .as_deref()
+        .map(|folder| Drawings::new(folder, &input.paths));
+    let drawings = drawings.transpose()?;
     let mut errors = {
         let mut used: Vec<&Path> = vec![&args.index];
         let read = input.paths.iter().chain(&input.jsonl).chain(&input.key);
@@ -40,6 +59,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
     };
     let mut written: Vec<&Path> = Vec::new();
     written.extend(input.errors.as_deref());
+    written.extend(drawings.as_ref().map(Drawings::folder));
     let sources = Sources::new(&input.paths, &input.base, &input.jsonl)?.without(&written);
     // Whoever asks line by line wants each answer at once.
     let interactive = input.jsonl.iter().any(|path| path == Path::new("-"));
@@ -50,16 +70,37 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
         sources.inputs(),
         32 * exec.threads(),
         |input| {
-            input.read(matcher.fingerprinter(), |print| {
-                Ok((matcher.find(&print)?, print.warnings))
+            input.read(matcher.fingerprinter(), |print, Origin { name, bytes }| {
+                let matches = matcher.find(&print)?;
+                let drawing = drawings.as_ref().zip(bytes).and_then(|(drawings, bytes)| {
+                    let query = query(&matcher, bytes, &print, &matches);
+                    drawings.draw(name, &query).transpose()
+                });
+                Ok(Found {
+                    matches,
+                    warnings: print.warnings,
+                    drawing,
+                })
             })
         },
         |Read { name, result, .. }| -> Result<(), Failure> {
             bar.inc(1);
             queries += 1;
-            let (matches, warnings, error) = match result {
-                Ok((matches, warnings)) => (matches, warnings, None),
-                Err(e) => (Vec::new(), Vec::new(), Some(e)),
+            let (found, error) = match result {
+                Ok(found) => (found, None),
+                Err(e) => (Found::default(), Some(e)),
+            };
+            let Found {
+                matches, warnings, ..
+            } = found;
+            // Nothing else says why there is none.
+            let drawing = match found.drawing {
+                Some(Err(e)) => {
+                    bar.suspend(|| errors.undrawn(&name, &e))?;
+                    None
+                }
+                Some(Ok(path)) => Some(path),
+                None => None,
             };
             // Its line says it too, so it is repeated only where that was asked for.
             if errors.is_file() {
@@ -76,6 +117,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
                         matches: &matches,
                         error: error.as_ref().map(ErrorLine::from),
                         warnings: &warnings,
+                        drawing: drawings.is_some().then_some(drawing.as_deref()),
                     },
                 )?,
                 Format::Table => table(&mut out, &name, &matches, error.as_ref())?,
@@ -93,6 +135,27 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
         return Err("nothing to match: the folders and files given hold no query".into());
     }
     Ok(())
+}
+
+/// The input as a picture to be drawn.
+fn query<'a>(
+    matcher: &'a Matcher,
+    bytes: &'a [u8],
+    print: &Fingerprint,
+    matches: &'a [Match],
+) -> Query<'a> {
+    let root = print
+        .parts
+        .first()
+        .filter(|part| part.path.as_str().is_empty());
+    let raster = root.and_then(|part| part.raster.as_ref());
+    Query {
+        bytes,
+        size: raster.map(|raster| (raster.width, raster.height)),
+        matches,
+        index: matcher.index(),
+        limits: matcher.fingerprinter().limits(),
+    }
 }
 
 fn open(path: &Path, verify: Option<&Executor>) -> Result<Index> {
@@ -182,8 +245,31 @@ fn describe(evidence: &Evidence) -> String {
             item_span[1],
             place(part, item_part)
         ),
+        Evidence::Region {
+            part,
+            item_part,
+            region: [x, y, width, height],
+            agreed,
+            compared,
+            share,
+            mirrored,
+            inverted,
+            ..
+        } => format!(
+            "a part of the picture, {width} x {height} at {x}, {y}: {agreed} of {compared} details \
+             agree, weighed {share:.2}{}{} {}",
+            if *mirrored { ", mirrored" } else { "" },
+            if *inverted { ", inverted" } else { "" },
+            place(part, item_part)
+        ),
         other => format!("{other:?}"),
     }
+}
+
+/// Whether both are one file that is there.
+fn same(a: &Path, b: &Path) -> bool {
+    let place = |path: &Path| fs::canonicalize(path).ok();
+    place(a).is_some_and(|a| Some(a) == place(b))
 }
 
 #[derive(Serialize)]
@@ -194,9 +280,20 @@ struct Explanation<'a> {
     score: f64,
     strength: Option<Strength>,
     reported: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drawing: Option<Option<&'a Path>>,
 }
 
 pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
+    let read = [&args.index, &args.file].into_iter().chain(&args.key);
+    if let Some(path) = args
+        .draw
+        .iter()
+        .find(|draw| read.clone().any(|read| same(read, draw)))
+    {
+        let message = "--draw would overwrite a file that this command uses";
+        return Err(format!("{}: {message}", path.display()).into());
+    }
     let index = open(&args.index, Some(&Executor::with_threads(0)?))?;
     let matcher = matcher(index, args.key.as_deref())?;
     let fingerprinter = matcher.fingerprinter();
@@ -206,6 +303,18 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
         .fingerprint(&bytes, args.file.to_str())
         .map_err(|e| e.with_path(&args.file))?;
     let explained = matcher.explain(&args.item, &print)?;
+    let drawing = match &args.draw {
+        None => None,
+        Some(path) => {
+            let mut options = matcher.options().clone();
+            options.min_strength = Strength::Possible;
+            let weak = matcher.clone().with_options(options);
+            let mut matches = weak.find(&print)?;
+            matches.retain(|found| found.item == args.item);
+            let drawn = query(&matcher, &bytes, &print, &matches).draw(path)?;
+            Some(drawn.then_some(path.as_path()))
+        }
+    };
     let line = Explanation {
         item: &args.item,
         query: &args.file,
@@ -213,6 +322,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
         strength: Strength::of_score(explained.score),
         reported: explained.score >= matcher.options().min_strength.min_score(),
         stages: explained.stages,
+        drawing,
     };
     json_pretty(&mut io::stdout(), &line)?;
     Ok(())

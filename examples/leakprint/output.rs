@@ -77,6 +77,12 @@ impl Errors {
         self.report(name, "", error.kind().as_str(), error.to_string())
     }
 
+    /// A drawing that could not be made.
+    pub(crate) fn undrawn(&mut self, name: &str, error: &Error) -> Result<(), Failure> {
+        self.warnings += 1;
+        self.report(name, "", "warning", format!("no drawing: {error}"))
+    }
+
     /// A part of an input that could not be read.
     pub(crate) fn warning(&mut self, name: &str, warning: &Warning) -> Result<(), Failure> {
         self.warnings += 1;

@@ -12,8 +12,10 @@
 //! | band-pass filter of a picture | `blur` | `x86_64::blur` | `x86_64::blur` | `blur` |
 //! | gradients around a keypoint | `polar` | `x86_64::polar` | `x86_64::polar` | `polar` |
 //! | projections of patches | `project` | `x86_64::project` | `x86_64::project` | `project` |
+//! | eight numbers against one | `equal` | `x86_64::equal` | `x86_64::equal` | `equal` |
 //!
 //! `scalar` is the oracle: every other cell is tested to give the same hits.
+//! `x86_64::equal` needs SSE2 only, which is part of the baseline of x86-64.
 //! NEON is part of the baseline of AArch64, for which the compiler makes the portable
 //! passes over grams.
 //!
@@ -26,6 +28,7 @@
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod blur;
+mod equal;
 mod planes;
 mod polar;
 mod prefetch;
@@ -42,6 +45,7 @@ use std::fmt;
 
 use crate::code::Code256;
 
+pub(crate) use equal::equal;
 pub(crate) use planes::Planes;
 pub(crate) use polar::{Polar, ROW, SPAN};
 pub(crate) use prefetch::prefetch;
@@ -169,7 +173,7 @@ impl Backend {
         Self(Kind::Scalar(scalar::Scalar))
     }
 
-    /// AVX2 on x86-64.
+    /// AVX2 and FMA on x86-64.
     pub fn avx2() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         return x86_64::avx2::Avx2::new().map(|k| Self(Kind::Avx2(k)));
@@ -281,22 +285,28 @@ impl Backend {
 }
 
 impl Backend {
-    /// Replaces the value of each symbol by the hash of the gram that begins
-    /// there; see `winnow`. `fours` is room for as many.
-    pub(crate) fn gram_hashes(self, values: &mut [u64], fours: &mut [u64]) {
+    /// Writes the hash of the gram that begins at each value of a symbol; see
+    /// `winnow`. `twos` and `fours` are room for as many as there are values.
+    pub(crate) fn gram_hashes(
+        self,
+        values: &[u64],
+        twos: &mut [u64],
+        fours: &mut [u64],
+        hashes: &mut [u64],
+    ) {
         match self.0 {
-            Kind::Scalar(_) => winnow::gram_hashes(values, fours),
+            Kind::Scalar(_) => winnow::gram_hashes(values, twos, fours, hashes),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(kernel) => kernel.gram_hashes(values, fours),
+            Kind::Avx2(kernel) => kernel.gram_hashes(values, twos, fours, hashes),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(kernel) => kernel.gram_hashes(values, fours),
+            Kind::Avx512(kernel) => kernel.gram_hashes(values, twos, fours, hashes),
             #[cfg(target_arch = "aarch64")]
-            Kind::Neon(_) => winnow::gram_hashes(values, fours),
+            Kind::Neon(_) => winnow::gram_hashes(values, twos, fours, hashes),
         }
     }
 
     /// Replaces every key by the smallest of the `window` keys from it on.
-    pub(crate) fn window_minima(self, keys: &mut [u64], window: usize) {
+    pub(crate) fn window_minima(self, keys: &mut [i64], window: usize) {
         match self.0 {
             Kind::Scalar(_) => winnow::window_minima(keys, window),
             #[cfg(target_arch = "x86_64")]

@@ -23,10 +23,14 @@ pub(super) fn polar(
     out: &mut Polar,
 ) {
     let half = SPAN / 2;
-    let fits = column > half && row > half && column + ROW - half < width;
-    let first = (row.wrapping_sub(half)).wrapping_mul(width) + column.wrapping_sub(half);
-    let last = first.wrapping_add(SPAN * width + ROW);
-    if !fits || last > plane.len() {
+    let inside = column > half && row > half && column + ROW - half < width;
+    let first = if inside {
+        (row - half) * width + column - half
+    } else {
+        plane.len()
+    };
+    // The row below the last one is read too.
+    if first + SPAN * width + ROW > plane.len() {
         *out = [[[0.0; ROW]; SPAN]; 2];
         return;
     }

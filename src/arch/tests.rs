@@ -214,12 +214,16 @@ proptest! {
             .windows(GRAM)
             .map(|gram| gram.iter().fold(0, |hash: u64, v| hash.rotate_left(1) ^ v))
             .collect();
-        let minima: Vec<u64> = values.windows(window).filter_map(|w| w.iter().min().copied()).collect();
+        let minima: Vec<i64> = values
+            .windows(window)
+            .filter_map(|w| w.iter().map(|&value| value as i64).min())
+            .collect();
         for backend in Backend::available() {
-            let (mut found, mut fours) = (values.clone(), vec![0; values.len()]);
-            backend.gram_hashes(&mut found, &mut fours);
+            let room = || vec![0; values.len()];
+            let (mut twos, mut fours, mut found) = (room(), room(), room());
+            backend.gram_hashes(&values, &mut twos, &mut fours, &mut found);
             prop_assert_eq!(&found[..hashes.len()], &hashes, "{:?}", backend);
-            let mut found = values.clone();
+            let mut found: Vec<i64> = values.iter().map(|&value| value as i64).collect();
             backend.window_minima(&mut found, window);
             prop_assert_eq!(&found[..minima.len()], &minima, "{:?}", backend);
         }
@@ -275,6 +279,15 @@ proptest! {
 }
 
 proptest! {
+    #[test]
+    fn equal_numbers_are_marked_alike(values: [u8; 8], seed: u64, value in 0_usize..12) {
+        // Numbers that differ in one byte of four, or in none.
+        let base = Random(seed).next() as u32;
+        let values = values.map(|byte| base ^ u32::from(byte & 3) << (byte & 24));
+        let value = values.get(value).copied().unwrap_or(base);
+        prop_assert_eq!(super::equal(&values, value), super::equal::portable(&values, value));
+    }
+
     #[test]
     fn projections_agree(
         rows in prop::collection::vec(prop::array::uniform32(any::<i8>()), 4),

@@ -7,36 +7,34 @@
 /// The symbols of a gram.
 pub(crate) const GRAM: usize = 12;
 
-/// Replaces the value of each symbol by the cyclic polynomial of the gram that begins
-/// there: the exclusive or of the values, each rotated left once for every symbol
-/// after it. The last `GRAM - 1` values are left undefined.
+/// Writes the cyclic polynomial of the gram that begins at each value but the last
+/// `GRAM - 1`: the exclusive or of the values, each rotated left once for every
+/// symbol after it. `twos` and `fours` are room for as many as there are values.
 ///
 /// By doubling: polynomials of 2, 4 and 8 symbols, then 8 and 4 make 12.
 #[inline(always)]
-pub(super) fn gram_hashes(values: &mut [u64], fours: &mut [u64]) {
-    double(values, 1);
-    double(values, 2);
-    let fours = &mut fours[..values.len()];
-    fours.copy_from_slice(values);
-    double(values, 4);
-    let ahead = fours.get(8..).unwrap_or_default();
-    for (hash, four) in values.iter_mut().zip(ahead) {
-        *hash = hash.rotate_left(4) ^ four;
+pub(super) fn gram_hashes(values: &[u64], twos: &mut [u64], fours: &mut [u64], hashes: &mut [u64]) {
+    double(values, 1, twos);
+    double(twos, 2, fours);
+    let [four, next, last] = [0, 4, 8].map(|at| fours.get(at..).unwrap_or_default());
+    for (hash, ((a, b), c)) in hashes.iter_mut().zip(four.iter().zip(next).zip(last)) {
+        *hash = a.rotate_left(8) ^ b.rotate_left(4) ^ c;
     }
 }
 
 /// From polynomials of `length` symbols to those of twice as many.
 #[inline(always)]
-fn double(values: &mut [u64], length: usize) {
-    for i in 0..values.len().saturating_sub(length) {
-        values[i] = values[i].rotate_left(length as u32) ^ values[i + length];
+fn double(values: &[u64], length: usize, doubled: &mut [u64]) {
+    let ahead = values.get(length..).unwrap_or_default();
+    for (doubled, (value, ahead)) in doubled.iter_mut().zip(values.iter().zip(ahead)) {
+        *doubled = value.rotate_left(length as u32) ^ ahead;
     }
 }
 
 /// Replaces every key by the smallest of the `window` keys from it on, as far as
-/// there are so many. `WINDOW` is `window` where the compiler should know it.
+/// there are so many. Signed, as most vector units compare. `WINDOW` is `window` where the compiler should know it.
 #[inline(always)]
-pub(super) fn minima<const WINDOW: usize>(keys: &mut [u64], window: usize) {
+pub(super) fn minima<const WINDOW: usize>(keys: &mut [i64], window: usize) {
     let window = if WINDOW == 0 { window } else { WINDOW };
     // Minima over 2, 4, 8... keys, then over two such spans that overlap.
     let mut span = 1;
@@ -51,7 +49,7 @@ pub(super) fn minima<const WINDOW: usize>(keys: &mut [u64], window: usize) {
 
 /// [`minima`] with the usual windows known to the compiler.
 #[inline(always)]
-pub(super) fn window_minima(keys: &mut [u64], window: usize) {
+pub(super) fn window_minima(keys: &mut [i64], window: usize) {
     match window {
         8 => minima::<8>(keys, 8),
         16 => minima::<16>(keys, 16),

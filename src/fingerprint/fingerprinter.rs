@@ -31,6 +31,7 @@ pub struct FingerprinterBuilder {
     limits: Limits,
     window: u32,
     key: Option<Key>,
+    local_prints: bool,
 }
 
 impl FingerprinterBuilder {
@@ -56,6 +57,15 @@ impl FingerprinterBuilder {
         self
     }
 
+    /// Whether pictures get [local prints](super::LocalPrints); by default they do.
+    /// Without them only whole pictures are found, no crops, collages or photographs
+    /// of screens, and a picture takes a small part of the time.
+    #[must_use]
+    pub fn local_prints(mut self, local_prints: bool) -> Self {
+        self.local_prints = local_prints;
+        self
+    }
+
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a window out of range,
     /// [`Io`](crate::ErrorKind::Io) if no random key can be made.
@@ -70,6 +80,7 @@ impl FingerprinterBuilder {
             raster_keys: RasterKeys {
                 sketch: key.sketch_key(),
                 local: key.local_key(),
+                makes_local: self.local_prints,
             },
             limits: self.limits,
             key,
@@ -84,6 +95,7 @@ impl Fingerprinter {
             limits: Limits::default(),
             window: Recipe::DEFAULT_WINDOW,
             key: None,
+            local_prints: true,
         }
     }
 

@@ -286,3 +286,74 @@ impl<'de> Deserialize<'de> for LocalPrint {
         parse().ok_or_else(|| serde::de::Error::custom("a local print is written as 46 hex digits"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Patches as pictures have them: blurred noise under random directions of light.
+    fn patches() -> Vec<Patch> {
+        let mut state = 1_u32;
+        let mut random = move || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) as f32 / 65_536.0 - 0.5
+        };
+        (0..200)
+            .map(|_| {
+                let side = PATCH_SIDE + 2;
+                let noise: Vec<f32> = (0..side * side).map(|_| random()).collect();
+                let (along, across) = (random(), random());
+                let samples: [f32; SAMPLES] = std::array::from_fn(|i| {
+                    let (x, y) = (i % PATCH_SIDE, i / PATCH_SIDE);
+                    let around = (0..9).map(|k| noise[(y + k / 3) * side + x + k % 3]);
+                    around.sum::<f32>() / 2.0 + along * x as f32 / 12.0 + across * y as f32 / 12.0
+                });
+                let mean = samples.iter().sum::<f32>() / SAMPLES as f32;
+                let most = samples.iter().fold(0.0_f32, |m, s| m.max((s - mean).abs()));
+                Patch(samples.map(|s| ((s - mean) / most * 127.0) as i8))
+            })
+            .collect()
+    }
+
+    /// What the signs of known directions tell of a patch: their sum with these signs.
+    fn guess(key: &LocalKey, signature: &[u64; 2]) -> [f32; SAMPLES] {
+        let mut sum = [0.0; SAMPLES];
+        let probe = |i: usize| {
+            let mut patch = [0; SAMPLES];
+            patch[i] = 1;
+            key.project(&Patch(patch))
+        };
+        for (i, value) in sum.iter_mut().enumerate() {
+            for (direction, weight) in probe(i).0.into_iter().enumerate() {
+                let set = signature[direction / 64] >> (direction % 64) & 1 == 1;
+                *value += if set { weight as f32 } else { -weight as f32 };
+            }
+        }
+        sum
+    }
+
+    fn correlation(a: &[f32; SAMPLES], b: &Patch) -> f32 {
+        let dot: f32 = a.iter().zip(&b.0).map(|(x, &y)| x * f32::from(y)).sum();
+        let aa: f32 = a.iter().map(|x| x * x).sum();
+        let bb: f32 = b.0.iter().map(|&y| f32::from(y).powi(2)).sum();
+        dot / (aa * bb).sqrt()
+    }
+
+    /// The threat model in numbers: an index without its key tells nothing of a patch, with it
+    /// no more than a correlation of about a half.
+    #[test]
+    fn what_a_signature_reveals() {
+        let (key, other) = (LocalKey::new(&[3; 32]), LocalKey::new(&[4; 32]));
+        let patches = patches();
+        let mean = |with: &LocalKey| {
+            let total: f32 = patches
+                .iter()
+                .map(|patch| correlation(&guess(with, &key.signature(patch)), patch))
+                .sum();
+            total / patches.len() as f32
+        };
+        let (with, without) = (mean(&key), mean(&other));
+        assert!(without.abs() < 0.05, "{without} without the key");
+        assert!((0.2..0.6).contains(&with), "{with} with the key");
+    }
+}

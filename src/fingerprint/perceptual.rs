@@ -3,7 +3,7 @@
 use super::gradient::{SHARED, shared_plane};
 use super::pdq::{Nn512, Pdq};
 use super::sketch::{self, SketchKey};
-use super::{Digest, GradientPrints, LocalKey, RasterPrints, StoredPdq};
+use super::{Digest, GradientPrints, LocalKey, LocalPrints, RasterPrints, StoredPdq};
 use crate::raster::{AreaShrink, Band, Ground, Pixels, Raster, TextureMeter};
 
 /// The keys of a picture's prints.
@@ -11,6 +11,8 @@ use crate::raster::{AreaShrink, Band, Ground, Pixels, Raster, TextureMeter};
 pub(crate) struct RasterKeys {
     pub(crate) sketch: SketchKey,
     pub(crate) local: LocalKey,
+    /// Whether local prints are made.
+    pub(crate) makes_local: bool,
 }
 
 impl RasterPrints {
@@ -59,7 +61,11 @@ impl RasterPrints {
             gradient: GradientPrints::of_shared(&shared),
             sketch: keys.sketch.sketches(&sketch_plane(&shared)),
             texture: texture.finish(),
-            local: keys.local.prints(raster),
+            local: if keys.makes_local {
+                keys.local.prints(raster)
+            } else {
+                LocalPrints::default()
+            },
         }
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::lines::Line;
 use super::map::ALIGN;
 use super::records::{
     DigestRecord, ItemRecord, LocalEntry, LocalRecord, MetaRecord, PartRecord, PictureRecord,
@@ -37,18 +38,15 @@ pub(super) enum Section {
     PdqCodes,
     GradientCodes,
     Sketches,
-    GramDirectory,
-    GramKeys,
-    GramLists,
-    GramWeights,
     Postings,
+    GramLines,
     LocalPrints,
     LocalBuckets,
     LocalEntries,
 }
 
 impl Section {
-    pub(super) const COUNT: usize = 20;
+    pub(super) const COUNT: usize = 17;
 
     pub(super) const ALL: [Self; Self::COUNT] = [
         Self::Meta,
@@ -63,11 +61,8 @@ impl Section {
         Self::PdqCodes,
         Self::GradientCodes,
         Self::Sketches,
-        Self::GramDirectory,
-        Self::GramKeys,
-        Self::GramLists,
-        Self::GramWeights,
         Self::Postings,
+        Self::GramLines,
         Self::LocalPrints,
         Self::LocalBuckets,
         Self::LocalEntries,
@@ -87,11 +82,8 @@ impl Section {
             Self::PdqCodes => "pdq_codes",
             Self::GradientCodes => "gradient_codes",
             Self::Sketches => "sketches",
-            Self::GramDirectory => "gram_directory",
-            Self::GramKeys => "gram_keys",
-            Self::GramLists => "gram_lists",
-            Self::GramWeights => "gram_weights",
             Self::Postings => "postings",
+            Self::GramLines => "gram_lines",
             Self::LocalPrints => "local_prints",
             Self::LocalBuckets => "local_buckets",
             Self::LocalEntries => "local_entries",
@@ -102,7 +94,7 @@ impl Section {
     pub(super) fn stride(self) -> usize {
         match self {
             Self::Meta => size_of::<MetaRecord>(),
-            Self::Strings | Self::GramWeights | Self::Postings => 1,
+            Self::Strings | Self::Postings => 1,
             Self::Items => size_of::<ItemRecord>(),
             Self::Parts => size_of::<PartRecord>(),
             Self::Digests => 32,
@@ -111,10 +103,10 @@ impl Section {
             Self::Sketches => size_of::<[u64; Sketch::WORDS]>(),
             Self::LocalPrints => size_of::<LocalRecord>(),
             Self::LocalEntries => size_of::<LocalEntry>(),
-            Self::GramKeys => 8,
+            Self::GramLines => size_of::<Line>(),
             Self::LocalBuckets => 4,
             Self::PdqCodes | Self::GradientCodes => ALIGN,
-            Self::ItemOrder | Self::Anchors | Self::GramDirectory | Self::GramLists => 4,
+            Self::ItemOrder | Self::Anchors => 4,
         }
     }
 

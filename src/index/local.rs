@@ -44,6 +44,16 @@ pub(crate) fn check(word: u64) -> u32 {
     (word >> 32) as u32
 }
 
+/// Pictures up to which what others have too is as rare as it seems.
+const FEW: f64 = 150.0;
+
+/// By how much chance likenesses grow in an index of so many pictures: among ten thousand, eight
+/// times as many others have a detail like this one as among a hundred and fifty before it is as
+/// common. (In proportion to the number it would be for letters, not at all for windows.)
+pub(super) fn crowding(pictures: usize) -> f64 {
+    (pictures as f64 / FEW).sqrt().max(1.0)
+}
+
 /// One local print of an indexed picture.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StoredPrint {
@@ -75,6 +85,11 @@ impl<'a> Locals<'a> {
             entries,
             bits: key_bits(entries.len() / TABLES),
         }
+    }
+
+    /// See [`crowding`].
+    pub(crate) fn crowding(&self) -> f64 {
+        crowding(self.pictures.len())
     }
 
     /// Whether there is none.
@@ -133,16 +148,19 @@ impl<'a> Locals<'a> {
         Ok((first, prints))
     }
 
-    /// The signature of a print and the picture that it is of.
-    pub(crate) fn owner(&self, print: u32) -> Result<(u32, &'a LocalRecord)> {
+    /// A print.
+    pub(crate) fn print(&self, print: u32) -> Result<&'a LocalRecord> {
         let record = self.prints.get(print as usize);
+        record.ok_or_else(|| Section::LocalEntries.corrupt("a print that is not there"))
+    }
+
+    /// The picture that a print is of.
+    pub(crate) fn owner(&self, print: u32) -> Result<u32> {
         let behind = self
             .pictures
             .partition_point(|picture| picture.locals_at <= print);
-        let (Some(record), Some(picture)) = (record, behind.checked_sub(1)) else {
-            return Err(Section::LocalEntries.corrupt("a print of no picture"));
-        };
-        Ok((picture as u32, record))
+        let picture = behind.checked_sub(1).map(|picture| picture as u32);
+        picture.ok_or_else(|| Section::LocalEntries.corrupt("a print of no picture"))
     }
 
     /// Checks all that searching relies on.

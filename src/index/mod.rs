@@ -26,9 +26,11 @@
 
 mod digests;
 mod frequency;
+mod golomb;
 pub mod hamming;
 mod info;
 mod layout;
+mod lines;
 mod local;
 mod map;
 mod pages;
@@ -39,7 +41,6 @@ mod replace;
 mod tables;
 #[cfg(test)]
 mod tests;
-mod varint;
 mod verify;
 mod writer;
 
@@ -217,8 +218,11 @@ fn read_meta(bytes: &[u8], layout: &Layout) -> Result<(MetaRecord, Recipe)> {
     }
     let recipe = Recipe::new(meta.window, KeyId(meta.key_id))
         .map_err(|e| corrupt(e.message()).with_source(e))?;
-    if meta.flags & !KEY_STORED != 0 || meta.reserved != 0 || meta.reserved_tail != [0; 40] {
+    if meta.flags & !KEY_STORED != 0 || meta.reserved != [0; 32] {
         return Err(corrupt("unknown flags"));
+    }
+    if meta.place_order > 31 || meta.multiplier % 2 == 0 {
+        return Err(corrupt("a table of grams that is none"));
     }
     let stored = meta.flags & KEY_STORED != 0;
     if stored && Key::from_bytes(meta.key).id() != recipe.key_id {
@@ -248,9 +252,6 @@ impl Inner {
     /// The sections must have as many elements as the meta section says.
     fn check_counts(&self) -> Result<()> {
         let meta = &self.meta;
-        let directory = 1_usize
-            .checked_shl(meta.directory_bits)
-            .and_then(|n| n.checked_add(1));
         // A print stands in every table or in none.
         let entries = self.layout.count(Section::LocalEntries);
         let listed = entries / TABLES;
@@ -263,10 +264,6 @@ impl Inner {
             (Section::DigestRefs, Some(meta.digests as usize)),
             (Section::Pictures, Some(meta.pictures as usize)),
             (Section::Sketches, Some(meta.pictures as usize)),
-            (Section::GramDirectory, directory),
-            (Section::GramKeys, Some(meta.grams as usize)),
-            (Section::GramLists, (meta.grams as usize).checked_add(1)),
-            (Section::GramWeights, Some(meta.grams as usize)),
             (Section::LocalBuckets, Some(local::bucket_bounds(listed))),
             (Section::LocalEntries, listed.checked_mul(TABLES)),
         ];
@@ -278,9 +275,21 @@ impl Inner {
                 )));
             }
         }
-        // Two numbers a posting, of one to five bytes each.
+        let (homes, grams) = (meta.homes as usize, meta.grams as usize);
+        let lines = self.layout.count(Section::GramLines);
+        // Every gram has a home, and behind the last home the last grams may spill.
+        if (homes == 0) != (grams == 0)
+            || lines < homes
+            || lines > homes + lines::MAX_DISPLACEMENT
+            || grams > lines.saturating_mul(lines::SLOTS)
+        {
+            return Err(Section::GramLines.corrupt(format_args!(
+                "{lines} lines, which is not what the meta section says"
+            )));
+        }
+        // A gram has a list, a list a byte, and a place two bits at the least.
         let (postings, bytes) = (meta.postings as usize, self.layout.count(Section::Postings));
-        if bytes.div_ceil(10) > postings || bytes / 2 < postings {
+        if grams > postings || grams > bytes || bytes.saturating_mul(4) < postings {
             return Err(Section::Postings.corrupt(format_args!(
                 "{bytes} bytes, which is not what the meta section says"
             )));

@@ -1,48 +1,53 @@
-//! From a gram to the places where it stands: sorted keys behind a directory of
-//! their leading bits.
-//!
-//! Prints are the output of a keyed cipher, so they spread evenly and a
-//! directory entry leads to about four keys, one cache line. Where they do
-//! not, because a fingerprint was made up, the search in the bucket is still
-//! logarithmic.
+//! From a gram to the places where it stands: a table of [lines](super::lines) of
+//! the cache, and the lists that they lead to.
 
-use std::ops::Range;
-
+use super::golomb::{Orders, Pairs};
 use super::layout::Section;
+use super::lines::{LONG, Line, Spread, Tag};
 use super::records::{GRAM_DISCOUNTED, PartRecord};
-use super::varint::Pairs;
 use super::{Inner, PartId, frequency};
 use crate::arch::prefetch;
 use crate::error::Result;
 
-/// Prints that are looked up together: each step is taken for all of them before
-/// the next, and asks for the memory that the next will read, so that the waits
-/// overlap. A print that is absent waits for two cache lines, one that is there
-/// for three more.
+/// Look-ups that go together: the lines of a group are asked for while the group before
+/// it is looked up, so that the waits overlap.
 const GROUP: usize = 32;
+
+/// A look-up under way.
+#[derive(Clone, Copy, Default)]
+struct Probe {
+    home: usize,
+    fraction: u64,
+    /// What the home says: slots that may have the gram, else whether it may have passed.
+    alike: u32,
+    passed: bool,
+}
 
 /// The places of one gram.
 #[derive(Clone, Copy)]
 pub struct PostingList<'a> {
+    /// From the first byte of the list to the end of all lists: a reader may look
+    /// beyond the end of its own.
     bytes: &'a [u8],
+    len: usize,
     weight: u8,
+    orders: Orders,
 }
 
 impl<'a> PostingList<'a> {
     /// The number of places, at least 1 in an undamaged index. Reads the list.
     pub fn len(&self) -> usize {
-        // Every number ends with a byte below 128, and a place is two numbers.
-        self.bytes.iter().filter(|byte| **byte < 0x80).count() / 2
+        self.pairs().flatten().count()
     }
 
-    /// The most places that there can be, without reading the list; two to three times too many.
+    /// The most places that there can be, without reading the list.
     pub fn max_len(&self) -> usize {
-        self.bytes.len() / 2
+        self.len.saturating_mul(8) / self.orders.least_bits()
     }
 
     /// Whether there is no place.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.pairs().next().is_none()
     }
 
     /// The number of items that have the gram, without reading the list: exact
@@ -60,11 +65,26 @@ impl<'a> PostingList<'a> {
     /// [`at`](crate::fingerprint::Gram::at) in it. In a damaged file the part
     /// may be none of the index, which [`Index::part`](super::Index::part) then says, or
     /// the last place is a [`Corrupt`](crate::ErrorKind::Corrupt) error.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Result<(PartId, u32)>> + use<'a> {
-        Pairs::new(self.bytes).map(|pair| match pair {
+        self.pairs().map(|pair| match pair {
             Some((part, at)) => Ok((PartId(part), at)),
             None => Err(Section::Postings.corrupt("a list that is none")),
         })
+    }
+
+    /// The code of the document frequency.
+    pub(super) fn frequency_code(&self) -> u8 {
+        self.weight & !GRAM_DISCOUNTED
+    }
+
+    /// The bytes that the list takes.
+    pub(super) fn bytes_len(&self) -> u64 {
+        self.len as u64
+    }
+
+    pub(super) fn pairs(&self) -> Pairs<'a> {
+        Pairs::new(self.bytes, self.len, self.orders)
     }
 }
 
@@ -89,47 +109,40 @@ pub(super) fn count_items(parts: &[u32], table: &[PartRecord]) -> u32 {
 /// The grams of an index.
 #[derive(Clone, Copy)]
 pub struct Grams<'a> {
-    directory: &'a [u32],
-    directory_bits: u32,
-    keys: &'a [u64],
-    lists: &'a [u32],
-    weights: &'a [u8],
+    lines: &'a [Line],
     postings: &'a [u8],
+    spread: Spread,
+    parts: u32,
+    place_order: u32,
+    grams: u32,
     count: u32,
-}
-
-/// How many leading bits the directory of `keys` keys has: about four keys an entry.
-pub(super) fn directory_bits(keys: usize) -> u32 {
-    keys.checked_ilog2().unwrap_or(0).saturating_sub(2)
-}
-
-/// The directory entry of a print.
-pub(super) fn bucket(print: u64, directory_bits: u32) -> usize {
-    // No bits, no shift: a shift by 64 does not exist.
-    print.checked_shr(64 - directory_bits).unwrap_or(0) as usize
 }
 
 impl<'a> Grams<'a> {
     pub(super) fn new(inner: &'a Inner) -> Self {
+        let meta = &inner.meta;
         Self {
-            directory: inner.slice(Section::GramDirectory),
-            directory_bits: inner.meta.directory_bits,
-            keys: inner.slice(Section::GramKeys),
-            lists: inner.slice(Section::GramLists),
-            weights: inner.slice(Section::GramWeights),
+            lines: inner.slice(Section::GramLines),
             postings: inner.slice(Section::Postings),
-            count: inner.meta.postings,
+            spread: Spread {
+                homes: meta.homes,
+                multiplier: meta.multiplier,
+            },
+            parts: meta.parts,
+            place_order: meta.place_order,
+            grams: meta.grams,
+            count: meta.postings,
         }
     }
 
     /// The number of distinct grams.
     pub fn len(&self) -> usize {
-        self.keys.len()
+        self.grams as usize
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.grams == 0
     }
 
     /// The number of places of all grams.
@@ -137,14 +150,30 @@ impl<'a> Grams<'a> {
         self.count as usize
     }
 
+    pub(super) fn lines(&self) -> &'a [Line] {
+        self.lines
+    }
+
     /// The places of one gram. Two dependent cache misses if the index is
     /// large: [`lookup_batch`](Self::lookup_batch) lets them overlap.
+    ///
+    /// A gram that the index does not have is taken for one that it has once in ten
+    /// billion look-ups: of 64 bits, the index holds what tells its own grams apart.
     ///
     /// # Errors
     /// [`Corrupt`](crate::ErrorKind::Corrupt) if the file is damaged.
     pub fn get(&self, print: u64) -> Result<Option<PostingList<'a>>> {
-        let keys = self.bucket_keys(print)?;
-        self.find(print, keys).map(|key| self.list(key)).transpose()
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let (home, fraction) = self.spread.place(print);
+        let mut probe = Probe {
+            home,
+            fraction,
+            ..Probe::default()
+        };
+        self.look(&mut probe);
+        self.answer(&probe)
     }
 
     /// The places of many grams: replaces `hits` by (place in `prints`, list)
@@ -158,90 +187,138 @@ impl<'a> Grams<'a> {
         prints: &[u64],
         hits: &mut Vec<(usize, PostingList<'a>)>,
     ) -> Result<()> {
+        self.lookup_each(prints.len(), |i| prints.get(i).copied(), hits)
+    }
+
+    /// [`lookup_batch`](Self::lookup_batch) of the prints that `print` gives for `0..count`.
+    pub(crate) fn lookup_each(
+        &self,
+        count: usize,
+        print: impl Fn(usize) -> Option<u64>,
+        hits: &mut Vec<(usize, PostingList<'a>)>,
+    ) -> Result<()> {
         hits.clear();
-        for (group, prints) in prints.chunks(GROUP).enumerate() {
-            for &print in prints {
-                prefetch(self.directory, bucket(print, self.directory_bits));
+        if self.is_empty() {
+            return Ok(());
+        }
+        let mut groups = [[Probe::default(); GROUP]; 3];
+        for group in 0..count.div_ceil(GROUP) + 2 {
+            // Each group of prints is placed, looked at home one round later, and
+            // answered another round later: its place among the three stays.
+            let [first, second, third] = &mut groups;
+            let (new, asked, seen) = match group % 3 {
+                0 => (first, third, second),
+                1 => (second, first, third),
+                _ => (third, second, first),
+            };
+            let start = group * GROUP;
+            for (probe, i) in new.iter_mut().zip(start..count) {
+                let (home, fraction) = self.spread.place(print(i).unwrap_or_default());
+                prefetch(self.lines, home);
+                (probe.home, probe.fraction) = (home, fraction);
             }
-            let mut buckets = [const { 0..0 }; GROUP];
-            for (bucket, &print) in buckets.iter_mut().zip(prints) {
-                *bucket = self.bucket_keys(print)?;
-                // Most buckets lie in one line or two.
-                prefetch(self.keys, bucket.start);
-                prefetch(self.keys, bucket.end);
+            if let Some(start) = start.checked_sub(GROUP) {
+                let in_group = count.saturating_sub(start);
+                asked.iter_mut().take(in_group).for_each(|p| self.look(p));
             }
-            let mut found = [(0, 0); GROUP];
-            let mut count = 0;
-            for (i, (bucket, &print)) in buckets.into_iter().zip(prints).enumerate() {
-                if let Some(key) = self.find(print, bucket) {
-                    prefetch(self.lists, key);
-                    prefetch(self.weights, key);
-                    if let Some(found) = found.get_mut(count) {
-                        *found = (i, key);
+            if let Some(start) = start.checked_sub(2 * GROUP) {
+                for (probe, i) in seen.iter().zip(start..count) {
+                    if let Some(list) = self.answer(probe)? {
+                        hits.push((i, list));
                     }
-                    count += 1;
                 }
-            }
-            for &(i, key) in found.iter().take(count) {
-                let list = self.list(key)?;
-                // Whoever looks a gram up reads its list next.
-                prefetch(list.bytes, 0);
-                hits.push((group * GROUP + i, list));
             }
         }
         Ok(())
     }
 
-    /// The keys that share the leading bits of a print.
-    fn bucket_keys(&self, print: u64) -> Result<Range<usize>> {
-        let entry = bucket(print, self.directory_bits);
-        match self.directory.get(entry..).unwrap_or_default() {
-            &[start, end, ..] if start <= end && end as usize <= self.keys.len() => {
-                Ok(start as usize..end as usize)
-            }
-            _ => Err(Section::GramDirectory.corrupt(format_args!("entry {entry} out of order"))),
+    /// Looks at the home of a gram and asks for what comes next: the list or the line
+    /// behind. A home that does not exist is for the answer to say.
+    #[inline(always)]
+    fn look(&self, probe: &mut Probe) {
+        let Some(line) = self.lines.get(probe.home) else {
+            return;
+        };
+        probe.alike = line.alike(Tag::new(0, probe.fraction));
+        probe.passed = line.passed().may_have(probe.fraction);
+        if probe.alike != 0 {
+            let slot = probe.alike.trailing_zeros() as usize;
+            let start = line.start() + line.short_lengths_before(slot);
+            prefetch(self.postings, start as usize);
+        } else {
+            // Without a condition that nobody can foretell: at worst for what is there.
+            prefetch(self.lines, probe.home + usize::from(probe.passed));
         }
     }
 
-    /// The place of a print among the keys of its bucket.
-    fn find(&self, print: u64, bucket: Range<usize>) -> Option<usize> {
-        let start = bucket.start;
-        let keys = self.keys.get(bucket)?;
-        // Counting beats branching on the few keys that a bucket nearly always has.
-        let below = if keys.len() <= 16 {
-            keys.iter().filter(|&&key| key < print).count()
-        } else {
-            keys.partition_point(|&key| key < print)
+    /// The list of a gram whose home was looked at.
+    #[inline(always)]
+    fn answer(&self, probe: &Probe) -> Result<Option<PostingList<'a>>> {
+        if probe.alike == 0 && !probe.passed {
+            return Ok(None);
+        }
+        let Probe { home, fraction, .. } = *probe;
+        let lines = self.lines.get(home..).unwrap_or_default();
+        let Some((line, behind)) = lines.split_first() else {
+            return Err(Section::GramLines.corrupt(format_args!("no line {home}")));
         };
-        (keys.get(below) == Some(&print)).then_some(start + below)
+        if let Some(slot) = line.find(Tag::new(0, fraction), probe.alike) {
+            return self.list(line, slot).map(Some);
+        }
+        if probe.passed {
+            for (ahead, line) in (1..=line.passed().reach()).zip(behind) {
+                let tag = Tag::new(ahead, fraction);
+                if let Some(slot) = line.find(tag, line.alike(tag)) {
+                    let list = self.list(line, slot)?;
+                    // Not asked for before: whoever looks a gram up reads its list next.
+                    prefetch(list.bytes, 0);
+                    return Ok(Some(list));
+                }
+            }
+        }
+        Ok(None)
     }
 
-    fn list(&self, key: usize) -> Result<PostingList<'a>> {
+    /// The list of a slot that is filled.
+    #[inline(always)]
+    pub(super) fn list(&self, line: &Line, slot: usize) -> Result<PostingList<'a>> {
+        let weight = line.weights.get(slot).copied().unwrap_or_default();
         let list = || {
-            let &[start, end, ..] = self.lists.get(key..)? else {
-                return None;
+            let mut start = line.start();
+            let length = *line.lengths.get(slot)?;
+            let length = if length == LONG {
+                // Only long ones stand behind a long one.
+                for &length in line.lengths.get(..slot)? {
+                    let length = match length {
+                        LONG => self.long(start)?.checked_add(8)?,
+                        _ => u64::from(length),
+                    };
+                    start = start.checked_add(length)?;
+                }
+                let length = self.long(start)?;
+                start = start.checked_add(8)?;
+                usize::try_from(length).ok()?
+            } else {
+                start += line.short_lengths_before(slot);
+                usize::from(length)
             };
-            let range = start as usize..end as usize;
-            Some(PostingList {
-                bytes: self.postings.get(range)?,
-                weight: *self.weights.get(key)?,
+            let bytes = self.postings.get(usize::try_from(start).ok()?..)?;
+            let frequency = frequency::decode(weight);
+            (length <= bytes.len()).then(|| PostingList {
+                bytes,
+                len: length,
+                weight,
+                orders: Orders::new(frequency, self.parts, self.place_order),
             })
         };
-        list().ok_or_else(|| Section::GramLists.corrupt(format_args!("list {key} out of bounds")))
+        list().ok_or_else(|| Section::GramLines.corrupt("a list out of bounds"))
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_directory_covers_all_prints() {
-        for keys in [0, 1, 3, 4, 7, 8, 1000, 1 << 20] {
-            let bits = directory_bits(keys);
-            assert_eq!(bucket(0, bits), 0);
-            assert_eq!(bucket(u64::MAX, bits), (1 << bits) - 1, "{keys} keys");
-        }
-        assert_eq!(directory_bits(1 << 20), 18);
+    /// The length that stands before a long list.
+    fn long(&self, start: u64) -> Option<u64> {
+        let bytes = self.postings.get(usize::try_from(start).ok()?..)?;
+        bytes
+            .first_chunk()
+            .map(|length| u64::from_le_bytes(*length))
     }
 }

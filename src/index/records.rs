@@ -16,8 +16,8 @@ pub(super) struct MetaRecord {
     pub(super) key_id: [u8; 8],
     /// [`KEY_STORED`] or nothing.
     pub(super) flags: u32,
-    /// The number of leading bits of a gram that select an entry of the directory.
-    pub(super) directory_bits: u32,
+    /// Lines that are the home of grams.
+    pub(super) homes: u32,
     pub(super) items: u32,
     pub(super) parts: u32,
     pub(super) pictures: u32,
@@ -25,10 +25,13 @@ pub(super) struct MetaRecord {
     pub(super) grams: u32,
     pub(super) postings: u32,
     pub(super) discounted_grams: u32,
-    pub(super) reserved: u32,
+    /// The order of the codes of places, 0..=31.
+    pub(super) place_order: u32,
     /// The secret itself where it is stored, else zero.
     pub(super) key: [u8; 32],
-    pub(super) reserved_tail: [u8; 40],
+    /// What grams are multiplied by for their place in the table; odd.
+    pub(super) multiplier: u64,
+    pub(super) reserved: [u8; 32],
 }
 
 const _: () = assert!(size_of::<MetaRecord>() == 128);

@@ -2,10 +2,9 @@
 //! promises that searching relies on.
 
 use super::layout::Section;
-use super::postings::{bucket, count_items};
-use super::records::{DigestRecord, GRAM_DISCOUNTED};
-use super::varint::Pairs;
-use super::{Index, Inner, ItemId, PartId, frequency};
+use super::lines::{LONG, Line, Passed, SLOTS};
+use super::records::DigestRecord;
+use super::{Grams, Index, Inner, ItemId, PartId, PostingList, frequency};
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::text::GRAM_LEN;
@@ -148,59 +147,73 @@ impl Inner {
     }
 
     fn verify_grams(&self) -> Result<()> {
-        let keys: &[u64] = self.slice(Section::GramKeys);
-        let lists: &[u32] = self.slice(Section::GramLists);
-        let weights: &[u8] = self.slice(Section::GramWeights);
-        let postings: &[u8] = self.slice(Section::Postings);
-
-        if !keys.is_sorted_by(|a, b| a < b) {
-            return Err(Section::GramKeys.corrupt("keys out of order"));
-        }
-        self.verify_directory(keys)?;
-        let all = u32::try_from(postings.len()).ok();
-        if lists.first() != Some(&0) || lists.last().copied() != all {
-            return Err(Section::GramLists.corrupt("the lists are not all postings"));
-        }
+        let wrong = |what: &str| -> Error { Section::GramLines.corrupt(what) };
+        let table = Grams::new(self);
         let mut grams_of_part = vec![0_u32; self.parts().len()];
-        let mut discounted = 0;
-        let mut parts = Vec::new();
-        for (list, &weight) in lists.windows(2).zip(weights) {
-            let &[start, end] = list else { continue };
-            let Some(bytes) = postings.get(start as usize..end as usize) else {
-                return Err(Section::GramLists.corrupt("lists out of order"));
-            };
-            if bytes.is_empty() {
-                return Err(Section::GramLists.corrupt("an empty list"));
+        let (mut grams, mut discounted) = (0_u32, 0);
+        let (mut end, mut last) = (0, None);
+        let mut passed = vec![Passed::default(); table.lines().len()];
+        for (at, line) in table.lines().iter().enumerate() {
+            if line.start() != end {
+                return Err(wrong("lists that do not follow one another"));
             }
-            parts.clear();
-            let mut last = None;
-            for pair in Pairs::new(bytes) {
-                let Some((part, at)) = pair else {
-                    return Err(Section::Postings.corrupt("a list that is none"));
-                };
-                if last >= Some((part, at)) {
-                    return Err(Section::Postings.corrupt("places out of order"));
+            let filled = line.lengths.iter().take_while(|&&length| length != 0);
+            let filled = filled.count();
+            let short = line.lengths.iter().take_while(|&&length| length != LONG);
+            let short = short.count().min(filled);
+            if (filled..SLOTS).any(|slot| !line.is_empty(slot))
+                || (short..filled).any(|slot| line.lengths.get(slot) != Some(&LONG))
+            {
+                return Err(wrong("slots out of order"));
+            }
+            let mut places = [(0, 0); SLOTS];
+            for (slot, place) in places.iter_mut().enumerate().take(filled) {
+                let tag = line.tag(slot);
+                let home = at.checked_sub(tag.displacement());
+                let home = home.filter(|&home| home < self.meta.homes as usize);
+                let home = home.ok_or_else(|| wrong("a gram that has no home"))?;
+                *place = (home, tag.fraction());
+                if let Some(passed) = passed.get_mut(home)
+                    && home < at
+                {
+                    passed.add(tag);
                 }
-                last = Some((part, at));
-                let part = self.checked_part(Section::Postings, part)?;
-                self.verify_place(part, at)?;
-                if let Some(count) = grams_of_part.get_mut(part.index()) {
-                    *count += 1;
+                let list = table.list(line, slot)?;
+                discounted += u32::from(list.discounted());
+                let whole = self.verify_list(&list, &mut grams_of_part)?;
+                end += whole + if slot < short { 0 } else { 8 };
+                if (slot < short) != (whole < u64::from(LONG)) {
+                    return Err(wrong("a short list that is called long"));
                 }
-                parts.push(part.0);
             }
-            let frequency = frequency::encode(count_items(&parts, self.parts()));
-            if weight & !GRAM_DISCOUNTED != frequency {
-                return Err(Section::GramWeights.corrupt("a frequency is not that of its list"));
+            grams += filled as u32;
+            let places = places.get_mut(..filled).unwrap_or_default();
+            places.sort_unstable();
+            for &place in &*places {
+                if last >= Some(place) {
+                    return Err(wrong("grams out of order"));
+                }
+                last = Some(place);
             }
-            discounted += u32::from(weight & GRAM_DISCOUNTED != 0);
+        }
+        if !passed
+            .into_iter()
+            .eq(table.lines().iter().map(Line::passed))
+        {
+            return Err(wrong("a line does not say which of its grams passed"));
+        }
+        if end != self.layout.count(Section::Postings) as u64 {
+            return Err(wrong("the lists are not all postings"));
+        }
+        if grams != self.meta.grams {
+            return Err(wrong("the grams are not as many as declared"));
         }
         let total: u64 = grams_of_part.iter().map(|&count| u64::from(count)).sum();
         if total != u64::from(self.meta.postings) {
             return Err(Section::Postings.corrupt("the postings are not as many as declared"));
         }
         if discounted != self.meta.discounted_grams {
-            return Err(Section::GramWeights.corrupt("the discounts are not as many as declared"));
+            return Err(wrong("the discounts are not as many as declared"));
         }
         if !self.parts().iter().map(|part| part.grams).eq(grams_of_part) {
             return Err(Section::Parts.corrupt("the grams are not as many as declared"));
@@ -208,29 +221,41 @@ impl Inner {
         Ok(())
     }
 
+    /// Checks one list and counts its places by part; gives its length in bytes.
+    fn verify_list(&self, list: &PostingList<'_>, grams_of_part: &mut [u32]) -> Result<u64> {
+        let (mut items, mut last_item) = (0, None);
+        let mut last = None;
+        let mut pairs = list.pairs();
+        for pair in &mut pairs {
+            let Some((part, at)) = pair else {
+                return Err(Section::Postings.corrupt("a list that is none"));
+            };
+            if last >= Some((part, at)) {
+                return Err(Section::Postings.corrupt("places out of order"));
+            }
+            last = Some((part, at));
+            let part = self.checked_part(Section::Postings, part)?;
+            self.verify_place(part, at)?;
+            if let Some(count) = grams_of_part.get_mut(part.index()) {
+                *count += 1;
+            }
+            let item = self.parts().get(part.index()).map(|record| record.item);
+            items += u32::from(last_item != Some(item));
+            last_item = Some(item);
+        }
+        if last.is_none() {
+            return Err(Section::Postings.corrupt("an empty list"));
+        }
+        if list.frequency_code() != frequency::encode(items) {
+            return Err(Section::GramLines.corrupt("a frequency is not that of its list"));
+        }
+        Ok(list.bytes_len())
+    }
+
     fn verify_place(&self, part: PartId, at: u32) -> Result<()> {
         match self.parts().get(part.index()) {
             Some(record) if u64::from(at) + GRAM_LEN as u64 <= u64::from(record.folded) => Ok(()),
             _ => Err(Section::Postings.corrupt("a place outside of its text")),
         }
-    }
-
-    /// Every key must lie in the bucket that its leading bits select.
-    fn verify_directory(&self, keys: &[u64]) -> Result<()> {
-        let wrong =
-            || -> Error { Section::GramDirectory.corrupt("an entry is not that of its keys") };
-        let directory: &[u32] = self.slice(Section::GramDirectory);
-        if directory.first() != Some(&0) || directory.last() != Some(&self.meta.grams) {
-            return Err(wrong());
-        }
-        for (entry, bounds) in directory.windows(2).enumerate() {
-            let &[start, end] = bounds else { continue };
-            let bucket_keys = keys.get(start as usize..end as usize).ok_or_else(wrong)?;
-            let bits = self.meta.directory_bits;
-            if bucket_keys.iter().any(|&key| bucket(key, bits) != entry) {
-                return Err(wrong());
-            }
-        }
-        Ok(())
     }
 }

@@ -108,6 +108,8 @@ fn best_chain(hits: &[Hit], discounted_before: &impl Fn(u32) -> u32) -> Option<C
         discounted: u32,
     }
     let mut links: Vec<Link> = Vec::with_capacity(hits.len());
+    // The most that any chain up to each hit has.
+    let mut peaks: Vec<f64> = Vec::with_capacity(hits.len());
     let mut best: Option<usize> = None;
     for (at, hit) in hits.iter().enumerate() {
         let mut link = Link {
@@ -120,7 +122,10 @@ fn best_chain(hits: &[Hit], discounted_before: &impl Fn(u32) -> u32) -> Option<C
         for (from, before) in hits[..at].iter().enumerate().rev().take(LOOK_BACK) {
             let gap = hit.query - before.query;
             let free = link.discounted.saturating_sub(links[from].discounted);
-            if gap > reach(free) {
+            // Neither this nor one before it can make a better chain: in a clean
+            // copy so after a few steps.
+            let most = peaks[from] + f64::from(hit.weight) * f64::from(K);
+            if gap > reach(free) || most <= link.distinctive {
                 break;
             }
             if before.query == hit.query || before.item >= hit.item {
@@ -146,6 +151,8 @@ fn best_chain(hits: &[Hit], discounted_before: &impl Fn(u32) -> u32) -> Option<C
                 };
             }
         }
+        let peak = peaks.last().copied().unwrap_or(f64::MIN);
+        peaks.push(peak.max(link.distinctive));
         links.push(link);
         if best.is_none_or(|b: usize| link.distinctive > links[b].distinctive) {
             best = Some(at);

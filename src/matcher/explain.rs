@@ -3,11 +3,24 @@
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Strength;
-use super::{Matcher, is_telling, picture, text, weigh};
+use super::{Matcher, is_telling, local, picture, text, weigh};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Fingerprint, PartPrints, Sketch};
-use crate::index::{DigestKind, PartId};
+use crate::index::{DigestKind, PartId, SearchStats};
 use crate::media::PartPath;
+
+/// Details that must lie in one pose before a part of a picture is looked at.
+const LEAST_POSED: f64 = 4.0;
+
+/// What matching of parts of pictures says of one picture of the query and one of the index.
+struct Region {
+    picture: u32,
+    compared: u32,
+    agreed: u32,
+    share: f64,
+    needed: f64,
+    score: f64,
+}
 
 /// What every stage of matching says of one query and one item.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,8 +36,8 @@ pub struct Explanation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Stage {
-    /// What was compared: `bytes`, `pixels`, `quality`, `pdq`,
-    /// `gradient`, `sketch`, `image`, `grams`, `discounted` or `text`.
+    /// What was compared: `bytes`, `pixels`, `quality`, `pdq`, `gradient`, `sketch`, `image`,
+    /// `region_pose`, `region_details`, `region`, `grams`, `discounted` or `text`.
     pub stage: String,
     /// The query's part.
     pub part: PartPath,
@@ -43,8 +56,8 @@ pub struct Stage {
 impl Matcher {
     /// Compares a query with one item, thresholds or not, and tells every stage.
     ///
-    /// Costs a pass over the item's parts for each part of the query; for
-    /// people who ask why, not for the upload path.
+    /// Costs a search of the index by each picture of the query, and a pass over the item's
+    /// parts for each part of the query; for people who ask why, not for the upload path.
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no such item, and as [`find`](Self::find).
@@ -61,10 +74,29 @@ impl Matcher {
             score: 0.0,
             stages: Vec::new(),
         };
+        let key = self.fingerprinter().local_key();
+        let regions = query.parts.iter().map(|part| match &part.raster {
+            // Others' claims on a place count too, so the item is not compared alone.
+            Some(prints) => {
+                let verdicts = local::verdicts(index, key, prints, &mut SearchStats::default())?;
+                let region = verdicts.iter().map(|(picture, verdict)| Region {
+                    picture: *picture,
+                    compared: verdict.compared,
+                    agreed: verdict.agreed,
+                    share: verdict.share(),
+                    needed: verdict.needed(),
+                    score: verdict.score(),
+                });
+                Ok(region.collect())
+            }
+            None => Ok(Vec::new()),
+        });
+        let regions: Vec<Vec<Region>> = regions.collect::<Result<_>>()?;
         for item_part in index.item_parts(id)? {
-            for part in &query.parts {
+            for (part, regions) in query.parts.iter().zip(&regions) {
                 self.explain_digests(part, item_part, &mut explanation)?;
                 self.explain_picture(part, item_part, &mut explanation)?;
+                self.explain_regions(part, item_part, regions, &mut explanation)?;
                 self.explain_text(part, item_part, &mut explanation)?;
             }
         }
@@ -174,6 +206,60 @@ impl Matcher {
         let outcome = (score, least, score >= least);
         self.push(explanation, "image", part, item_part, outcome, note)?;
         explanation.score = explanation.score.max(score);
+        Ok(())
+    }
+
+    fn explain_regions(
+        &self,
+        part: &PartPrints,
+        item_part: PartId,
+        regions: &[Region],
+        explanation: &mut Explanation,
+    ) -> Result<()> {
+        let pictures = self.index().pictures();
+        let (Some(prints), Some(number)) = (&part.raster, pictures.of_part(item_part)) else {
+            return Ok(());
+        };
+        let (_, stored) = self.index().locals().of_picture(number)?;
+        if stored.is_empty() || prints.local.prints.is_empty() {
+            return Ok(());
+        }
+        let own = regions.iter().filter(|region| region.picture == number);
+        let Some(best) = own.max_by(|a, b| a.score.total_cmp(&b.score)) else {
+            let note = if prints.local.pixels.get().is_some() {
+                "details of this item lie in one pose, at least: fewer do, or those of other items \
+                 do in larger numbers"
+            } else {
+                "details of this item lie in one pose, at least: not looked for, since a fingerprint \
+                 that was stored has no pixels left"
+            };
+            let outcome = (0.0, LEAST_POSED, false);
+            return self.push(explanation, "region_pose", part, item_part, outcome, note);
+        };
+        let compared = f64::from(best.compared);
+        self.push(
+            explanation,
+            "region_details",
+            part,
+            item_part,
+            (compared, 1.0, compared >= 1.0),
+            &format!(
+                "details of this item that the query could show, at least; it shows {} of them",
+                best.agreed
+            ),
+        )?;
+        let discounted = pictures.get(number)?.discounted;
+        let note = if discounted {
+            "share of details that agree, weighed by rarity, but the item is discounted; at least"
+        } else {
+            "share of details that agree, weighed by rarity and less where there are few; at least"
+        };
+        let passed = best.share >= best.needed && !discounted;
+        let outcome = (best.share, best.needed, passed);
+        self.push(explanation, "region", part, item_part, outcome, note)?;
+        if !discounted {
+            explanation.score = explanation.score.max(best.score);
+        }
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use super::chain::{self, Chain, Hit, Run};
 use super::evidence::{Evidence, Strength};
 use super::weigh;
 use crate::error::{Error, Result};
-use crate::fingerprint::TextPrints;
+use crate::fingerprint::{Gram, TextPrints};
 use crate::index::{Index, ItemId, PartId, PostingList};
 use crate::media::PartPath;
 use crate::text::GRAM_LEN;
@@ -38,6 +38,14 @@ struct Gathered {
     hits: Vec<(u32, Hit)>,
     /// Discounted spans of the query: start, end, and the sum of their lengths before it.
     discounted: Vec<(u32, u32, u32)>,
+}
+
+/// A gram of the query that the index has.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    print: u64,
+    at: u32,
+    list: PostingList<'a>,
 }
 
 /// A passage of one part of an item, weighed.
@@ -221,28 +229,46 @@ pub(super) fn shared(
 }
 
 fn gather(index: &Index, prints: &TextPrints) -> Result<Gathered> {
-    let mut grams: Vec<(u64, u32)> = prints.grams.iter().map(|g| (g.print, g.at)).collect();
-    grams.sort_unstable();
-    let runs: Vec<&[(u64, u32)]> = grams.chunk_by(|a, b| a.0 == b.0).collect();
-    let keys: Vec<u64> = runs.iter().filter_map(|run| Some(run.first()?.0)).collect();
+    // In the order of the text: most grams are absent, and those need no sorting.
+    let grams = &prints.grams;
     let mut lists = Vec::new();
-    index.grams().lookup_batch(&keys, &mut lists)?;
+    let print = |i: usize| grams.get(i).map(|gram| gram.print);
+    index.grams().lookup_each(grams.len(), print, &mut lists)?;
+    let mut found: Vec<Found<'_>> = lists
+        .into_iter()
+        .filter_map(|(i, list)| {
+            let Gram { print, at } = *grams.get(i)?;
+            Some(Found { print, at, list })
+        })
+        .collect();
+    found.sort_unstable_by_key(|found| (found.print, found.at));
 
-    // The fewest hits first, so that the limit meets the most common grams.
-    let cost =
-        |run: &[(u64, u32)], list: &PostingList<'_>| run.len().min(MAX_REPEATS) * list.max_len();
-    lists.sort_by_key(|(key, list)| runs.get(*key).map_or(0, |run| cost(run, list)));
+    let cost = |run: &[Found<'_>]| {
+        let places = run.first().map_or(0, |found| found.list.max_len());
+        run.len().min(MAX_REPEATS).saturating_mul(places)
+    };
+    let runs = || found.chunk_by(|a, b| a.print == b.print);
+    let mut order: Vec<&[Found<'_>]> = Vec::new();
+    let whole = runs().map(cost).fold(0, usize::saturating_add);
+    if whole > MAX_HITS {
+        // The fewest hits first, so that the limit meets the most common grams.
+        order.extend(runs());
+        order.sort_by_key(|run| cost(run));
+    }
+    let plain = runs().take(if order.is_empty() { usize::MAX } else { 0 });
     let mut hits: Vec<(u32, Hit)> = Vec::new();
     let mut discounted = Vec::new();
-    for (key, list) in lists {
-        let Some(run) = runs.get(key) else { continue };
+    for run in order.iter().copied().chain(plain) {
+        let Some(list) = run.first().map(|found| found.list) else {
+            continue;
+        };
         let frequency = list.document_frequency();
         let is_common = list.discounted()
             || frequency > MAX_DOCUMENT_FREQUENCY
             || list.max_len() > MAX_PLACES
-            || hits.len() + cost(run, &list) > MAX_HITS;
+            || hits.len() + cost(run) > MAX_HITS;
         if is_common {
-            discounted.extend(run.iter().map(|&(_, at)| at));
+            discounted.extend(run.iter().map(|found| found.at));
             continue;
         }
         let weight = weigh::gram_weight(frequency, index.item_count());
@@ -253,9 +279,9 @@ fn gather(index: &Index, prints: &TextPrints) -> Result<Gathered> {
             last = Some(part);
             if repeats < MAX_REPEATS {
                 let places = run.iter().take(MAX_REPEATS);
-                hits.extend(places.map(|&(_, query)| {
+                hits.extend(places.map(|found| {
                     let hit = Hit {
-                        query,
+                        query: found.at,
                         item,
                         weight,
                     };

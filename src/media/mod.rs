@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::raster::Raster;
 
+mod animation;
 #[cfg(feature = "archive")]
 mod archive;
 #[cfg(any(feature = "office", feature = "pdf", feature = "rtf"))]

@@ -2,8 +2,8 @@
 //!
 //! JPEG is decoded by `zune-jpeg`, to luma alone where the file stores luma:
 //! hashes need no more, and it saves the upsampling and the conversion. All
-//! else goes through the decoders of `image`. The first frame stands for an
-//! animation.
+//! else goes through the decoders of `image`. Of an animation, this is the first
+//! frame.
 //!
 //! The canonical form: upright; 16 bits and floats rounded to 8 bits as `image`
 //! rounds them; palettes and fewer bits expanded; CMYK converted to RGB; one of
@@ -29,7 +29,7 @@ use crate::raster::{Dihedral, Pixels, Raster};
 
 /// What a decoder may hold at once, its output included: twice the largest
 /// 8-bit picture of the default limits, and room for 16 bits.
-const WORKING_BYTES: u64 = 768 << 20;
+pub(super) const WORKING_BYTES: u64 = 768 << 20;
 
 /// A progressive JPEG has about ten scans; each costs a pass over the whole picture.
 const MAX_JPEG_SCANS: usize = 64;
@@ -162,7 +162,7 @@ fn through_image(
 }
 
 /// The limits for the decoders of `image`: a second fence behind the budget.
-fn limits(bytes: u64) -> image::Limits {
+pub(super) fn limits(bytes: u64) -> image::Limits {
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(bytes);
     limits
@@ -181,7 +181,7 @@ fn sides(format: Format, width: usize, height: usize) -> Result<(u32, u32)> {
 
 /// Samples as decoded into one of the three layouts; in place, since two
 /// pictures of the largest size would not fit the limit on memory.
-fn canonical(mut samples: Vec<u8>, color: ColorType) -> Option<Pixels> {
+pub(super) fn canonical(mut samples: Vec<u8>, color: ColorType) -> Option<Pixels> {
     let color = match color {
         ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => {
             narrow(&mut samples, |bytes: [u8; 2]| {
@@ -251,7 +251,7 @@ fn drop_alpha<const N: usize>(samples: &mut Vec<u8>) {
     samples.shrink_to_fit();
 }
 
-fn upright(
+pub(super) fn upright(
     format: Format,
     width: u32,
     height: u32,
@@ -313,7 +313,7 @@ fn is_lossless_webp(bytes: &[u8]) -> bool {
     false
 }
 
-fn from_image(format: Format, error: ImageError) -> Error {
+pub(super) fn from_image(format: Format, error: ImageError) -> Error {
     let kind = match &error {
         ImageError::Limits(_) => ErrorKind::Limit,
         ImageError::Unsupported(_) => ErrorKind::Unsupported,

@@ -46,7 +46,9 @@ impl<'t> Members<'t> {
         let content = size.and_then(|size| tail.get(..size));
         let content = content.ok_or_else(|| Error::malformed("tar: cut inside a member"))?;
         let padded = content.len().div_ceil(BLOCK).saturating_mul(BLOCK);
-        self.rest = tail.get(padded..).unwrap_or_default();
+        // What a cut has left of the padding is no header, which the next call says.
+        let behind = tail.get(padded..).or_else(|| tail.get(content.len()..));
+        self.rest = behind.unwrap_or_default();
         Ok(Some((header, content)))
     }
 

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::animation::Animation;
 #[cfg(feature = "archive")]
 use super::archive;
 #[cfg(feature = "office")]
@@ -18,7 +19,8 @@ use crate::limits::Budget;
 ///
 /// `name` is the file's name where there is one; it decides little (see
 /// [`Format::sniff`]). A container, such as a mail, is followed by what it
-/// holds, depth first. A part that cannot be read is told to
+/// holds, depth first, an animation by those of its frames that show something
+/// new. A part that cannot be read is told to
 /// [`PartSink::warning`], and the walk goes on; if it has bytes of its own, the
 /// sink gets those as well, as [`Content::Opaque`], since they are still worth
 /// a digest. Once the limit on parts or on time is reached, nothing more is
@@ -134,7 +136,11 @@ impl Walk<'_> {
             | Format::Bmp
             | Format::Tiff => {
                 let (raster, lossless) = raster::decode(bytes, format, self.budget)?;
+                let animation = Animation::behind(&raster, bytes, format);
                 self.part(path, Some(bytes), Content::Raster { raster, lossless });
+                if let Some(animation) = animation {
+                    self.frames(path, animation, lossless);
+                }
                 Ok(())
             }
             Format::Text => {
@@ -231,6 +237,25 @@ impl Walk<'_> {
         self.part(path, Some(bytes), Content::Opaque);
         self.inside(path, |walk| archive::zip(walk, path, &mut zip));
         Ok(())
+    }
+
+    /// The frames of an animation behind the first, without bytes of their own.
+    fn frames(&mut self, path: &PartPath, animation: Animation<'_>, lossless: bool) {
+        let sink = &mut *self.sink;
+        let place = |number| path.child(format_args!("frame:{number}"));
+        let result = animation.frames(self.budget, |budget, number, raster| {
+            budget.check_time()?;
+            budget.charge_part()?;
+            sink.part(Part {
+                path: place(number),
+                bytes: None,
+                content: Content::Raster { raster, lossless },
+            });
+            Ok(())
+        });
+        if let Err((number, error)) = result {
+            self.sink.warning(place(number), error);
+        }
     }
 
     pub(super) fn part(&mut self, path: &PartPath, bytes: Option<&[u8]>, content: Content) {

@@ -160,6 +160,9 @@ pub fn grams_into(symbols: &[u32], key: &GramKey, sampling: Sampling, out: &mut 
         symbols,
         key,
         backend: Backend::detect(),
+        values: [0; CHUNK + GRAM_LEN - 1],
+        twos: [0; CHUNK + GRAM_LEN - 1],
+        fours: [0; CHUNK + GRAM_LEN - 1],
     };
     match window {
         1 => all(hashes, out),
@@ -174,6 +177,9 @@ struct Hashes<'a> {
     symbols: &'a [u32],
     key: &'a GramKey,
     backend: Backend,
+    values: [u64; CHUNK + GRAM_LEN - 1],
+    twos: [u64; CHUNK + GRAM_LEN - 1],
+    fours: [u64; CHUNK + GRAM_LEN - 1],
 }
 
 impl Hashes<'_> {
@@ -187,14 +193,13 @@ impl Hashes<'_> {
         if count == 0 {
             return 0;
         }
-        let mut values = [0; CHUNK + GRAM_LEN - 1];
-        let mut fours = values;
-        let values = &mut values[..count + GRAM_LEN - 1];
+        let values = &mut self.values[..count + GRAM_LEN - 1];
         for (value, &symbol) in values.iter_mut().zip(self.symbols) {
             *value = self.key.value(symbol);
         }
-        self.backend.gram_hashes(values, &mut fours);
-        hashes[..count].copy_from_slice(&values[..count]);
+        let (twos, fours) = (&mut self.twos, &mut self.fours);
+        let hashes = &mut hashes[..count];
+        self.backend.gram_hashes(values, twos, fours, hashes);
         self.symbols = &self.symbols[count..];
         count
     }
@@ -226,7 +231,7 @@ fn winnow(mut hashes: Hashes<'_>, window: usize, out: &mut Vec<Gram>) {
     let backend = hashes.backend;
     const { assert!(CHUNK >= MAX_WINDOW && CHUNK + MAX_WINDOW < PLACE as usize) };
     let mut chunk = [0; CHUNK + MAX_WINDOW];
-    let mut keys = [0; CHUNK + MAX_WINDOW];
+    let mut keys = [0_i64; CHUNK + MAX_WINDOW];
     let mut kept = [0_u16; CHUNK + 1];
     // The buffer begins with the hashes of the last window but its first, from gram `base` on.
     let (mut base, mut held) = (0, 0);
@@ -239,7 +244,8 @@ fn winnow(mut hashes: Hashes<'_>, window: usize, out: &mut Vec<Gram>) {
         let count = held + fresh;
         let windows = count + 1 - window;
         for ((key, hash), place) in keys.iter_mut().zip(&chunk[..count]).zip((0..=PLACE).rev()) {
-            *key = hash & !PLACE | place;
+            // The signed order of these is the unsigned one of the hashes.
+            *key = ((hash ^ 1 << 63) & !PLACE | place) as i64;
         }
         backend.window_minima(&mut keys[..count], window);
         let mut found = 0;
@@ -247,7 +253,7 @@ fn winnow(mut hashes: Hashes<'_>, window: usize, out: &mut Vec<Gram>) {
             .and_then(|gram: usize| gram.checked_sub(base))
             .map_or(u16::MAX, |place| place as u16);
         for key in &keys[..windows] {
-            let place = (PLACE - (key & PLACE)) as u16;
+            let place = (PLACE - (*key as u64 & PLACE)) as u16;
             kept[found] = place;
             found += usize::from(place != previous);
             previous = place;

@@ -31,7 +31,8 @@ pub(in crate::arch) struct Avx2(());
 
 impl Avx2 {
     pub(in crate::arch) fn new() -> Option<Self> {
-        is_x86_feature_detected!("avx2").then_some(Self(()))
+        // Fused operations came with the same processors, but for a few that hide them.
+        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
     }
 
     pub(in crate::arch) fn scan(

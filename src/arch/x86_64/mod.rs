@@ -3,6 +3,7 @@
 pub(super) mod avx2;
 pub(super) mod avx512;
 mod blur;
+pub(super) mod equal;
 
 mod nibbles;
 mod polar;

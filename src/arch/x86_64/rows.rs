@@ -1,4 +1,4 @@
-//! The portable passes over rows, compiled for AVX2 and AVX-512; and the
+//! The portable passes over rows, compiled for AVX2 with fused operations and for AVX-512; and the
 //! transposition, which compilers make of single loads and stores.
 
 use std::arch::x86_64::{
@@ -107,7 +107,7 @@ macro_rules! compiled {
     };
 }
 
-compiled!(super::avx2::Avx2, "avx2", false);
+compiled!(super::avx2::Avx2, "avx2,fma", true);
 compiled!(super::avx512::Avx512, "avx512f,avx512bw", true);
 
 /// Blocks of 8 x 8. Two shuffles of 256 bits a cycle are as good as one of 512, so both

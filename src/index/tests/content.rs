@@ -309,7 +309,7 @@ fn the_format_is_frozen() {
     let bytes = sample().to_bytes(&Executor::serial()).unwrap();
     assert_eq!(
         blake3::hash(&bytes).to_hex().as_str(),
-        "2eadcb782ac929a6d087fac1fed776c246a93854cbad7ba93d8ecc7f7265ad9d"
+        "7a5e07de580a9dfe45fbcdbd9a377ae8b628082e62eb5845b7b189038d7c1d18"
     );
 }
 
@@ -319,11 +319,11 @@ fn info_accounts_for_every_byte() {
     assert_eq!((info.items, info.parts, info.pictures), (4, 5, 3));
     assert_eq!((info.digests, info.grams, info.postings), (6, 59, 69));
     assert_eq!((info.discounted_grams, info.key_stored), (3, true));
-    assert_eq!(info.sections.len(), 21);
+    assert_eq!(info.sections.len(), 17);
     let content: u64 = info.sections.iter().map(|s| s.bytes).sum();
-    let frame = 64 * 22;
+    let frame = 64 * 18;
     assert!(content + frame <= info.file_bytes);
-    assert!(info.file_bytes < content + frame + 64 * 21);
+    assert!(info.file_bytes < content + frame + 64 * 17);
     let json = serde_json::to_value(&info).unwrap();
     assert_eq!(json["sections"][0]["name"], "meta");
 }

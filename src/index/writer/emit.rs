@@ -3,26 +3,24 @@
 use std::io::{Seek, Write};
 
 use crate::code::Code256;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exec::Executor;
-use crate::index::frequency;
 use crate::index::hamming::{CodeSet, Engine};
 use crate::index::layout::Section;
-use crate::index::postings::{bucket, count_items, directory_bits};
 use crate::index::records::{
-    DIGEST_DISCOUNTED, DIGEST_PIXELS, DigestRecord, GRAM_DISCOUNTED, KEY_STORED, MetaRecord,
-    PICTURE_DISCOUNTED, PartRecord, PictureRecord,
+    DIGEST_DISCOUNTED, DIGEST_PIXELS, DigestRecord, KEY_STORED, MetaRecord, PICTURE_DISCOUNTED,
+    PictureRecord,
 };
-use crate::index::varint;
 
+use super::grams::{self, Plan};
 use super::sink::{FileSink, SectionSink};
-use super::{IndexWriter, PictureEntry, Posting, local};
+use super::{IndexWriter, PictureEntry, local};
 
 impl IndexWriter {
     /// Writes the whole file. Everything is sorted by all of its fields, so
     /// that neither the threads nor the sort decide about the order.
     pub(super) fn write<W: Write + Seek>(&mut self, out: W, exec: &Executor) -> Result<()> {
-        exec.sort_by_key(&mut self.postings, |posting| *posting);
+        let spread = grams::sort(&mut self.postings, exec)?;
         exec.sort_by_key(&mut self.digests, |entry| *entry);
         let mut order: Vec<u32> = (0..self.items.len() as u32).collect();
         exec.sort_by_key(&mut order, |&item| self.name(item));
@@ -31,14 +29,8 @@ impl IndexWriter {
         let common_pictures = self.discounts.pictures(&self.pictures, exec)?;
 
         let locals = local::tables(&self.locals, self.discounts.locals(), exec);
-        let lists = || self.postings.chunk_by(|a, b| a.print == b.print);
-        let (mut grams, mut discounted_grams) = (0_usize, 0_u32);
-        for print in lists().filter_map(first_print) {
-            grams += 1;
-            discounted_grams += u32::from(common_grams.binary_search(&print).is_ok());
-        }
-        let bits = directory_bits(grams);
-        let meta = self.meta(grams as u32, discounted_grams, bits);
+        let plan = Plan::new(&self.postings, &common_grams, spread);
+        let meta = self.meta(&plan);
 
         let mut file = FileSink::new(out)?;
         file.section(Section::Meta, |s| s.put(&meta))?;
@@ -88,47 +80,13 @@ impl IndexWriter {
                 .iter()
                 .try_for_each(|picture| s.put(&picture.sketch.0))
         })?;
-        file.section(Section::GramDirectory, |s| {
-            put_directory(s, lists().filter_map(first_print), bits)
-        })?;
-        file.section(Section::GramKeys, |s| {
-            lists()
-                .filter_map(first_print)
-                .try_for_each(|print| s.put(&print))
-        })?;
-        let encode = |list: &[Posting], bytes: &mut Vec<u8>| {
-            bytes.clear();
-            let pairs = list.iter().map(|posting| (posting.part, posting.at));
-            varint::encode(pairs, bytes);
-        };
-        let mut bytes = Vec::new();
-        file.section(Section::GramLists, |s| {
-            let mut end = 0_u32;
-            s.put(&end)?;
-            lists().try_for_each(|list| {
-                encode(list, &mut bytes);
-                let next = u64::from(end) + bytes.len() as u64;
-                end = u32::try_from(next)
-                    .map_err(|_| Error::limit("bytes of postings", u32::MAX, next))?;
-                s.put(&end)
-            })
-        })?;
-        file.section(Section::GramWeights, |s| {
-            let mut list_parts = Vec::new();
-            lists().try_for_each(|list| {
-                list_parts.clear();
-                list_parts.extend(list.iter().map(|posting| posting.part));
-                let print = first_print(list).unwrap_or_default();
-                let common = common_grams.binary_search(&print).is_ok();
-                s.put(&weight(&list_parts, &self.parts, common))
-            })
-        })?;
+        let mut lines = Vec::new();
         file.section(Section::Postings, |s| {
-            lists().try_for_each(|list| {
-                encode(list, &mut bytes);
-                s.put(bytes.as_slice())
-            })
+            lines = plan.put_lists(&self.postings, &self.parts, &common_grams, s)?;
+            Ok(())
         })?;
+        file.section(Section::GramLines, |s| s.put(lines.as_slice()))?;
+        drop(lines);
         file.section(Section::LocalPrints, |s| s.put(locals.records.as_slice()))?;
         file.section(Section::LocalBuckets, |s| s.put(locals.bounds.as_slice()))?;
         file.section(Section::LocalEntries, |s| s.put(locals.entries.as_slice()))?;
@@ -167,37 +125,27 @@ impl IndexWriter {
             .unwrap_or_default()
     }
 
-    fn meta(&self, grams: u32, discounted_grams: u32, directory_bits: u32) -> MetaRecord {
+    fn meta(&self, plan: &Plan) -> MetaRecord {
         MetaRecord {
             recipe_version: self.recipe.version,
             window: self.recipe.window,
             key_id: self.recipe.key_id.0,
             flags: if self.key.is_some() { KEY_STORED } else { 0 },
-            directory_bits,
+            homes: plan.spread.homes,
             // That these fit is checked before anything is added.
             items: self.items.len() as u32,
             parts: self.parts.len() as u32,
             pictures: self.pictures.len() as u32,
             digests: self.digests.len() as u32,
-            grams,
+            grams: plan.grams,
             postings: self.postings.len() as u32,
-            discounted_grams,
-            reserved: 0,
+            discounted_grams: plan.discounted,
+            place_order: plan.place_order,
             key: self.key.as_ref().map_or([0; 32], |key| *key.as_bytes()),
-            reserved_tail: [0; 40],
+            multiplier: plan.spread.multiplier,
+            reserved: [0; 32],
         }
     }
-}
-
-fn first_print(list: &[Posting]) -> Option<u64> {
-    list.first().map(|posting| posting.print)
-}
-
-/// Document frequency and flag of a gram, from the parts of its places.
-pub(in crate::index) fn weight(list_parts: &[u32], table: &[PartRecord], common: bool) -> u8 {
-    let frequency = frequency::encode(count_items(list_parts, table));
-    let flag = if common { GRAM_DISCOUNTED } else { 0 };
-    frequency | flag
 }
 
 fn record(picture: &PictureEntry, common: bool) -> PictureRecord {
@@ -213,26 +161,4 @@ fn record(picture: &PictureEntry, common: bool) -> PictureRecord {
         locals_at: 0,
         locals: 0,
     }
-}
-
-/// For each value of the leading bits, the number of keys below it; then the number of all keys.
-fn put_directory<W: Write>(
-    sink: &mut SectionSink<'_, W>,
-    keys: impl Iterator<Item = u64>,
-    bits: u32,
-) -> Result<()> {
-    let entries = 1_usize << bits;
-    let (mut next, mut count) = (0, 0_u32);
-    for key in keys {
-        while next <= bucket(key, bits) {
-            sink.put(&count)?;
-            next += 1;
-        }
-        count += 1;
-    }
-    while next <= entries {
-        sink.put(&count)?;
-        next += 1;
-    }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 
 use crate::exec::Executor;
 use crate::fingerprint::{Fingerprint, LocalPrint, RasterPrints, signature_distance};
-use crate::index::local::{TABLES, bucket, bucket_bounds, check, key_bits};
+use crate::index::local::{TABLES, bucket, bucket_bounds, check, crowding, key_bits};
 use crate::index::records::{LOCAL_BRIGHT, LOCAL_DISCOUNTED, LocalEntry, LocalRecord};
 use crate::raster::{SCALE_BIAS, SCALE_STEPS};
 
@@ -23,8 +23,9 @@ const COMPARED: usize = 4096;
 /// Background documents that must have a print for it to be discounted.
 const COMMON: usize = 2;
 
-/// Prints that more other pictures have tell none of them and stand in no table ...
-const LISTED_OTHERS: u8 = 16;
+/// Prints that more other pictures have tell none of them and stand in no table, with allowance
+/// for the number of pictures ...
+const LISTED_OTHERS: f64 = 16.0;
 
 /// ... and neither do letters that the same picture has so often ...
 const LISTED_TWINS: u8 = 6;
@@ -89,10 +90,11 @@ pub(super) fn tables(pictures: &[Vec<LocalPrint>], seen: &[Seen], exec: &Executo
     let mut records: Vec<LocalRecord> = pictures.iter().flatten().map(record).collect();
     let twins = weigh(pictures, &mut records, seen, exec);
     let mut listed = Vec::new();
+    let most = (LISTED_OTHERS * crowding(pictures.len())).min(250.0) as u8;
     let mut start = 0;
     for prints in pictures {
         let end = start + prints.len();
-        list(start..end, &records, &twins, &mut listed);
+        list(start..end, most, &records, &twins, &mut listed);
         start = end;
     }
     let bits = key_bits(listed.len());
@@ -192,12 +194,18 @@ fn weigh(
     all_twins
 }
 
-/// Chooses the prints of a picture that stand in the tables.
-fn list(range: std::ops::Range<usize>, records: &[LocalRecord], twins: &[u8], to: &mut Vec<u32>) {
+/// Chooses the prints of a picture that stand in the tables: those that at most so many others have.
+fn list(
+    range: std::ops::Range<usize>,
+    most: u8,
+    records: &[LocalRecord],
+    twins: &[u8],
+    to: &mut Vec<u32>,
+) {
     let begin = to.len();
     let usable = range.filter(|&i| !records[i].is_discounted());
     let (telling, rest): (Vec<usize>, Vec<usize>) =
-        usable.partition(|&i| records[i].others() <= LISTED_OTHERS && twins[i] <= LISTED_TWINS);
+        usable.partition(|&i| records[i].others() <= most && twins[i] <= LISTED_TWINS);
     to.extend(telling.iter().map(|&i| i as u32));
     let missing = LISTED_AT_LEAST.saturating_sub(telling.len());
     let mut rest = rest;

@@ -3,6 +3,7 @@
 
 mod discount;
 mod emit;
+mod grams;
 mod local;
 mod sink;
 
@@ -31,7 +32,7 @@ const TABLES_FROM: usize = 1 << 18;
 /// Collects fingerprints and writes them as an index file.
 ///
 /// Memory: 16 bytes a gram, 40 a digest and 370 a picture, plus names and
-/// paths; saving adds a few megabytes. The bytes written depend on what was
+/// paths; saving adds ten bytes a distinct gram. The bytes written depend on what was
 /// added and in which order, on nothing else: not on the number of threads,
 /// the time or the machine.
 ///
@@ -246,8 +247,8 @@ impl IndexWriter {
     /// be used on: added to and saved again.
     ///
     /// # Errors
-    /// [`Io`](ErrorKind::Io) if it cannot be written, [`Limit`](ErrorKind::Limit) from
-    /// 4 GiB of postings on, about a billion grams.
+    /// [`Io`](ErrorKind::Io) if it cannot be written, [`Limit`](ErrorKind::Limit) for
+    /// grams that were made up so that no table holds them.
     pub fn save(&mut self, path: impl AsRef<Path>, exec: &Executor) -> Result<()> {
         let path = path.as_ref();
         self.save_to(path, exec).map_err(|e| e.with_path(path))

@@ -70,11 +70,13 @@ const VOTE_RADIUS: u32 = 24;
 /// ... of which no more than so many lie in the 32 that stand in a table.
 const CHECK_RADIUS: u32 = 9;
 
-/// Prints that more pictures than this have are no sign of any of them.
-const COMMON: u8 = 60;
-
 /// Votes that make a candidate.
 const MIN_VOTES: usize = 4;
+
+/// Votes, and their weight, that agree on the pose of most copies: of screens those that were found
+/// at all had 12 and 2.1 at the least, four in five of the others have less than this.
+const AGREED: usize = 7;
+const AGREED_WEIGHT: f32 = 1.2;
 
 /// Candidates that are looked at further.
 const CANDIDATES: usize = 96;
@@ -174,11 +176,12 @@ impl<'a> Ballot<'a> {
     fn vote(&mut self, probe: &Probe, mirrored: bool, hits: &[u32]) -> Result<()> {
         let mut cast = Vec::new();
         for &print in hits {
-            let (picture, record) = self.locals.owner(print)?;
+            let record = self.locals.print(print)?;
             let distance = signature_distance(&record.signature, &probe.signature);
-            if distance > VOTE_RADIUS || record.others() > COMMON {
+            if distance > VOTE_RADIUS {
                 continue;
             }
+            let picture = self.locals.owner(print)?;
             let kind = Kind {
                 mirrored,
                 inverted: record.is_bright() != probe.keypoint.bright,
@@ -305,6 +308,13 @@ pub(super) struct Pose {
     pub(super) weight: f32,
     pub(super) transform: Transform,
     pub(super) pairs: Vec<Pair>,
+}
+
+impl Pose {
+    /// Whether few votes agree, as chance makes them.
+    pub(super) fn is_weak(&self) -> bool {
+        self.pairs.len() < AGREED || self.weight < AGREED_WEIGHT
+    }
 }
 
 /// The pose that most votes agree on, each vote for a similarity of its own.
@@ -475,6 +485,7 @@ pub(super) fn guided(
         let scale = transform.scale(item);
         let size = f64::from(scale_of(print.keypoint.scale)) * scale;
         let radius = (radius * size.max(1.0)).min(64.0);
+        let square = radius * radius;
         let mut best: Option<(u32, (f64, f64))> = None;
         for i in grid.near(x as f32, y as f32, radius as f32) {
             let Some(probe) = probes.get(i as usize) else {
@@ -482,7 +493,7 @@ pub(super) fn guided(
             };
             let query = place(&probe.keypoint);
             if (probe.keypoint.bright != print.keypoint.bright) != inverted
-                || (query.0 - x).hypot(query.1 - y) > radius
+                || (query.0 - x).powi(2) + (query.1 - y).powi(2) > square
             {
                 continue;
             }

@@ -210,10 +210,10 @@ const TRIALS: u32 = 160;
 /// Pairs that a trial is judged by.
 const JUDGES: usize = 150;
 
-/// How far a pair is off, in units of its own size.
+/// The square of how far a pair is off, in units of its own size.
 fn error(transform: &Transform, pair: &Pair) -> f64 {
     match transform.apply(pair.item) {
-        Some((x, y)) => (x - pair.query.0).hypot(y - pair.query.1) * pair.weight.sqrt(),
+        Some((x, y)) => ((x - pair.query.0).powi(2) + (y - pair.query.1).powi(2)) * pair.weight,
         None => f64::MAX,
     }
 }
@@ -237,7 +237,7 @@ pub(super) fn consensus(pairs: &[Pair], tolerance: f64) -> Vec<Pair> {
         };
         let agree = judges
             .iter()
-            .filter(|pair| error(&transform, pair) <= tolerance)
+            .filter(|pair| error(&transform, pair) <= tolerance * tolerance)
             .count();
         if agree > best.0 {
             best = (agree, Some(transform));
@@ -251,7 +251,7 @@ pub(super) fn consensus(pairs: &[Pair], tolerance: f64) -> Vec<Pair> {
     };
     let agree = pairs
         .iter()
-        .filter(|pair| error(&transform, pair) <= tolerance);
+        .filter(|pair| error(&transform, pair) <= tolerance * tolerance);
     agree.copied().collect()
 }
 
@@ -262,9 +262,9 @@ pub(super) fn fit_robustly(pairs: &[Pair]) -> Option<Transform> {
         let weighed: Vec<Pair> = pairs
             .iter()
             .map(|pair| {
-                let off = error(&transform, pair) / scale;
+                let off = error(&transform, pair) / (scale * scale);
                 Pair {
-                    weight: pair.weight / (1.0 + off * off),
+                    weight: pair.weight / (1.0 + off),
                     ..*pair
                 }
             })

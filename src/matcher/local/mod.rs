@@ -30,6 +30,9 @@ const LOOKED_UP: usize = 1400;
 /// Candidates whose details are compared.
 const VERIFIED: usize = 12;
 
+/// Of these, candidates whose pose few votes agree on.
+const WEAK: usize = 2;
+
 /// All matches of parts of one picture: the item's part and the evidence.
 pub(super) fn find(
     index: &Index,
@@ -65,7 +68,7 @@ pub(super) fn verdicts(
     if locals.is_empty() || prints.local.prints.is_empty() {
         return Ok(Vec::new());
     }
-    let query = Query::new(prints, seen, key);
+    let query = Query::new(prints, seen, key, locals.crowding());
     let mut ballot = Ballot::new(locals);
     query.cast(&mut ballot)?;
     stats.entries += ballot.compared;
@@ -80,6 +83,11 @@ pub(super) fn verdicts(
         q.weight
             .total_cmp(&p.weight)
             .then((a.picture, a.kind).cmp(&(b.picture, b.kind)))
+    });
+    let mut weak = 0;
+    posed.retain(|(_, pose, _)| {
+        weak += usize::from(pose.is_weak());
+        !pose.is_weak() || weak <= WEAK
     });
     posed.truncate(VERIFIED);
     let mut looked = Vec::new();
@@ -126,12 +134,14 @@ struct Query<'a> {
     key: &'a LocalKey,
     straight: Vec<Probe>,
     grid: Grid,
+    /// See [`Locals::crowding`](crate::index::Locals::crowding).
+    crowding: f64,
     /// Made when an item turns up that the picture seems to show mirrored.
     mirrored: OnceCell<Vec<Probe>>,
 }
 
 impl<'a> Query<'a> {
-    fn new(raster: &'a RasterPrints, seen: &'a Seen, key: &'a LocalKey) -> Self {
+    fn new(raster: &'a RasterPrints, seen: &'a Seen, key: &'a LocalKey, crowding: f64) -> Self {
         let prints = raster.local.prints.as_slice();
         let (width, height) = working_size(raster.width, raster.height);
         let straight: Vec<Probe> = prints.iter().map(Probe::straight).collect();
@@ -140,6 +150,7 @@ impl<'a> Query<'a> {
             prints,
             key,
             grid: Grid::new(&straight, width, height),
+            crowding,
             straight,
             mirrored: OnceCell::new(),
         }

@@ -33,8 +33,11 @@ const AGREE: u32 = 30;
 /// Prints by which a transform is refined, and by which it is judged whether it is worth more.
 const SAMPLE: usize = 160;
 
-/// Of these at least one in so many must agree.
-const WORTH: usize = 5;
+/// Of these at least one in so many must agree, and of the first few too.
+const WORTH: usize = 4;
+
+/// The first few.
+const GLIMPSE: usize = 48;
 
 /// Of what agrees, the ground is looked at for one in so many.
 const GROUNDS: usize = 3;
@@ -92,11 +95,16 @@ pub(super) fn verify(
     let step = prints.len().div_ceil(SAMPLE).max(1);
     let mut pairs = Vec::new();
     let mut shown = 0;
-    for print in prints.iter().step_by(step) {
+    // In three rounds, each of all sizes.
+    let rounds = (0..3).flat_map(|r| prints.iter().skip(r * step).step_by(3 * step));
+    for print in rounds {
         let Some((distance, frame)) = look(query, &transform, print, kind.inverted) else {
             continue;
         };
         shown += 1;
+        if shown == GLIMPSE && pairs.len() * WORTH < shown {
+            return None;
+        }
         if distance <= AGREE {
             let size = f64::from(frame.u.0.hypot(frame.u.1));
             pairs.push(Pair {
@@ -129,7 +137,7 @@ pub(super) fn verify(
             weight: if print.discounted {
                 0.0
             } else {
-                1.0 / (1.0 + f64::from(print.others))
+                1.0 / (1.0 + f64::from(print.others) / query.crowding)
             },
         });
     }

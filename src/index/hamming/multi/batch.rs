@@ -281,7 +281,7 @@ impl MultiIndex<'_> {
         let mut starts = vec![0_u32; share.values.len() + 2];
         for r in regions.clone() {
             for &(flip, _) in &flips {
-                for &query in own_in(r ^ usize::from(flip) / region) {
+                for &query in own_in(r ^ (usize::from(flip) / region)) {
                     if let Some(count) = starts.get_mut(slot(value(query) ^ flip) + 2) {
                         *count += 1;
                     }
@@ -296,7 +296,7 @@ impl MultiIndex<'_> {
         let mut filters = vec![Filter::default(); sum as usize];
         for r in regions {
             for &(flip, limit) in &flips {
-                for &query in own_in(r ^ usize::from(flip) / region) {
+                for &query in own_in(r ^ (usize::from(flip) / region)) {
                     if let Some(at) = starts.get_mut(slot(value(query) ^ flip) + 1)
                         && let Some(filter) = filters.get_mut(*at as usize)
                     {

@@ -1,0 +1,17 @@
+//! Which of eight numbers are equal to one: the tags of a line of grams.
+
+/// Bit `i` is set if `values[i]` is `value`.
+#[inline(always)]
+pub(crate) fn equal(values: &[u32; 8], value: u32) -> u32 {
+    #[cfg(target_arch = "x86_64")]
+    return super::x86_64::equal::equal(values, value);
+    #[cfg(not(target_arch = "x86_64"))]
+    portable(values, value)
+}
+
+/// The scalar twin.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+pub(super) fn portable(values: &[u32; 8], value: u32) -> u32 {
+    let bits = values.iter().zip(0..);
+    bits.fold(0, |bits, (&other, i)| bits | u32::from(other == value) << i)
+}

@@ -1,0 +1,358 @@
+//! Lists of places in exponential Golomb codes of fitting order (Teuhola, "A
+//! compression method for clustered bit-vectors", 1978).
+//!
+//! A number `n` in the code of order `k`: with `m = n + 2^k`, as many zeros as `m`
+//! has bits more than `k + 1`, a one, then the bits of `m` below its highest. Bits
+//! fill bytes from the lowest up. Numbers about `2^k` are the cheapest; larger ones
+//! cost two bits for each doubling.
+//!
+//! A list is a bit that selects one of two pairs of orders for the parts, then the
+//! pairs of part and place, ascending: the difference to the part before (at first:
+//! the part), and the place, or, in the same part, the difference to the place before,
+//! less one. Zeros fill the last byte; since no code is all zeros, they are no pair.
+
+/// The orders of the codes of one list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Orders {
+    /// Of the first part of a list whose items are neighbours.
+    first: u8,
+    /// Of differences of parts in a list that is spread evenly, and of its first part.
+    spread: u8,
+    /// Of places.
+    place: u8,
+}
+
+impl Orders {
+    /// For a list of `frequency` items in an index of so many parts, whose places
+    /// are coded by the order `place`, at most 31.
+    #[inline(always)]
+    pub(super) fn new(frequency: u32, parts: u32, place: u32) -> Self {
+        let order = |gap: u32| gap.max(1).ilog2() as u8;
+        Self {
+            first: order(parts),
+            spread: order(parts / frequency.saturating_add(1)),
+            place: place.min(31) as u8,
+        }
+    }
+
+    /// The orders of the first part and of the differences.
+    #[inline(always)]
+    fn parts(self, neighbours: bool) -> (u32, u32) {
+        if neighbours {
+            (u32::from(self.first), u32::from(self.spread / 4))
+        } else {
+            (u32::from(self.spread), u32::from(self.spread))
+        }
+    }
+
+    /// The fewest bits that a place takes.
+    pub(super) fn least_bits(self) -> usize {
+        usize::from(self.spread / 4 + self.place) + 2
+    }
+}
+
+/// Bits of `n` in the code of `order`.
+fn bits(n: u32, order: u32) -> u32 {
+    let m = u64::from(n) + (1 << order);
+    2 * m.ilog2() + 1 - order
+}
+
+/// Appends a list, ascending by (part, place), each pair once.
+pub(super) fn encode(
+    pairs: impl Iterator<Item = (u32, u32)> + Clone,
+    orders: Orders,
+    out: &mut Vec<u8>,
+) {
+    let cost = |neighbours| {
+        let (mut order, gaps) = orders.parts(neighbours);
+        let (mut last, mut sum) = (0, 0_u64);
+        for (part, _) in pairs.clone() {
+            sum += u64::from(bits(part.wrapping_sub(last), order));
+            (last, order) = (part, gaps);
+        }
+        sum
+    };
+    let neighbours = cost(true) < cost(false);
+    let mut writer = Writer {
+        out,
+        word: 0,
+        filled: 0,
+    };
+    writer.put(u64::from(neighbours), 1);
+    let (mut order, gaps) = orders.parts(neighbours);
+    let mut last = None;
+    for (part, place) in pairs {
+        let (last_part, next_place) = last.unwrap_or((0, 0));
+        writer.number(part.wrapping_sub(last_part), order);
+        let same = last.is_some() && part == last_part;
+        let base = if same { next_place } else { 0 };
+        writer.number(place.wrapping_sub(base), u32::from(orders.place));
+        last = Some((part, place.wrapping_add(1)));
+        order = gaps;
+    }
+    writer.finish();
+}
+
+struct Writer<'v> {
+    out: &'v mut Vec<u8>,
+    word: u64,
+    /// Bits in `word`, fewer than 8 between calls.
+    filled: u32,
+}
+
+impl Writer<'_> {
+    /// Appends the lower `count` bits, at most 56; those above must be zero.
+    fn put(&mut self, value: u64, count: u32) {
+        self.word |= value << self.filled;
+        self.filled += count;
+        while self.filled >= 8 {
+            self.out.push(self.word as u8);
+            self.word >>= 8;
+            self.filled -= 8;
+        }
+    }
+
+    fn number(&mut self, n: u32, order: u32) {
+        let m = u64::from(n) + (1 << order);
+        let highest = m.ilog2();
+        let zeros = highest - order;
+        self.put(1 << zeros, zeros + 1);
+        self.put(m & !(1 << highest), highest);
+    }
+
+    fn finish(self) {
+        if self.filled > 0 {
+            self.out.push(self.word as u8);
+        }
+    }
+}
+
+/// The number of a code of `order` whose `m` has its highest bit, and `low` those below.
+#[inline(always)]
+fn value(low: u64, highest: u32, order: u32) -> Option<u32> {
+    let m = low & ((1 << highest) - 1) | 1 << highest;
+    u32::try_from(m - (1 << order)).ok()
+}
+
+/// The pairs of a list; `None` in place of a pair, and then the end, where the bits
+/// are none.
+#[derive(Clone)]
+pub(super) struct Pairs<'a> {
+    /// From the first byte of the list on, beyond its end.
+    bytes: &'a [u8],
+    /// Bits read, and bits of the list.
+    at: usize,
+    end: usize,
+    /// Of the next part, of those after it, and of places.
+    order: u32,
+    gaps: u32,
+    place: u32,
+    part: u32,
+    /// The least place that may follow in the same part.
+    next: u32,
+}
+
+impl<'a> Pairs<'a> {
+    /// The list in the first `len` of `bytes`, of which the rest is looked at but does
+    /// not matter.
+    #[inline(always)]
+    pub(super) fn new(bytes: &'a [u8], len: usize, orders: Orders) -> Self {
+        let neighbours = bytes.first().is_some_and(|byte| byte & 1 == 1);
+        let (order, gaps) = orders.parts(neighbours);
+        Self {
+            bytes,
+            at: 1,
+            end: len.min(bytes.len()).saturating_mul(8),
+            order,
+            gaps,
+            place: u32::from(orders.place),
+            part: 0,
+            next: 0,
+        }
+    }
+
+    /// The next 57 bits or more, zeros behind the end of all bytes.
+    #[inline(always)]
+    fn peek(&self) -> u64 {
+        let rest = self.bytes.get(self.at / 8..).unwrap_or_default();
+        let word = match rest.first_chunk() {
+            Some(word) => u64::from_le_bytes(*word),
+            None => {
+                let mut word = [0; 8];
+                word.iter_mut().zip(rest).for_each(|(to, &from)| *to = from);
+                u64::from_le_bytes(word)
+            }
+        };
+        word >> (self.at % 8)
+    }
+
+    #[inline(always)]
+    fn number(&mut self, order: u32) -> Option<u32> {
+        let word = self.peek();
+        let zeros = word.trailing_zeros();
+        let highest = zeros + order;
+        let m = if zeros + 1 + highest <= 57 {
+            self.at += (zeros + 1 + highest) as usize;
+            word >> (zeros + 1)
+        } else if highest <= 32 {
+            self.at += zeros as usize + 1;
+            let word = self.peek();
+            self.at += highest as usize;
+            word
+        } else {
+            return None;
+        };
+        value(m, highest, order)
+    }
+
+    /// Two numbers, of one look where both are in its bits.
+    #[inline(always)]
+    fn numbers(&mut self) -> Option<(u32, u32)> {
+        let word = self.peek();
+        let zeros = word.trailing_zeros();
+        let highest = zeros + self.order;
+        let first = zeros + 1 + highest;
+        // The first ends within the bits, which a shift needs; what follows then says
+        // whether the second does.
+        if first < 57 {
+            let rest = word >> first;
+            let rest_zeros = rest.trailing_zeros();
+            let rest_highest = rest_zeros + self.place;
+            let both = first + rest_zeros + 1 + rest_highest;
+            if both <= 57 {
+                self.at += both as usize;
+                let gap = value(word >> (zeros + 1), highest, self.order)?;
+                let place = value(rest >> (rest_zeros + 1), rest_highest, self.place)?;
+                return Some((gap, place));
+            }
+        }
+        Some((self.number(self.order)?, self.number(self.place)?))
+    }
+
+    #[inline(always)]
+    fn pair(&mut self) -> Option<(u32, u32)> {
+        let (gap, place) = self.numbers()?;
+        if self.at > self.end {
+            return None;
+        }
+        self.order = self.gaps;
+        if gap != 0 {
+            self.part = self.part.checked_add(gap)?;
+            self.next = 0;
+        }
+        let place = self.next.checked_add(place)?;
+        // A place that is the last number has none behind it in its part, which the
+        // next pair would say.
+        self.next = place.saturating_add(1);
+        Some((self.part, place))
+    }
+}
+
+impl Iterator for Pairs<'_> {
+    type Item = Option<(u32, u32)>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.end.saturating_sub(self.at);
+        if rest < 8 && (rest == 0 || self.peek() & ((1 << rest) - 1) == 0) {
+            return None;
+        }
+        let pair = self.pair();
+        if pair.is_none() {
+            self.end = 0;
+        }
+        Some(pair)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn orders() -> impl Strategy<Value = Orders> {
+        (1_u32..500, any::<u32>(), 0_u32..32)
+            .prop_map(|(frequency, parts, place)| Orders::new(frequency, parts, place))
+    }
+
+    /// The definition, one bit after the other.
+    fn naive(bytes: &[u8], orders: Orders, pairs: usize) -> Vec<(u32, u32)> {
+        let mut bits = bytes
+            .iter()
+            .flat_map(|byte| (0..8).map(move |i| byte >> i & 1));
+        let number = |order: u32, bits: &mut dyn Iterator<Item = u8>| {
+            let mut highest = order;
+            while bits.next() == Some(0) {
+                highest += 1;
+            }
+            let low: u64 = (0..highest)
+                .map(|i| u64::from(bits.next().unwrap()) << i)
+                .sum();
+            ((1 << highest) + low - (1 << order)) as u32
+        };
+        let neighbours = bits.next() == Some(1);
+        let (first, gaps) = orders.parts(neighbours);
+        let mut found: Vec<(u32, u32)> = Vec::new();
+        for i in 0..pairs {
+            let gap = number(if i == 0 { first } else { gaps }, &mut bits);
+            let place = number(u32::from(orders.place), &mut bits);
+            let pair = match found.last() {
+                Some(&(part, last)) if gap == 0 => (part, last + 1 + place),
+                Some(&(part, _)) => (part + gap, place),
+                None => (gap, place),
+            };
+            found.push(pair);
+        }
+        assert!(bits.all(|bit| bit == 0));
+        found
+    }
+
+    proptest! {
+        #[test]
+        fn lists_come_out_as_they_went_in(
+            pairs in prop::collection::btree_set((prop_oneof![0_u32..9, any::<u32>()], prop_oneof![0_u32..300, any::<u32>()]), 1..40),
+            orders in orders(),
+            behind: [u8; 9],
+        ) {
+            let pairs: Vec<_> = pairs.into_iter().collect();
+            let mut bytes = Vec::new();
+            encode(pairs.iter().copied(), orders, &mut bytes);
+            prop_assert_eq!(naive(&bytes, orders, pairs.len()), pairs.clone());
+            let len = bytes.len();
+            prop_assert!(8 * len >= pairs.len() * orders.least_bits());
+            // At the end of all bytes, and before others.
+            for _ in 0..2 {
+                let found: Option<Vec<_>> = Pairs::new(&bytes, len, orders).collect();
+                prop_assert_eq!(found, Some(pairs.clone()));
+                bytes.extend(behind);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_to_their_end(
+            bytes in prop::collection::vec(prop_oneof![Just(0_u8), any::<u8>()], 0..60),
+            orders in orders(),
+            len in 0_usize..80,
+        ) {
+            let pairs: Vec<_> = Pairs::new(&bytes, len, orders).collect();
+            prop_assert!(pairs.len() <= bytes.len() * 4 + 1);
+            let sound = pairs.iter().flatten().count();
+            prop_assert!(sound + 1 >= pairs.len(), "nothing follows what is none");
+            prop_assert!(pairs.iter().flatten().is_sorted_by(|a, b| a < b) || pairs.iter().flatten().any(|pair| pair.1 == u32::MAX));
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_ends_with_nothing() {
+        let orders = Orders::new(1, 1, 0);
+        for bytes in [&[0x02][..], &[0x01, 0, 0, 0, 0, 0, 0, 0, 0], &[0, 0xFF, 0]] {
+            let last = Pairs::new(bytes, bytes.len(), orders).last();
+            assert_eq!(last, Some(None), "{bytes:?}");
+        }
+        assert_eq!(Pairs::new(&[], 5, orders).last(), None);
+        let (mut bytes, most) = (Vec::new(), (u32::MAX, u32::MAX));
+        encode([most].into_iter(), orders, &mut bytes);
+        let found: Vec<_> = Pairs::new(&bytes, bytes.len(), orders).collect();
+        assert_eq!(found, [Some(most)]);
+    }
+}

@@ -1,0 +1,274 @@
+//! Animations: the frames behind the first that show something else.
+//!
+//! Most of the frames of an animation are nearly the one before, and prints of a picture cost
+//! more than its decoding. So a frame is kept only if it differs from all that were kept
+//! before it, by a thumbnail of its luma; a picture that blinks is kept once for each of its
+//! states. The more have been kept, the more the next one must differ, so that a film spends
+//! its places on scenes rather than on the first moves.
+//!
+//! Frames are decoded one after the other, as the format composes them, and never held together.
+
+use std::io::Cursor;
+
+use image::codecs::{gif, png, webp};
+use image::metadata::Orientation;
+use image::{AnimationDecoder, ColorType, Frames, ImageDecoder};
+
+use super::Format;
+use super::guard::guard;
+use super::raster::{WORKING_BYTES, canonical, from_image, limits, upright};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Budget;
+use crate::raster::{AreaShrink, Ground, Raster};
+
+/// Cells along each side of a thumbnail.
+const CELLS: usize = 32;
+
+/// Levels of luma, of 256, by which a cell must differ to count.
+const LEVELS: f32 = 8.0;
+
+/// Cells of the 1,024 that must differ before the first frames are kept ...
+const LEAST: usize = 8;
+
+/// ... twice as many after every so many frames kept.
+const STEP: usize = 4;
+
+/// Bytes charged for a frame on top of its pixels: a million frames of one pixel are work too.
+const FRAME_BYTES: u64 = 16 << 10;
+
+/// Pictures of the full size that a decoder and its caller hold at once, at most.
+const COPIES: u64 = 6;
+
+/// What a picture looks like from afar, on a white ground.
+struct Thumbnail(Vec<f32>);
+
+impl Thumbnail {
+    fn of(raster: &Raster) -> Self {
+        let width = raster.width() as usize;
+        let mut shrink = AreaShrink::new(width, raster.height() as usize, CELLS, CELLS);
+        raster.luma_bands(Ground::White, |band| {
+            band.rows(width).for_each(|row| shrink.push(row));
+        });
+        Self(shrink.finish())
+    }
+
+    /// The number of cells that differ.
+    fn difference(&self, other: &Self) -> usize {
+        let cells = self.0.iter().zip(&other.0);
+        cells.filter(|(a, b)| (*a - *b).abs() > LEVELS).count()
+    }
+}
+
+/// The frames of an animation, for those that have more than one.
+pub(super) struct Animation<'b> {
+    bytes: &'b [u8],
+    format: Format,
+    kept: Vec<Thumbnail>,
+}
+
+/// Why the frames from one on could not be read, and its number.
+pub(super) type Failed = (u32, Error);
+
+impl<'b> Animation<'b> {
+    /// An animation of which `first` has been read as a still picture; `None` for what has no
+    /// more frames. Costs a walk over the blocks of a GIF, and the header of other formats.
+    pub(super) fn behind(first: &Raster, bytes: &'b [u8], format: Format) -> Option<Self> {
+        let moves = match format {
+            Format::Gif => has_second_image(bytes),
+            Format::Png => guard("the png decoder", || {
+                let decoder =
+                    png::PngDecoder::with_limits(Cursor::new(bytes), limits(WORKING_BYTES));
+                let decoder = decoder.map_err(|e| from_image(format, e))?;
+                decoder.is_apng().map_err(|e| from_image(format, e))
+            })
+            .unwrap_or(false),
+            Format::WebP => guard("the webp decoder", || {
+                let decoder = webp::WebPDecoder::new(Cursor::new(bytes));
+                Ok(decoder.map_err(|e| from_image(format, e))?.has_animation())
+            })
+            .unwrap_or(false),
+            _ => false,
+        };
+        moves.then(|| Self {
+            bytes,
+            format,
+            kept: vec![Thumbnail::of(first)],
+        })
+    }
+
+    /// Hands every frame that shows something new to `keep`, with its number from 1 among all
+    /// frames, which fails if nothing more may be read.
+    ///
+    /// Takes half of what is left of the decoded bytes at most, so that what follows in the same
+    /// container can still be read.
+    ///
+    /// # Errors
+    /// What was wrong with a frame, or the limit that it met. The frames before it have been
+    /// handed over; those behind it build on it and are lost with it.
+    pub(super) fn frames(
+        mut self,
+        budget: &mut Budget,
+        mut keep: impl FnMut(&mut Budget, u32, Raster) -> Result<()>,
+    ) -> std::result::Result<(), Failed> {
+        let (mut frames, size, orientation) = self.open().map_err(|e| (1, e))?;
+        let charge = frame_bytes(size) + FRAME_BYTES;
+        let least_left = budget.decoded_left() / 2;
+        let most = budget.limits().frames;
+        for number in 1.. {
+            let failed = |error| (number, error);
+            budget.check_time().map_err(failed)?;
+            if budget.decoded_left().saturating_sub(charge) < least_left {
+                let message = format!(
+                    "limit decoded_bytes = {}: an animation may take half of what is left of it, \
+                     which {} frames of {} x {} have done",
+                    budget.limits().decoded_bytes,
+                    number - 1,
+                    size.0,
+                    size.1
+                );
+                return Err(failed(Error::new(ErrorKind::Limit, message)));
+            }
+            budget.charge_decoded(charge).map_err(failed)?;
+            let next = guard(&format!("the {} decoder", self.format.as_str()), || {
+                frames
+                    .next()
+                    .transpose()
+                    .map_err(|e| from_image(self.format, e))
+            });
+            let Some(frame) = next.map_err(failed)? else {
+                break;
+            };
+            let frame = frame.into_buffer();
+            let (width, height) = frame.dimensions();
+            let pixels = canonical(frame.into_raw(), ColorType::Rgba8);
+            let pixels =
+                pixels.ok_or_else(|| failed(Error::malformed("a frame without pixels")))?;
+            let raster =
+                upright(self.format, width, height, pixels, orientation).map_err(failed)?;
+            if !self.is_new(&raster) {
+                continue;
+            }
+            // The first is not counted: it is the picture that was read before.
+            let kept = self.kept.len() as u32 - 1;
+            if kept > most {
+                return Err(failed(Error::limit("frames", most, kept)));
+            }
+            keep(budget, number, raster).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a frame differs from all that were kept; it is one of them from then on.
+    fn is_new(&mut self, raster: &Raster) -> bool {
+        let thumbnail = Thumbnail::of(raster);
+        let doublings = (self.kept.len() - 1) / STEP;
+        let needed = LEAST << doublings.min(5);
+        let is_new = self
+            .kept
+            .iter()
+            .all(|kept| kept.difference(&thumbnail) >= needed);
+        if is_new {
+            self.kept.push(thumbnail);
+        }
+        is_new
+    }
+
+    /// A decoder at the first frame, the size of the frames as stored, and how they are turned.
+    fn open(&self) -> Result<(Frames<'b>, (u32, u32), Orientation)> {
+        let format = self.format;
+        let broken = |error| from_image(format, error);
+        let reader = Cursor::new(self.bytes);
+        guard(
+            &format!("the {} decoder", format.as_str()),
+            || match format {
+                Format::Gif => {
+                    let mut decoder = gif::GifDecoder::new(reader).map_err(broken)?;
+                    let (size, orientation) = check(&mut decoder, format)?;
+                    // A frame may be larger than the picture that it is a part of.
+                    let most = 3 * frame_bytes(size) + FRAME_BYTES;
+                    decoder.set_limits(limits(most)).map_err(broken)?;
+                    Ok((decoder.into_frames(), size, orientation))
+                }
+                Format::Png => {
+                    let fence = limits(WORKING_BYTES);
+                    let mut decoder =
+                        png::PngDecoder::with_limits(reader, fence).map_err(broken)?;
+                    let (size, orientation) = check(&mut decoder, format)?;
+                    let frames = decoder.apng().map_err(broken)?.into_frames();
+                    Ok((frames, size, orientation))
+                }
+                _ => {
+                    let mut decoder = webp::WebPDecoder::new(reader).map_err(broken)?;
+                    let (size, orientation) = check(&mut decoder, format)?;
+                    let fence = limits(WORKING_BYTES);
+                    decoder.set_limits(fence).map_err(broken)?;
+                    Ok((decoder.into_frames(), size, orientation))
+                }
+            },
+        )
+    }
+}
+
+/// Bytes of a frame as it is handed over.
+fn frame_bytes((width, height): (u32, u32)) -> u64 {
+    4 * u64::from(width) * u64::from(height)
+}
+
+/// The size of the frames as stored and how they are turned, unless they are too large to hold
+/// as many of them as composing takes.
+fn check(decoder: &mut impl ImageDecoder, format: Format) -> Result<((u32, u32), Orientation)> {
+    let (width, height) = decoder.dimensions();
+    if frame_bytes((width, height)).saturating_mul(COPIES) > WORKING_BYTES {
+        let message = format!(
+            "an animated {} of {width} x {height} needs more than {WORKING_BYTES} bytes to compose",
+            format.as_str()
+        );
+        return Err(Error::new(ErrorKind::Limit, message));
+    }
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    Ok(((width, height), orientation))
+}
+
+/// Whether a GIF has a second image block: a step for every block of up to 255 bytes.
+fn has_second_image(bytes: &[u8]) -> bool {
+    // The colours that bit 7 of a field announces, three bytes each.
+    let table = |field: u8| {
+        if field & 0x80 == 0 {
+            0
+        } else {
+            6 << (field & 7)
+        }
+    };
+    let Some(&field) = bytes.get(10) else {
+        return false;
+    };
+    let mut rest = bytes.get(13 + table(field)..).unwrap_or_default();
+    let mut images = 0;
+    while let Some((&kind, block)) = rest.split_first() {
+        let head = match kind {
+            // An extension: its label.
+            0x21 => 1,
+            // An image: its place and size, colours, and the width of the first code.
+            0x2C => {
+                images += 1;
+                if images == 2 {
+                    return true;
+                }
+                let field = block.get(8).copied().unwrap_or_default();
+                10 + table(field)
+            }
+            _ => return false,
+        };
+        rest = block.get(head..).unwrap_or_default();
+        loop {
+            let Some((&length, data)) = rest.split_first() else {
+                return false;
+            };
+            rest = data.get(usize::from(length)..).unwrap_or_default();
+            if length == 0 {
+                break;
+            }
+        }
+    }
+    false
+}
