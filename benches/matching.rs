@@ -86,7 +86,8 @@ fn text(c: &mut Criterion) {
 
 /// 100,000 pictures, one query: 16 codes, then the second opinion.
 fn pictures(c: &mut Criterion) {
-    let fingerprinter = fingerprinter();
+    // A hundred thousand pictures of the same details would be another benchmark.
+    let fingerprinter = common::whole_picture_fingerprinter();
     let raster = leakprint::raster::Raster::new(
         64,
         64,
