@@ -114,20 +114,15 @@ impl<'a> Ballot<'a> {
         }
     }
 
-    /// Looks all probes up. `projected` gives what a probe's patch projects to.
+    /// Looks all probes up; `projected` is what the patch of each projects to.
     pub(super) fn cast(
         &mut self,
         probes: &[Probe],
         mirrored: bool,
-        projected: impl Fn(usize) -> Option<Projected>,
+        projected: &[Projected],
     ) -> Result<()> {
         let mut buckets: Vec<u32> = Vec::with_capacity(probes.len() * TABLES * FLIPS.len());
-        let mut owners: Vec<u32> = Vec::with_capacity(probes.len());
-        for (i, probe) in (0..).zip(probes) {
-            let Some(sums) = projected(i as usize) else {
-                continue;
-            };
-            owners.push(i);
+        for (probe, sums) in probes.iter().zip(projected) {
             for (table, &word) in probe.signature.iter().enumerate() {
                 let sums = sums.0.as_chunks::<64>().0;
                 let order = least_certain(&sums[table], self.locals.key_bits());
@@ -141,10 +136,7 @@ impl<'a> Ballot<'a> {
         }
         let mut hits: Vec<u32> = Vec::new();
         let each = TABLES * FLIPS.len();
-        for (n, &owner) in owners.iter().enumerate() {
-            let Some(probe) = probes.get(owner as usize) else {
-                continue;
-            };
+        for (n, probe) in probes.iter().enumerate() {
             hits.clear();
             for at in n * each..(n + 1) * each {
                 if let Some(&ahead) = buckets.get(at + AHEAD) {

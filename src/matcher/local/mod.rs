@@ -160,21 +160,23 @@ impl<'a> Query<'a> {
     fn cast(&self, ballot: &mut Ballot<'_>) -> Result<()> {
         let step = self.prints.len().div_ceil(LOOKED_UP).max(1);
         let chosen = || self.prints.iter().zip(&self.seen.patches).step_by(step);
-        let straight: Vec<Probe> = chosen().map(|(p, _)| Probe::straight(p)).collect();
-        let patch = |i: usize| self.seen.patches.get(i * step);
-        ballot.cast(&straight, false, |i| Some(self.key.project(patch(i)?)))?;
-        let turned: Vec<Projected> = chosen()
-            .map(|(_, patch)| self.key.project(&patch.mirrored()))
-            .collect();
-        let mirrored: Vec<Probe> = straight
-            .iter()
-            .zip(&turned)
-            .map(|(probe, projected)| Probe {
-                signature: projected.signature(),
-                ..*probe
-            })
-            .collect();
-        ballot.cast(&mirrored, true, |i| turned.get(i).copied())
+        for mirrored in [false, true] {
+            let projected: Vec<Projected> = chosen()
+                .map(|(_, patch)| match mirrored {
+                    false => self.key.project(patch),
+                    true => self.key.project(&patch.mirrored()),
+                })
+                .collect();
+            let probes: Vec<Probe> = chosen()
+                .zip(&projected)
+                .map(|((print, _), projected)| Probe {
+                    keypoint: print.keypoint(),
+                    signature: projected.signature(),
+                })
+                .collect();
+            ballot.cast(&probes, mirrored, &projected)?;
+        }
+        Ok(())
     }
 
     /// All prints in one handedness.

@@ -89,10 +89,11 @@ impl Credit {
     fn new(looks: &[Look], screen: f64) -> Self {
         let mut distances: Vec<u32> = looks.iter().map(|look| look.distance).collect();
         let quarter = distances.len() / 4;
-        let typical = distances
-            .get_mut(..)
-            .filter(|all| !all.is_empty())
-            .map_or(0, |all| *all.select_nth_unstable(quarter).1);
+        let typical = if distances.is_empty() {
+            0
+        } else {
+            *distances.select_nth_unstable(quarter).1
+        };
         let full = (0.8 * f64::from(typical) + 3.0).max(FULL.of(screen));
         Self {
             full,
@@ -121,7 +122,7 @@ impl Claims {
     }
 
     pub(super) fn of(comparison: &Comparison) -> Self {
-        // By the rule for photographs, which is the wider one.
+        // Halfway between the rules: what the item is does not matter to others.
         let credit = Credit::new(&comparison.looks, 0.5);
         let mut claims = HashSet::new();
         for look in &comparison.looks {
