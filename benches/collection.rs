@@ -62,7 +62,11 @@ fn main() {
     let writer = CollectionWriter::open(&path, options()).expect("a new collection");
     importing(&writer, &list);
     drop(list);
-    let fingerprinter = writer.collection().fingerprinter().expect("a stored key").clone();
+    let fingerprinter = writer
+        .collection()
+        .fingerprinter()
+        .expect("a stored key")
+        .clone();
     filling(&writer, &fingerprinter, sizes.texts);
     searching(&writer, &fingerprinter, &sizes);
     drop(writer);
@@ -79,7 +83,9 @@ fn options() -> WriterOptions {
 }
 
 fn item(fingerprinter: &Fingerprinter, n: u64) -> NewItem {
-    let print = fingerprinter.fingerprint_text(&prose(n, WORDS)).expect("a text");
+    let print = fingerprinter
+        .fingerprint_text(&prose(n, WORDS))
+        .expect("a text");
     NewItem::new(format!("text {n}"), print)
 }
 
@@ -128,7 +134,10 @@ fn parsing(list: &[u8]) {
         })
         .collect();
     let time = median(&mut times);
-    say(format_args!("list: {lines} lines read, {:.0} lines/s", per_second(lines, time)));
+    say(format_args!(
+        "list: {lines} lines read, {:.0} lines/s",
+        per_second(lines, time)
+    ));
 }
 
 fn importing(writer: &CollectionWriter, list: &[u8]) {
@@ -147,7 +156,9 @@ fn importing(writer: &CollectionWriter, list: &[u8]) {
             })
         })
         .collect();
-    let imported = writer.import_codes(Pipeline::Full, codes, false).expect("importing");
+    let imported = writer
+        .import_codes(Pipeline::Full, codes, false)
+        .expect("importing");
     let time = start.elapsed();
     say(format_args!(
         "list: {} codes durable and matchable in {time:.2?}, {:.0} lines/s",
@@ -159,7 +170,9 @@ fn importing(writer: &CollectionWriter, list: &[u8]) {
 /// Anonymous memory of this process, in bytes; 0 where the system does not tell.
 fn memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     kib.unwrap_or_default() << 10
 }
@@ -200,14 +213,23 @@ fn filling(writer: &CollectionWriter, fingerprinter: &Fingerprinter, texts: usiz
         writer.flush().expect("flushing");
     }
     let time = start.elapsed();
-    say(format_args!("texts: {added} in batches of 512 in {time:.2?}, {:.0}/s", per_second(added, time)));
+    say(format_args!(
+        "texts: {added} in batches of 512 in {time:.2?}, {:.0}/s",
+        per_second(added, time)
+    ));
 }
 
 fn queries(fingerprinter: &Fingerprinter, count: usize, texts: usize) -> Vec<Fingerprint> {
     let query = |n: usize| {
         // Nine in ten are about something else.
-        let seed = if n.is_multiple_of(10) { n % texts } else { 10_000_000 + n };
-        fingerprinter.fingerprint_text(&prose(seed as u64, 45)).expect("a text")
+        let seed = if n.is_multiple_of(10) {
+            n % texts
+        } else {
+            10_000_000 + n
+        };
+        fingerprinter
+            .fingerprint_text(&prose(seed as u64, 45))
+            .expect("a text")
     };
     (0..count).map(query).collect()
 }
@@ -229,18 +251,27 @@ fn searching(writer: &CollectionWriter, fingerprinter: &Fingerprinter, sizes: &S
     let apart = writer.collection().snapshot();
     let segments = apart.info().segments;
     let head = segments.iter().filter(|segment| segment.head).count();
-    say(format_args!("searched: {} segments on disk, {head} in the head", segments.len() - head));
+    say(format_args!(
+        "searched: {} segments on disk, {head} in the head",
+        segments.len() - head
+    ));
     let ((), most) = peak(|| drop(writer.compact().expect("merging")));
     let together = writer.collection().snapshot();
     let segments = together.info().segments;
-    let bytes: u64 = segments.iter().map(|segment| segment.bytes).max().unwrap_or_default();
+    let bytes: u64 = segments
+        .iter()
+        .map(|segment| segment.bytes)
+        .max()
+        .unwrap_or_default();
     say(format_args!(
         "merging: a segment of {bytes} bytes with {most} bytes of memory, {:.2} times",
         most as f64 / bytes as f64
     ));
     let queries = queries(fingerprinter, sizes.queries, sizes.texts);
     let matcher = |snapshot: &leakprint::collection::Snapshot| {
-        snapshot.matcher(MatchOptions::default()).expect("a stored key")
+        snapshot
+            .matcher(MatchOptions::default())
+            .expect("a stored key")
     };
     let (apart, together) = (matcher(&apart), matcher(&together));
     let mut times = [Vec::new(), Vec::new()];
@@ -278,7 +309,10 @@ fn adding(path: &Path, fingerprinter: &Fingerprinter, count: usize) {
         let item = item(fingerprinter, 2_000_000 + n);
         let bytes = vec![1; 2_000];
         let start = Instant::now();
-        plain.write_all(&bytes).and_then(|()| plain.sync_data()).expect("a disk");
+        plain
+            .write_all(&bytes)
+            .and_then(|()| plain.sync_data())
+            .expect("a disk");
         syncs.push(start.elapsed());
         let start = Instant::now();
         writer.add(item).expect("adding");
@@ -295,7 +329,7 @@ fn adding(path: &Path, fingerprinter: &Fingerprinter, count: usize) {
         at(&mut adds, 99),
         at(&mut syncs, 50),
         at(&mut syncs, 99)
-    );
+    ));
 }
 
 fn reloading(path: &Path, fingerprinter: &Fingerprinter) {
@@ -309,12 +343,20 @@ fn reloading(path: &Path, fingerprinter: &Fingerprinter) {
             writer.flush().expect("flushing");
         }
         assert!(reader.refresh().expect("refreshing"));
-        black_box(reader.snapshot().find_text(&prose(n, 45)).expect("matching"));
+        black_box(
+            reader
+                .snapshot()
+                .find_text(&prose(n, 45))
+                .expect("matching"),
+        );
     };
     (0..10).for_each(cycle);
     let before = memory();
     (0..100).for_each(cycle);
-    say(format_args!("reloading: {} bytes more after 100 cycles", memory() as i64 - before as i64));
+    say(format_args!(
+        "reloading: {} bytes more after 100 cycles",
+        memory() as i64 - before as i64
+    ));
 }
 
 fn median(times: &mut [Duration]) -> Duration {
