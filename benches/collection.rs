@@ -255,7 +255,7 @@ fn searching(writer: &CollectionWriter, fingerprinter: &Fingerprinter, sizes: &S
         "searched: {} segments on disk, {head} in the head",
         segments.len() - head
     ));
-    let ((), most) = peak(|| drop(writer.compact().expect("merging")));
+    let (_, most) = peak(|| writer.compact().expect("merging"));
     let together = writer.collection().snapshot();
     let segments = together.info().segments;
     let bytes: u64 = segments

@@ -222,8 +222,8 @@ fn items(
 ) -> Result<Report, Failure> {
     let mut report = Report::default();
     let mut batch: Vec<(u64, NewItem)> = Vec::new();
-    let mut flush = |batch: &mut Vec<(u64, NewItem)>,
-                     broken: &mut Broken<'_>|
+    let flush = |batch: &mut Vec<(u64, NewItem)>,
+                 broken: &mut Broken<'_>|
      -> Result<(u64, u64, u64), Failure> {
         let (numbers, items): (Vec<u64>, Vec<NewItem>) = std::mem::take(batch).into_iter().unzip();
         let (results, generation) = writer.add_batch(&items)?;
@@ -237,7 +237,7 @@ fn items(
         }
         Ok((added, unchanged, generation))
     };
-    let mut take = |done: (u64, u64, u64), report: &mut Report| {
+    let take = |done: (u64, u64, u64), report: &mut Report| {
         report.added += done.0;
         report.unchanged += done.1;
         report.generation = done.2;

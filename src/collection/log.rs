@@ -104,16 +104,22 @@ impl LogWriter {
         let failed = |e| unwritable(&name, e);
         let mut file = storage.edit(&name).map_err(failed)?;
         file.set_len(log.end).map_err(failed)?;
-        // A frame whose mark was lost, or one that was not synced but is whole.
-        file.sync().map_err(failed)?;
         let mut writer = Self {
             file,
             number: log.number,
             at: log.end,
-            unmarked: !log.marked && log.end > HEADER as u64,
+            unmarked: false,
             broken: false,
         };
-        writer.mark().map_err(failed)?;
+        // Each mark follows when what is before it is durable, as if nothing had happened.
+        for &end in &log.unmarked {
+            writer.file.sync().map_err(failed)?;
+            (writer.at, writer.unmarked) = (end, true);
+            writer.mark().map_err(failed)?;
+        }
+        if log.unmarked.is_empty() {
+            writer.file.sync().map_err(failed)?;
+        }
         Ok(writer)
     }
 
@@ -199,8 +205,9 @@ pub(super) struct Log {
     frames: Vec<(u64, std::ops::Range<usize>)>,
     /// Where sound frames, with their marks, end.
     end: u64,
-    /// Whether a mark ends there.
-    marked: bool,
+    /// Where sound frames behind the last mark end: at most two, one whose mark was lost and one that
+    /// was being written.
+    unmarked: Vec<u64>,
     /// Places where something is damaged that was durable.
     pub(super) damaged: Vec<u64>,
 }
@@ -246,7 +253,7 @@ impl Log {
             bytes,
             frames: Vec::new(),
             end: HEADER as u64,
-            marked: true,
+            unmarked: Vec::new(),
             damaged: Vec::new(),
         };
         log.parse(HEADER);
@@ -259,7 +266,7 @@ impl Log {
             bytes,
             frames: Vec::new(),
             end: HEADER as u64,
-            marked: true,
+            unmarked: Vec::new(),
             damaged: vec![0],
         };
         log.parse(HEADER);
@@ -297,10 +304,12 @@ impl Log {
                 self.frames.push((generation, payload));
                 if self.is_mark(end) {
                     at = end + MARK;
-                    (self.end, self.marked) = (at as u64, true);
+                    self.end = at as u64;
+                    self.unmarked.clear();
                     continue;
                 }
-                (self.end, self.marked) = (end as u64, false);
+                self.end = end as u64;
+                self.unmarked.push(self.end);
                 // The mark may have been lost with the power; then a frame may stand behind it.
                 if self.next_mark(end).is_some() {
                     self.damaged.push(end as u64);
@@ -318,7 +327,8 @@ impl Log {
                 self.damaged.push(at as u64);
             }
             at = mark + MARK;
-            (self.end, self.marked) = (at as u64, true);
+            self.end = at as u64;
+            self.unmarked.clear();
         }
     }
 
@@ -392,6 +402,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_mark_that_was_lost_before_a_frame_that_was_not_is_written_again() {
+        let disk = filled(&[b"first", b"second"]);
+        let mut bytes = disk.content(&file_name(7));
+        let second = bytes.len() - MARK - FRAME - 6;
+        bytes[second - MARK..second].fill(0);
+        bytes.truncate(bytes.len() - MARK);
+        disk.put(&file_name(7), &bytes);
+        for _ in 0..2 {
+            let log = Log::read(&disk, 7).unwrap();
+            assert_eq!(payloads(&log).len(), 2);
+            LogWriter::resume(&disk, &log).unwrap();
+        }
+        assert_eq!(Log::read(&disk, 7).unwrap().torn(), 0);
     }
 
     #[test]

@@ -225,11 +225,6 @@ fn write_file(
     })
 }
 
-/// Records that came from elsewhere, kept together: for plans that outlive their source.
-pub(super) fn gather(records: &[Vec<u8>]) -> impl Iterator<Item = &[u8]> {
-    records.iter().map(Vec::as_slice)
-}
-
 /// An index of nothing, for collections that have none.
 pub(super) fn empty_index(recipe: &Recipe) -> Result<Index> {
     let mut bytes = Cursor::new(Vec::new());

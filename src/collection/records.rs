@@ -139,10 +139,6 @@ impl Records {
         self.counts
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
     fn at(&self, item: u32) -> Option<usize> {
         let at = self.table_at.checked_add(item as usize * 8)?;
         let place = self.bytes.get(at..)?.first_chunk()?;

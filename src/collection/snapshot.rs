@@ -95,8 +95,8 @@ impl Snapshot {
         let state = &self.state;
         let codes = state.slots.iter().map(|slot| {
             let counts = slot.segment.records.counts();
-            let gone = slot.removed.iter().filter(|&item| item >= counts.prints);
-            u64::from(counts.all() - counts.prints) - gone.count() as u64
+            let gone = slot.removed.len() - slot.removed.count_below(counts.prints);
+            u64::from(counts.all() - counts.prints - gone)
         });
         CollectionInfo {
             format_version: super::COLLECTION_VERSION,

@@ -45,16 +45,29 @@ impl ItemSet {
         self.len == 0
     }
 
+    /// How many of them are below a number.
+    pub(crate) fn count_below(&self, end: u32) -> u32 {
+        let whole = self.words.iter().take(end as usize / 64);
+        let count: u32 = whole.map(|word| word.count_ones()).sum();
+        let last = self
+            .words
+            .get(end as usize / 64)
+            .copied()
+            .unwrap_or_default();
+        count + (last & ((1 << (end % 64)) - 1)).count_ones()
+    }
+
     /// In ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        (0_u32..)
-            .step_by(64)
-            .zip(&self.words)
-            .flat_map(|(first, &word)| {
-                (0..64)
-                    .filter(move |bit| word >> bit & 1 == 1)
-                    .map(move |bit| first + bit)
+        let words = (0_u32..).step_by(64).zip(&self.words);
+        words.flat_map(|(first, &word)| {
+            let mut left = word;
+            std::iter::from_fn(move || {
+                let bit = left.trailing_zeros();
+                left &= left.checked_sub(1)?;
+                Some(first + bit)
             })
+        })
     }
 }
 
@@ -103,7 +116,7 @@ impl Shelf {
                 have.checked_add(more)
                     .ok_or_else(|| Error::limit("parts of a collection", u32::MAX, more))
             };
-            hidden_items += hidden.iter().take_while(|&item| item < of_items).count() as u32;
+            hidden_items += hidden.count_below(of_items);
             volumes.push(Volume {
                 index,
                 hidden,
@@ -211,5 +224,27 @@ impl Shelf {
     pub(crate) fn char_end(&self, part: PartId, end: u32) -> Result<u32> {
         let (volume, part) = self.of_part(part);
         volume.index.char_end(part, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn sets_are_sets(items in prop::collection::vec(0_u32..400, 0..60), end in 0_u32..500) {
+            let mut set = ItemSet::default();
+            let mut model = BTreeSet::new();
+            for item in items {
+                prop_assert_eq!(set.insert(item), model.insert(item));
+            }
+            prop_assert_eq!(set.len() as usize, model.len());
+            prop_assert!(set.iter().eq(model.iter().copied()));
+            prop_assert_eq!(set.count_below(end) as usize, model.range(..end).count());
+            prop_assert!((0..450).all(|item| set.contains(item) == model.contains(&item)));
+        }
     }
 }

@@ -105,7 +105,9 @@ fn what_other_segments_show_is_not_rare() {
     let picture = |n| sample::picture(n);
     let writer = |from: u32, to: u32, beside: Option<&Index>| {
         let mut writer = IndexWriter::new(sample::fingerprinter().recipe().clone(), None).unwrap();
-        (from..to).for_each(|n| drop(writer.add(&n.to_string(), &picture(n % 2)).unwrap()));
+        for n in from..to {
+            writer.add(&n.to_string(), &picture(n % 2)).unwrap();
+        }
         beside.iter().for_each(|index| writer.weigh_beside(index));
         Index::from_bytes(writer.to_bytes(&Executor::serial()).unwrap()).unwrap()
     };
