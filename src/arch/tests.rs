@@ -318,6 +318,44 @@ proptest! {
     }
 
     #[test]
+    fn distances_to_one_agree(seed: u64, count in 0_usize..70, radius in 0_u32..129) {
+        let mut random = Random(seed);
+        let others: Vec<[u64; 2]> = (0..count)
+            .map(|i| [random.next() & 0xFFFF << (i % 32), random.next()])
+            .collect();
+        let own = [random.next() & 0xFFFF, random.next()];
+        let run = |backend: Backend| {
+            let mut found = vec![7];
+            backend.near128(&own, &others, radius, &mut found);
+            found
+        };
+        let far = |other: &[u64; 2]| {
+            let bits = (0..128).filter(|&b| (own[b / 64] ^ other[b / 64]) >> (b % 64) & 1 == 1);
+            bits.count() > radius as usize
+        };
+        let within = (0..).zip(&others).filter(|(_, other)| !far(other));
+        let expected: Vec<u32> = std::iter::once(7).chain(within.map(|(i, _)| i)).collect();
+        for backend in Backend::available() {
+            prop_assert_eq!(run(backend), expected.clone(), "{:?}", backend);
+        }
+    }
+
+    #[test]
+    fn checks_agree(seed: u64, count in 0_u32..70, radius in 0_u32..34) {
+        let mut random = Random(seed);
+        let entries: Vec<[u32; 2]> = (0..count).map(|i| [i, random.next() as u32]).collect();
+        let own = random.next() as u32;
+        let near = |code: u32| (0..32).filter(|b| (own ^ code) >> b & 1 == 1).count();
+        let within = entries.iter().filter(|e| near(e[1]) <= radius as usize);
+        let expected: Vec<u32> = within.map(|e| e[0]).collect();
+        for backend in Backend::available() {
+            let mut found = Vec::new();
+            backend.near32(own, &entries, radius, &mut found);
+            prop_assert_eq!(&found, &expected, "{:?}", backend);
+        }
+    }
+
+    #[test]
     fn samples_on_lattices_agree(
         seed: u64,
         size in (1_usize..60, 0_usize..60),

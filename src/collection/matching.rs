@@ -198,10 +198,10 @@ impl CollectionMatcher {
                     part: part.clone(),
                     item_part: PartPath::root(),
                     pipeline,
-                    distance: u32::from(hit.distance),
+                    distance: hit.distance,
                     transform: variant.inverse(),
                     inverted,
-                    score: score(u32::from(hit.distance)),
+                    score: score(hit.distance),
                 };
                 let known = found.entry((place, item)).or_default();
                 // One picture is one piece of evidence, under the symmetry that suits best.

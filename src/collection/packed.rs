@@ -150,8 +150,10 @@ fn unpack_raster(read: &mut Decoder<'_>) -> Result<RasterPrints> {
         let print = LocalPrint::from_bytes(read.array()?);
         print.ok_or_else(|| Error::corrupt("a local print that is none"))
     });
-    let mut local = LocalPrints::default();
-    local.prints = prints.collect::<Result<_>>()?;
+    let local = LocalPrints {
+        prints: prints.collect::<Result<_>>()?,
+        ..LocalPrints::default()
+    };
     Ok(RasterPrints {
         width,
         height,

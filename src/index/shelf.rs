@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::local::crowding;
 use super::{Index, ItemId, PartId, PartInfo};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -100,6 +101,7 @@ pub(crate) struct Shelf {
     /// Items that are not hidden.
     items: u32,
     parts: u32,
+    pictures: u32,
 }
 
 impl Shelf {
@@ -135,6 +137,7 @@ impl Shelf {
             volumes: volumes.into(),
             items: items - hidden_items,
             parts,
+            pictures,
         })
     }
 
@@ -155,6 +158,11 @@ impl Shelf {
 
     pub(crate) fn part_count(&self) -> u32 {
         self.parts
+    }
+
+    /// The [crowding](super::Locals::crowding) of an index of all pictures.
+    pub(crate) fn crowding(&self) -> f64 {
+        crowding(self.pictures as usize)
     }
 
     fn volume(&self, first: impl Fn(&Volume) -> u32, number: u32) -> &Volume {

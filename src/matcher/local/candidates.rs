@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::geometry::{Pair, Transform};
+use crate::arch::Backend;
 use crate::error::Result;
 use crate::fingerprint::{LocalKey, LocalPrint, Projected, signature_distance};
 use crate::index::shelf::{Shelf, Volume};
@@ -66,11 +67,11 @@ pub(super) struct Candidate {
 /// Prints are alike if their signatures differ in no more bits of 128 ...
 const RADIUS: u32 = 28;
 
-/// ... and a vote needs ...
-const VOTE_RADIUS: u32 = 20;
+/// ... and a vote needs less, the less the more pictures there are to look alike by chance ...
+const VOTE_RADIUS: f64 = 20.0;
 
 /// ... of which no more than so many lie in the 32 that stand in a table.
-const CHECK_RADIUS: u32 = 9;
+const CHECK_RADIUS: u32 = 6;
 
 /// Votes that make a candidate.
 const MIN_VOTES: usize = 4;
@@ -97,7 +98,7 @@ const UNCERTAIN: usize = 5;
 const AHEAD: usize = 32;
 
 /// Buckets with more entries hold what looks alike everywhere, and cost more than all others.
-const CROWD: usize = 16;
+const CROWD: usize = 80;
 
 /// One probe's vote for one picture, as long as its weight is not known.
 struct Cast {
@@ -110,13 +111,18 @@ struct Cast {
 pub(super) struct Ballot<'a> {
     shelf: &'a Shelf,
     votes: HashMap<(u32, Kind), Vec<Vote>>,
+    /// See [`VOTE_RADIUS`].
+    radius: u32,
     /// Codes compared.
     pub(super) compared: u64,
 }
 
 impl<'a> Ballot<'a> {
     pub(super) fn new(shelf: &'a Shelf) -> Self {
+        // A bit less for every three times that the number of pictures has doubled.
+        let doubled = 2.0 * shelf.crowding().log2();
         Self {
+            radius: (VOTE_RADIUS - doubled / 3.0).round() as u32,
             shelf,
             votes: HashMap::new(),
             compared: 0,
@@ -170,6 +176,7 @@ impl<'a> Ballot<'a> {
         }
         let mut hits: Vec<u32> = Vec::new();
         let each = TABLES * FLIPS.len();
+        let backend = Backend::detect();
         for (n, probe) in probes.iter().enumerate() {
             hits.clear();
             for at in n * each..(n + 1) * each {
@@ -185,18 +192,14 @@ impl<'a> Ballot<'a> {
                 }
                 self.compared += entries.len() as u64;
                 let own = check(probe.signature[(at - n * each) / FLIPS.len()]);
-                for entry in entries {
-                    if (entry.check ^ own).count_ones() <= CHECK_RADIUS {
-                        hits.push(entry.print);
-                    }
-                }
+                backend.near32(own, entries, CHECK_RADIUS, &mut hits);
             }
             hits.sort_unstable();
             hits.dedup();
             for &print in &hits {
                 let record = locals.print(print)?;
                 let distance = signature_distance(&record.signature, &probe.signature);
-                if distance > VOTE_RADIUS {
+                if distance > self.radius {
                     continue;
                 }
                 let picture = locals.owner(print)?;
