@@ -100,7 +100,6 @@ pub(crate) struct Shelf {
     volumes: Arc<[Volume]>,
     /// Items that are not hidden.
     items: u32,
-    parts: u32,
     pictures: u32,
 }
 
@@ -136,7 +135,6 @@ impl Shelf {
         Ok(Self {
             volumes: volumes.into(),
             items: items - hidden_items,
-            parts,
             pictures,
         })
     }
@@ -154,10 +152,6 @@ impl Shelf {
     /// Items that are not hidden.
     pub(crate) fn item_count(&self) -> u32 {
         self.items
-    }
-
-    pub(crate) fn part_count(&self) -> u32 {
-        self.parts
     }
 
     /// The [crowding](super::Locals::crowding) of an index of all pictures.

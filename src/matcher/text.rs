@@ -66,8 +66,8 @@ pub(super) fn find(
     floor: f64,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
-    let gathered = gather(shelf, prints)?;
     let min_distinctive = weigh::text_distinctive(Strength::Possible.min_score(), floor);
+    let gathered = gather(shelf, prints, min_distinctive)?;
     for passage in passages(shelf, &gathered, min_distinctive)? {
         let chain = &passage.chain;
         if chain.distinctive < min_distinctive {
@@ -204,7 +204,7 @@ pub(super) fn shared(
     item_part: PartId,
     floor: f64,
 ) -> Result<Shared> {
-    let gathered = gather(shelf, prints)?;
+    let gathered = gather(shelf, prints, 0.0)?;
     let of_part = gathered
         .hits
         .iter()
@@ -231,7 +231,8 @@ pub(super) fn shared(
     })
 }
 
-fn gather(shelf: &Shelf, prints: &TextPrints) -> Result<Gathered> {
+/// Looks all grams up. Hits of parts that cannot reach `min_distinctive` may be left out.
+fn gather(shelf: &Shelf, prints: &TextPrints, min_distinctive: f64) -> Result<Gathered> {
     // In the order of the text: most grams are absent, and those need no sorting.
     let grams = &prints.grams;
     let print = |i: usize| grams.get(i).map(|gram| gram.print);
@@ -306,16 +307,9 @@ fn gather(shelf: &Shelf, prints: &TextPrints) -> Result<Gathered> {
             hit.weight = weight;
         }
     }
+    drop_hopeless(&mut hits, min_distinctive);
     // By part alone: most parts share too little for the order within to matter.
     hits.sort_unstable_by_key(|(part, _)| *part);
-    if let Some((part, _)) = hits.last()
-        && *part >= shelf.part_count()
-    {
-        return Err(Error::corrupt(format!(
-            "a posting leads to part {part} of {}",
-            shelf.part_count()
-        )));
-    }
     discounted.sort_unstable();
     let mut spans = Vec::new();
     discounted
@@ -337,8 +331,14 @@ fn collect(
 ) -> Result<u32> {
     let (mut last, mut repeats) = (None, 0);
     let (mut hidden, mut last_hidden) = (0, None);
+    let parts = volume.index.part_count();
     for place in list.iter() {
         let (part, item) = place?;
+        if part.0 >= parts {
+            return Err(Error::corrupt(format!(
+                "a posting leads to part {part} of {parts}"
+            )));
+        }
         repeats = if last == Some(part) { repeats + 1 } else { 0 };
         last = Some(part);
         if repeats >= MAX_REPEATS {
@@ -364,6 +364,25 @@ fn collect(
         }));
     }
     Ok(hidden)
+}
+
+/// Drops most of the hits of parts whose hits all together do not reach `min_distinctive`: nearly
+/// all of a post's are, each of another part, and need no sorting. Sums are kept by the part's
+/// lowest bits, so that what is added up of several parts is too much rather than too little.
+fn drop_hopeless(hits: &mut Vec<(u32, Hit)>, min_distinctive: f64) {
+    const FEW: usize = 64;
+    const MOST_SUMS: usize = 1 << 16;
+    if hits.len() <= FEW {
+        return;
+    }
+    let mut sums = vec![0.0_f32; hits.len().next_power_of_two().min(MOST_SUMS)];
+    let mask = sums.len() - 1;
+    for (part, hit) in hits.iter() {
+        sums[*part as usize & mask] += hit.weight;
+    }
+    // Less what sums of so many numbers may be off by.
+    let least = (0.99 * min_distinctive / GRAM_LEN as f64) as f32;
+    hits.retain(|(part, _)| sums[*part as usize & mask] >= least);
 }
 
 /// Adds the gram at `at` to the discounted spans, joined with the last where they touch.
@@ -440,6 +459,32 @@ fn may_reach(hits: &[Hit], min_distinctive: f64) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_is_dropped_is_hopeless() {
+        let hit = |part: u32, weight| {
+            let (query, item) = (part, 0);
+            (
+                part,
+                Hit {
+                    query,
+                    item,
+                    weight,
+                },
+            )
+        };
+        // One part in ten has enough.
+        let mut hits: Vec<_> = (0..5_000_u32)
+            .flat_map(|part| vec![hit(part, 0.5); if part % 10 == 0 { 9 } else { 1 }])
+            .collect();
+        let whole = hits.clone();
+        drop_hopeless(&mut hits, 50.0);
+        assert!(hits.len() < whole.len() * 2 / 3);
+        let enough = |hits: &[(u32, Hit)]| hits.iter().filter(|(part, _)| part % 10 == 0).count();
+        assert_eq!(enough(&hits), enough(&whole));
+        drop_hopeless(&mut hits, 0.0);
+        assert_eq!(enough(&hits), enough(&whole));
+    }
 
     #[test]
     fn discounted_spans_join_and_count() {
