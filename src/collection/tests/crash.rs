@@ -131,7 +131,7 @@ fn whatever_was_acknowledged_survives_a_cut_and_nothing_else() {
     let cuts: u64 = std::env::var("LEAKPRINT_CUTS")
         .ok()
         .and_then(|n| n.parse().ok())
-        .unwrap_or(600);
+        .unwrap_or(360);
     let prints: Vec<Fingerprint> = (0..3).map(|i| sample::text(&format!("t{i}"), 14)).collect();
     let each = 12;
     let mut in_flight_survived = 0;
