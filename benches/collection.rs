@@ -1,7 +1,7 @@
 //! A live collection: opening, adding, searching many segments, merging, importing.
 //!
-//! `cargo bench --bench collection` measures a million codes and a hundred thousand texts;
-//! `-- --test` runs all of it once on a hundredth. Times of adding stand beside those of a plain file
+//! `cargo bench --bench collection` measures a million codes and a hundred thousand texts,
+//! `LEAKPRINT_BENCH_PERCENT` a part of them, `-- --test` a hundredth. Times of adding stand beside those of a plain file
 //! that is written and synced; searching beside one segment; merging's memory beside the segment that it
 //! writes.
 
@@ -37,23 +37,16 @@ struct Sizes {
 }
 
 fn main() {
-    let quick = std::env::args().any(|argument| argument == "--test");
-    let sizes = if quick {
-        Sizes {
-            codes: 10_000,
-            texts: 1_000,
-            head: 100,
-            adds: 20,
-            queries: 20,
-        }
-    } else {
-        Sizes {
-            codes: 1_000_000,
-            texts: 100_000,
-            head: 10_000,
-            adds: 1_000,
-            queries: 1_000,
-        }
+    let test = std::env::args().any(|argument| argument == "--test");
+    let percent = std::env::var("LEAKPRINT_BENCH_PERCENT").ok();
+    let percent = percent.and_then(|percent| percent.parse().ok());
+    let scaled = |full: usize| full * percent.unwrap_or(if test { 1 } else { 100 }) / 100;
+    let sizes = Sizes {
+        codes: scaled(1_000_000),
+        texts: scaled(100_000),
+        head: scaled(10_000),
+        adds: scaled(1_000).max(20),
+        queries: 1_000,
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let list = list(sizes.codes);
