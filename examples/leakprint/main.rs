@@ -108,6 +108,10 @@ struct MatchArgs {
     /// what it shows of every item outlined and named.
     #[arg(long, value_name = "DIR")]
     draw: Option<PathBuf>,
+    /// Read the text in pictures that nothing else explains, with the program tesseract, in
+    /// these languages (as its option -l has them). Takes a second a picture.
+    #[arg(long, value_name = "LANGUAGES", num_args = 0..=1, default_missing_value = "eng")]
+    recognise: Option<String>,
     /// Skip reading the whole index once to check it.
     #[arg(long)]
     no_verify: bool,

@@ -3,7 +3,9 @@
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use leakprint::media::Tesseract;
 use leakprint::{
     Evidence, Executor, Fingerprint, Index, Match, MatchOptions, Matcher, Result, Strength, Warning,
 };
@@ -44,7 +46,12 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
     let index = open(&args.index, (!args.no_verify).then_some(&exec))?;
     let mut options = MatchOptions::default();
     options.min_strength = args.min;
-    let matcher = matcher(index, input.key.as_deref())?.with_options(options);
+    let mut matcher = matcher(index, input.key.as_deref())?.with_options(options);
+    if let Some(languages) = &args.recognise {
+        let recogniser = Tesseract::default().with_languages(languages);
+        recogniser.check()?;
+        matcher = matcher.with_recogniser(Arc::new(recogniser));
+    }
 
     let drawings = args
         .draw

@@ -1,14 +1,14 @@
 //! From bytes to a [`Fingerprint`]: decode, then every print of every part.
 
 use super::{
-    Digest, Fingerprint, Key, LocalKey, PartPrints, RasterKeys, RasterPrints, Recipe, TextPrints,
-    Warning,
+    CellPrint, Digest, Fingerprint, Key, LocalKey, PartPrints, RasterKeys, RasterPrints, Recipe,
+    TextPrints, Warning,
 };
 use crate::error::{Error, Result};
 use crate::limits::{Budget, Limits};
 use crate::media::{self, Content, Part, PartPath, PartSink};
 use crate::raster::Raster;
-use crate::text::{Folded, GramKey, Sampling, fold, grams};
+use crate::text::{self, CellKey, Folded, GramKey, Sampling, fold, grams};
 
 /// Makes fingerprints, under one recipe, key and set of limits.
 ///
@@ -22,6 +22,7 @@ pub struct Fingerprinter {
     recipe: Recipe,
     key: Key,
     gram_key: GramKey,
+    cell_key: CellKey,
     raster_keys: RasterKeys,
 }
 
@@ -77,10 +78,12 @@ impl FingerprinterBuilder {
         Ok(Fingerprinter {
             recipe: Recipe::new(self.window, key.id())?,
             gram_key: key.gram_key(),
+            cell_key: key.cell_key(),
             raster_keys: RasterKeys {
                 sketch: key.sketch_key(),
                 local: key.local_key(),
                 makes_local: self.local_prints,
+                keeps_luma: false,
             },
             limits: self.limits,
             key,
@@ -114,6 +117,20 @@ impl Fingerprinter {
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
+    }
+
+    /// Keeps the luma of pictures for a recogniser of text.
+    pub(crate) fn keep_luma(mut self) -> Self {
+        self.raster_keys.keeps_luma = true;
+        self
+    }
+
+    /// The prints of recognised text: every gram, since errors leave few, and the values in it.
+    pub(crate) fn recognised_prints(&self, text: &str) -> (TextPrints, Vec<CellPrint>) {
+        let folded = fold(text);
+        let grams = grams(folded.symbols(), &self.gram_key, Sampling::All);
+        let cells = text::of_text(&self.cell_key, text);
+        (TextPrints::new(folded, grams), cells)
     }
 
     /// The key of the local prints.
@@ -158,6 +175,7 @@ impl Fingerprinter {
         collector.fingerprint.parts.push(PartPrints {
             bytes: Some(Digest::of_bytes(text.as_bytes())),
             text: Some(self.text_prints(text)),
+            cells: text::of_text(&self.cell_key, text),
             ..PartPrints::default()
         });
         Ok(collector.fingerprint)
@@ -227,9 +245,18 @@ impl PartSink for Collector<'_> {
                 let keys = &self.fingerprinter.raster_keys;
                 prints.raster = Some(RasterPrints::new(&raster, lossless, keys));
             }
-            Content::Text(text) => prints.text = Some(self.fingerprinter.text_prints(&text)),
+            Content::Text(text) => {
+                prints.text = Some(self.fingerprinter.text_prints(&text));
+                prints.cells = text::of_text(&self.fingerprinter.cell_key, &text);
+            }
             Content::Table(table) => {
                 prints.text = Some(self.fingerprinter.text_prints(table.text()));
+                let cells = table.cells().iter();
+                let places = cells.map(|cell| {
+                    let bytes = cell.start as usize..cell.end as usize;
+                    (cell.row, cell.column, bytes)
+                });
+                prints.cells = text::of_table(&self.fingerprinter.cell_key, table.text(), places);
             }
             Content::Opaque => {}
         }
