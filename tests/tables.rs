@@ -330,15 +330,28 @@ fn first_and_last_name_in_columns_of_their_own_are_one_name() {
     );
 }
 
-/// Four hundred lists of other people with the same names, titles and cities, and as prose.
+/// Four hundred lists of other people with the same names, titles and cities, and as prose: no
+/// record at all, and no match by default.
 #[test]
 fn other_people_are_not_found() {
     let matcher = matcher();
+    let check = |matches: Vec<Match>, seed: u64| {
+        for found in &matches {
+            let mut evidence = found.evidence.iter();
+            let record = evidence.find(|evidence| matches!(evidence, Evidence::Record { .. }));
+            assert!(
+                record.is_none() && found.strength < Strength::Strong,
+                "{seed}: {found:#?}"
+            );
+        }
+    };
     for seed in 1000..1400 {
         let rows = staff(seed, 40);
         let table = csv(&with_header(&rows), ";");
-        let matches = matcher.find_media(table.as_bytes(), Some("c.csv")).unwrap();
-        assert!(matches.is_empty(), "{seed}: {matches:#?}");
+        check(
+            matcher.find_media(table.as_bytes(), Some("c.csv")).unwrap(),
+            seed,
+        );
         let prose: Vec<String> = rows
             .iter()
             .map(|row| {
@@ -348,8 +361,7 @@ fn other_people_are_not_found() {
                 )
             })
             .collect();
-        let matches = matcher.find_text(&prose.join(". ")).unwrap();
-        assert!(matches.is_empty(), "{seed}: {matches:#?}");
+        check(matcher.find_text(&prose.join(". ")).unwrap(), seed);
     }
 }
 
@@ -397,7 +409,7 @@ fn what_is_ignored_is_no_evidence() {
     };
     assert_eq!(build(None).find_text(&signature).unwrap().len(), 1);
     let matcher = build(Some(&signature));
-    assert_eq!(matcher.index().info().discounted_cells, 3);
+    assert_eq!(matcher.index().info().discounted_cells, 6);
     assert!(matcher.find_text(&signature).unwrap().is_empty());
 }
 

@@ -3,16 +3,14 @@
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use leakprint::media::Tesseract;
 use leakprint::{
     Evidence, Executor, Fingerprint, Index, Match, MatchOptions, Matcher, Result, Strength, Warning,
 };
 use serde::Serialize;
 
 use crate::draw::{Drawings, Query};
-use crate::input::{Origin, Read, Sources, read_file, read_key};
+use crate::input::{Origin, Read, Sources, read_file, read_key, recogniser};
 use crate::output::{ErrorLine, Errors, json_line, json_pretty, printable, progress};
 use crate::{ExplainArgs, Failure, Format, MatchArgs};
 
@@ -48,9 +46,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
     options.min_strength = args.min;
     let mut matcher = matcher(index, input.key.as_deref())?.with_options(options);
     if let Some(languages) = &args.recognise {
-        let recogniser = Tesseract::default().with_languages(languages);
-        recogniser.check()?;
-        matcher = matcher.with_recogniser(Arc::new(recogniser));
+        matcher = matcher.with_recogniser(recogniser(languages)?);
     }
 
     let drawings = args

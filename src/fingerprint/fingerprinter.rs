@@ -1,12 +1,15 @@
 //! From bytes to a [`Fingerprint`]: decode, then every print of every part.
 
+use std::sync::Arc;
+
+use super::perceptual::luma;
 use super::{
     CellPrint, Digest, Fingerprint, Key, LocalKey, PartPrints, RasterKeys, RasterPrints, Recipe,
     TextPrints, Warning,
 };
 use crate::error::{Error, Result};
 use crate::limits::{Budget, Limits};
-use crate::media::{self, Content, Part, PartPath, PartSink};
+use crate::media::{self, Content, Part, PartPath, PartSink, Recognised, TextFromImage};
 use crate::raster::Raster;
 use crate::text::{self, CellKey, Folded, GramKey, Sampling, fold, grams};
 
@@ -24,6 +27,7 @@ pub struct Fingerprinter {
     gram_key: GramKey,
     cell_key: CellKey,
     raster_keys: RasterKeys,
+    recogniser: Option<Arc<dyn TextFromImage>>,
 }
 
 /// Builds a [`Fingerprinter`].
@@ -85,6 +89,7 @@ impl FingerprinterBuilder {
                 makes_local: self.local_prints,
                 keeps_luma: false,
             },
+            recogniser: None,
             limits: self.limits,
             key,
         })
@@ -117,6 +122,29 @@ impl Fingerprinter {
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
+    }
+
+    /// The same, and pictures that look like text get the prints of the text that is
+    /// recognised in them: so that an upload is found that shows the words of a leaked screenshot in
+    /// another form. For the owner's side; a platform asks only where nothing else is found,
+    /// by [`Matcher::with_recogniser`](crate::Matcher::with_recogniser).
+    #[must_use]
+    pub fn with_recogniser(mut self, recogniser: Arc<dyn TextFromImage>) -> Self {
+        self.recogniser = Some(recogniser);
+        self
+    }
+
+    /// Adds what a recogniser reads in a picture; what cannot be recognised is without text.
+    fn recognise(&self, raster: &Raster, prints: &mut PartPrints) {
+        let Some(recogniser) = &self.recogniser else {
+            return;
+        };
+        let luma = luma(raster).filter(|luma| luma.stems().is_some());
+        if let Some(words) = luma.and_then(|luma| recogniser.words(&luma).ok()) {
+            let text = Recognised::new(words).text;
+            prints.text = Some(self.text_prints(&text));
+            prints.cells = text::of_text(&self.cell_key, &text);
+        }
     }
 
     /// Keeps the luma of pictures for a recogniser of text.
@@ -244,6 +272,7 @@ impl PartSink for Collector<'_> {
             Content::Raster { raster, lossless } => {
                 let keys = &self.fingerprinter.raster_keys;
                 prints.raster = Some(RasterPrints::new(&raster, lossless, keys));
+                self.fingerprinter.recognise(&raster, &mut prints);
             }
             Content::Text(text) => {
                 prints.text = Some(self.fingerprinter.text_prints(&text));

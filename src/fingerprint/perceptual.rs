@@ -81,8 +81,8 @@ impl RasterPrints {
     }
 }
 
-/// Luma in bytes.
-fn luma(raster: &Raster) -> Option<GreyPicture> {
+/// Luma in bytes, for a recogniser.
+pub(super) fn luma(raster: &Raster) -> Option<GreyPicture> {
     let (width, height) = (raster.width(), raster.height());
     let mut pixels = Vec::with_capacity(width as usize * height as usize);
     raster.luma_bands(Ground::White, |band| match band {

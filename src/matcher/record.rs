@@ -118,7 +118,7 @@ pub(super) fn find(
                     .rows
                     .iter()
                     .take(MAX_ROWS)
-                    .map(|row| row + 1)
+                    .map(|row| row.saturating_add(1))
                     .collect(),
                 records: records.rows.len() as u32,
                 cells: records.cells,

@@ -330,12 +330,12 @@ impl Folded {
 
     #[inline]
     fn push(&mut self, symbol: u32, offset: u32) {
-        if let Some(last) = self.symbols.last_mut() {
-            if follower(*last) == symbol {
-                // Followers are ASCII; the mask only says so.
-                *last = CLASSES[symbol as usize & 0x7f] >> 16 & 0xff;
-                return;
-            }
+        if let Some(last) = self.symbols.last_mut()
+            && follower(*last) == symbol
+        {
+            // Followers are ASCII; the mask only says so.
+            *last = CLASSES[symbol as usize & 0x7f] >> 16 & 0xff;
+            return;
         }
         self.symbols.push(symbol);
         self.offsets.push(offset);

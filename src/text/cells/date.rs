@@ -58,7 +58,7 @@ pub(super) fn of(text: &str) -> Option<Value> {
     }
     let text = without_time(text);
     let mut fields = text
-        .split(|c: char| matches!(c, '-' | '/' | '.' | ' ' | ','))
+        .split(['-', '/', '.', ' ', ','])
         .filter(|field| !field.is_empty());
     let fields = [
         fields.next()?,

@@ -36,6 +36,7 @@ pub(crate) fn of_table(
         row.push(cell);
     }
     put_row(key, text, &row, &mut cursor, &mut prints);
+    drop_header(&mut prints);
     mark_unique(&mut prints);
     prints
 }
@@ -151,6 +152,21 @@ fn put_row(
         prints[first..].sort_by_key(|print| (std::cmp::Reverse(print.bits), print.column));
         prints.truncate(first + MAX_IN_ROW);
         prints[first..].sort_by_key(|print| (print.column, print.span));
+    }
+}
+
+/// Drops a first row of nothing but words over rows that have other values: the names of the
+/// columns, which are the same in every table of the kind.
+fn drop_header(prints: &mut Vec<CellPrint>) {
+    let Some(first) = prints.first().map(|print| print.row) else {
+        return;
+    };
+    let header = prints.partition_point(|print| print.row == first);
+    let (words, rest) = prints.split_at(header);
+    let is_header = words.iter().all(|print| !print.kind.is_hard())
+        && rest.iter().any(|print| print.kind.is_hard());
+    if is_header {
+        prints.drain(..header);
     }
 }
 

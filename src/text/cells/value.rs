@@ -185,10 +185,8 @@ pub(super) fn identifier(text: &str) -> Option<Value> {
     if text.contains(' ') && text.split(' ').any(|word| word.len() > 3 && is_word(word)) {
         return None;
     }
-    let year = (1900..2100).any(|year: u32| {
-        let mut groups = text.split(|c: char| !c.is_ascii_digit());
-        groups.any(|group| group.parse() == Ok(year))
-    });
+    let mut groups = text.split(|c: char| !c.is_ascii_digit());
+    let year = groups.any(|group| group.len() == 4 && matches!(group.parse(), Ok(1900..2100)));
     let telling = digits - if year { 3 } else { 0 };
     let bits = 5 * telling / 2 + letters.min(4);
     Some(Value::new(CellKind::Identifier, fold(text), bits.min(24)))
