@@ -7,10 +7,12 @@
 //! | 256-bit Hamming scan | [`scalar`] | `x86_64::avx2`, `x86_64::nibbles` | `x86_64::avx512` | `aarch64::neon` |
 //! | 16-bit Hamming filter | [`scalar`] | `x86_64::avx2`, `x86_64::nibbles` | `x86_64::avx512` | `aarch64::neon` |
 //! | gram hashes, window minima | `winnow` | `x86_64::winnow` | `x86_64::winnow` | `winnow` |
+//! | 128-bit distances to one | `near128` | `x86_64::popcnt` | `x86_64::popcnt` | `near128` |
 //! | 256-bit distances of pairs | [`scalar`] | `x86_64::popcnt` | `x86_64::popcnt` | `aarch64::neon` |
 //! | passes over rows of pictures | `rows` | `x86_64::rows` | `x86_64::rows` | `rows` |
 //! | band-pass filter of a picture | `blur` | `x86_64::blur` | `x86_64::blur` | `blur` |
 //! | gradients around a keypoint | `polar` | `x86_64::polar` | `x86_64::polar` | `polar` |
+//! | samples of a patch | `lattice` | `x86_64::lattice` | `x86_64::lattice` | `lattice` |
 //! | projections of patches | `project` | `x86_64::project` | `x86_64::project` | `project` |
 //! | eight numbers against one | `equal` | `x86_64::equal` | `x86_64::equal` | `equal` |
 //!
@@ -29,6 +31,8 @@
 mod aarch64;
 mod blur;
 mod equal;
+mod lattice;
+mod near128;
 mod planes;
 mod polar;
 mod prefetch;
@@ -46,6 +50,7 @@ use std::fmt;
 use crate::code::Code256;
 
 pub(crate) use equal::equal;
+pub(crate) use lattice::Lattice;
 pub(crate) use planes::Planes;
 pub(crate) use polar::{Polar, ROW, SPAN};
 pub(crate) use prefetch::prefetch;
@@ -364,6 +369,26 @@ impl Backend {
 }
 
 impl Backend {
+    /// Appends the place of every one of `others` that differs from `own` in at most `radius` bits.
+    pub(crate) fn near128(
+        self,
+        own: &[u64; 2],
+        others: &[[u64; 2]],
+        radius: u32,
+        found: &mut Vec<u32>,
+    ) {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(_) | Kind::Avx512(_) => match x86_64::popcnt::Popcnt::new() {
+                Some(popcnt) => popcnt.near128(own, others, radius, found),
+                None => near128::near128(own, others, radius, found),
+            },
+            _ => near128::near128(own, others, radius, found),
+        }
+    }
+}
+
+impl Backend {
     /// Filters a plane of `width` columns; see `blur`.
     pub(crate) fn band_pass(
         self,
@@ -400,6 +425,35 @@ impl Backend {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(kernel) => kernel.polar(plane, width, place, sign, out),
             _ => polar::polar(plane, width, place, sign, out),
+        }
+    }
+
+    /// Samples of a plane of `width` columns, in 256ths of its values, row by row; `None` if one of
+    /// them lies outside. See `lattice`.
+    pub(crate) fn sample(
+        self,
+        plane: &[u8],
+        width: usize,
+        lattice: &Lattice,
+    ) -> Option<[u16; SAMPLES]> {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(kernel) => kernel.sample(plane, width, lattice),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(kernel) => kernel.sample(plane, width, lattice),
+            _ => lattice::sample(plane, width, lattice),
+        }
+    }
+
+    /// Deviations of the samples from their mean, scaled so that the largest is 127; `None` if it
+    /// is below `flat`, which is at least 1.
+    pub(crate) fn stretch(self, samples: &[u16; SAMPLES], flat: i32) -> Option<[i8; SAMPLES]> {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(kernel) => kernel.stretch(samples, flat),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(kernel) => kernel.stretch(samples, flat),
+            _ => lattice::stretch(samples, flat),
         }
     }
 

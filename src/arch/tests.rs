@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::{
-    Backend, CodeHit, DIRECTIONS, Directions, Filter, GRAM, List, MAX_WEIGHT, Pairs, Planes, Probe,
-    ROW, SAMPLES, SPAN,
+    Backend, CodeHit, DIRECTIONS, Directions, Filter, GRAM, Lattice, List, MAX_WEIGHT, Pairs,
+    Planes, Probe, ROW, SAMPLES, SPAN,
 };
 use crate::code::Code256;
 
@@ -314,6 +314,73 @@ proptest! {
             let mut sums = [1; DIRECTIONS];
             backend.project(&directions, &samples, &mut sums);
             prop_assert_eq!(sums, expected, "{:?}", backend);
+        }
+    }
+
+    #[test]
+    fn distances_to_one_agree(seed: u64, count in 0_usize..70, radius in 0_u32..129) {
+        let mut random = Random(seed);
+        let others: Vec<[u64; 2]> = (0..count)
+            .map(|i| [random.next() & 0xFFFF << (i % 32), random.next()])
+            .collect();
+        let own = [random.next() & 0xFFFF, random.next()];
+        let run = |backend: Backend| {
+            let mut found = vec![7];
+            backend.near128(&own, &others, radius, &mut found);
+            found
+        };
+        let far = |other: &[u64; 2]| {
+            let bits = (0..128).filter(|&b| (own[b / 64] ^ other[b / 64]) >> (b % 64) & 1 == 1);
+            bits.count() > radius as usize
+        };
+        let within = (0..).zip(&others).filter(|(_, other)| !far(other));
+        let expected: Vec<u32> = std::iter::once(7).chain(within.map(|(i, _)| i)).collect();
+        for backend in Backend::available() {
+            prop_assert_eq!(run(backend), expected.clone(), "{:?}", backend);
+        }
+    }
+
+    #[test]
+    fn samples_on_lattices_agree(
+        seed: u64,
+        size in (1_usize..60, 0_usize..60),
+        first in (-3.0_f32..40.0, -3.0_f32..40.0),
+        u in (-4.0_f32..4.0, -4.0_f32..4.0),
+        v in (-4.0_f32..4.0, -4.0_f32..4.0),
+        still in 0_usize..4,
+        flat in 1_i32..20_000,
+    ) {
+        let mut random = Random(seed);
+        let (width, height) = size;
+        let plane: Vec<u8> = (0..width * height).map(|_| random.next() as u8).collect();
+        // Many lie inside only if the steps are short.
+        let part = |(x, y): (f32, f32)| (x / (1 << still) as f32, y / (1 << still) as f32);
+        let lattice = Lattice { first, u: part(u), v: part(v) };
+        let run = |backend: Backend| {
+            let samples = backend.sample(&plane, width, &lattice);
+            (samples, samples.map(|s| backend.stretch(&s, flat)))
+        };
+        let expected = run(Backend::scalar());
+        for backend in Backend::available() {
+            prop_assert_eq!(run(backend), expected, "{:?}", backend);
+        }
+    }
+
+    #[test]
+    fn lattices_at_the_edge_agree(x in 0_usize..4, y in 0_usize..4, seed: u64) {
+        // The last pixels of the plane are the neighbours of the last sample.
+        let mut random = Random(seed);
+        let (width, height) = (12 + x, 12 + y);
+        let plane: Vec<u8> = (0..width * height).map(|_| random.next() as u8).collect();
+        let lattice = Lattice {
+            first: (x as f32 - 0.25, y as f32 - 0.25),
+            u: (1.0, 0.0),
+            v: (0.0, 1.0),
+        };
+        let expected = Backend::scalar().sample(&plane, width, &lattice);
+        prop_assert_eq!(expected.is_some(), x > 0 && y > 0);
+        for backend in Backend::available() {
+            prop_assert_eq!(backend.sample(&plane, width, &lattice), expected, "{:?}", backend);
         }
     }
 

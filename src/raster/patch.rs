@@ -1,7 +1,8 @@
 //! Patches: what a picture shows around a place, in a frame of given place, size
 //! and direction, free of brightness and contrast.
 
-use super::{Keypoint, Level, Pyramid, SCALE_BIAS, SCALE_STEPS};
+use super::{Keypoint, Pyramid, SCALE_BIAS, SCALE_STEPS};
+use crate::arch::{Backend, Lattice};
 
 /// Samples along each side of a patch.
 pub(crate) const SIDE: usize = 12;
@@ -141,7 +142,9 @@ impl Pyramid {
 
     /// The patch in a frame; `None` if it is flat, finer than the picture, or not wholly inside.
     pub(crate) fn patch(&self, frame: &Frame) -> Option<Patch> {
-        normalise(&self.samples(frame)?)
+        Backend::detect()
+            .stretch(&self.samples(frame)?, FLAT)
+            .map(Patch)
     }
 
     /// The samples in a frame, from the level whose details have the frame's size.
@@ -163,13 +166,19 @@ impl Pyramid {
         let (base, level) = (self.levels.first()?, self.levels.get(number)?);
         let shrink_x = level.width as f32 / base.width as f32;
         let shrink_y = level.height as f32 / base.height as f32;
-        let on_level = Frame {
-            x: (frame.x + 0.5) * shrink_x - 0.5,
-            y: (frame.y + 0.5) * shrink_y - 0.5,
-            u: (frame.u.0 * shrink_x, frame.u.1 * shrink_y),
-            v: (frame.v.0 * shrink_x, frame.v.1 * shrink_y),
+        let (x, y) = (
+            (frame.x + 0.5) * shrink_x - 0.5,
+            (frame.y + 0.5) * shrink_y - 0.5,
+        );
+        let u = (frame.u.0 * shrink_x, frame.u.1 * shrink_y);
+        let v = (frame.v.0 * shrink_x, frame.v.1 * shrink_y);
+        let half = (SIDE - 1) as f32 / 2.0;
+        let lattice = Lattice {
+            first: (x - half * (u.0 + v.0), y - half * (u.1 + v.1)),
+            u,
+            v,
         };
-        sample(level, &on_level)
+        Backend::detect().sample(&level.soft, level.width, &lattice)
     }
 
     /// The luma that most of a patch has, if at least [`SOLID`] of its samples do.
@@ -186,57 +195,6 @@ impl Pyramid {
             .max_by_key(|&(_, count)| count)?;
         (count >= SOLID).then_some((bin * 4 + 4) as u8)
     }
-}
-
-/// Sums of luma of the samples, in 256ths.
-fn sample(level: &Level, frame: &Frame) -> Option<[u16; PATCH]> {
-    let half = (SIDE - 1) as f32 / 2.0;
-    let left = frame.x - half * (frame.u.0 + frame.v.0);
-    let top = frame.y - half * (frame.u.1 + frame.v.1);
-    let span = (SIDE - 1) as f32;
-    let corners = [(0.0, 0.0), (span, 0.0), (0.0, span), (span, span)];
-    let (right, bottom) = ((level.width - 1) as f32, (level.height - 1) as f32);
-    for (i, j) in corners {
-        let x = left + i * frame.u.0 + j * frame.v.0;
-        let y = top + i * frame.u.1 + j * frame.v.1;
-        // Written so that no number at all is outside too.
-        if !(x >= 0.0 && y >= 0.0 && x < right && y < bottom) {
-            return None;
-        }
-    }
-    let mut out = [0; PATCH];
-    for (j, row) in out.chunks_exact_mut(SIDE).enumerate() {
-        let (x0, y0) = (left + j as f32 * frame.v.0, top + j as f32 * frame.v.1);
-        for (i, value) in row.iter_mut().enumerate() {
-            // Places in 16ths of a pixel.
-            let x = ((x0 + i as f32 * frame.u.0) * 16.0) as u32;
-            let y = ((y0 + i as f32 * frame.u.1) * 16.0) as u32;
-            let at = (y >> 4) as usize * level.width + (x >> 4) as usize;
-            let upper = level.soft.get(at..at + 2)?;
-            let lower = level.soft.get(at + level.width..at + level.width + 2)?;
-            let (fx, fy) = ((x & 15) as u16, (y & 15) as u16);
-            let above = u16::from(upper[0]) * (16 - fx) + u16::from(upper[1]) * fx;
-            let below = u16::from(lower[0]) * (16 - fx) + u16::from(lower[1]) * fx;
-            *value = above * (16 - fy) + below * fy;
-        }
-    }
-    Some(out)
-}
-
-fn normalise(samples: &[u16; PATCH]) -> Option<Patch> {
-    let sum: u32 = samples.iter().map(|&s| u32::from(s)).sum();
-    let mean = (sum / PATCH as u32) as i32;
-    let largest = samples
-        .iter()
-        .fold(0, |most: i32, &s| most.max((i32::from(s) - mean).abs()));
-    if largest < FLAT {
-        return None;
-    }
-    // Rounded to the nearest by the half that is added before the shift.
-    let factor = (127 << 16) / largest;
-    Some(Patch(samples.map(|s| {
-        (((i32::from(s) - mean) * factor + (1 << 15)) >> 16) as i8
-    })))
 }
 
 impl Patch {

@@ -4,7 +4,7 @@ pub(super) mod avx2;
 pub(super) mod avx512;
 mod blur;
 pub(super) mod equal;
-
+mod lattice;
 mod nibbles;
 mod polar;
 pub(super) mod popcnt;

@@ -1,6 +1,6 @@
 //! The instruction that counts set bits, which the baseline of x86-64 lacks.
 
-use crate::arch::Pairs;
+use crate::arch::{Pairs, near128};
 
 /// Proof that the CPU has POPCNT.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,10 +20,27 @@ impl Popcnt {
         // SAFETY: `self` exists, so the CPU has the feature that `within` is compiled for.
         unsafe { within(pairs, radius, found) }
     }
+
+    pub(in crate::arch) fn near128(
+        self,
+        own: &[u64; 2],
+        others: &[[u64; 2]],
+        radius: u32,
+        found: &mut Vec<u32>,
+    ) {
+        // SAFETY: `self` exists, so the CPU has the feature that `near` is compiled for.
+        unsafe { near(own, others, radius, found) }
+    }
 }
 
 /// The portable code, compiled for that instruction.
 #[target_feature(enable = "popcnt")]
 fn within(pairs: &Pairs<'_>, radius: u32, found: &mut Vec<(u32, u32)>) {
     pairs.within(radius, found);
+}
+
+/// Likewise.
+#[target_feature(enable = "popcnt")]
+fn near(own: &[u64; 2], others: &[[u64; 2]], radius: u32, found: &mut Vec<u32>) {
+    near128::near128(own, others, radius, found);
 }

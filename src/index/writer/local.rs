@@ -1,6 +1,7 @@
 //! Local prints on their way into the index: which of a picture's are kept, how
 //! many other pictures have each, which stand in the tables, and the tables.
 
+use crate::arch::Backend;
 use crate::exec::Executor;
 use crate::fingerprint::{Fingerprint, LocalPrint, RasterPrints, signature_distance};
 use crate::index::local::{TABLES, bucket, bucket_bounds, check, crowding, key_bits};
@@ -17,8 +18,12 @@ const ALIKE: u32 = 20;
 /// many do.
 const COMPARED_TOGETHER: usize = 24;
 
-/// Of prints that share them, each is compared with so many: the rest would tell nothing new.
-const COMPARED: usize = 4096;
+/// Of prints that share them, each is compared with so many ...
+const COMPARED: usize = 1024;
+
+/// ... and if fewer than so many of these are like it, with more.
+const FEW: usize = 8;
+const COMPARED_IF_FEW: usize = 4096;
 
 /// Background documents that must have a print for it to be discounted.
 const COMMON: usize = 2;
@@ -167,18 +172,18 @@ fn weigh(
         let start = background.partition_point(|place| place.0 < bucket);
         let end = background.partition_point(|place| place.0 <= bucket);
         let behind = background.get(start..end).unwrap_or_default();
-        run.iter()
-            .map(|&(_, id)| {
-                let own = &known[id as usize].signature;
-                let (others, twins) = alike(run, id, &owners, |other| {
-                    signature_distance(own, &known[other as usize].signature) <= ALIKE
-                });
+        let run = Run::new(run, known, &owners);
+        let mut room = Vec::new();
+        run.members
+            .iter()
+            .map(|member| {
+                let (others, twins) = run.alike(member, &mut room);
                 let common = common(behind, |id| {
                     let seen = &seen[id as usize];
-                    let alike = signature_distance(own, &seen.signature) <= ALIKE;
+                    let alike = signature_distance(&member.signature, &seen.signature) <= ALIKE;
                     alike.then_some(seen.document)
                 });
-                (id, others, twins, common)
+                (member.id, others, twins, common)
             })
             .collect::<Vec<_>>()
     });
@@ -214,25 +219,85 @@ fn list(
     to[begin..].sort_unstable();
 }
 
-/// How many pictures other than its own have a print like `id`, and how many its own has.
-fn alike(run: &[Place], id: u32, owners: &[u32], alike: impl Fn(u32) -> bool) -> (u8, u8) {
-    let own = owners[id as usize];
-    let (mut others, mut twins, mut last) = (0_u8, 0_u8, own);
-    let step = run.len().div_ceil(COMPARED);
-    for &(_, other) in run.iter().step_by(step.max(1)) {
-        if other == id || !alike(other) {
-            continue;
-        }
-        // Prints are in the order of the pictures.
-        let owner = owners[other as usize];
-        if owner == own {
-            twins = twins.saturating_add(1);
-        } else if owner != last {
-            last = owner;
-            others = others.saturating_add(1);
+/// A print among those that it is compared with.
+struct Member {
+    id: u32,
+    owner: u32,
+    signature: [u64; 2],
+}
+
+/// Prints that are compared with one another.
+struct Run {
+    members: Vec<Member>,
+    few: Sample,
+    more: Sample,
+}
+
+/// One in so many of the prints of a run.
+struct Sample {
+    step: usize,
+    signatures: Vec<[u64; 2]>,
+}
+
+impl Run {
+    fn new(places: &[Place], records: &[LocalRecord], owners: &[u32]) -> Self {
+        let members: Vec<Member> = places
+            .iter()
+            .map(|&(_, id)| Member {
+                id,
+                owner: owners[id as usize],
+                signature: records[id as usize].signature,
+            })
+            .collect();
+        let sample = |most: usize| {
+            let step = members.len().div_ceil(most).max(1);
+            let signatures = members.iter().step_by(step).map(|m| m.signature);
+            Sample {
+                step,
+                signatures: signatures.collect(),
+            }
+        };
+        Self {
+            few: sample(COMPARED),
+            more: sample(COMPARED_IF_FEW),
+            members,
         }
     }
-    (others, twins)
+
+    /// How many pictures other than its own have a print like a member, and how many its own has
+    /// beside it: in proportion, where not all were compared.
+    fn alike(&self, member: &Member, room: &mut Vec<u32>) -> (u8, u8) {
+        let mut sample = &self.few;
+        let mut look = |sample: &Sample| {
+            room.clear();
+            let backend = Backend::detect();
+            backend.near128(&member.signature, &sample.signatures, ALIKE, room);
+            room.len()
+        };
+        if look(sample) < FEW && self.more.step < sample.step {
+            sample = &self.more;
+            look(sample);
+        }
+        let (mut others, mut twins, mut last) = (0_usize, 0_usize, member.owner);
+        for &place in room.iter() {
+            let Some(other) = self.members.get(place as usize * sample.step) else {
+                continue;
+            };
+            // Prints are in the order of the pictures.
+            if other.id == member.id {
+                continue;
+            } else if other.owner == member.owner {
+                twins += 1;
+            } else if other.owner != last {
+                last = other.owner;
+                others += 1;
+            }
+        }
+        // What fewer were like is told by what was seen alone.
+        let factor = if room.len() < FEW { 1 } else { sample.step };
+        let count = |seen: usize| u8::try_from(seen.saturating_mul(factor)).unwrap_or(u8::MAX);
+        (count(others), count(twins))
+    }
 }
 
 /// Whether an ignore file, or background documents enough, have a like print.

@@ -65,7 +65,7 @@ pub(super) struct Candidate {
 const RADIUS: u32 = 28;
 
 /// ... and a vote needs ...
-const VOTE_RADIUS: u32 = 24;
+const VOTE_RADIUS: u32 = 20;
 
 /// ... of which no more than so many lie in the 32 that stand in a table.
 const CHECK_RADIUS: u32 = 9;
@@ -79,7 +79,7 @@ const AGREED: usize = 7;
 const AGREED_WEIGHT: f32 = 1.2;
 
 /// Candidates that are looked at further.
-const CANDIDATES: usize = 96;
+const CANDIDATES: usize = 48;
 
 /// Which of the least certain bits of a key are turned, in the order of how
 /// likely it is that just they differ (Lv et al., "Multi-probe LSH", 2007).
@@ -95,7 +95,7 @@ const UNCERTAIN: usize = 5;
 const AHEAD: usize = 32;
 
 /// Buckets with more entries hold what looks alike everywhere, and cost more than all others.
-const CROWD: usize = 40;
+const CROWD: usize = 16;
 
 /// Collects votes by picture.
 pub(super) struct Ballot<'a> {
@@ -289,7 +289,7 @@ fn least_certain(sums: &[i32; 64], bits: u32) -> [u32; UNCERTAIN] {
 }
 
 /// Votes that poses are made of ...
-const POSES: usize = 40;
+const POSES: usize = 24;
 
 /// ... and compared by.
 const JUDGES: usize = 100;

@@ -24,8 +24,10 @@ use crate::raster::{Frame, working_size};
 use candidates::{Ballot, Grid, Probe};
 use verdict::{Claims, Verdict};
 
-/// Prints of the query that are looked up in each handedness.
+/// Prints of the query that are looked up as they are, and as the mirrored picture has them: most
+/// copies are not mirrored, and one that is has prints to spare.
 const LOOKED_UP: usize = 1400;
+const LOOKED_UP_MIRRORED: usize = 700;
 
 /// Candidates whose details are compared.
 const VERIFIED: usize = 12;
@@ -158,9 +160,9 @@ impl<'a> Query<'a> {
 
     /// Looks up a share of the prints in both handednesses.
     fn cast(&self, ballot: &mut Ballot<'_>) -> Result<()> {
-        let step = self.prints.len().div_ceil(LOOKED_UP).max(1);
-        let chosen = || self.prints.iter().zip(&self.seen.patches).step_by(step);
-        for mirrored in [false, true] {
+        for (mirrored, most) in [(false, LOOKED_UP), (true, LOOKED_UP_MIRRORED)] {
+            let step = self.prints.len().div_ceil(most).max(1);
+            let chosen = || self.prints.iter().zip(&self.seen.patches).step_by(step);
             let projected: Vec<Projected> = chosen()
                 .map(|(_, patch)| match mirrored {
                     false => self.key.project(patch),
