@@ -331,7 +331,7 @@ fn first_and_last_name_in_columns_of_their_own_are_one_name() {
 }
 
 /// Four hundred lists of other people with the same names, titles and cities, and as prose: no
-/// record at all, and no match by default.
+/// record at all. (Passages may agree by chance where all draw from so few words.)
 #[test]
 fn other_people_are_not_found() {
     let matcher = matcher();

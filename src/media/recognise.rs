@@ -43,48 +43,96 @@ impl GreyPicture {
         &self.pixels
     }
 
-    /// Heights of the strokes of letters, if the picture has as many alike as text has.
+    /// The height of the stems of letters, if the picture has as many strokes as text has.
     ///
-    /// Every fourth column is cut into runs of pixels that differ from what surrounds them. Stems
-    /// of letters are of one height or two; what is in photographs is of all.
+    /// Every fourth column is cut into runs of pixels that are darker, or lighter, than what
+    /// surrounds them. Ink is what differs more, since there is less of it.
     pub fn stems(&self) -> Option<u32> {
         let (width, height) = (self.width as usize, self.height as usize);
-        let mut heights = [0_u32; TALLEST + 1];
-        let mut column = vec![0_u8; height];
+        let mut strokes = [Strokes::default(), Strokes::default()];
         let mut sums = vec![0_u32; height + 1];
         for x in (0..width).step_by(4) {
-            for (y, luma) in column.iter_mut().enumerate() {
-                *luma = self.pixels.get(y * width + x).copied().unwrap_or(0);
-            }
-            for (y, &luma) in column.iter().enumerate() {
+            let column = self.pixels.iter().skip(x).step_by(width);
+            for (y, &luma) in column.clone().enumerate() {
                 sums[y + 1] = sums[y] + u32::from(luma);
             }
-            let mut run = 0;
-            for (y, &luma) in column.iter().enumerate() {
+            for (y, &luma) in column.enumerate() {
                 let (from, to) = (y.saturating_sub(TALLEST), (y + TALLEST + 1).min(height));
                 let mean = (sums[to] - sums[from]) / (to - from) as u32;
-                if mean.abs_diff(u32::from(luma)) > CONTRAST {
-                    run += 1;
-                } else {
-                    if let Some(count) = heights.get_mut(run) {
-                        *count += 1;
-                    }
-                    run = 0;
-                }
+                let luma = u32::from(luma);
+                strokes[0].push(mean.saturating_sub(luma));
+                strokes[1].push(luma.saturating_sub(mean));
             }
+            strokes.iter_mut().for_each(Strokes::end);
         }
-        let counted = &heights[SHORTEST..];
-        let all: u32 = counted.iter().sum();
+        let [dark, light] = strokes;
+        let ink = if dark.contrast() >= light.contrast() {
+            dark
+        } else {
+            light
+        };
+        ink.tall()
+    }
+}
+
+/// Runs of one polarity.
+struct Strokes {
+    run: usize,
+    /// How many runs there are of each height.
+    heights: [u32; TALLEST + 1],
+    pixels: u64,
+    difference: u64,
+}
+
+impl Default for Strokes {
+    fn default() -> Self {
+        Self {
+            run: 0,
+            heights: [0; TALLEST + 1],
+            pixels: 0,
+            difference: 0,
+        }
+    }
+}
+
+impl Strokes {
+    /// The next pixel of a column, by how much it differs.
+    fn push(&mut self, difference: u32) {
+        if difference > CONTRAST {
+            self.run += 1;
+            self.pixels += 1;
+            self.difference += u64::from(difference);
+        } else {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        let run = std::mem::take(&mut self.run);
+        if let Some(count) = self.heights.get_mut(run) {
+            *count += 1;
+        }
+    }
+
+    /// By how much its pixels differ, on average.
+    fn contrast(&self) -> u64 {
+        self.difference / self.pixels.max(1)
+    }
+
+    /// The height that a fifth of all runs reach: horizontal strokes are short runs and the
+    /// most common. `None` for fewer runs than a line of text has.
+    fn tall(&self) -> Option<u32> {
+        let all: u32 = self.heights.iter().skip(SHORTEST).sum();
         if all < LEAST_STEMS {
             return None;
         }
-        // Horizontal strokes are short runs and the most common; a fifth is taller than this.
         let mut left = all / 5;
-        let tall = (SHORTEST..=TALLEST).rev().find(|&height| {
-            left = left.saturating_sub(heights[height]);
+        let mut heights = self.heights.iter().enumerate().skip(SHORTEST).rev();
+        let tall = heights.find(|(_, count)| {
+            left = left.saturating_sub(**count);
             left == 0
         });
-        tall.map(|height| height as u32)
+        tall.map(|(height, _)| height as u32)
     }
 }
 
