@@ -187,7 +187,6 @@ fn chaining_rebuilds_text_where_every_gram_is_stored_and_less_by_default() {
     let lengths: Vec<usize> = (0..150).step_by(30).collect();
     let all = attack(1, &key, &lengths[..1]).concat();
     let default = attack(leakprint::Recipe::DEFAULT_WINDOW, &key, &lengths);
-    println!("symbols rebuilt of about 230: every gram {all:?}, by default {default:?}");
     // The attack is a real one ...
     assert!(all.iter().all(|&rebuilt| rebuilt > 200), "{all:?}");
     // ... which thinning makes harder and does not end.
