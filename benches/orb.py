@@ -87,10 +87,11 @@ def main():
         index = Path(folder) / "items.lpx"
         one = ["--threads", "1"]
         child([PROGRAM, "index", *items, "-o", index])
-        (Path(folder) / "empty").mkdir()
+        nothing = Path(folder) / "nothing.txt"
+        nothing.write_text("nothing")
         ours, theirs = [], []
         for _ in range(args.repeats):
-            start = child([PROGRAM, "match", index, Path(folder) / "empty", *one])
+            start = child([PROGRAM, "match", index, nothing, *one])
             ours.append(child([PROGRAM, "match", index, *queries, *one]) - start)
             before = time.process_time()
             for query in queries:

@@ -7,6 +7,7 @@
 //! | 256-bit Hamming scan | [`scalar`] | `x86_64::avx2`, `x86_64::nibbles` | `x86_64::avx512` | `aarch64::neon` |
 //! | 16-bit Hamming filter | [`scalar`] | `x86_64::avx2`, `x86_64::nibbles` | `x86_64::avx512` | `aarch64::neon` |
 //! | gram hashes, window minima | `winnow` | `x86_64::winnow` | `x86_64::winnow` | `winnow` |
+//! | 32-bit distances to one | `near32` | `x86_64::popcnt` | `x86_64::popcnt` | `near32` |
 //! | 128-bit distances to one | `near128` | `x86_64::popcnt` | `x86_64::popcnt` | `near128` |
 //! | 256-bit distances of pairs | [`scalar`] | `x86_64::popcnt` | `x86_64::popcnt` | `aarch64::neon` |
 //! | passes over rows of pictures | `rows` | `x86_64::rows` | `x86_64::rows` | `rows` |
@@ -33,6 +34,7 @@ mod blur;
 mod equal;
 mod lattice;
 mod near128;
+mod near32;
 mod planes;
 mod polar;
 mod prefetch;
@@ -369,6 +371,18 @@ impl Backend {
 }
 
 impl Backend {
+    /// Appends the first of every pair whose second differs from `own` in at most `radius` bits.
+    pub(crate) fn near32(self, own: u32, entries: &[[u32; 2]], radius: u32, found: &mut Vec<u32>) {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(_) | Kind::Avx512(_) => match x86_64::popcnt::Popcnt::new() {
+                Some(popcnt) => popcnt.near32(own, entries, radius, found),
+                None => near32::near32(own, entries, radius, found),
+            },
+            _ => near32::near32(own, entries, radius, found),
+        }
+    }
+
     /// Appends the place of every one of `others` that differs from `own` in at most `radius` bits.
     pub(crate) fn near128(
         self,

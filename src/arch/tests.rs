@@ -341,6 +341,21 @@ proptest! {
     }
 
     #[test]
+    fn checks_agree(seed: u64, count in 0_u32..70, radius in 0_u32..34) {
+        let mut random = Random(seed);
+        let entries: Vec<[u32; 2]> = (0..count).map(|i| [i, random.next() as u32]).collect();
+        let own = random.next() as u32;
+        let near = |code: u32| (0..32).filter(|b| (own ^ code) >> b & 1 == 1).count();
+        let within = entries.iter().filter(|e| near(e[1]) <= radius as usize);
+        let expected: Vec<u32> = within.map(|e| e[0]).collect();
+        for backend in Backend::available() {
+            let mut found = Vec::new();
+            backend.near32(own, &entries, radius, &mut found);
+            prop_assert_eq!(&found, &expected, "{:?}", backend);
+        }
+    }
+
+    #[test]
     fn samples_on_lattices_agree(
         seed: u64,
         size in (1_usize..60, 0_usize..60),

@@ -7,7 +7,7 @@
 
 use super::Inner;
 use super::layout::Section;
-use super::records::{LOCAL_BRIGHT, LOCAL_DISCOUNTED, LocalEntry, LocalRecord, PictureRecord};
+use super::records::{LOCAL_BRIGHT, LOCAL_DISCOUNTED, LocalRecord, PictureRecord};
 use crate::arch::prefetch;
 use crate::error::Result;
 use crate::raster::Keypoint;
@@ -18,8 +18,9 @@ pub(crate) const TABLES: usize = 2;
 /// Bits of a word that can select a bucket; the rest is kept beside the print's number.
 pub(crate) const KEY_BITS: usize = 24;
 
-/// Prints to a bucket, on average, that the number of key bits aims at.
-const BUCKET: usize = 2;
+/// Prints to a bucket, on average, that the number of key bits aims at: more bits would be more
+/// in which a copy can differ, and a bucket of two lines of the cache is read as fast as one.
+const BUCKET: usize = 12;
 
 /// The number of low bits that select a bucket, for so many prints.
 pub(super) fn key_bits(listed: usize) -> u32 {
@@ -71,13 +72,13 @@ pub(crate) struct Locals<'a> {
     pictures: &'a [PictureRecord],
     prints: &'a [LocalRecord],
     bounds: &'a [u32],
-    entries: &'a [LocalEntry],
+    entries: &'a [[u32; 2]],
     bits: u32,
 }
 
 impl<'a> Locals<'a> {
     pub(super) fn new(inner: &'a Inner) -> Self {
-        let entries: &[LocalEntry] = inner.slice(Section::LocalEntries);
+        let entries: &[[u32; 2]] = inner.slice(Section::LocalEntries);
         Self {
             pictures: inner.slice(Section::Pictures),
             prints: inner.slice(Section::LocalPrints),
@@ -119,8 +120,8 @@ impl<'a> Locals<'a> {
         }
     }
 
-    /// The entries of a bucket.
-    pub(crate) fn entries(&self, bucket: u32) -> Result<&'a [LocalEntry]> {
+    /// The entries of a bucket: the number of a print, and its [`check`].
+    pub(crate) fn entries(&self, bucket: u32) -> Result<&'a [[u32; 2]]> {
         let at = bucket as usize;
         let find = || {
             let &[start, end] = self.bounds.get(at..at + 2)? else {
@@ -192,13 +193,13 @@ impl<'a> Locals<'a> {
             let &[start, end] = bounds else { continue };
             let table = number >> self.bits;
             let entries = self.entries.get(start as usize..end as usize);
-            for entry in entries.unwrap_or_default() {
-                let print = self.prints.get(entry.print as usize);
-                let word = print.and_then(|print| print.signature.get(table));
+            for &[print, own] in entries.unwrap_or_default() {
+                let record = self.prints.get(print as usize);
+                let word = record.and_then(|record| record.signature.get(table));
                 let fits = word.is_some_and(|&word| {
-                    bucket(table, word, self.bits) == number && check(word) == entry.check
+                    bucket(table, word, self.bits) == number && check(word) == own
                 });
-                match seen.get_mut(entry.print as usize) {
+                match seen.get_mut(print as usize) {
                     // Once in each table.
                     Some(seen) if fits && *seen >> table == 0 => *seen |= 1 << table,
                     _ => {

@@ -1,6 +1,6 @@
 //! The instruction that counts set bits, which the baseline of x86-64 lacks.
 
-use crate::arch::{Pairs, near128};
+use crate::arch::{Pairs, near32, near128};
 
 /// Proof that the CPU has POPCNT.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,19 @@ impl Popcnt {
     }
 }
 
+impl Popcnt {
+    pub(in crate::arch) fn near32(
+        self,
+        own: u32,
+        entries: &[[u32; 2]],
+        radius: u32,
+        found: &mut Vec<u32>,
+    ) {
+        // SAFETY: `self` exists, so the CPU has the feature that `checks` is compiled for.
+        unsafe { checks(own, entries, radius, found) }
+    }
+}
+
 /// The portable code, compiled for that instruction.
 #[target_feature(enable = "popcnt")]
 fn within(pairs: &Pairs<'_>, radius: u32, found: &mut Vec<(u32, u32)>) {
@@ -43,4 +56,10 @@ fn within(pairs: &Pairs<'_>, radius: u32, found: &mut Vec<(u32, u32)>) {
 #[target_feature(enable = "popcnt")]
 fn near(own: &[u64; 2], others: &[[u64; 2]], radius: u32, found: &mut Vec<u32>) {
     near128::near128(own, others, radius, found);
+}
+
+/// Likewise.
+#[target_feature(enable = "popcnt")]
+fn checks(own: u32, entries: &[[u32; 2]], radius: u32, found: &mut Vec<u32>) {
+    near32::near32(own, entries, radius, found);
 }

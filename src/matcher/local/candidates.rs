@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::geometry::{Pair, Transform};
+use crate::arch::Backend;
 use crate::error::Result;
 use crate::fingerprint::{LocalKey, LocalPrint, Projected, signature_distance};
 use crate::index::{KEY_BITS, Locals, StoredPrint, TABLES, check};
@@ -61,14 +62,12 @@ pub(super) struct Candidate {
     pub(super) weight: f32,
 }
 
-/// Prints are alike if their signatures differ in no more bits of 128 ...
-const RADIUS: u32 = 28;
-
-/// ... and a vote needs ...
-const VOTE_RADIUS: u32 = 20;
+/// Prints vote if their signatures differ in no more bits of 128, in fewer the more pictures there
+/// are to look alike by chance ...
+const VOTE_RADIUS: f64 = 20.0;
 
 /// ... of which no more than so many lie in the 32 that stand in a table.
-const CHECK_RADIUS: u32 = 9;
+const CHECK_RADIUS: u32 = 6;
 
 /// Votes that make a candidate.
 const MIN_VOTES: usize = 4;
@@ -95,19 +94,24 @@ const UNCERTAIN: usize = 5;
 const AHEAD: usize = 32;
 
 /// Buckets with more entries hold what looks alike everywhere, and cost more than all others.
-const CROWD: usize = 16;
+const CROWD: usize = 80;
 
 /// Collects votes by picture.
 pub(super) struct Ballot<'a> {
     locals: Locals<'a>,
     votes: HashMap<(u32, Kind), Vec<Vote>>,
+    /// See [`VOTE_RADIUS`].
+    radius: u32,
     /// Codes compared.
     pub(super) compared: u64,
 }
 
 impl<'a> Ballot<'a> {
     pub(super) fn new(locals: Locals<'a>) -> Self {
+        // A bit less for every three times that the number of pictures has doubled.
+        let doubled = 2.0 * locals.crowding().log2();
         Self {
+            radius: (VOTE_RADIUS - doubled / 3.0).round() as u32,
             locals,
             votes: HashMap::new(),
             compared: 0,
@@ -136,6 +140,7 @@ impl<'a> Ballot<'a> {
         }
         let mut hits: Vec<u32> = Vec::new();
         let each = TABLES * FLIPS.len();
+        let backend = Backend::detect();
         for (n, probe) in probes.iter().enumerate() {
             hits.clear();
             for at in n * each..(n + 1) * each {
@@ -151,11 +156,7 @@ impl<'a> Ballot<'a> {
                 }
                 self.compared += entries.len() as u64;
                 let own = check(probe.signature[(at - n * each) / FLIPS.len()]);
-                for entry in entries {
-                    if (entry.check ^ own).count_ones() <= CHECK_RADIUS {
-                        hits.push(entry.print);
-                    }
-                }
+                backend.near32(own, entries, CHECK_RADIUS, &mut hits);
             }
             hits.sort_unstable();
             hits.dedup();
@@ -170,7 +171,7 @@ impl<'a> Ballot<'a> {
         for &print in hits {
             let record = self.locals.print(print)?;
             let distance = signature_distance(&record.signature, &probe.signature);
-            if distance > VOTE_RADIUS {
+            if distance > self.radius {
                 continue;
             }
             let picture = self.locals.owner(print)?;
@@ -369,7 +370,7 @@ pub(super) fn pose(candidate: &Candidate, first: u32, prints: &[StoredPrint]) ->
     })
 }
 
-fn place(keypoint: &Keypoint) -> (f64, f64) {
+pub(super) fn place(keypoint: &Keypoint) -> (f64, f64) {
     (f64::from(keypoint.x), f64::from(keypoint.y))
 }
 
@@ -399,112 +400,4 @@ fn similarity(query: &Keypoint, item: &Keypoint, mirrored: bool) -> Transform {
 fn same_size(a: &Keypoint, b: &Keypoint, c: &Keypoint, d: &Keypoint) -> bool {
     let ratio = |q: &Keypoint, i: &Keypoint| i32::from(q.scale) - i32::from(i.scale);
     (ratio(a, b) - ratio(c, d)).abs() <= 6
-}
-
-/// The query's prints by place, for finding those near where an item's should be.
-pub(super) struct Grid {
-    cell: f32,
-    columns: usize,
-    rows: usize,
-    /// Probes sorted by cell, and where each cell begins.
-    order: Vec<u32>,
-    starts: Vec<u32>,
-}
-
-impl Grid {
-    pub(super) fn new(probes: &[Probe], width: usize, height: usize) -> Self {
-        let cell = 16.0;
-        let (columns, rows) = (width / 16 + 1, height / 16 + 1);
-        let mut counted: Vec<(u32, u32)> = (0..)
-            .zip(probes)
-            .map(|(i, p)| {
-                let column = (p.keypoint.x.max(0.0) / cell) as usize;
-                let row = (p.keypoint.y.max(0.0) / cell) as usize;
-                (
-                    (row.min(rows - 1) * columns + column.min(columns - 1)) as u32,
-                    i,
-                )
-            })
-            .collect();
-        counted.sort_unstable();
-        let starts = (0..=columns * rows)
-            .map(|c| counted.partition_point(|e| (e.0 as usize) < c) as u32)
-            .collect();
-        Self {
-            cell,
-            columns,
-            rows,
-            order: counted.into_iter().map(|e| e.1).collect(),
-            starts,
-        }
-    }
-
-    /// The probes within the cells that a circle touches.
-    fn near(&self, x: f32, y: f32, radius: f32) -> impl Iterator<Item = u32> + '_ {
-        let range = |v: f32, n: usize| {
-            let low = ((v - radius).max(0.0) / self.cell) as usize;
-            let high = ((v + radius).max(0.0) / self.cell) as usize;
-            low.min(n)..(high + 1).min(n)
-        };
-        let columns = range(x, self.columns);
-        range(y, self.rows).flat_map(move |row| {
-            let start = self.starts[row * self.columns + columns.start] as usize;
-            let end = if columns.is_empty() {
-                start
-            } else {
-                self.starts[row * self.columns + columns.end] as usize
-            };
-            self.order[start..end].iter().copied()
-        })
-    }
-}
-
-/// The best pair for every print of the item near where the transform takes it.
-pub(super) fn guided(
-    transform: &Transform,
-    prints: &[StoredPrint],
-    probes: &[Probe],
-    grid: &Grid,
-    inverted: bool,
-    radius: f64,
-) -> Vec<Pair> {
-    let mut pairs = Vec::new();
-    for print in prints {
-        let item = place(&print.keypoint);
-        let Some((x, y)) = transform.apply(item) else {
-            continue;
-        };
-        let scale = transform.scale(item);
-        let size = f64::from(scale_of(print.keypoint.scale)) * scale;
-        let radius = (radius * size.max(1.0)).min(64.0);
-        let square = radius * radius;
-        let mut best: Option<(u32, (f64, f64))> = None;
-        for i in grid.near(x as f32, y as f32, radius as f32) {
-            let Some(probe) = probes.get(i as usize) else {
-                continue;
-            };
-            let query = place(&probe.keypoint);
-            if (probe.keypoint.bright != print.keypoint.bright) != inverted
-                || (query.0 - x).powi(2) + (query.1 - y).powi(2) > square
-            {
-                continue;
-            }
-            let ratio = f64::from(scale_of(probe.keypoint.scale)) / size;
-            if !(0.72..1.4).contains(&ratio) {
-                continue;
-            }
-            let distance = signature_distance(&probe.signature, &print.signature);
-            if distance <= RADIUS && best.is_none_or(|(d, _)| distance < d) {
-                best = Some((distance, query));
-            }
-        }
-        if let Some((_, query)) = best {
-            pairs.push(Pair {
-                item,
-                query,
-                weight: 1.0 / (size * size).max(1.0),
-            });
-        }
-    }
-    pairs
 }

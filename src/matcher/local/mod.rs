@@ -9,6 +9,7 @@
 
 mod candidates;
 mod geometry;
+mod grid;
 mod verdict;
 mod verify;
 
@@ -21,7 +22,8 @@ use crate::index::{Index, PartId, SearchStats, StoredPrint};
 use crate::media::PartPath;
 use crate::raster::{Frame, working_size};
 
-use candidates::{Ballot, Grid, Probe};
+use candidates::{Ballot, Probe};
+use grid::Grid;
 use verdict::{Claims, Verdict};
 
 /// Prints of the query that are looked up as they are, and as the mirrored picture has them: most

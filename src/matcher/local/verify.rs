@@ -2,8 +2,9 @@
 //! the query could show is compared with what is there.
 
 use super::Query;
-use super::candidates::{self, Kind, Pose};
+use super::candidates::{Kind, Pose};
 use super::geometry::{self, Pair, Transform};
+use super::grid;
 use super::verdict::{Comparison, Look};
 use crate::index::StoredPrint;
 use crate::raster::Frame;
@@ -52,7 +53,7 @@ pub(super) fn verify(
 ) -> Option<Comparison> {
     let probes = query.probes(kind.mirrored);
     let guided = |transform: &Transform, radius| {
-        candidates::guided(
+        grid::guided(
             transform,
             prints,
             probes,
