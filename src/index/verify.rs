@@ -3,8 +3,8 @@
 
 use super::layout::Section;
 use super::lines::{LONG, Line, Passed, SLOTS};
-use super::records::DigestRecord;
-use super::{Grams, Index, Inner, ItemId, PartId, PostingList, frequency};
+use super::records::{DigestRecord, PartRecord};
+use super::{Grams, Index, Inner, ItemId, PostingList, frequency};
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::text::GRAM_LEN;
@@ -150,7 +150,7 @@ impl Inner {
     fn verify_grams(&self) -> Result<()> {
         let wrong = |what: &str| -> Error { Section::GramLines.corrupt(what) };
         let table = Grams::new(self);
-        let mut grams_of_part = vec![0_u32; self.parts().len()];
+        let mut tallies: Vec<Tally> = self.parts().iter().map(Tally::new).collect();
         let (mut grams, mut discounted) = (0_u32, 0);
         let (mut end, mut last) = (0, None);
         let mut passed = vec![Passed::default(); table.lines().len()];
@@ -181,7 +181,7 @@ impl Inner {
                 }
                 let list = table.list(line, slot)?;
                 discounted += u32::from(list.discounted());
-                let whole = self.verify_list(&list, &mut grams_of_part)?;
+                let whole = self.verify_list(&list, &mut tallies)?;
                 end += whole + if slot < short { 0 } else { 8 };
                 if (slot < short) != (whole < u64::from(LONG)) {
                     return Err(wrong("a short list that is called long"));
@@ -209,21 +209,22 @@ impl Inner {
         if grams != self.meta.grams {
             return Err(wrong("the grams are not as many as declared"));
         }
-        let total: u64 = grams_of_part.iter().map(|&count| u64::from(count)).sum();
+        let total: u64 = tallies.iter().map(|tally| u64::from(tally.grams)).sum();
         if total != u64::from(self.meta.postings) {
             return Err(Section::Postings.corrupt("the postings are not as many as declared"));
         }
         if discounted != self.meta.discounted_grams {
             return Err(wrong("the discounts are not as many as declared"));
         }
-        if !self.parts().iter().map(|part| part.grams).eq(grams_of_part) {
+        let counted = tallies.iter().map(|tally| tally.grams);
+        if !self.parts().iter().map(|part| part.grams).eq(counted) {
             return Err(Section::Parts.corrupt("the grams are not as many as declared"));
         }
         Ok(())
     }
 
     /// Checks one list and counts its places by part; gives its length in bytes.
-    fn verify_list(&self, list: &PostingList<'_>, grams_of_part: &mut [u32]) -> Result<u64> {
+    fn verify_list(&self, list: &PostingList<'_>, tallies: &mut [Tally]) -> Result<u64> {
         let (mut items, mut last_item) = (0, None);
         let mut last = None;
         let mut pairs = list.pairs();
@@ -235,14 +236,15 @@ impl Inner {
                 return Err(Section::Postings.corrupt("places out of order"));
             }
             last = Some((part, at));
-            let part = self.checked_part(Section::Postings, part)?;
-            self.verify_place(part, at)?;
-            if let Some(count) = grams_of_part.get_mut(part.index()) {
-                *count += 1;
+            let Some(tally) = tallies.get_mut(part as usize) else {
+                return Err(Section::Postings.corrupt("a place in no part"));
+            };
+            if u64::from(at) + GRAM_LEN as u64 > u64::from(tally.folded) {
+                return Err(Section::Postings.corrupt("a place outside of its text"));
             }
-            let item = self.parts().get(part.index()).map(|record| record.item);
-            items += u32::from(last_item != Some(item));
-            last_item = Some(item);
+            tally.grams += 1;
+            items += u32::from(last_item != Some(tally.item));
+            last_item = Some(tally.item);
         }
         if last.is_none() {
             return Err(Section::Postings.corrupt("an empty list"));
@@ -252,11 +254,22 @@ impl Inner {
         }
         Ok(list.bytes_len())
     }
+}
 
-    fn verify_place(&self, part: PartId, at: u32) -> Result<()> {
-        match self.parts().get(part.index()) {
-            Some(record) if u64::from(at) + GRAM_LEN as u64 <= u64::from(record.folded) => Ok(()),
-            _ => Err(Section::Postings.corrupt("a place outside of its text")),
+/// What the places of a part are checked against, and how many there are: together, since every
+/// place of every list asks for another part.
+struct Tally {
+    item: u32,
+    folded: u32,
+    grams: u32,
+}
+
+impl Tally {
+    fn new(part: &PartRecord) -> Self {
+        Self {
+            item: part.item,
+            folded: part.folded,
+            grams: 0,
         }
     }
 }

@@ -63,8 +63,8 @@ pub(super) fn find(
     floor: f64,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
-    let gathered = gather(index, prints)?;
     let min_distinctive = weigh::text_distinctive(Strength::Possible.min_score(), floor);
+    let gathered = gather(index, prints, min_distinctive)?;
     for passage in passages(index, &gathered, min_distinctive)? {
         let chain = &passage.chain;
         if chain.distinctive < min_distinctive {
@@ -202,7 +202,7 @@ pub(super) fn shared(
     item_part: PartId,
     floor: f64,
 ) -> Result<Shared> {
-    let gathered = gather(index, prints)?;
+    let gathered = gather(index, prints, 0.0)?;
     let of_part = gathered
         .hits
         .iter()
@@ -229,7 +229,8 @@ pub(super) fn shared(
     })
 }
 
-fn gather(index: &Index, prints: &TextPrints) -> Result<Gathered> {
+/// Looks all grams up. Hits of parts that cannot reach `min_distinctive` may be left out.
+fn gather(index: &Index, prints: &TextPrints, min_distinctive: f64) -> Result<Gathered> {
     // In the order of the text: most grams are absent, and those need no sorting.
     let grams = &prints.grams;
     let mut lists = Vec::new();
@@ -291,6 +292,7 @@ fn gather(index: &Index, prints: &TextPrints) -> Result<Gathered> {
             }
         }
     }
+    drop_hopeless(&mut hits, min_distinctive);
     // By part alone: most parts share too little for the order within to matter.
     hits.sort_unstable_by_key(|(part, _)| *part);
     if let Some((part, _)) = hits.last()
@@ -310,6 +312,25 @@ fn gather(index: &Index, prints: &TextPrints) -> Result<Gathered> {
         hits,
         discounted: spans,
     })
+}
+
+/// Drops most of the hits of parts whose hits all together do not reach `min_distinctive`: nearly
+/// all of a post's are, each of another part, and need no sorting. Sums are kept by the part's
+/// lowest bits, so that what is added up of several parts is too much rather than too little.
+fn drop_hopeless(hits: &mut Vec<(u32, Hit)>, min_distinctive: f64) {
+    const FEW: usize = 64;
+    const MOST_SUMS: usize = 1 << 16;
+    if hits.len() <= FEW {
+        return;
+    }
+    let mut sums = vec![0.0_f32; hits.len().next_power_of_two().min(MOST_SUMS)];
+    let mask = sums.len() - 1;
+    for (part, hit) in hits.iter() {
+        sums[*part as usize & mask] += hit.weight;
+    }
+    // Less what sums of so many numbers may be off by.
+    let least = (0.99 * min_distinctive / GRAM_LEN as f64) as f32;
+    hits.retain(|(part, _)| sums[*part as usize & mask] >= least);
 }
 
 /// Adds the gram at `at` to the discounted spans, joined with the last where they touch.
@@ -386,6 +407,32 @@ fn may_reach(hits: &[Hit], min_distinctive: f64) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_is_dropped_is_hopeless() {
+        let hit = |part: u32, weight| {
+            let (query, item) = (part, 0);
+            (
+                part,
+                Hit {
+                    query,
+                    item,
+                    weight,
+                },
+            )
+        };
+        // One part in ten has enough.
+        let mut hits: Vec<_> = (0..5_000_u32)
+            .flat_map(|part| vec![hit(part, 0.5); if part % 10 == 0 { 9 } else { 1 }])
+            .collect();
+        let whole = hits.clone();
+        drop_hopeless(&mut hits, 50.0);
+        assert!(hits.len() < whole.len() * 2 / 3);
+        let enough = |hits: &[(u32, Hit)]| hits.iter().filter(|(part, _)| part % 10 == 0).count();
+        assert_eq!(enough(&hits), enough(&whole));
+        drop_hopeless(&mut hits, 0.0);
+        assert_eq!(enough(&hits), enough(&whole));
+    }
 
     #[test]
     fn discounted_spans_join_and_count() {
