@@ -10,7 +10,7 @@ use leakprint::{
 use serde::Serialize;
 
 use crate::draw::{Drawings, Query};
-use crate::input::{Origin, Read, Sources, read_file, read_key};
+use crate::input::{Origin, Read, Sources, read_file, read_key, recogniser};
 use crate::output::{ErrorLine, Errors, json_line, json_pretty, printable, progress};
 use crate::{ExplainArgs, Failure, Format, MatchArgs};
 
@@ -44,7 +44,10 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
     let index = open(&args.index, (!args.no_verify).then_some(&exec))?;
     let mut options = MatchOptions::default();
     options.min_strength = args.min;
-    let matcher = matcher(index, input.key.as_deref())?.with_options(options);
+    let mut matcher = matcher(index, input.key.as_deref())?.with_options(options);
+    if let Some(languages) = &args.recognise {
+        matcher = matcher.with_recogniser(recogniser(languages)?);
+    }
 
     let drawings = args
         .draw

@@ -84,6 +84,7 @@ pub(super) fn find(
                     prints.char_offset(chain.query.0),
                     prints.char_end(chain.query.1),
                 ],
+                region: None,
                 item_span: [
                     index.char_offset(passage.part, chain.item.0)?,
                     index.char_end(passage.part, chain.item.1)?,
