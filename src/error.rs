@@ -31,6 +31,8 @@ pub enum ErrorKind {
     Recipe,
     /// An argument of the call makes no sense; the message says which.
     InvalidInput,
+    /// Somebody else holds what only one may hold: a collection has one writer at a time.
+    Locked,
 }
 
 impl ErrorKind {
@@ -47,6 +49,7 @@ impl ErrorKind {
             Self::Version => "version",
             Self::Recipe => "recipe",
             Self::InvalidInput => "invalid_input",
+            Self::Locked => "locked",
         }
     }
 }

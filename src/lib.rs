@@ -62,7 +62,9 @@
 
 mod arch;
 pub mod code;
+pub mod collection;
 pub mod error;
+pub mod exchange;
 pub mod exec;
 pub mod fingerprint;
 mod id;
@@ -74,6 +76,7 @@ pub mod raster;
 pub mod text;
 
 pub use code::Code256;
+pub use collection::{Collection, CollectionWriter};
 pub use error::{Error, ErrorKind, Result};
 pub use exec::Executor;
 pub use fingerprint::{Digest, Fingerprint, Fingerprinter, Key, Recipe, Warning};

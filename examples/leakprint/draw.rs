@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Rgb, RgbImage};
-use leakprint::{Digest, Error, ErrorKind, Evidence, Index, Limits, Match, Result, Strength};
+use leakprint::{Digest, Error, ErrorKind, Evidence, Limits, Result, Strength};
 
 use crate::Failure;
 use crate::canvas::{Canvas, Point};
+use crate::target::{Reported, Target};
 
 /// The longer side of a drawing, at most: for people to look at, and quickly written.
 const MOST_SIDE: u32 = 2000;
@@ -83,8 +84,8 @@ pub(crate) struct Query<'a> {
     pub(crate) bytes: &'a [u8],
     /// Width and height, if the query is a picture.
     pub(crate) size: Option<(u32, u32)>,
-    pub(crate) matches: &'a [Match],
-    pub(crate) index: &'a Index,
+    pub(crate) matches: &'a [Reported],
+    pub(crate) target: &'a Target,
     pub(crate) limits: &'a Limits,
 }
 
@@ -110,11 +111,11 @@ impl Query<'_> {
 
     fn regions(&self, size: (u32, u32)) -> Result<Vec<Region>> {
         let mut regions = Vec::new();
-        for (found, colour) in self.matches.iter().zip(COLOURS.iter().cycle()) {
+        for (Reported { found, .. }, colour) in self.matches.iter().zip(COLOURS.iter().cycle()) {
             let own = |evidence: &&Evidence| match evidence {
-                Evidence::Image { part, .. } | Evidence::Region { part, .. } => {
-                    part.as_str().is_empty()
-                }
+                Evidence::Image { part, .. }
+                | Evidence::Code { part, .. }
+                | Evidence::Region { part, .. } => part.as_str().is_empty(),
                 _ => false,
             };
             let is_region = |evidence: &Evidence| matches!(evidence, Evidence::Region { .. });
@@ -127,7 +128,7 @@ impl Query<'_> {
                         transform,
                         ..
                     } => {
-                        let item = item_size(self.index, &found.item, item_part.as_str())?;
+                        let item = self.target.picture_size(&found.item, item_part)?;
                         let outline = item.map(|item| projected(transform, item, size));
                         (outline.unwrap_or_default(), Some(corners(*region)))
                     }
@@ -162,23 +163,6 @@ struct Region {
     name: String,
     measure: String,
     colour: Rgb<u8>,
-}
-
-/// Width and height of the picture that a part of an item is.
-fn item_size(index: &Index, item: &str, part: &str) -> Result<Option<(u32, u32)>> {
-    let Some(item) = index.item_by_name(item)? else {
-        return Ok(None);
-    };
-    for id in index.item_parts(item)? {
-        if index.part(id)?.path == part {
-            let Some(number) = index.pictures().of_part(id) else {
-                continue;
-            };
-            let picture = index.pictures().get(number)?;
-            return Ok(Some((picture.width, picture.height)));
-        }
-    }
-    Ok(None)
 }
 
 /// The corners of the pixels of a rectangle: left, top, width, height.

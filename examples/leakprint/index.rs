@@ -4,11 +4,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use leakprint::{Executor, Fingerprint, Fingerprinter, Index, IndexWriter, Result};
+use leakprint::{Collection, Executor, Fingerprint, Fingerprinter, Index, IndexWriter, Result};
 use serde::Serialize;
 
 use crate::input::{Read, Sources, read_key, recogniser};
 use crate::output::{Errors, json_line, json_pretty, progress};
+use crate::target::check;
 use crate::{Failure, IndexArgs};
 
 #[derive(Serialize)]
@@ -132,8 +133,12 @@ fn fingerprint_all(
 }
 
 pub(crate) fn info(path: &PathBuf) -> Result<(), Failure> {
-    let index = Index::open(path)?;
-    json_pretty(&mut io::stdout(), &index.info())?;
+    if path.is_dir() {
+        let info = Collection::open(path)?.snapshot().info();
+        json_pretty(&mut io::stdout(), &info)?;
+    } else {
+        json_pretty(&mut io::stdout(), &Index::open(path)?.info())?;
+    }
     Ok(())
 }
 
@@ -143,7 +148,25 @@ struct Verified<'a> {
     sound: bool,
 }
 
+#[derive(Serialize)]
+struct VerifiedCollection<'a> {
+    collection: &'a Path,
+    sound: bool,
+    #[serde(flatten)]
+    report: leakprint::collection::VerifyReport,
+}
+
 pub(crate) fn verify(path: &PathBuf) -> Result<(), Failure> {
+    if path.is_dir() {
+        let report = check(path, &Executor::with_threads(0)?)?;
+        let line = VerifiedCollection {
+            collection: path,
+            sound: true,
+            report,
+        };
+        json_line(&mut io::stdout(), &line)?;
+        return Ok(());
+    }
     let index = Index::open(path)?;
     index
         .verify(&Executor::with_threads(0)?)

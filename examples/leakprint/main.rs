@@ -4,7 +4,9 @@
 //! and what failed go to standard error.
 
 mod canvas;
+mod collection;
 mod draw;
+mod exchange;
 mod hash;
 mod index;
 mod input;
@@ -13,6 +15,7 @@ mod names;
 mod output;
 mod room;
 mod search_codes;
+mod target;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,20 +34,52 @@ struct Cli {
 enum Command {
     /// Fingerprint files and write an index.
     Index(IndexArgs),
-    /// Compare files or posts with an index: one JSON line a query, in input order.
+    /// Compare files or posts with an index or a collection: one JSON line a query, in input order.
     Match(MatchArgs),
     /// Print the hashes of files: one JSON line each.
     Hash(HashArgs),
-    /// Say what an index holds.
+    /// Say what an index or a collection holds.
     Info {
-        /// The index file.
+        /// The index file or the collection's folder.
         index: PathBuf,
     },
-    /// Read a whole index and check every byte of it.
+    /// Read a whole index or collection and check every byte of it.
     Verify {
-        /// The index file.
+        /// The index file or the collection's folder.
         index: PathBuf,
     },
+    /// Add files to a collection, which is made where there is none: a JSON line for each,
+    /// printed once the item is durable.
+    Add(AddArgs),
+    /// Remove items from a collection by name: a JSON line for each, likewise.
+    Remove {
+        /// The collection's folder.
+        collection: PathBuf,
+        /// Names of items.
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// List the items of a collection: one JSON line each.
+    List {
+        /// The collection's folder.
+        collection: PathBuf,
+    },
+    /// Merge a collection to one segment.
+    Compact {
+        /// The collection's folder.
+        collection: PathBuf,
+    },
+    /// Save what is sound of a damaged collection, and say what is lost.
+    Repair {
+        /// The collection's folder.
+        collection: PathBuf,
+    },
+    /// Mark matches of an item as false, never to be reported again.
+    MarkFalse(MarkArgs),
+    /// Add the entries of a hash list, or items that were exported, to a collection.
+    Import(ImportArgs),
+    /// Print hashes or items of a collection.
+    Export(ExportArgs),
     /// Say stage by stage why a file does or does not match one item.
     Explain(ExplainArgs),
     /// Search raw 32-byte codes, for benchmarks: one JSON line.
@@ -97,8 +132,113 @@ struct IndexArgs {
 }
 
 #[derive(Args)]
+struct AddArgs {
+    /// The collection's folder.
+    collection: PathBuf,
+    #[command(flatten)]
+    input: InputArgs,
+    /// What kind of leak it is, or where it belongs.
+    #[arg(long)]
+    label: Option<String>,
+    /// Anything for people.
+    #[arg(long)]
+    note: Option<String>,
+    /// Free tags.
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
+    tags: Vec<(String, String)>,
+    /// When the items cease to be matched: 2026-03-01 or 2026-03-01T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    expires: Option<leakprint::collection::Timestamp>,
+    /// Winnowing window of a collection that is made, 1..=64.
+    #[arg(long)]
+    window: Option<u32>,
+}
+
+/// A tag.
+fn tag(argument: &str) -> Result<(String, String), String> {
+    match argument.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("not KEY=VALUE".to_owned()),
+    }
+}
+
+#[derive(Args)]
+struct MarkArgs {
+    /// The collection's folder.
+    collection: PathBuf,
+    /// The item's name.
+    item: String,
+    /// Matches of this file with the item are false.
+    #[arg(long, value_name = "FILE", conflicts_with = "part")]
+    query: Option<PathBuf>,
+    /// Matches with this part of the item are false, whatever the query; "" is the item's own
+    /// text or picture.
+    #[arg(long, value_name = "PATH")]
+    part: Option<String>,
+    /// Who decided.
+    #[arg(long, default_value = "")]
+    by: String,
+    /// Why.
+    #[arg(long, default_value = "")]
+    why: String,
+    /// Take the mark back.
+    #[arg(long)]
+    undo: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// Lines hash,quality,label.
+    PdqCsv,
+    /// Entries of ThreatExchange or HMA, as JSON.
+    Threatexchange,
+    /// Items with their fingerprints, as JSON lines.
+    Fingerprints,
+    /// Matches that were marked as false, as JSON lines.
+    FalseMatches,
+}
+
+#[derive(Args)]
+struct ImportArgs {
+    /// The collection's folder.
+    collection: PathBuf,
+    /// The file to read.
+    file: PathBuf,
+    /// What it is.
+    #[arg(long = "as", value_enum)]
+    form: Form,
+    /// Which of PDQ's pipelines made the hashes: full (HMA, pdqhash) or nn512 (the C++ program).
+    #[arg(long, default_value_t = leakprint::fingerprint::Pipeline::Full)]
+    pipeline: leakprint::fingerprint::Pipeline,
+    /// Add hashes of another pipeline than those that are there; the two are never compared.
+    #[arg(long)]
+    mix_pipelines: bool,
+    /// The label of all hashes, in place of what the list says.
+    #[arg(long)]
+    label: Option<String>,
+    /// The owner's key, for a collection that is made: 32 bytes or 64 hex digits.
+    #[arg(long)]
+    key: Option<PathBuf>,
+    /// Write broken lines to this file as JSON lines rather than to standard error.
+    #[arg(long)]
+    errors: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct ExportArgs {
+    /// The collection's folder.
+    collection: PathBuf,
+    /// What to print.
+    #[arg(long = "as", value_enum)]
+    form: Form,
+    /// Which of PDQ's pipelines made the hashes that are wanted.
+    #[arg(long, default_value_t = leakprint::fingerprint::Pipeline::Full)]
+    pipeline: leakprint::fingerprint::Pipeline,
+}
+
+#[derive(Args)]
 struct MatchArgs {
-    /// The index file.
+    /// The index file or the collection's folder.
     index: PathBuf,
     #[command(flatten)]
     input: InputArgs,
@@ -136,7 +276,7 @@ struct HashArgs {
 
 #[derive(Args)]
 struct ExplainArgs {
-    /// The index file.
+    /// The index file or the collection's folder.
     index: PathBuf,
     /// The item's name in the index.
     item: String,
@@ -210,6 +350,14 @@ fn main() -> ExitCode {
         Command::Info { index } => index::info(&index),
         Command::Verify { index } => index::verify(&index),
         Command::Explain(args) => matching::explain(&args),
+        Command::Add(args) => collection::add(&args),
+        Command::Remove { collection, names } => collection::remove(&collection, &names),
+        Command::List { collection } => collection::list(&collection),
+        Command::Compact { collection } => collection::compact(&collection),
+        Command::Repair { collection } => collection::run_repair(&collection),
+        Command::MarkFalse(args) => collection::mark_false(&args),
+        Command::Import(args) => exchange::import(&args),
+        Command::Export(args) => exchange::export(&args),
         Command::SearchCodes(args) => search_codes::run(&args),
     };
     match result {

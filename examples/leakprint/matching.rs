@@ -4,20 +4,19 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use leakprint::{
-    Evidence, Executor, Fingerprint, Index, Match, MatchOptions, Matcher, Result, Strength, Warning,
-};
+use leakprint::{Evidence, Executor, Fingerprint, MatchOptions, Result, Strength, Warning};
 use serde::Serialize;
 
 use crate::draw::{Drawings, Query};
-use crate::input::{Origin, Read, Sources, read_file, read_key, recogniser};
+use crate::input::{Origin, Read, Sources, read_file, recogniser};
 use crate::output::{ErrorLine, Errors, json_line, json_pretty, printable, progress};
+use crate::target::{Reported, Target};
 use crate::{ExplainArgs, Failure, Format, MatchArgs};
 
 #[derive(Serialize)]
 struct Line<'a> {
     query: &'a str,
-    matches: &'a [Match],
+    matches: &'a [Reported],
     error: Option<ErrorLine>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     warnings: &'a [Warning],
@@ -29,7 +28,7 @@ struct Line<'a> {
 /// What was found out about one query.
 #[derive(Default)]
 struct Found {
-    matches: Vec<Match>,
+    matches: Vec<Reported>,
     warnings: Vec<Warning>,
     /// The file, if anything could be drawn.
     drawing: Option<Result<PathBuf>>,
@@ -41,10 +40,10 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
         return Err("nothing to match: name files, folders or --jsonl FILE".into());
     }
     let exec = Executor::with_threads(input.threads)?;
-    let index = open(&args.index, (!args.no_verify).then_some(&exec))?;
     let mut options = MatchOptions::default();
     options.min_strength = args.min;
-    let mut matcher = matcher(index, input.key.as_deref())?.with_options(options);
+    let verify = (!args.no_verify).then_some(&exec);
+    let mut matcher = Target::open(&args.index, input.key.as_deref(), options, verify)?;
     if let Some(languages) = &args.recognise {
         matcher = matcher.with_recogniser(recogniser(languages)?);
     }
@@ -142,10 +141,10 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
 
 /// The input as a picture to be drawn.
 fn query<'a>(
-    matcher: &'a Matcher,
+    matcher: &'a Target,
     bytes: &'a [u8],
     print: &Fingerprint,
-    matches: &'a [Match],
+    matches: &'a [Reported],
 ) -> Query<'a> {
     let root = print
         .parts
@@ -156,30 +155,15 @@ fn query<'a>(
         bytes,
         size: raster.map(|raster| (raster.width, raster.height)),
         matches,
-        index: matcher.index(),
+        target: matcher,
         limits: matcher.fingerprinter().limits(),
-    }
-}
-
-fn open(path: &Path, verify: Option<&Executor>) -> Result<Index> {
-    let index = Index::open(path)?;
-    if let Some(exec) = verify {
-        index.verify(exec).map_err(|e| e.with_path(path))?;
-    }
-    Ok(index)
-}
-
-fn matcher(index: Index, key: Option<&Path>) -> Result<Matcher> {
-    match key {
-        Some(path) => Matcher::with_key(index, read_key(path)?).map_err(|e| e.with_path(path)),
-        None => Matcher::new(index),
     }
 }
 
 fn table(
     out: &mut impl Write,
     name: &str,
-    matches: &[Match],
+    matches: &[Reported],
     error: Option<&leakprint::Error>,
 ) -> io::Result<()> {
     let name = printable(name);
@@ -191,7 +175,7 @@ fn table(
         return writeln!(out, "{name}\n    nothing");
     }
     writeln!(out, "{name}")?;
-    for m in matches {
+    for Reported { found: m, .. } in matches {
         let item = printable(&m.item);
         writeln!(out, "    {:8} {:.3}  {item}", m.strength, m.score)?;
         for e in &m.evidence {
@@ -228,6 +212,19 @@ fn describe(evidence: &Evidence) -> String {
         } => format!(
             "the same picture, {distance} and {gradient_distance} of 256 bits and {sketch_distance} \
              of 2,048 off, {transform:?}{} {}",
+            if *inverted { ", inverted" } else { "" },
+            place(part, item_part)
+        ),
+        Evidence::Code {
+            part,
+            item_part,
+            pipeline,
+            distance,
+            transform,
+            inverted,
+            ..
+        } => format!(
+            "a hash of a hash list, {distance} of 256 bits off ({pipeline}), {transform:?}{} {}",
             if *inverted { ", inverted" } else { "" },
             place(part, item_part)
         ),
@@ -297,8 +294,9 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
         let message = "--draw would overwrite a file that this command uses";
         return Err(format!("{}: {message}", path.display()).into());
     }
-    let index = open(&args.index, Some(&Executor::with_threads(0)?))?;
-    let matcher = matcher(index, args.key.as_deref())?;
+    let exec = Executor::with_threads(0)?;
+    let options = MatchOptions::default();
+    let matcher = Target::open(&args.index, args.key.as_deref(), options, Some(&exec))?;
     let fingerprinter = matcher.fingerprinter();
     let bytes =
         read_file(&args.file, fingerprinter.limits()).map_err(|e| e.with_path(&args.file))?;
@@ -311,9 +309,9 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
         Some(path) => {
             let mut options = matcher.options().clone();
             options.min_strength = Strength::Possible;
-            let weak = matcher.clone().with_options(options);
+            let weak = matcher.with_options(options);
             let mut matches = weak.find(&print)?;
-            matches.retain(|found| found.item == args.item);
+            matches.retain(|one| one.found.item == args.item);
             let drawn = query(&matcher, &bytes, &print, &matches).draw(path)?;
             Some(drawn.then_some(path.as_path()))
         }

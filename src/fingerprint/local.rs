@@ -239,9 +239,9 @@ impl fmt::Debug for LocalKey {
 
 impl LocalPrint {
     /// Bytes of a print written down.
-    const LEN: usize = 23;
+    pub(crate) const LEN: usize = 23;
 
-    fn to_bytes(self) -> [u8; Self::LEN] {
+    pub(crate) fn to_bytes(self) -> [u8; Self::LEN] {
         let mut out = [0; Self::LEN];
         let fields: [&[u8]; 7] = [
             &self.x.to_le_bytes(),
@@ -259,7 +259,7 @@ impl LocalPrint {
         out
     }
 
-    fn from_bytes(bytes: [u8; Self::LEN]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: [u8; Self::LEN]) -> Option<Self> {
         let mut rest = bytes.as_slice();
         let mut take = |n: usize| {
             let (head, tail) = rest.split_at_checked(n)?;

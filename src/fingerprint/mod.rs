@@ -8,6 +8,7 @@ mod key;
 mod local;
 mod pdq;
 mod perceptual;
+mod pipeline;
 mod recipe;
 mod sketch;
 
@@ -19,6 +20,7 @@ pub(crate) use local::{LocalKey, Projected, Seen, distance as signature_distance
 pub use local::{LocalPrint, LocalPrints};
 pub use pdq::PdqHash;
 pub(crate) use perceptual::RasterKeys;
+pub use pipeline::Pipeline;
 pub use recipe::Recipe;
 pub use sketch::Sketch;
 pub(crate) use sketch::SketchKey;

@@ -93,6 +93,21 @@ impl<'a> Locals<'a> {
         crowding(self.pictures.len())
     }
 
+    /// The number of prints.
+    pub(crate) fn len(&self) -> usize {
+        self.prints.len()
+    }
+
+    /// The prints of each picture; none where the file is damaged.
+    pub(crate) fn by_picture(&self) -> impl Iterator<Item = &'a [LocalRecord]> + use<'a> {
+        let prints = self.prints;
+        self.pictures.iter().map(move |record| {
+            let start = record.locals_at as usize;
+            let range = start..start.saturating_add(record.locals as usize);
+            prints.get(range).unwrap_or_default()
+        })
+    }
+
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -16,7 +16,7 @@ use super::pages::Pages;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes that begin at a multiple of [`ALIGN`].
-pub(super) enum Bytes {
+pub(crate) enum Bytes {
     Mapped(Mmap),
     Owned { lines: Vec<Line>, len: usize },
     Loaded { lines: Pages<Line>, len: usize },
@@ -24,7 +24,7 @@ pub(super) enum Bytes {
 
 /// How a file is brought in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
+pub(crate) enum Access {
     /// By a map of it: at once, and page by page as it is used.
     Map,
     /// By reading all of it into memory on huge pages.
@@ -37,14 +37,14 @@ pub(super) const ALIGN: usize = 64;
 /// A cache line.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
-pub(super) struct Line([u8; ALIGN]);
+pub(crate) struct Line([u8; ALIGN]);
 
 impl Bytes {
     /// The content of a file; `what` it should be, for errors.
     ///
     /// # Errors
     /// [`Io`](ErrorKind::Io), or [`Version`](ErrorKind::Version) if it is no regular file.
-    pub(super) fn open(path: &Path, access: Access, what: &str) -> Result<Self> {
+    pub(crate) fn open(path: &Path, access: Access, what: &str) -> Result<Self> {
         let unreadable = |e| Error::io(&format!("cannot open the {what}"), e);
         // Before it is opened: a pipe would wait for somebody to write to it.
         if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
@@ -100,7 +100,7 @@ impl Bytes {
     }
 
     /// Copies bytes to where they are aligned.
-    pub(super) fn copy_of(bytes: &[u8]) -> Self {
+    pub(crate) fn copy_of(bytes: &[u8]) -> Self {
         let lines = bytes
             .chunks(ALIGN)
             .map(|chunk| {

@@ -39,6 +39,7 @@ mod pictures;
 mod postings;
 mod records;
 mod replace;
+pub(crate) mod shelf;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -65,11 +66,12 @@ pub use postings::{Grams, PostingList};
 pub use tables::PartInfo;
 pub use writer::IndexWriter;
 
+pub(crate) use map::{Access, Bytes};
+
 pub(crate) use local::{KEY_BITS, Locals, StoredPrint, TABLES, check};
 
 use hamming::SetLayout;
 use layout::{Layout, Section};
-use map::{Access, Bytes};
 use records::{KEY_STORED, MetaRecord};
 
 /// An opened index. Cheap to clone: all clones share one mapping.
@@ -130,7 +132,7 @@ impl Index {
         Self::from_mapped(Bytes::copy_of(bytes.as_ref()))
     }
 
-    fn from_mapped(bytes: Bytes) -> Result<Self> {
+    pub(crate) fn from_mapped(bytes: Bytes) -> Result<Self> {
         let layout = Layout::read(&bytes)?;
         let (meta, recipe) = read_meta(&bytes, &layout)?;
         let set = |section: Section| {

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 
 /// A zeroed array in memory of its own, for which Linux is asked to use huge pages.
 #[derive(Debug)]
-pub(super) struct Pages<T> {
+pub(crate) struct Pages<T> {
     /// `None` if there is no element.
     map: Option<MmapMut>,
     bytes: usize,

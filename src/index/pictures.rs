@@ -105,6 +105,13 @@ impl<'a> Pictures<'a> {
         })
     }
 
+    /// The part that a picture is.
+    pub(crate) fn part_of(&self, picture: u32) -> Result<PartId> {
+        let record = self.records.get(picture as usize);
+        let record = record.ok_or_else(|| Section::Pictures.corrupt("too short"))?;
+        self.inner.checked_part(Section::Pictures, record.part)
+    }
+
     /// The number of the picture that a part is, by binary search.
     pub fn of_part(&self, part: PartId) -> Option<u32> {
         let i = self

@@ -92,6 +92,12 @@ impl Index {
         })
     }
 
+    /// The item of a part.
+    pub(crate) fn item_of(&self, part: PartId) -> Result<ItemId> {
+        let record = self.0.part(part)?;
+        self.0.checked_item(Section::Parts, record.item)
+    }
+
     /// The character offset at which a folded symbol of a part's text stands,
     /// interpolated between anchors and never above the number of characters.
     /// A symbol behind the last stands at the end.

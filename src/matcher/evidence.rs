@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
+use crate::fingerprint::Pipeline;
 use crate::media::PartPath;
 use crate::raster::Dihedral;
 
@@ -124,6 +125,23 @@ pub enum Evidence {
         /// How sure this evidence is by itself.
         score: f64,
     },
+    /// A perceptual hash of a hash list: one opinion, with no second one to be had.
+    Code {
+        /// The query's part.
+        part: PartPath,
+        /// Always empty: nothing else is known of the item.
+        item_part: PartPath,
+        /// How both hashes were made.
+        pipeline: Pipeline,
+        /// Bits of 256 in which they differ, at most 31.
+        distance: u32,
+        /// How the listed picture was turned or mirrored to get the query.
+        transform: Dihedral,
+        /// Whether its colours were inverted too.
+        inverted: bool,
+        /// How sure this evidence is by itself, always below what is certain.
+        score: f64,
+    },
     /// A part of the item's picture, seen in a part of the query.
     Region {
         /// The query's part.
@@ -215,9 +233,33 @@ impl Evidence {
         match self {
             Self::Bytes { .. } | Self::Pixels { .. } => 1.0,
             Self::Image { score, .. }
+            | Self::Code { score, .. }
             | Self::Region { score, .. }
             | Self::Text { score, .. }
             | Self::Record { score, .. } => *score,
+        }
+    }
+
+    /// The query's part and the item's.
+    pub fn parts(&self) -> (&PartPath, &PartPath) {
+        match self {
+            Self::Bytes { part, item_part }
+            | Self::Pixels { part, item_part }
+            | Self::Image {
+                part, item_part, ..
+            }
+            | Self::Code {
+                part, item_part, ..
+            }
+            | Self::Region {
+                part, item_part, ..
+            }
+            | Self::Text {
+                part, item_part, ..
+            }
+            | Self::Record {
+                part, item_part, ..
+            } => (part, item_part),
         }
     }
 
@@ -227,6 +269,7 @@ impl Evidence {
             Self::Bytes { .. } => "bytes",
             Self::Pixels { .. } => "pixels",
             Self::Image { .. } => "image",
+            Self::Code { .. } => "code",
             Self::Region { .. } => "region",
             Self::Text { .. } => "text",
             Self::Record { .. } => "record",

@@ -62,9 +62,9 @@ impl Matcher {
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no such item, and as [`find`](Self::find).
     pub fn explain(&self, item: &str, query: &Fingerprint) -> Result<Explanation> {
-        let index = self.index();
+        let shelf = self.shelf();
         self.check(query)?;
-        let Some(id) = index.item_by_name(item)? else {
+        let Some(id) = shelf.item_by_name(item)? else {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
                 format!("the index has no item {item:?}"),
@@ -78,7 +78,7 @@ impl Matcher {
         let regions = query.parts.iter().map(|part| match &part.raster {
             // Others' claims on a place count too, so the item is not compared alone.
             Some(prints) => {
-                let verdicts = local::verdicts(index, key, prints, &mut SearchStats::default())?;
+                let verdicts = local::verdicts(shelf, key, prints, &mut SearchStats::default())?;
                 let region = verdicts.iter().map(|(picture, verdict)| Region {
                     picture: *picture,
                     compared: verdict.compared,
@@ -92,7 +92,9 @@ impl Matcher {
             None => Ok(Vec::new()),
         });
         let regions: Vec<Vec<Region>> = regions.collect::<Result<_>>()?;
-        for item_part in index.item_parts(id)? {
+        let (volume, id) = shelf.of_item(id);
+        for item_part in volume.index.item_parts(id)? {
+            let item_part = volume.part(item_part);
             for (part, regions) in query.parts.iter().zip(&regions) {
                 self.explain_digests(part, item_part, &mut explanation)?;
                 self.explain_picture(part, item_part, &mut explanation)?;
@@ -115,9 +117,10 @@ impl Matcher {
             ("pixels", DigestKind::Pixels, part.pixels()),
         ] {
             let Some(digest) = digest else { continue };
-            for hit in self.index().digests().find(&digest) {
+            let (volume, own) = self.shelf().of_part(item_part);
+            for hit in volume.index.digests().find(&digest) {
                 let hit = hit?;
-                if hit.part != item_part || hit.kind != kind {
+                if hit.part != own || hit.kind != kind {
                     continue;
                 }
                 let tells = is_telling(part, self.options().text_floor);
@@ -149,8 +152,9 @@ impl Matcher {
         item_part: PartId,
         explanation: &mut Explanation,
     ) -> Result<()> {
-        let pictures = self.index().pictures();
-        let (Some(prints), Some(number)) = (&part.raster, pictures.of_part(item_part)) else {
+        let (volume, own) = self.shelf().of_part(item_part);
+        let pictures = volume.index.pictures();
+        let (Some(prints), Some(number)) = (&part.raster, pictures.of_part(own)) else {
             return Ok(());
         };
         let item = pictures.get(number)?;
@@ -217,15 +221,17 @@ impl Matcher {
         regions: &[Region],
         explanation: &mut Explanation,
     ) -> Result<()> {
-        let pictures = self.index().pictures();
-        let (Some(prints), Some(number)) = (&part.raster, pictures.of_part(item_part)) else {
+        let (volume, own) = self.shelf().of_part(item_part);
+        let pictures = volume.index.pictures();
+        let (Some(prints), Some(number)) = (&part.raster, pictures.of_part(own)) else {
             return Ok(());
         };
-        let (_, stored) = self.index().locals().of_picture(number)?;
+        let (_, stored) = volume.index.locals().of_picture(number)?;
         if stored.is_empty() || prints.local.prints.is_empty() {
             return Ok(());
         }
-        let own = regions.iter().filter(|region| region.picture == number);
+        let on_shelf = volume.first_picture + number;
+        let own = regions.iter().filter(|region| region.picture == on_shelf);
         let Some(best) = own.max_by(|a, b| a.score.total_cmp(&b.score)) else {
             let note = if prints.local.pixels.get().is_some() {
                 "details of this item lie in one pose, at least: fewer do, or those of other items \
@@ -274,7 +280,7 @@ impl Matcher {
             return Ok(());
         };
         let floor = self.options().floor();
-        let shared = text::shared(self.index(), prints, item_part, floor)?;
+        let shared = text::shared(self.shelf(), prints, item_part, floor)?;
         if shared.grams == 0 {
             return Ok(());
         }
@@ -323,10 +329,11 @@ impl Matcher {
         item_part: PartId,
         explanation: &mut Explanation,
     ) -> Result<()> {
-        if self.index().cells().rows(item_part) == 0 || part.cells.is_empty() {
+        let (volume, number) = self.shelf().of_part(item_part);
+        if volume.index.cells().rows(number) == 0 || part.cells.is_empty() {
             return Ok(());
         }
-        let found = record::search(self.index(), &part.cells)?;
+        let found = record::search(self.shelf(), &part.cells)?;
         let own = found.iter().find(|records| records.part == item_part);
         let (surprise, score) = own.map_or((0.0, 0.0), |own| (own.surprise, own.score()));
         let least =
@@ -356,7 +363,7 @@ impl Matcher {
         explanation.stages.push(Stage {
             stage: stage.to_owned(),
             part: part.path.clone(),
-            item_part: PartPath::from(self.index().part(item_part)?.path),
+            item_part: PartPath::from(self.shelf().part(item_part)?.path),
             measure,
             threshold,
             passed,

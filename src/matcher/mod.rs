@@ -21,6 +21,7 @@ pub use explain::{Explanation, Stage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::Executor;
 use crate::fingerprint::{Digest, Fingerprint, Fingerprinter, Key, PartPrints, TextPrints};
+use crate::index::shelf::Shelf;
 use crate::index::{DigestKind, Index, ItemId, PartId, SearchStats};
 use crate::limits::Limits;
 use crate::media::{PartPath, TextFromImage};
@@ -65,7 +66,7 @@ impl MatchOptions {
 /// Cheap to clone, `Send + Sync`: one matcher serves all threads of a service.
 #[derive(Clone, Debug)]
 pub struct Matcher {
-    index: Index,
+    shelf: Shelf,
     options: MatchOptions,
     fingerprinter: Fingerprinter,
     recogniser: Option<Arc<dyn TextFromImage>>,
@@ -96,12 +97,22 @@ impl Matcher {
             .window(index.recipe().window)
             .build()?;
         index.recipe().check_same(fingerprinter.recipe())?;
-        Ok(Self {
-            index,
+        let shelf = Shelf::new([(index, Default::default())])?;
+        Ok(Self::over(shelf, fingerprinter))
+    }
+
+    /// A matcher over several indexes of the fingerprinter's recipe.
+    pub(crate) fn over(shelf: Shelf, fingerprinter: Fingerprinter) -> Self {
+        Self {
+            shelf,
             options: MatchOptions::default(),
             fingerprinter,
             recogniser: None,
-        })
+        }
+    }
+
+    pub(crate) fn shelf(&self) -> &Shelf {
+        &self.shelf
     }
 
     /// Other options.
@@ -131,7 +142,28 @@ impl Matcher {
 
     /// The index searched.
     pub fn index(&self) -> &Index {
-        &self.index
+        self.shelf.first()
+    }
+
+    /// Width and height of a part of an item, if it is a picture.
+    ///
+    /// # Errors
+    /// [`Corrupt`](ErrorKind::Corrupt) if the index file turns out damaged.
+    pub fn picture_size(&self, item: &str, part: &PartPath) -> Result<Option<(u32, u32)>> {
+        let Some(item) = self.shelf.item_by_name(item)? else {
+            return Ok(None);
+        };
+        let (volume, item) = self.shelf.of_item(item);
+        let index = &volume.index;
+        for id in index.item_parts(item)? {
+            if index.part(id)?.path == part.as_str()
+                && let Some(number) = index.pictures().of_part(id)
+            {
+                let picture = index.pictures().get(number)?;
+                return Ok(Some((picture.width, picture.height)));
+            }
+        }
+        Ok(None)
     }
 
     /// The options in force.
@@ -172,7 +204,7 @@ impl Matcher {
 
     /// Fails unless the prints of `query` can be compared with the index.
     fn check(&self, query: &Fingerprint) -> Result<()> {
-        self.index.recipe().check_same(&query.recipe)?;
+        self.fingerprinter.recipe().check_same(&query.recipe)?;
         let mut texts = query.parts.iter().filter_map(|part| part.text.as_ref());
         texts.try_for_each(TextPrints::check)
     }
@@ -182,6 +214,15 @@ impl Matcher {
     /// # Errors
     /// As [`find`](Self::find).
     pub fn find_with_stats(&self, query: &Fingerprint) -> Result<(Vec<Match>, SearchStats)> {
+        let (matches, stats) = self.find_items(query)?;
+        Ok((matches.into_iter().map(|(_, found)| found).collect(), stats))
+    }
+
+    /// [`find_with_stats`](Self::find_with_stats) with the number of each item on the shelf.
+    pub(crate) fn find_items(
+        &self,
+        query: &Fingerprint,
+    ) -> Result<(Vec<(ItemId, Match)>, SearchStats)> {
         self.check(query)?;
         let mut search = Search {
             matcher: self,
@@ -250,22 +291,22 @@ struct Search<'a> {
 impl Search<'_> {
     fn part(&mut self, part: &PartPrints) -> Result<()> {
         self.digests(part)?;
-        let index = &self.matcher.index;
+        let shelf = &self.matcher.shelf;
         let mut found = Vec::new();
         let mut report = |item_part, evidence| {
             found.push((item_part, evidence));
             Ok(())
         };
         if let Some(raster) = &part.raster {
-            picture::find(index, &part.path, raster, &mut self.stats, &mut report)?;
+            picture::find(shelf, &part.path, raster, &mut self.stats, &mut report)?;
             let key = self.matcher.fingerprinter.local_key();
-            local::find(index, key, &part.path, raster, &mut self.stats, &mut report)?;
+            local::find(shelf, key, &part.path, raster, &mut self.stats, &mut report)?;
         }
         if let Some(text) = &part.text {
             let floor = self.matcher.options.floor();
-            text::find(index, &part.path, text, floor, &mut report)?;
+            text::find(shelf, &part.path, text, floor, &mut report)?;
         }
-        record::find(index, &part.path, &part.cells, &mut report)?;
+        record::find(shelf, &part.path, &part.cells, &mut report)?;
         if let (Some(recogniser), Some(raster)) = (&self.matcher.recogniser, &part.raster) {
             let explained = found.iter().any(|(_, evidence): &(_, Evidence)| {
                 evidence.score() >= Strength::Strong.min_score()
@@ -283,9 +324,12 @@ impl Search<'_> {
     /// Whether the index has this very picture.
     fn known(&self, part: &PartPrints) -> Result<bool> {
         for digest in part.bytes.into_iter().chain(part.pixels()) {
-            if let Some(hit) = self.matcher.index.digests().find(&digest).next() {
-                hit?;
-                return Ok(true);
+            for volume in self.matcher.shelf.volumes() {
+                for hit in volume.index.digests().find(&digest) {
+                    if !volume.hides(hit?.part)? {
+                        return Ok(true);
+                    }
+                }
             }
         }
         Ok(false)
@@ -296,30 +340,33 @@ impl Search<'_> {
             return Ok(());
         }
         let pixels = part.pixels();
+        let matcher = self.matcher;
         for digest in part.bytes.into_iter().chain(pixels) {
-            let found: Vec<_> = self.matcher.index.digests().find(&digest).collect();
-            for entry in found {
-                let entry = entry?;
-                if entry.discounted {
-                    continue;
+            for volume in matcher.shelf.volumes() {
+                for entry in volume.index.digests().find(&digest) {
+                    let entry = entry?;
+                    if entry.discounted || volume.hides(entry.part)? {
+                        continue;
+                    }
+                    let (part, item_part) = (part.path.clone(), PartPath::root());
+                    let evidence = match entry.kind {
+                        DigestKind::Bytes => Evidence::Bytes { part, item_part },
+                        DigestKind::Pixels => Evidence::Pixels { part, item_part },
+                    };
+                    self.add(volume.part(entry.part), evidence)?;
                 }
-                let (part, item_part) = (part.path.clone(), PartPath::root());
-                let evidence = match entry.kind {
-                    DigestKind::Bytes => Evidence::Bytes { part, item_part },
-                    DigestKind::Pixels => Evidence::Pixels { part, item_part },
-                };
-                self.add(entry.part, evidence)?;
             }
         }
         Ok(())
     }
 
     fn add(&mut self, item_part: PartId, mut evidence: Evidence) -> Result<()> {
-        let info = self.matcher.index.part(item_part)?;
+        let info = self.matcher.shelf.part(item_part)?;
         match &mut evidence {
             Evidence::Bytes { item_part, .. }
             | Evidence::Pixels { item_part, .. }
             | Evidence::Image { item_part, .. }
+            | Evidence::Code { item_part, .. }
             | Evidence::Region { item_part, .. }
             | Evidence::Text { item_part, .. }
             | Evidence::Record { item_part, .. } => *item_part = PartPath::from(info.path),
@@ -334,7 +381,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn matches(&mut self) -> Result<Vec<Match>> {
+    fn matches(&mut self) -> Result<Vec<(ItemId, Match)>> {
         let options = &self.matcher.options;
         let mut matches = Vec::new();
         for (item, mut evidence) in std::mem::take(&mut self.items) {
@@ -346,20 +393,24 @@ impl Search<'_> {
             if strength < options.min_strength {
                 continue;
             }
-            matches.push(Match {
-                item: self.matcher.index.item_name(item)?.to_owned(),
+            let found = Match {
+                item: self.matcher.shelf.item_name(item)?.to_owned(),
                 score,
                 strength,
                 evidence,
-            });
+            };
+            matches.push((item, found));
         }
-        matches.sort_by(|a, b| {
-            b.score
-                .total_cmp(&a.score)
-                .then_with(|| a.item.cmp(&b.item))
-        });
+        matches.sort_by(|(_, a), (_, b)| rank(a, b));
         Ok(matches)
     }
+}
+
+/// The order of matches: by falling score, then by name.
+pub(crate) fn rank(a: &Match, b: &Match) -> std::cmp::Ordering {
+    b.score
+        .total_cmp(&a.score)
+        .then_with(|| a.item.cmp(&b.item))
 }
 
 /// Keeps the strongest; equal scores stay in the order of the query's parts.

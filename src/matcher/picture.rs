@@ -14,7 +14,8 @@ use crate::code::Code256;
 use crate::error::Result;
 use crate::exec::Executor;
 use crate::fingerprint::{RasterPrints, Sketch};
-use crate::index::{Index, PartId, PictureInfo, SearchStats};
+use crate::index::shelf::Shelf;
+use crate::index::{PartId, PictureInfo, SearchStats};
 use crate::media::PartPath;
 use crate::raster::{Dihedral, Texture};
 
@@ -41,7 +42,7 @@ pub(super) const MIN_QUALITY: u8 = 50;
 
 /// All matches of one picture: the item's part and the evidence.
 pub(super) fn find(
-    index: &Index,
+    shelf: &Shelf,
     part: &PartPath,
     prints: &RasterPrints,
     stats: &mut SearchStats,
@@ -55,37 +56,41 @@ pub(super) fn find(
     let queries: Vec<Code256> = upright.into_iter().chain(inverted).collect();
     // One picture is too little work to spread over threads: callers spread queries.
     let serial = Executor::serial();
-    let (hits, search) = index
-        .pictures()
-        .pdq()
-        .search(&queries, CANDIDATE_RADIUS, &serial)?;
-    stats.add(&search);
-    for hit in hits {
-        let picture = index.pictures().get(hit.code)?;
-        if picture.discounted || picture.quality < MIN_QUALITY {
-            continue;
+    for volume in shelf.volumes() {
+        let (hits, search) =
+            volume
+                .index
+                .pictures()
+                .pdq()
+                .search(&queries, CANDIDATE_RADIUS, &serial)?;
+        stats.add(&search);
+        for hit in hits {
+            let picture = volume.index.pictures().get(hit.code)?;
+            if picture.discounted || picture.quality < MIN_QUALITY || volume.hides(picture.part)? {
+                continue;
+            }
+            let inverted = hit.query as usize >= Dihedral::ALL.len();
+            let variant = Dihedral::ALL[hit.query as usize % Dihedral::ALL.len()];
+            let distances = Distances::between(prints, &picture, variant, inverted);
+            let score = distances.score(picture.texture);
+            if Strength::of_score(score).is_none() {
+                continue;
+            }
+            report(
+                volume.part(picture.part),
+                Evidence::Image {
+                    part: part.clone(),
+                    item_part: PartPath::root(),
+                    distance: distances.pdq,
+                    gradient_distance: distances.gradient,
+                    sketch_distance: distances.sketch,
+                    // The variant undoes what was done to the item.
+                    transform: variant.inverse(),
+                    inverted,
+                    score,
+                },
+            )?;
         }
-        let inverted = hit.query as usize >= Dihedral::ALL.len();
-        let variant = Dihedral::ALL[hit.query as usize % Dihedral::ALL.len()];
-        let distances = Distances::between(prints, &picture, variant, inverted);
-        let score = distances.score(picture.texture);
-        if Strength::of_score(score).is_none() {
-            continue;
-        }
-        report(
-            picture.part,
-            Evidence::Image {
-                part: part.clone(),
-                item_part: PartPath::root(),
-                distance: distances.pdq,
-                gradient_distance: distances.gradient,
-                sketch_distance: distances.sketch,
-                // The variant undoes what was done to the item.
-                transform: variant.inverse(),
-                inverted,
-                score,
-            },
-        )?;
     }
     Ok(())
 }

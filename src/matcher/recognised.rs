@@ -16,8 +16,9 @@ pub(super) fn find(
     raster: &RasterPrints,
     found: &mut Vec<(PartId, Evidence)>,
 ) -> Result<()> {
-    let index = matcher.index();
-    let has_text = !index.grams().is_empty() || !index.cells().is_empty();
+    let shelf = matcher.shelf();
+    let mut indexes = shelf.volumes().iter().map(|volume| &volume.index);
+    let has_text = indexes.any(|index| !index.grams().is_empty() || !index.cells().is_empty());
     let Some(luma) = raster.luma.0.as_deref().filter(|_| has_text) else {
         return Ok(());
     };
@@ -41,6 +42,6 @@ pub(super) fn find(
         Ok(())
     };
     let floor = matcher.options().floor();
-    text::find(index, part, &prints, floor, &mut place)?;
-    record::find(index, part, &cells, &mut place)
+    text::find(shelf, part, &prints, floor, &mut place)?;
+    record::find(shelf, part, &cells, &mut place)
 }

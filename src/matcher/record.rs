@@ -15,7 +15,8 @@ use super::evidence::{Evidence, Strength};
 use super::weigh;
 use crate::error::Result;
 use crate::fingerprint::{CellKind, CellPrint};
-use crate::index::{Index, PartId};
+use crate::index::PartId;
+use crate::index::shelf::{Shelf, Volume};
 use crate::media::PartPath;
 
 /// Bits of surprise that make a strong match: one in sixteen million searches.
@@ -99,12 +100,12 @@ impl Records {
 
 /// Reports what of the index's tables a part of a query shows.
 pub(super) fn find(
-    index: &Index,
+    shelf: &Shelf,
     part: &PartPath,
     cells: &[CellPrint],
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
-    for records in search(index, cells)? {
+    for records in search(shelf, cells)? {
         let score = records.score();
         if score < Strength::Possible.min_score() {
             continue;
@@ -133,20 +134,26 @@ pub(super) fn find(
 }
 
 /// All tables of the index that share a record with `cells`.
-pub(super) fn search(index: &Index, cells: &[CellPrint]) -> Result<Vec<Records>> {
-    let mut hits = gather(index, cells)?;
+pub(super) fn search(shelf: &Shelf, cells: &[CellPrint]) -> Result<Vec<Records>> {
+    let mut hits = gather(shelf, cells)?;
     hits.sort_unstable_by_key(|hit| (hit.part, hit.row, hit.cell.span, hit.number));
     let places = places(cells);
+    let tables: u64 = shelf
+        .volumes()
+        .iter()
+        .map(|volume| u64::from(volume.index.cells().tables()))
+        .sum();
     let mut found = Vec::new();
     for of_part in hits.chunk_by(|a, b| a.part == b.part) {
         let Some(part) = of_part.first().map(|hit| hit.part) else {
             continue;
         };
-        let rows = index.cells().rows(part);
+        let (volume, number) = shelf.of_part(part);
+        let rows = volume.index.cells().rows(number);
         let chance = f64::from(rows.max(1)).log2() + f64::from(places).log2();
         let rows = of_part.chunk_by(|a, b| a.row == b.row);
         let records: Vec<Record> = rows.filter_map(best).collect();
-        if let Some(records) = weigh_records(part, records, cells, chance, index) {
+        if let Some(records) = weigh_records(part, records, cells, chance, tables) {
             found.push(records);
         }
     }
@@ -171,33 +178,47 @@ fn places(cells: &[CellPrint]) -> u32 {
     windows.max(rows.len() as u32).max(1)
 }
 
-fn gather<'q>(index: &Index, cells: &'q [CellPrint]) -> Result<Vec<Hit<'q>>> {
+fn gather<'q>(shelf: &Shelf, cells: &'q [CellPrint]) -> Result<Vec<Hit<'q>>> {
     let mut hits = Vec::new();
-    if index.cells().is_empty() {
+    let filled = |volume: &&Volume| !volume.index.cells().is_empty();
+    let volumes: Vec<&Volume> = shelf.volumes().iter().filter(filled).collect();
+    if volumes.is_empty() {
         return Ok(hits);
     }
+    let mut lists = Vec::new();
     for (number, cell) in (0..).zip(cells) {
-        let Some(list) = index.cells().find(cell.print)? else {
-            continue;
-        };
-        if list.discounted() || list.len() > MAX_PLACES || hits.len() + list.len() > MAX_HITS {
+        lists.clear();
+        for volume in &volumes {
+            if let Some(list) = volume.index.cells().find(cell.print)? {
+                lists.push((*volume, list));
+            }
+        }
+        // How rare a value is counts all indexes, those of hidden items too.
+        let places: usize = lists.iter().map(|(_, list)| list.len()).sum();
+        let discounted = lists.iter().any(|(_, list)| list.discounted());
+        if places == 0 || discounted || places > MAX_PLACES || hits.len() + places > MAX_HITS {
             continue;
         }
-        let bits = f64::from(cell.bits.min(30)) - (list.len() as f64).log2();
+        let bits = f64::from(cell.bits.min(30)) - (places as f64).log2();
         if bits < 1.0 {
             continue;
         }
-        for place in list.iter() {
-            let place = place?;
-            hits.push(Hit {
-                part: place.part,
-                row: place.row,
-                column: place.column,
-                unique: place.unique,
-                cell,
-                number,
-                bits,
-            });
+        for (volume, list) in &lists {
+            for place in list.iter() {
+                let place = place?;
+                if volume.hides(place.part)? {
+                    continue;
+                }
+                hits.push(Hit {
+                    part: volume.part(place.part),
+                    row: place.row,
+                    column: place.column,
+                    unique: place.unique,
+                    cell,
+                    number,
+                    bits,
+                });
+            }
         }
     }
     Ok(hits)
@@ -291,7 +312,7 @@ fn weigh_records(
     mut records: Vec<Record>,
     cells: &[CellPrint],
     chance: f64,
-    index: &Index,
+    tables: u64,
 ) -> Option<Records> {
     records.sort_by(|a, b| b.bits.total_cmp(&a.bits).then(a.row.cmp(&b.row)));
     let mut used: HashSet<u32> = HashSet::new();
@@ -301,7 +322,7 @@ fn weigh_records(
         rows: Vec::new(),
         cells: 0,
         span: [u32::MAX, 0],
-        surprise: -f64::from(index.cells().tables().max(1)).log2(),
+        surprise: -(tables.max(1) as f64).log2(),
     };
     for record in records {
         let surprise = record.bits - chance;

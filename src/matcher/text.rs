@@ -8,7 +8,8 @@ use super::evidence::{Evidence, Strength};
 use super::weigh;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Gram, TextPrints};
-use crate::index::{Index, ItemId, PartId, PostingList};
+use crate::index::shelf::{Shelf, Volume};
+use crate::index::{ItemId, PartId, PostingList};
 use crate::media::PartPath;
 use crate::text::GRAM_LEN;
 
@@ -40,10 +41,12 @@ struct Gathered {
     discounted: Vec<(u32, u32, u32)>,
 }
 
-/// A gram of the query that the index has.
+/// A gram of the query that an index has.
 #[derive(Clone, Copy)]
 struct Found<'a> {
     print: u64,
+    /// The place of the index on the shelf.
+    volume: u32,
     at: u32,
     list: PostingList<'a>,
 }
@@ -57,15 +60,15 @@ struct Passage {
 
 /// All passages of one query part: the item's part and the evidence.
 pub(super) fn find(
-    index: &Index,
+    shelf: &Shelf,
     part: &PartPath,
     prints: &TextPrints,
     floor: f64,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
     let min_distinctive = weigh::text_distinctive(Strength::Possible.min_score(), floor);
-    let gathered = gather(index, prints, min_distinctive)?;
-    for passage in passages(index, &gathered, min_distinctive)? {
+    let gathered = gather(shelf, prints, min_distinctive)?;
+    for passage in passages(shelf, &gathered, min_distinctive)? {
         let chain = &passage.chain;
         if chain.distinctive < min_distinctive {
             continue;
@@ -86,8 +89,8 @@ pub(super) fn find(
                 ],
                 region: None,
                 item_span: [
-                    index.char_offset(passage.part, chain.item.0)?,
-                    index.char_end(passage.part, chain.item.1)?,
+                    shelf.char_offset(passage.part, chain.item.0)?,
+                    shelf.char_end(passage.part, chain.item.1)?,
                 ],
                 score: weigh::text_score(chain.distinctive, floor),
             },
@@ -98,7 +101,7 @@ pub(super) fn find(
 
 /// All passages that reach `min_distinctive` by themselves, weighed beside one
 /// another, those of one part together.
-fn passages(index: &Index, gathered: &Gathered, min_distinctive: f64) -> Result<Vec<Passage>> {
+fn passages(shelf: &Shelf, gathered: &Gathered, min_distinctive: f64) -> Result<Vec<Passage>> {
     let mut found = Vec::new();
     let mut hits = Vec::new();
     for group in gathered.hits.chunk_by(|a, b| a.0 == b.0) {
@@ -114,7 +117,7 @@ fn passages(index: &Index, gathered: &Gathered, min_distinctive: f64) -> Result<
         }
         let before = |query| gathered.discounted_before(query);
         let part = PartId(group[0].0);
-        let item = index.part(part)?.item;
+        let item = shelf.part(part)?.item;
         let chains = chain::chains(&hits, before, min_distinctive, MAX_PASSAGES);
         found.extend(
             chains
@@ -197,12 +200,12 @@ pub(super) struct Shared {
 
 /// Compares a text with one part of an item, floor or not.
 pub(super) fn shared(
-    index: &Index,
+    shelf: &Shelf,
     prints: &TextPrints,
     item_part: PartId,
     floor: f64,
 ) -> Result<Shared> {
-    let gathered = gather(index, prints, 0.0)?;
+    let gathered = gather(shelf, prints, 0.0)?;
     let of_part = gathered
         .hits
         .iter()
@@ -217,7 +220,7 @@ pub(super) fn shared(
     let distinctive = if alone < needed {
         alone
     } else {
-        let passages = passages(index, &gathered, needed)?;
+        let passages = passages(shelf, &gathered, needed)?;
         let own = passages.iter().filter(|passage| passage.part == item_part);
         own.map(|passage| passage.chain.distinctive)
             .fold(0.0, f64::max)
@@ -230,25 +233,38 @@ pub(super) fn shared(
 }
 
 /// Looks all grams up. Hits of parts that cannot reach `min_distinctive` may be left out.
-fn gather(index: &Index, prints: &TextPrints, min_distinctive: f64) -> Result<Gathered> {
+fn gather(shelf: &Shelf, prints: &TextPrints, min_distinctive: f64) -> Result<Gathered> {
     // In the order of the text: most grams are absent, and those need no sorting.
     let grams = &prints.grams;
-    let mut lists = Vec::new();
     let print = |i: usize| grams.get(i).map(|gram| gram.print);
-    index.grams().lookup_each(grams.len(), print, &mut lists)?;
-    let mut found: Vec<Found<'_>> = lists
-        .into_iter()
-        .filter_map(|(i, list)| {
+    let mut found: Vec<Found<'_>> = Vec::new();
+    let mut lists = Vec::new();
+    for (number, volume) in (0..).zip(shelf.volumes()) {
+        let table = volume.index.grams();
+        table.lookup_each(grams.len(), print, &mut lists)?;
+        found.extend(lists.drain(..).filter_map(|(i, list)| {
             let Gram { print, at } = *grams.get(i)?;
-            Some(Found { print, at, list })
-        })
-        .collect();
-    found.sort_unstable_by_key(|found| (found.print, found.at));
+            Some(Found {
+                print,
+                volume: number,
+                at,
+                list,
+            })
+        }));
+    }
+    found.sort_unstable_by_key(|found| (found.print, found.volume, found.at));
 
-    let cost = |run: &[Found<'_>]| {
-        let places = run.first().map_or(0, |found| found.list.max_len());
-        run.len().min(MAX_REPEATS).saturating_mul(places)
+    let of_volumes = |run: &'_ [Found<'_>]| {
+        let places = run.chunk_by(|a, b| a.volume == b.volume).map(|of_volume| {
+            let places = of_volume.first().map_or(0, |found| found.list.max_len());
+            (of_volume.len(), places)
+        });
+        places.fold((0, 0), |(cost, all), (repeats, places)| {
+            let own = repeats.min(MAX_REPEATS).saturating_mul(places);
+            (cost + own, all + places)
+        })
     };
+    let cost = |run: &[Found<'_>]| of_volumes(run).0;
     let runs = || found.chunk_by(|a, b| a.print == b.print);
     let mut order: Vec<&[Found<'_>]> = Vec::new();
     let whole = runs().map(cost).fold(0, usize::saturating_add);
@@ -261,48 +277,40 @@ fn gather(index: &Index, prints: &TextPrints, min_distinctive: f64) -> Result<Ga
     let mut hits: Vec<(u32, Hit)> = Vec::new();
     let mut discounted = Vec::new();
     for run in order.iter().copied().chain(plain) {
-        let Some(list) = run.first().map(|found| found.list) else {
-            continue;
-        };
-        let frequency = list.document_frequency();
-        let is_common = list.discounted()
+        let volumes = || run.chunk_by(|a, b| a.volume == b.volume);
+        let frequencies = volumes().filter_map(|found| found.first());
+        let frequency: u32 = frequencies
+            .map(|found| found.list.document_frequency())
+            .fold(0, u32::saturating_add);
+        let (cost, places) = of_volumes(run);
+        let is_common = run.iter().any(|found| found.list.discounted())
             || frequency > MAX_DOCUMENT_FREQUENCY
-            || list.max_len() > MAX_PLACES
-            || hits.len() + cost(run) > MAX_HITS;
+            || places > MAX_PLACES
+            || hits.len() + cost > MAX_HITS;
         if is_common {
-            discounted.extend(run.iter().map(|found| found.at));
+            let of_first = volumes().next().unwrap_or_default();
+            discounted.extend(of_first.iter().map(|found| found.at));
             continue;
         }
-        let weight = weigh::gram_weight(frequency, index.item_count());
-        let (mut last, mut repeats) = (None, 0);
-        for place in list.iter() {
-            let (part, item) = place?;
-            repeats = if last == Some(part) { repeats + 1 } else { 0 };
-            last = Some(part);
-            if repeats < MAX_REPEATS {
-                let places = run.iter().take(MAX_REPEATS);
-                hits.extend(places.map(|found| {
-                    let hit = Hit {
-                        query: found.at,
-                        item,
-                        weight,
-                    };
-                    (part.0, hit)
-                }));
+        let mut hidden = 0;
+        let first = hits.len();
+        for of_volume in volumes() {
+            let Some(Found { volume, list, .. }) = of_volume.first() else {
+                continue;
+            };
+            if let Some(volume) = shelf.volumes().get(*volume as usize) {
+                hidden += collect(volume, list, of_volume, &mut hits)?;
             }
+        }
+        // Items that were removed make nothing common.
+        let weight = weigh::gram_weight(frequency.saturating_sub(hidden), shelf.item_count());
+        for (_, hit) in hits.get_mut(first..).unwrap_or_default() {
+            hit.weight = weight;
         }
     }
     drop_hopeless(&mut hits, min_distinctive);
     // By part alone: most parts share too little for the order within to matter.
     hits.sort_unstable_by_key(|(part, _)| *part);
-    if let Some((part, _)) = hits.last()
-        && *part >= index.part_count()
-    {
-        return Err(Error::corrupt(format!(
-            "a posting leads to part {part} of {}",
-            index.part_count()
-        )));
-    }
     discounted.sort_unstable();
     let mut spans = Vec::new();
     discounted
@@ -312,6 +320,51 @@ fn gather(index: &Index, prints: &TextPrints, min_distinctive: f64) -> Result<Ga
         hits,
         discounted: spans,
     })
+}
+
+/// Adds the hits of one gram in one index, not weighed yet; gives how many items that have the gram
+/// are hidden.
+fn collect(
+    volume: &Volume,
+    list: &PostingList<'_>,
+    of_volume: &[Found<'_>],
+    hits: &mut Vec<(u32, Hit)>,
+) -> Result<u32> {
+    let (mut last, mut repeats) = (None, 0);
+    let (mut hidden, mut last_hidden) = (0, None);
+    let parts = volume.index.part_count();
+    for place in list.iter() {
+        let (part, item) = place?;
+        if part.0 >= parts {
+            return Err(Error::corrupt(format!(
+                "a posting leads to part {part} of {parts}"
+            )));
+        }
+        repeats = if last == Some(part) { repeats + 1 } else { 0 };
+        last = Some(part);
+        if repeats >= MAX_REPEATS {
+            continue;
+        }
+        if !volume.hidden.is_empty() {
+            let owner = volume.index.item_of(part)?;
+            if volume.hidden.contains(owner.0) {
+                hidden += u32::from(last_hidden != Some(owner));
+                last_hidden = Some(owner);
+                continue;
+            }
+        }
+        let part = part.0.saturating_add(volume.first_part);
+        let places = of_volume.iter().take(MAX_REPEATS);
+        hits.extend(places.map(|found| {
+            let hit = Hit {
+                query: found.at,
+                item,
+                weight: 0.0,
+            };
+            (part, hit)
+        }));
+    }
+    Ok(hidden)
 }
 
 /// Drops most of the hits of parts whose hits all together do not reach `min_distinctive`: nearly

@@ -191,7 +191,7 @@ impl CodeSet {
             .map_err(|e| e.with_path(path))
     }
 
-    fn from_stored(bytes: Bytes) -> Result<Self> {
+    pub(crate) fn from_stored(bytes: Bytes) -> Result<Self> {
         let layout = SetLayout::read(&bytes)?;
         Ok(Self(Layout::Stored { bytes, layout }))
     }
@@ -232,6 +232,11 @@ impl CodeSet {
             Ok(())
         })?;
         Ok(all)
+    }
+
+    /// Hands those bytes out piece by piece.
+    pub(crate) fn put(&self, out: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.to_stored()?.put(out)
     }
 
     fn to_stored(&self) -> Result<StoredSet<'_>> {

@@ -19,7 +19,7 @@ use super::{IndexWriter, PictureEntry, cells, local};
 impl IndexWriter {
     /// Writes the whole file. Everything is sorted by all of its fields, so
     /// that neither the threads nor the sort decide about the order.
-    pub(super) fn write<W: Write + Seek>(&mut self, out: W, exec: &Executor) -> Result<()> {
+    pub(crate) fn write<W: Write + Seek>(&mut self, out: W, exec: &Executor) -> Result<()> {
         let spread = grams::sort(&mut self.postings, exec)?;
         exec.sort_by_key(&mut self.digests, |entry| *entry);
         exec.sort_by_key(&mut self.cells, |entry| *entry);
@@ -29,7 +29,7 @@ impl IndexWriter {
         let common_digests = self.discounts.digests();
         let common_pictures = self.discounts.pictures(&self.pictures, exec)?;
 
-        let locals = local::tables(&self.locals, self.discounts.locals(), exec);
+        let locals = local::tables(&self.locals, self.discounts.locals(), &self.beside, exec);
         let plan = Plan::new(&self.postings, &common_grams, spread);
         let (cells, places) = cells::tables(&self.cells, &self.discounts.cells());
         let mut meta = self.meta(&plan);

@@ -4,6 +4,7 @@
 use crate::arch::Backend;
 use crate::exec::Executor;
 use crate::fingerprint::{Fingerprint, LocalPrint, RasterPrints, signature_distance};
+use crate::index::Index;
 use crate::index::local::{TABLES, bucket, bucket_bounds, check, crowding, key_bits};
 use crate::index::records::{LOCAL_BRIGHT, LOCAL_DISCOUNTED, LocalEntry, LocalRecord};
 use crate::raster::{SCALE_BIAS, SCALE_STEPS};
@@ -91,9 +92,15 @@ pub(super) struct Tables {
 }
 
 /// Sorts all prints into the tables and weighs them. `pictures` holds each picture's prints.
-pub(super) fn tables(pictures: &[Vec<LocalPrint>], seen: &[Seen], exec: &Executor) -> Tables {
+pub(super) fn tables(
+    pictures: &[Vec<LocalPrint>],
+    seen: &[Seen],
+    beside: &[Index],
+    exec: &Executor,
+) -> Tables {
     let mut records: Vec<LocalRecord> = pictures.iter().flatten().map(record).collect();
     let twins = weigh(pictures, &mut records, seen, exec);
+    weigh_beside(&mut records, pictures.len(), beside);
     let mut listed = Vec::new();
     let most = (LISTED_OTHERS * crowding(pictures.len())).min(250.0) as u8;
     let mut start = 0;
@@ -197,6 +204,62 @@ fn weigh(
         }
     }
     all_twins
+}
+
+/// Prints of other indexes that are looked at, at most: every so many of their pictures.
+const SAMPLED: usize = 1 << 19;
+
+/// Adds to the count of every print the pictures of other indexes that have one like it. Of many
+/// pictures a sample is looked at, and stands for the others. Whoever reads the count knows
+/// the [crowding] of this index alone, so it is kept in that measure.
+fn weigh_beside(records: &mut [LocalRecord], pictures: usize, beside: &[Index]) {
+    let all: usize = beside.iter().map(|index| index.locals().len()).sum();
+    if records.is_empty() || all == 0 {
+        return;
+    }
+    let step = all.div_ceil(SAMPLED);
+    let elsewhere: usize = beside.iter().map(|index| index.pictures().len()).sum();
+    let measure = crowding(pictures) / crowding(pictures + elsewhere);
+    // As many bits as make a bucket hold about one print of ours.
+    let bits = records.len().ilog2().clamp(4, 20);
+    let mut buckets: Vec<Vec<u32>> = vec![Vec::new(); TABLES << bits];
+    for (id, record) in (0..).zip(&*records) {
+        for (table, &word) in record.signature.iter().enumerate() {
+            if let Some(bucket) = buckets.get_mut(bucket(table, word, bits)) {
+                bucket.push(id);
+            }
+        }
+    }
+    let mut others = vec![0_u32; records.len()];
+    // The last picture that counted for a print.
+    let mut last = vec![u32::MAX; records.len()];
+    let mut picture = 0;
+    for index in beside {
+        for prints in index.locals().by_picture().step_by(step) {
+            for print in prints {
+                for (table, &word) in print.signature.iter().enumerate() {
+                    let like = buckets.get(bucket(table, word, bits));
+                    for &id in like.into_iter().flatten() {
+                        let id = id as usize;
+                        let (Some(own), Some(last)) = (records.get(id), last.get_mut(id)) else {
+                            continue;
+                        };
+                        if *last != picture
+                            && signature_distance(&own.signature, &print.signature) <= ALIKE
+                        {
+                            *last = picture;
+                            others[id] += 1;
+                        }
+                    }
+                }
+            }
+            picture += 1;
+        }
+    }
+    for (record, others) in records.iter_mut().zip(others) {
+        let all = f64::from(others.saturating_mul(step as u32)) + f64::from(record.others);
+        record.others = (all * measure).round().min(255.0) as u8;
+    }
 }
 
 /// Chooses the prints of a picture that stand in the tables: those that at most so many others have.

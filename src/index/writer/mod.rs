@@ -14,7 +14,7 @@ use std::path::Path;
 
 use super::records::{ItemRecord, PartRecord};
 use super::replace::replace;
-use super::{ItemId, PartId};
+use super::{Index, ItemId, PartId};
 use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::Executor;
@@ -70,6 +70,8 @@ pub struct IndexWriter {
     postings: Vec<Posting>,
     cells: Vec<cells::Entry>,
     discounts: Discounts,
+    /// Other indexes of the same collection.
+    beside: Vec<Index>,
     /// Pictures from which on there are tables of their codes.
     pub(super) tables_from: usize,
 }
@@ -164,6 +166,7 @@ impl IndexWriter {
             postings: Vec::new(),
             cells: Vec::new(),
             discounts: Discounts::default(),
+            beside: Vec::new(),
             tables_from: TABLES_FROM,
         })
     }
@@ -239,6 +242,14 @@ impl IndexWriter {
         self.recipe.check_same(&fingerprint.recipe)?;
         self.discounts.background(fingerprint);
         Ok(())
+    }
+
+    /// Counts the pictures of another index of the same collection when the rarity of
+    /// details of pictures is weighed; a sample of them if they are many.
+    pub(crate) fn weigh_beside(&mut self, index: &Index) {
+        if !index.pictures().is_empty() {
+            self.beside.push(index.clone());
+        }
     }
 
     /// Writes the index to a file, all or nothing: a temporary file in the same

@@ -6,7 +6,8 @@ use super::geometry::{Pair, Transform};
 use crate::arch::Backend;
 use crate::error::Result;
 use crate::fingerprint::{LocalKey, LocalPrint, Projected, signature_distance};
-use crate::index::{KEY_BITS, Locals, StoredPrint, TABLES, check};
+use crate::index::shelf::{Shelf, Volume};
+use crate::index::{KEY_BITS, StoredPrint, TABLES, check};
 use crate::raster::{Keypoint, Patch, direction, scale_of};
 
 /// A print of the query, straight or mirrored.
@@ -44,7 +45,7 @@ pub(super) struct Kind {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Vote {
     pub(super) query: Keypoint,
-    /// The print's number in the index.
+    /// The print's number in its index.
     pub(super) print: u32,
     pub(super) distance: u32,
     /// The query's size over the item's, in sixteenths of an octave.
@@ -56,6 +57,7 @@ pub(super) struct Vote {
 
 /// All votes for one picture.
 pub(super) struct Candidate {
+    /// The picture's number on the shelf.
     pub(super) picture: u32,
     pub(super) kind: Kind,
     pub(super) votes: Vec<Vote>,
@@ -96,9 +98,16 @@ const AHEAD: usize = 32;
 /// Buckets with more entries hold what looks alike everywhere, and cost more than all others.
 const CROWD: usize = 80;
 
+/// One probe's vote for one picture, as long as its weight is not known.
+struct Cast {
+    probe: u32,
+    candidate: (u32, Kind),
+    vote: Vote,
+}
+
 /// Collects votes by picture.
 pub(super) struct Ballot<'a> {
-    locals: Locals<'a>,
+    shelf: &'a Shelf,
     votes: HashMap<(u32, Kind), Vec<Vote>>,
     /// See [`VOTE_RADIUS`].
     radius: u32,
@@ -107,12 +116,12 @@ pub(super) struct Ballot<'a> {
 }
 
 impl<'a> Ballot<'a> {
-    pub(super) fn new(locals: Locals<'a>) -> Self {
+    pub(super) fn new(shelf: &'a Shelf) -> Self {
         // A bit less for every three times that the number of pictures has doubled.
-        let doubled = 2.0 * locals.crowding().log2();
+        let doubled = 2.0 * shelf.crowding().log2();
         Self {
             radius: (VOTE_RADIUS - doubled / 3.0).round() as u32,
-            locals,
+            shelf,
             votes: HashMap::new(),
             compared: 0,
         }
@@ -125,16 +134,41 @@ impl<'a> Ballot<'a> {
         mirrored: bool,
         projected: &[Projected],
     ) -> Result<()> {
+        let mut cast = Vec::new();
+        for volume in self.shelf.volumes() {
+            self.look_up(volume, probes, mirrored, projected, &mut cast)?;
+        }
+        // A print has one vote, whichever indexes have something like it.
+        cast.sort_by_key(|cast| cast.probe);
+        for of_probe in cast.chunk_by(|a, b| a.probe == b.probe) {
+            self.vote(of_probe);
+        }
+        Ok(())
+    }
+
+    /// What one index has that is like the probes, those of a probe together.
+    fn look_up(
+        &mut self,
+        volume: &Volume,
+        probes: &[Probe],
+        mirrored: bool,
+        projected: &[Projected],
+        cast: &mut Vec<Cast>,
+    ) -> Result<()> {
+        let locals = volume.index.locals();
+        if locals.is_empty() {
+            return Ok(());
+        }
         let mut buckets: Vec<u32> = Vec::with_capacity(probes.len() * TABLES * FLIPS.len());
         for (probe, sums) in probes.iter().zip(projected) {
             for (table, &word) in probe.signature.iter().enumerate() {
                 let sums = sums.0.as_chunks::<64>().0;
-                let order = least_certain(&sums[table], self.locals.key_bits());
+                let order = least_certain(&sums[table], locals.key_bits());
                 buckets.extend(FLIPS.iter().map(|flips| {
                     let turned = order.iter().enumerate().fold(0, |bits, (rank, &bit)| {
                         bits | u64::from(flips >> rank & 1) << bit
                     });
-                    self.locals.bucket(table, word ^ turned)
+                    locals.bucket(table, word ^ turned)
                 }));
             }
         }
@@ -145,12 +179,12 @@ impl<'a> Ballot<'a> {
             hits.clear();
             for at in n * each..(n + 1) * each {
                 if let Some(&ahead) = buckets.get(at + AHEAD) {
-                    self.locals.ask_bounds(ahead);
+                    locals.ask_bounds(ahead);
                 }
                 if let Some(&ahead) = buckets.get(at + AHEAD / 2) {
-                    self.locals.ask(ahead);
+                    locals.ask(ahead);
                 }
-                let entries = self.locals.entries(buckets[at])?;
+                let entries = locals.entries(buckets[at])?;
                 if entries.len() > CROWD {
                     continue;
                 }
@@ -160,48 +194,52 @@ impl<'a> Ballot<'a> {
             }
             hits.sort_unstable();
             hits.dedup();
-            self.vote(probe, mirrored, &hits)?;
+            for &print in &hits {
+                let record = locals.print(print)?;
+                let distance = signature_distance(&record.signature, &probe.signature);
+                if distance > self.radius {
+                    continue;
+                }
+                let picture = locals.owner(print)?;
+                if !volume.hidden.is_empty()
+                    && volume.hides(volume.index.pictures().part_of(picture)?)?
+                {
+                    continue;
+                }
+                let kind = Kind {
+                    mirrored,
+                    inverted: record.is_bright() != probe.keypoint.bright,
+                };
+                cast.push(Cast {
+                    probe: n as u32,
+                    candidate: (volume.first_picture + picture, kind),
+                    vote: Vote {
+                        query: probe.keypoint,
+                        print,
+                        distance,
+                        ratio: i16::from(probe.keypoint.scale) - i16::from(record.scale()),
+                        turn: turn(probe.keypoint.angle, record.angle(), mirrored),
+                        weight: 1.0,
+                    },
+                });
+            }
         }
         Ok(())
     }
 
-    /// A probe votes for the pictures that have prints like it.
-    fn vote(&mut self, probe: &Probe, mirrored: bool, hits: &[u32]) -> Result<()> {
-        let mut cast = Vec::new();
-        for &print in hits {
-            let record = self.locals.print(print)?;
-            let distance = signature_distance(&record.signature, &probe.signature);
-            if distance > self.radius {
-                continue;
-            }
-            let picture = self.locals.owner(print)?;
-            let kind = Kind {
-                mirrored,
-                inverted: record.is_bright() != probe.keypoint.bright,
-            };
-            cast.push((
-                (picture, kind),
-                Vote {
-                    query: probe.keypoint,
-                    print,
-                    distance,
-                    ratio: i16::from(probe.keypoint.scale) - i16::from(record.scale()),
-                    turn: turn(probe.keypoint.angle, record.angle(), mirrored),
-                    weight: 1.0,
-                },
-            ));
-        }
-        // A print has one vote, shared among what it looks like: most of it goes to the nearest.
+    /// A probe votes for the pictures that have prints like it. Its vote is shared among what it
+    /// looks like: most of it goes to the nearest.
+    fn vote(&mut self, cast: &[Cast]) {
         let nearness = |vote: &Vote| (-(vote.distance as f32) / 4.0).exp2();
-        let total: f32 = cast.iter().map(|(_, vote)| nearness(vote)).sum();
-        for (candidate, vote) in cast {
-            let weight = nearness(&vote) / total;
-            self.votes
-                .entry(candidate)
-                .or_default()
-                .push(Vote { weight, ..vote });
+        let total: f32 = cast.iter().map(|cast| nearness(&cast.vote)).sum();
+        for Cast {
+            candidate, vote, ..
+        } in cast
+        {
+            let weight = nearness(vote) / total;
+            let votes = self.votes.entry(*candidate).or_default();
+            votes.push(Vote { weight, ..*vote });
         }
-        Ok(())
     }
 
     /// The pictures with the most votes, each counted by its rarity.

@@ -18,13 +18,14 @@ use std::cell::OnceCell;
 use super::evidence::Evidence;
 use crate::error::Result;
 use crate::fingerprint::{LocalKey, LocalPrint, Projected, RasterPrints, Seen, signature_distance};
-use crate::index::{Index, PartId, SearchStats, StoredPrint};
+use crate::index::shelf::Shelf;
+use crate::index::{PartId, SearchStats, StoredPrint};
 use crate::media::PartPath;
 use crate::raster::{Frame, working_size};
 
 use candidates::{Ballot, Probe};
 use grid::Grid;
-use verdict::{Claims, Verdict};
+use verdict::{Claims, Rival, Verdict};
 
 /// Prints of the query that are looked up as they are, and as the mirrored picture has them: most
 /// copies are not mirrored, and one that is has prints to spare.
@@ -39,46 +40,51 @@ const WEAK: usize = 2;
 
 /// All matches of parts of one picture: the item's part and the evidence.
 pub(super) fn find(
-    index: &Index,
+    shelf: &Shelf,
     key: &LocalKey,
     part: &PartPath,
     prints: &RasterPrints,
     stats: &mut SearchStats,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
-    for (picture, verdict) in verdicts(index, key, prints, stats)? {
-        let picture = index.pictures().get(picture)?;
+    for (picture, verdict) in verdicts(shelf, key, prints, stats)? {
+        let (volume, picture) = shelf.of_picture(picture);
+        let picture = volume.index.pictures().get(picture)?;
         if picture.discounted || verdict.score() < super::Strength::Possible.min_score() {
             continue;
         }
         let query_size = (prints.width, prints.height);
         let item_size = (picture.width, picture.height);
-        report(picture.part, verdict.evidence(part, query_size, item_size))?;
+        report(
+            volume.part(picture.part),
+            verdict.evidence(part, query_size, item_size),
+        )?;
     }
     Ok(())
 }
 
 /// What is to be said of every picture of the index that the query's prints point to.
 pub(super) fn verdicts(
-    index: &Index,
+    shelf: &Shelf,
     key: &LocalKey,
     prints: &RasterPrints,
     stats: &mut SearchStats,
 ) -> Result<Vec<(u32, Verdict)>> {
-    let locals = index.locals();
     let Some(seen) = prints.local.pixels.get() else {
         return Ok(Vec::new());
     };
-    if locals.is_empty() || prints.local.prints.is_empty() {
+    let is_empty = shelf.volumes().iter().all(|v| v.index.locals().is_empty());
+    if is_empty || prints.local.prints.is_empty() {
         return Ok(Vec::new());
     }
-    let query = Query::new(prints, seen, key, locals.crowding());
-    let mut ballot = Ballot::new(locals);
+    let query = Query::new(prints, seen, key);
+    let mut ballot = Ballot::new(shelf);
     query.cast(&mut ballot)?;
     stats.entries += ballot.compared;
     let mut posed = Vec::new();
     for candidate in ballot.candidates() {
-        let (first, prints) = locals.of_picture(candidate.picture)?;
+        let (volume, picture) = shelf.of_picture(candidate.picture);
+        let (first, prints) = volume.index.locals().of_picture(picture)?;
         if let Some(pose) = candidates::pose(&candidate, first, &prints) {
             posed.push((candidate, pose, prints));
         }
@@ -96,22 +102,29 @@ pub(super) fn verdicts(
     posed.truncate(VERIFIED);
     let mut looked = Vec::new();
     for (candidate, pose, prints) in posed {
-        if let Some(comparison) = verify::verify(&query, &prints, candidate.kind, &pose) {
+        let (volume, _) = shelf.of_picture(candidate.picture);
+        let crowding = volume.index.locals().crowding();
+        if let Some(comparison) = verify::verify(&query, &prints, candidate.kind, &pose, crowding) {
             looked.push((candidate, comparison));
         }
     }
+    // Of the same index or of another one, whose opinion on what is rare then counts too.
     let claims: Vec<Claims> = looked
         .iter()
         .map(|(_, comparison)| Claims::of(comparison))
         .collect();
     let mut verdicts: Vec<(u32, Verdict)> = Vec::new();
     for (candidate, comparison) in &looked {
-        let item = index.pictures().get(candidate.picture)?;
-        let rivals: Vec<&Claims> = looked
+        let (volume, picture) = shelf.of_picture(candidate.picture);
+        let item = volume.index.pictures().get(picture)?;
+        let rivals: Vec<Rival<'_>> = looked
             .iter()
             .zip(&claims)
             .filter(|((other, _), _)| other.picture != candidate.picture)
-            .map(|(_, claims)| claims)
+            .map(|((other, _), claims)| Rival {
+                claims,
+                elsewhere: shelf.of_picture(other.picture).0.first_picture != volume.first_picture,
+            })
             .collect();
         let sizes = [
             working_size(prints.width, prints.height),
@@ -138,14 +151,12 @@ struct Query<'a> {
     key: &'a LocalKey,
     straight: Vec<Probe>,
     grid: Grid,
-    /// See [`Locals::crowding`](crate::index::Locals::crowding).
-    crowding: f64,
     /// Made when an item turns up that the picture seems to show mirrored.
     mirrored: OnceCell<Vec<Probe>>,
 }
 
 impl<'a> Query<'a> {
-    fn new(raster: &'a RasterPrints, seen: &'a Seen, key: &'a LocalKey, crowding: f64) -> Self {
+    fn new(raster: &'a RasterPrints, seen: &'a Seen, key: &'a LocalKey) -> Self {
         let prints = raster.local.prints.as_slice();
         let (width, height) = working_size(raster.width, raster.height);
         let straight: Vec<Probe> = prints.iter().map(Probe::straight).collect();
@@ -154,7 +165,6 @@ impl<'a> Query<'a> {
             prints,
             key,
             grid: Grid::new(&straight, width, height),
-            crowding,
             straight,
             mirrored: OnceCell::new(),
         }

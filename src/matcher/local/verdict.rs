@@ -7,7 +7,7 @@
 //! are as far off whatever became of the picture. It is stricter for screens, where other
 //! words in the same font are no strangers to one another, than for photographs.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::candidates::Kind;
 use super::geometry::Transform;
@@ -106,8 +106,16 @@ impl Credit {
     }
 }
 
-/// Where in the query a candidate's details agree, coarsely.
-pub(super) struct Claims(HashSet<(i32, i32, i32)>);
+/// Where in the query a candidate's details agree, coarsely, and how rare its index
+/// has them.
+pub(super) struct Claims(HashMap<(i32, i32, i32), f64>);
+
+/// Another candidate.
+pub(super) struct Rival<'a> {
+    pub(super) claims: &'a Claims,
+    /// Of another index, which counts other pictures.
+    pub(super) elsewhere: bool,
+}
 
 impl Claims {
     fn key(frame: &Frame) -> (i32, i32, i32) {
@@ -124,7 +132,7 @@ impl Claims {
     pub(super) fn of(comparison: &Comparison) -> Self {
         // Halfway between the rules: what the item is does not matter to others.
         let credit = Credit::new(&comparison.looks, 0.5);
-        let mut claims = HashSet::new();
+        let mut claims = HashMap::new();
         for look in &comparison.looks {
             if credit.of(look.distance) < 0.5 {
                 continue;
@@ -132,15 +140,17 @@ impl Claims {
             let (x, y, level) = Self::key(&look.frame);
             for dx in -1..=1 {
                 for dy in -1..=1 {
-                    claims.insert((x + dx, y + dy, level));
+                    let weight: &mut f64 = claims.entry((x + dx, y + dy, level)).or_insert(1.0);
+                    *weight = weight.min(look.weight);
                 }
             }
         }
         Self(claims)
     }
 
-    fn has(&self, frame: &Frame) -> bool {
-        self.0.contains(&Self::key(frame))
+    /// How rare a detail that agrees in a place is, if there is one.
+    fn weight(&self, frame: &Frame) -> Option<f64> {
+        self.0.get(&Self::key(frame)).copied()
     }
 }
 
@@ -171,7 +181,7 @@ impl Verdict {
     pub(super) fn new(
         comparison: &Comparison,
         kind: Kind,
-        rivals: &[&Claims],
+        rivals: &[Rival<'_>],
         texture: Texture,
         sizes: [(usize, usize); 2],
     ) -> Self {
@@ -203,9 +213,19 @@ impl Verdict {
         };
         let mut hidden_weight = 0.0;
         for (look, hidden) in comparison.looks.iter().zip(hidden) {
-            let rivals = rivals.iter().filter(|c| c.has(&look.frame)).count();
+            let mut weight = look.weight;
+            let mut claimed = 0;
+            for rival in rivals {
+                if let Some(known) = rival.claims.weight(&look.frame) {
+                    claimed += 1;
+                    // What one index has once may be in every picture of another.
+                    if rival.elsewhere {
+                        weight = weight.min(known);
+                    }
+                }
+            }
             let steps = f64::from(look.scale - finest) / f64::from(SCALE_STEPS);
-            let weight = look.weight.min(1.0 / (1.0 + rivals as f64)) * (-steps).exp2();
+            let weight = weight.min(1.0 / (1.0 + f64::from(claimed))) * (-steps).exp2();
             if hidden {
                 hidden_weight += weight;
                 continue;

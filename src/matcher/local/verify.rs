@@ -44,12 +44,13 @@ const GLIMPSE: usize = 48;
 const GROUNDS: usize = 3;
 
 /// The comparison under the best transform that the candidate's pairs lead to; `None` if they lead
-/// nowhere.
+/// nowhere. `crowding` is that of the [index](crate::index::Locals::crowding) of the prints.
 pub(super) fn verify(
     query: &Query<'_>,
     prints: &[StoredPrint],
     kind: Kind,
     pose: &Pose,
+    crowding: f64,
 ) -> Option<Comparison> {
     let probes = query.probes(kind.mirrored);
     let guided = |transform: &Transform, radius| {
@@ -138,7 +139,7 @@ pub(super) fn verify(
             weight: if print.discounted {
                 0.0
             } else {
-                1.0 / (1.0 + f64::from(print.others) / query.crowding)
+                1.0 / (1.0 + f64::from(print.others) / crowding)
             },
         });
     }

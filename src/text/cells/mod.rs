@@ -44,6 +44,14 @@ pub enum CellKind {
 }
 
 impl CellKind {
+    /// The kind of its number, from 1 on in the order above.
+    pub(crate) fn of_number(number: u8) -> Option<Self> {
+        use CellKind::{Date, Digits, Email, Identifier, Name, Number, Text};
+        [Email, Digits, Identifier, Date, Number, Name, Text]
+            .into_iter()
+            .find(|kind| *kind as u8 == number)
+    }
+
     /// Whether unrelated tables seldom share such a value unless they are of the same thing:
     /// words are taken from small vocabularies, numbers of some length are not.
     pub(crate) fn is_hard(self) -> bool {

@@ -1,0 +1,316 @@
+//! `add`, `remove`, `list`, `compact`, `repair` and `mark-false`: a line that is printed is a
+//! promise that survives a power cut.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use leakprint::collection::{
+    Added, CollectionWriter, FalseMatch, FalseScope, Metadata, NewItem, Timestamp, WriterOptions,
+    repair,
+};
+use leakprint::{Collection, Digest, Error, ErrorKind, Executor, PartPath};
+use serde::Serialize;
+
+use crate::input::{Read, Sources, read_file};
+use crate::output::{ErrorLine, Errors, json_line, json_pretty, progress};
+use crate::target::key;
+use crate::{AddArgs, Failure, MarkArgs};
+
+/// Items that share one sync, and how long the first of them waits for the others.
+const BATCH: usize = 256;
+const PATIENCE: Duration = Duration::from_millis(100);
+
+#[derive(Serialize)]
+pub(crate) struct Line<'a> {
+    pub(crate) item: &'a str,
+    pub(crate) status: &'a str,
+    pub(crate) generation: Option<u64>,
+    pub(crate) error: Option<ErrorLine>,
+}
+
+/// Opens a collection for writing, or makes one.
+pub(crate) fn writer(
+    folder: &Path,
+    key_file: Option<&Path>,
+    window: Option<u32>,
+) -> Result<CollectionWriter, Failure> {
+    let mut options = WriterOptions::default();
+    options.key = key(key_file)?;
+    if let Some(window) = window {
+        options.window = window;
+    }
+    Ok(CollectionWriter::open(folder, options)?)
+}
+
+/// As [`writer`] of one that is there.
+pub(crate) fn existing(folder: &Path) -> Result<CollectionWriter, Failure> {
+    if !folder.is_dir() {
+        return Err(format!(
+            "{}: there is no collection: `add` makes one",
+            folder.display()
+        )
+        .into());
+    }
+    writer(folder, None, None)
+}
+
+/// What is added next, in the order of the input.
+struct Batch<'a> {
+    writer: &'a CollectionWriter,
+    items: Vec<NewItem>,
+    /// Names with errors, and where in the order they stand.
+    failed: Vec<(usize, String, Error)>,
+    since: Option<Instant>,
+    most: usize,
+}
+
+impl Batch<'_> {
+    fn is_due(&self) -> bool {
+        self.items.len() + self.failed.len() >= self.most
+            || self.since.is_some_and(|since| since.elapsed() >= PATIENCE)
+    }
+
+    /// Adds all, then says so.
+    fn flush(&mut self, out: &mut impl Write, errors: &mut Errors) -> Result<u64, Failure> {
+        let (results, generation) = self.writer.add_batch(&self.items)?;
+        let mut failed = std::mem::take(&mut self.failed).into_iter().peekable();
+        let mut fail = |out: &mut dyn Write, name: &str, e: &Error| -> Result<(), Failure> {
+            if errors.is_file() {
+                errors.failed(name, e)?;
+            } else {
+                errors.failed += 1;
+            }
+            let line = Line {
+                item: name,
+                status: "error",
+                generation: None,
+                error: Some(e.into()),
+            };
+            json_line(&mut &mut *out, &line)?;
+            Ok(())
+        };
+        let mut added = 0;
+        for (place, (item, result)) in self.items.iter().zip(results).enumerate() {
+            while let Some((_, name, e)) = failed.next_if(|(at, ..)| *at <= place) {
+                fail(out, &name, &e)?;
+            }
+            let status = match result {
+                Ok(Added::Added) => "added",
+                Ok(Added::Unchanged) => "unchanged",
+                Err(e) => {
+                    fail(out, &item.name, &e)?;
+                    continue;
+                }
+            };
+            added += 1;
+            json_line(
+                out,
+                &Line {
+                    item: &item.name,
+                    status,
+                    generation: Some(generation),
+                    error: None,
+                },
+            )?;
+        }
+        for (_, name, e) in failed {
+            fail(out, &name, &e)?;
+        }
+        out.flush()?;
+        self.items.clear();
+        self.since = None;
+        Ok(added)
+    }
+}
+
+pub(crate) fn add(args: &AddArgs) -> Result<(), Failure> {
+    let input = &args.input;
+    if input.paths.is_empty() && input.jsonl.is_empty() {
+        return Err("nothing to add: name files, folders or --jsonl FILE".into());
+    }
+    let mut metadata = Metadata::added(Timestamp::now());
+    metadata.label = args.label.clone();
+    metadata.note = args.note.clone();
+    metadata.tags = args.tags.iter().cloned().collect::<BTreeMap<_, _>>();
+    metadata.expires = args.expires;
+    let exec = Executor::with_threads(input.threads)?;
+    let mut written: Vec<&Path> = vec![&args.collection];
+    written.extend(input.errors.as_deref());
+    let sources = Sources::new(&input.paths, &input.base, &input.jsonl)?;
+    let mut errors = {
+        let read = input.paths.iter().chain(&input.jsonl).chain(&input.key);
+        let used: Vec<&Path> = read.map(|path| path.as_path()).collect();
+        Errors::new(input.errors.as_ref(), &used)?
+    };
+    let writer = writer(&args.collection, input.key.as_deref(), args.window)?;
+    let fingerprinter = writer.collection().fingerprinter()?.clone();
+    // After the folder is there, which is no input.
+    let sources = sources.without(&written);
+    let interactive = input.jsonl.iter().any(|path| path == Path::new("-"));
+    let mut batch = Batch {
+        writer: &writer,
+        items: Vec::new(),
+        failed: Vec::new(),
+        since: None,
+        most: if interactive { 1 } else { BATCH },
+    };
+    let mut out = BufWriter::new(io::stdout());
+    let bar = progress("adding");
+    let mut added = 0;
+    exec.map_stream(
+        sources.inputs(),
+        8 * exec.threads(),
+        |input| input.read(&fingerprinter, |print, _| Ok(print)),
+        |Read { name, result, .. }| -> Result<(), Failure> {
+            bar.inc(1);
+            batch.since.get_or_insert_with(Instant::now);
+            match result {
+                Ok(print) => {
+                    let mut warnings = print.warnings.iter();
+                    warnings.try_for_each(|w| bar.suspend(|| errors.warning(&name, w)))?;
+                    let item = NewItem::new(name, print).with_metadata(metadata.clone());
+                    batch.items.push(item);
+                }
+                Err(e) => batch.failed.push((batch.items.len(), name, e)),
+            }
+            if batch.is_due() {
+                added += batch.flush(&mut out, &mut errors)?;
+            }
+            Ok(())
+        },
+    )?;
+    added += batch.flush(&mut out, &mut errors)?;
+    bar.finish_and_clear();
+    let failed = errors.failed;
+    errors.finish()?;
+    if added == 0 {
+        return Err(match failed {
+            0 => "nothing to add: the folders and files given hold nothing".into(),
+            _ => "no input could be read, nothing was added".into(),
+        });
+    }
+    Ok(())
+}
+
+pub(crate) fn remove(folder: &Path, names: &[String]) -> Result<(), Failure> {
+    let writer = existing(folder)?;
+    let (there, generation) = writer.remove(names)?;
+    let mut out = BufWriter::new(io::stdout());
+    for (name, there) in names.iter().zip(there) {
+        let line = Line {
+            item: name,
+            status: if there { "removed" } else { "absent" },
+            generation: Some(generation),
+            error: None,
+        };
+        json_line(&mut out, &line)?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    item: &'a str,
+    label: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
+    tags: &'a BTreeMap<String, String>,
+    added: Timestamp,
+    expires: Option<Timestamp>,
+}
+
+pub(crate) fn list(folder: &Path) -> Result<(), Failure> {
+    let snapshot = Collection::open(folder)?.snapshot();
+    let mut out = BufWriter::new(io::stdout());
+    for item in snapshot.items() {
+        let item = item?;
+        let metadata = &item.metadata;
+        json_line(
+            &mut out,
+            &Listed {
+                item: &item.item,
+                label: metadata.label.as_deref(),
+                note: metadata.note.as_deref(),
+                tags: &metadata.tags,
+                added: metadata.added,
+                expires: metadata.expires,
+            },
+        )?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Compacted<'a> {
+    collection: &'a Path,
+    generation: u64,
+    items: u64,
+    bytes: u64,
+}
+
+pub(crate) fn compact(folder: &Path) -> Result<(), Failure> {
+    let writer = existing(folder)?;
+    let generation = writer.compact()?;
+    let info = writer.collection().snapshot().info();
+    let line = Compacted {
+        collection: folder,
+        generation,
+        items: info.items,
+        bytes: info.segments.iter().map(|segment| segment.bytes).sum(),
+    };
+    json_line(&mut io::stdout(), &line)?;
+    Ok(())
+}
+
+pub(crate) fn run_repair(folder: &Path) -> Result<(), Failure> {
+    let report = repair(folder, &Executor::with_threads(0)?)?;
+    json_pretty(&mut io::stdout(), &report)?;
+    Ok(())
+}
+
+pub(crate) fn mark_false(args: &MarkArgs) -> Result<(), Failure> {
+    let writer = existing(&args.collection)?;
+    let scope = match (&args.query, &args.part) {
+        (Some(file), _) => {
+            let limits = leakprint::Limits::default();
+            FalseScope::Digest(Digest::of_bytes(&read_file(file, &limits)?))
+        }
+        (None, Some(part)) => FalseScope::ItemPart(PartPath::from(part.as_str())),
+        (None, None) => {
+            return Err("say which matches are false: --query FILE or --part PATH".into());
+        }
+    };
+    if args.undo {
+        let (there, generation) = writer.unmark(&args.item, &scope)?;
+        let status = if there { "unmarked" } else { "absent" };
+        return print_mark(&args.item, status, generation);
+    }
+    if writer.collection().snapshot().item(&args.item)?.is_none() {
+        let message = format!("the collection has no item {:?}", args.item);
+        return Err(Error::new(ErrorKind::InvalidInput, message).into());
+    }
+    let mark = FalseMatch {
+        item: args.item.clone(),
+        scope,
+        by: args.by.clone(),
+        at: Timestamp::now(),
+        why: args.why.clone(),
+    };
+    let generation = writer.mark_false(&[mark])?;
+    print_mark(&args.item, "marked", generation)
+}
+
+fn print_mark(item: &str, status: &str, generation: u64) -> Result<(), Failure> {
+    let line = Line {
+        item,
+        status,
+        generation: Some(generation),
+        error: None,
+    };
+    json_line(&mut io::stdout(), &line)?;
+    Ok(())
+}

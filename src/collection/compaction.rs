@@ -1,0 +1,373 @@
+//! Merging: the head to a segment, and segments to one, while everybody goes on.
+//!
+//! Three steps. Under the writer's lock, what is to be merged is chosen and a new log is begun if
+//! the head is among it. Without the lock, the new segment is written. Under the lock again,
+//! what was removed meanwhile is carried over, and a manifest puts the new segment in
+//! the place of the old ones.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use super::log::LogWriter;
+use super::manifest::SegmentEntry;
+use super::merge::{Origin, Plan};
+use super::reader::within;
+use super::segment::{Home, Segment, Slot};
+use super::state::{State, around, is_of_log, on_disk};
+use super::time::Timestamp;
+use super::writer::{CollectionWriter, Core, Inner};
+use crate::error::{Error, ErrorKind, Result};
+use crate::index::Index;
+use crate::index::shelf::ItemSet;
+
+/// Removed items of a segment, in parts of all of it, from which on it is written anew.
+const WASTE: u32 = 4;
+
+/// A thread that merges, while there is anything to merge.
+#[derive(Debug, Default)]
+pub(super) struct Background {
+    thread: Mutex<Option<JoinHandle<()>>>,
+    busy: Arc<AtomicBool>,
+}
+
+impl Background {
+    pub(super) fn start(&self, core: &Arc<Core>) {
+        if self.busy.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (core, busy) = (Arc::clone(core), Arc::clone(&self.busy));
+        let spawned = std::thread::Builder::new()
+            .name("leakprint-merge".to_owned())
+            .spawn(move || {
+                // A failure leaves everything as it was; the next call that adds tries again,
+                // and `compact` says what is wrong.
+                let _ = core.maintain();
+                busy.store(false, Ordering::Release);
+            });
+        match spawned {
+            Ok(handle) => {
+                let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+                *thread = Some(handle);
+            }
+            Err(_) => self.busy.store(false, Ordering::Release),
+        }
+    }
+}
+
+impl Drop for Background {
+    /// Waits for what is under way: the files belong to this writer for as long as it lives.
+    fn drop(&mut self) {
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl CollectionWriter {
+    /// Merges everything to one segment, leaving out what was removed or is past its time.
+    /// Readers and other calls of the writer go on meanwhile.
+    ///
+    /// Memory: 16 bytes a gram, 370 and 24 for each local print a picture, 60 a code, and while
+    /// the index is written ten bytes a distinct gram.
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io), or [`Corrupt`](ErrorKind::Corrupt) if a record is
+    /// damaged; then all is as before.
+    pub fn compact(&self) -> Result<u64> {
+        let _one = self.core.one_at_a_time();
+        self.core.merge(true, |_| true)
+    }
+
+    /// Writes the head to a segment, so that opening need not read the log.
+    ///
+    /// # Errors
+    /// As [`compact`](Self::compact).
+    pub fn flush(&self) -> Result<u64> {
+        let _one = self.core.one_at_a_time();
+        self.core.merge(true, |slot| is_of_log(&slot.segment))
+    }
+}
+
+impl Core {
+    fn one_at_a_time(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.maintenance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is anything to merge.
+    pub(super) fn is_due(&self) -> bool {
+        let log = self.lock().log.len();
+        log > self.options.head_bytes || {
+            let state = self.state();
+            on_disk(&state.slots).count() > self.options.most_segments
+                || on_disk(&state.slots).any(|(_, slot)| is_wasteful(slot))
+        }
+    }
+
+    /// Does all that is due.
+    fn maintain(&self) -> Result<()> {
+        let _one = self.one_at_a_time();
+        if self.lock().log.len() > self.options.head_bytes {
+            self.merge(true, |slot| is_of_log(&slot.segment))?;
+        }
+        let state = self.state();
+        let mut sizes: Vec<u64> = on_disk(&state.slots)
+            .map(|(_, slot)| slot.segment.bytes)
+            .collect();
+        if sizes.len() > self.options.most_segments {
+            // The smaller half: a large segment is written again when others have grown like it.
+            sizes.sort_unstable();
+            let largest = sizes.get(sizes.len() / 2).copied().unwrap_or(u64::MAX);
+            self.merge(false, |slot| {
+                !is_of_log(&slot.segment) && slot.segment.bytes <= largest
+            })?;
+        }
+        for _ in 0..self.options.most_segments {
+            let state = self.state();
+            let wasteful = on_disk(&state.slots).find(|(_, slot)| is_wasteful(slot));
+            let Some((number, _)) = wasteful else { break };
+            self.merge(false, |slot| slot.segment.home == Home::Disk(number))?;
+        }
+        Ok(())
+    }
+
+    /// Replaces some segments by one. With `rotate`, those of the log so far are among what may
+    /// be chosen, and none of them must be left.
+    fn merge(&self, rotate: bool, choose: impl Fn(&Slot) -> bool) -> Result<u64> {
+        let prepared = self.prepare(&mut self.lock(), rotate, choose)?;
+        let Some(prepared) = prepared else {
+            return Ok(self.state().generation);
+        };
+        let built = self.build(&prepared)?;
+        self.finish(&mut self.lock(), prepared, built)
+    }
+
+    /// Writes the head to a segment while the caller holds the lock, so that nothing is in the
+    /// log afterwards.
+    pub(super) fn flush_locked(&self, inner: &mut Inner) -> Result<()> {
+        let Some(prepared) = self.prepare(inner, true, |slot| is_of_log(&slot.segment))? else {
+            return Ok(());
+        };
+        let built = self.build(&prepared)?;
+        self.finish(inner, prepared, built).map(drop)
+    }
+
+    /// `None` if there is nothing to do.
+    fn prepare(
+        &self,
+        inner: &mut Inner,
+        rotate: bool,
+        choose: impl Fn(&Slot) -> bool,
+    ) -> Result<Option<Prepared>> {
+        let state = self.state();
+        let mut chosen: Vec<Slot> = state.slots.iter().filter(|s| choose(s)).cloned().collect();
+        if !rotate {
+            chosen.retain(|slot| !is_of_log(&slot.segment));
+        }
+        if is_pointless(inner, &chosen, rotate) {
+            return Ok(None);
+        }
+        if rotate {
+            self.rotate(inner, &state)?;
+        }
+        let number = inner.manifest.next;
+        inner.manifest.next += 1;
+        Ok(Some(Prepared {
+            around: around(&state.slots, &chosen),
+            chosen,
+            number,
+            rotated: rotate,
+        }))
+    }
+
+    fn build(&self, prepared: &Prepared) -> Result<Built> {
+        let shared = &self.collection.shared;
+        let plan = Plan::of_slots(&prepared.chosen, Timestamp::now(), false)?;
+        let segment = if plan.is_empty() {
+            None
+        } else {
+            let (storage, recipe) = (&*shared.storage, &shared.ground.recipe);
+            let exec = &self.options.exec;
+            let entry = plan.on_disk(storage, prepared.number, recipe, &prepared.around, exec);
+            let entry = entry.map_err(|e| within(&shared.path, e))?;
+            let segment = Arc::new(Segment::open(storage, &entry)?);
+            Some((entry, segment))
+        };
+        Ok(Built {
+            origins: plan.origins().collect(),
+            segment,
+        })
+    }
+
+    fn finish(&self, inner: &mut Inner, prepared: Prepared, built: Built) -> Result<u64> {
+        let state = self.state();
+        let chosen = &prepared.chosen;
+        let now: Vec<Option<&Slot>> = chosen
+            .iter()
+            .map(|old| {
+                state
+                    .slots
+                    .iter()
+                    .find(|s| Arc::ptr_eq(&s.segment, &old.segment))
+            })
+            .collect();
+        let mut removed = ItemSet::default();
+        for (item, &(place, old)) in (0_u32..).zip(&built.origins) {
+            let slot = now.get(place as usize).copied().flatten();
+            // A slot of the head that is gone has lost its last item.
+            if slot.is_none_or(|slot| slot.removed.contains(old)) {
+                removed.insert(item);
+            }
+        }
+        let replaced = |slot: &Slot| {
+            chosen
+                .iter()
+                .any(|c| Arc::ptr_eq(&c.segment, &slot.segment))
+        };
+        let kept: Vec<Slot> = state
+            .slots
+            .iter()
+            .filter(|s| !replaced(s))
+            .cloned()
+            .collect();
+        self.put_in_force(
+            inner,
+            &state,
+            kept,
+            built.segment,
+            removed,
+            prepared.rotated,
+        )
+    }
+
+    /// Begins a new log, so that the ones before are complete.
+    fn rotate(&self, inner: &mut Inner, state: &State) -> Result<()> {
+        let shared = &self.collection.shared;
+        inner.log.seal().map_err(|e| within(&shared.path, e))?;
+        let number = inner.manifest.next;
+        let log = LogWriter::create(&*shared.storage, number)?;
+        let mut manifest = inner.manifest.clone();
+        manifest.next += 1;
+        manifest.generation = state.generation + 1;
+        manifest.logs.push(number);
+        manifest
+            .commit(&*shared.storage)
+            .map_err(|e| within(&shared.path, e))?;
+        inner.manifest = manifest;
+        inner.log = log;
+        let slots = state.slots.clone();
+        let marks = Arc::clone(&state.false_matches);
+        let next = State::new(state.generation + 1, slots, marks, &shared.ground)?;
+        shared.state.store(Arc::new(next));
+        Ok(())
+    }
+
+    /// Commits a manifest with a new segment before the slots that stay.
+    pub(super) fn put_in_force(
+        &self,
+        inner: &mut Inner,
+        state: &State,
+        kept: Vec<Slot>,
+        built: Option<(SegmentEntry, Arc<Segment>)>,
+        removed: ItemSet,
+        logs_done: bool,
+    ) -> Result<u64> {
+        let shared = &self.collection.shared;
+        let generation = state.generation + 1;
+        let mut manifest = inner.manifest.clone();
+        manifest.generation = generation;
+        let mut slots = kept;
+        let mut entries = std::mem::take(&mut manifest.segments);
+        if let Some((mut entry, segment)) = built {
+            entry.removed = removed.clone();
+            entries.push(entry);
+            let slot = Slot {
+                segment,
+                removed: Arc::new(removed),
+            };
+            // Those on disk come first.
+            let place = slots
+                .iter()
+                .take_while(|slot| !is_of_log(&slot.segment))
+                .count();
+            slots.insert(place, slot);
+        }
+        for (number, slot) in on_disk(&slots) {
+            let entry = entries.iter().position(|entry| entry.number == number);
+            let entry = entry.map(|place| entries.swap_remove(place));
+            let mut entry = entry.ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Corrupt,
+                    "a segment that the manifest does not know",
+                )
+            })?;
+            entry.removed = (*slot.removed).clone();
+            manifest.segments.push(entry);
+        }
+        if logs_done {
+            let last = manifest.logs.len().saturating_sub(1);
+            manifest.logs.drain(..last);
+        }
+        manifest.false_matches = (*state.false_matches).clone();
+        let marks = Arc::clone(&state.false_matches);
+        let next = State::new(generation, slots, marks, &shared.ground)?;
+        manifest
+            .commit(&*shared.storage)
+            .map_err(|e| within(&shared.path, e))?;
+        let old = std::mem::replace(&mut inner.manifest, manifest);
+        shared.state.store(Arc::new(next));
+        // Whoever has them mapped keeps them. Where a file in use cannot be removed, the next writer does.
+        let used: Vec<String> = inner.manifest.files().collect();
+        for name in old.files().filter(|name| !used.contains(name)) {
+            let _ = shared.storage.remove(&name);
+        }
+        Ok(generation)
+    }
+}
+
+fn is_wasteful(slot: &Slot) -> bool {
+    slot.removed.len() > slot.segment.items() / WASTE
+}
+
+/// What is to be merged.
+struct Prepared {
+    chosen: Vec<Slot>,
+    around: Vec<Index>,
+    number: u64,
+    rotated: bool,
+}
+
+/// What it was merged to.
+struct Built {
+    segment: Option<(SegmentEntry, Arc<Segment>)>,
+    origins: Vec<Origin>,
+}
+
+/// Whether merging would write what is there already.
+fn is_pointless(inner: &Inner, chosen: &[Slot], rotate: bool) -> bool {
+    let log_is_empty =
+        inner.log.len() <= super::log::HEADER as u64 && inner.manifest.logs.len() == 1;
+    match chosen {
+        [] => !rotate || log_is_empty,
+        [one] => {
+            let expires = |slot: &Slot| {
+                let now = Timestamp::now();
+                let mut items = slot.items();
+                items.any(|item| {
+                    slot.segment
+                        .record(item)
+                        .is_ok_and(|r| r.metadata.is_expired(now))
+                })
+            };
+            log_is_empty && !is_of_log(&one.segment) && one.removed.is_empty() && !expires(one)
+        }
+        _ => false,
+    }
+}

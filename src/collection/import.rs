@@ -1,0 +1,210 @@
+//! Many codes at once: straight to a segment, past the log.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::merge::Plan;
+use super::metadata::Metadata;
+use super::record::{Content, ItemKey, Record, encode};
+use super::segment::Segment;
+use super::writer::{Added, CollectionWriter, NewItem};
+use crate::code::Code256;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fingerprint::Pipeline;
+use crate::index::shelf::ItemSet;
+
+/// From so many on, codes make a segment of their own.
+const BULK: usize = 4096;
+
+/// A line of a hash list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeItem {
+    /// The hash.
+    pub code: Code256,
+    /// PDQ's quality, 0..=100.
+    pub quality: u8,
+    /// What the owner says about it.
+    pub metadata: Metadata,
+}
+
+/// What became of the lines of a hash list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Codes that are new, or say something else than before.
+    pub added: u64,
+    /// Codes that were there already, or stood in the list before.
+    pub unchanged: u64,
+    /// The collection's generation.
+    pub generation: u64,
+}
+
+impl CollectionWriter {
+    /// Adds the codes of a hash list, durable when it returns: all or none. Of several lines of
+    /// one code, the last one counts.
+    ///
+    /// Memory: some 200 bytes a code with a short label, and the tables of a set of codes.
+    ///
+    /// # Errors
+    /// [`Recipe`](ErrorKind::Recipe) if the collection has codes of the other pipeline and
+    /// `mix` is not set: the two are never compared, so a list of the wrong one finds nothing.
+    /// [`Limit`](ErrorKind::Limit) for texts that are too long, [`Io`](ErrorKind::Io).
+    pub fn import_codes(
+        &self,
+        pipeline: Pipeline,
+        mut codes: Vec<CodeItem>,
+        mix: bool,
+    ) -> Result<Imported> {
+        let state = self.core.state();
+        let other = 1 - pipeline as usize;
+        if !mix
+            && state
+                .slots
+                .iter()
+                .any(|slot| slot.segment.codes[other].is_some())
+        {
+            return Err(Error::new(
+                ErrorKind::Recipe,
+                format!(
+                    "the collection has hashes of the other pipeline than {pipeline}, and the two are \
+                     never compared: say that both are wanted, or use two collections"
+                ),
+            ));
+        }
+        let lines = codes.len() as u64;
+        // Stable, so that the last of a kind stays the last.
+        codes.sort_by_key(|item| item.code);
+        let mut kept: Vec<CodeItem> = Vec::with_capacity(codes.len());
+        for item in codes {
+            match kept.last_mut() {
+                Some(last) if last.code == item.code => *last = item,
+                _ => kept.push(item),
+            }
+        }
+        let doubles = lines - kept.len() as u64;
+        let mut imported = if kept.len() < BULK {
+            self.import_few(pipeline, &kept)?
+        } else {
+            self.import_many(pipeline, &kept)?
+        };
+        imported.unchanged += doubles;
+        Ok(imported)
+    }
+
+    fn import_few(&self, pipeline: Pipeline, codes: &[CodeItem]) -> Result<Imported> {
+        let items: Vec<NewItem> = codes.iter().map(|item| new_item(pipeline, item)).collect();
+        let (results, generation) = self.add_batch(&items)?;
+        let mut imported = Imported {
+            generation,
+            ..Imported::default()
+        };
+        for result in results {
+            match result? {
+                Added::Added => imported.added += 1,
+                Added::Unchanged => imported.unchanged += 1,
+            }
+        }
+        Ok(imported)
+    }
+
+    fn import_many(&self, pipeline: Pipeline, codes: &[CodeItem]) -> Result<Imported> {
+        let core = &self.core;
+        let shared = &core.collection.shared;
+        let _one = core
+            .maintenance
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let records = codes
+            .iter()
+            .map(|item| encode("", &item.metadata, &content(pipeline, item)));
+        let records: Vec<Vec<u8>> = records.collect::<Result<_>>()?;
+        let mut inner = core.lock();
+        // The log is replayed over all segments: what it says of these codes must not
+        // come after what the list says.
+        core.flush_locked(&mut inner)?;
+        let state = core.state();
+        let has_any = state
+            .slots
+            .iter()
+            .any(|slot| slot.segment.codes[pipeline as usize].is_some());
+        let mut fresh = Vec::with_capacity(records.len());
+        // Items that the new segment takes the place of.
+        let mut replaced: BTreeMap<usize, ItemSet> = BTreeMap::new();
+        for (item, bytes) in codes.iter().zip(&records) {
+            let known = match has_any {
+                true => state.find(&ItemKey::Code(pipeline, item.code))?,
+                false => None,
+            };
+            if let Some((place, number)) = known
+                && let Some(slot) = state.slots.get(place)
+            {
+                if slot
+                    .segment
+                    .record(number)?
+                    .says_the_same(&Record::parse(bytes)?)
+                {
+                    continue;
+                }
+                replaced.entry(place).or_default().insert(number);
+            }
+            fresh.push(bytes.as_slice());
+        }
+        let mut imported = Imported {
+            added: fresh.len() as u64,
+            unchanged: (codes.len() - fresh.len()) as u64,
+            generation: state.generation,
+        };
+        if fresh.is_empty() {
+            return Ok(imported);
+        }
+        let plan = Plan::of_records(fresh)?;
+        let number = inner.manifest.next;
+        inner.manifest.next += 1;
+        let recipe = &shared.ground.recipe;
+        let entry = plan.on_disk(&*shared.storage, number, recipe, &[], &core.options.exec)?;
+        let segment = Arc::new(Segment::open(&*shared.storage, &entry)?);
+        let mut slots = state.slots.clone();
+        for (place, items) in replaced {
+            if let Some(slot) = slots.get_mut(place) {
+                let removed = Arc::make_mut(&mut slot.removed);
+                items.iter().for_each(|item| {
+                    removed.insert(item);
+                });
+            }
+        }
+        let built = Some((entry, segment));
+        imported.generation =
+            core.put_in_force(&mut inner, &state, slots, built, ItemSet::default(), false)?;
+        Ok(imported)
+    }
+}
+
+#[cfg(test)]
+impl CollectionWriter {
+    /// [`import_codes`](Self::import_codes) as if there were many; codes that are there twice
+    /// count once.
+    pub(super) fn import_many_of(
+        &self,
+        pipeline: Pipeline,
+        mut codes: Vec<CodeItem>,
+    ) -> Result<Imported> {
+        codes.sort_by_key(|item| item.code);
+        codes.dedup_by_key(|item| item.code);
+        self.import_many(pipeline, &codes)
+    }
+}
+
+fn content(pipeline: Pipeline, item: &CodeItem) -> Content {
+    Content::Code {
+        pipeline,
+        code: item.code,
+        quality: item.quality,
+    }
+}
+
+fn new_item(pipeline: Pipeline, item: &CodeItem) -> NewItem {
+    NewItem {
+        name: String::new(),
+        metadata: item.metadata.clone(),
+        content: content(pipeline, item),
+    }
+}

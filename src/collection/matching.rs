@@ -1,0 +1,298 @@
+//! Matching against a snapshot: its indexes as one, its codes, what is false or past its time left out.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::metadata::Metadata;
+use super::record::Content;
+use super::segment::Codes;
+use super::snapshot::Snapshot;
+use super::time::Timestamp;
+use crate::code::Code256;
+use crate::error::{Error, Result};
+use crate::exec::Executor;
+use crate::fingerprint::{Fingerprint, Fingerprinter, Pipeline, RasterPrints};
+use crate::index::SearchStats;
+use crate::matcher::{Evidence, Explanation, Match, MatchOptions, Matcher, Strength, rank};
+use crate::media::{PartPath, TextFromImage};
+use crate::raster::Dihedral;
+
+/// The radius that PDQ's authors recommend for a match.
+const RADIUS: u32 = 31;
+
+/// The quality below which they advise not to match.
+const MIN_QUALITY: u8 = 50;
+
+/// The score of equal hashes. Two pictures may have one hash, and there is no second
+/// opinion: never certain.
+const EQUAL: f64 = 0.94;
+
+/// A match, and what the owner says about the item.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CollectionMatch {
+    /// The match.
+    #[serde(flatten)]
+    pub found: Match,
+    /// What the owner says.
+    #[serde(flatten)]
+    pub metadata: Metadata,
+}
+
+/// Compares fingerprints with a snapshot. Cheap to clone, `Send + Sync`.
+#[derive(Clone, Debug)]
+pub struct CollectionMatcher {
+    snapshot: Snapshot,
+    matcher: Matcher,
+}
+
+impl CollectionMatcher {
+    pub(super) fn new(snapshot: Snapshot, options: MatchOptions) -> Result<Self> {
+        let fingerprinter = snapshot.collection.fingerprinter()?.clone();
+        let matcher = Matcher::over(snapshot.state.shelf.clone(), fingerprinter);
+        Ok(Self {
+            matcher: matcher.with_options(options),
+            snapshot,
+        })
+    }
+
+    /// Makes the fingerprints that are compared.
+    pub fn fingerprinter(&self) -> &Fingerprinter {
+        self.matcher.fingerprinter()
+    }
+
+    /// What is searched.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// The options in force.
+    pub fn options(&self) -> &MatchOptions {
+        self.matcher.options()
+    }
+
+    /// The items that the query shows, by falling score, then by name.
+    ///
+    /// Verdicts on texts and whole pictures do not depend on how the items are spread over
+    /// segments, but for grams in 48 items and more, whose frequencies are rounded, and for
+    /// parts of pictures; see ARCHITECTURE.md.
+    ///
+    /// # Errors
+    /// As [`Matcher::find`].
+    pub fn find(&self, query: &Fingerprint) -> Result<Vec<CollectionMatch>> {
+        self.find_at(query, Timestamp::now())
+    }
+
+    /// [`find`](Self::find) as of a time: what is past its time then is left out.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub fn find_at(&self, query: &Fingerprint, now: Timestamp) -> Result<Vec<CollectionMatch>> {
+        let state = &self.snapshot.state;
+        let mut stats = SearchStats::default();
+        let (matches, _) = self.matcher.find_items(query)?;
+        let mut all = Vec::with_capacity(matches.len());
+        for (item, found) in matches {
+            let (volume, item) = state.shelf.place_of(item);
+            let slot = state
+                .shelved
+                .get(volume)
+                .and_then(|&slot| state.slots.get(slot as usize));
+            let slot = slot.ok_or_else(|| Error::corrupt("a match in no segment"))?;
+            let metadata = slot.segment.record(item.0)?.metadata;
+            all.push(CollectionMatch { found, metadata });
+        }
+        self.codes(query, &mut stats, &mut all)?;
+        let least = self.options().min_strength;
+        all.retain_mut(|one| {
+            !one.metadata.is_expired(now)
+                && (!state.false_matches.concerns(&one.found.item)
+                    || state.false_matches.filter(query, &mut one.found, least))
+        });
+        all.sort_by(|a, b| rank(&a.found, &b.found));
+        Ok(all)
+    }
+
+    /// The hashes of hash lists that pictures of the query are near to.
+    fn codes(
+        &self,
+        query: &Fingerprint,
+        stats: &mut SearchStats,
+        all: &mut Vec<CollectionMatch>,
+    ) -> Result<()> {
+        let has = |p: &Pipeline| {
+            let mut slots = self.snapshot.state.slots.iter();
+            slots.any(|slot| slot.segment.codes[*p as usize].is_some())
+        };
+        // The places of the slot and the item, and what is known of it.
+        let mut found: BTreeMap<(usize, u32), Vec<Evidence>> = BTreeMap::new();
+        let mut seen = HashSet::new();
+        for pipeline in Pipeline::ALL.into_iter().filter(has) {
+            for part in &query.parts {
+                let Some(raster) = &part.raster else { continue };
+                let quality = raster.pdq.quality.max(raster.exchange_pdq().quality);
+                if quality < MIN_QUALITY || !seen.insert((pipeline, raster.pdq_nn512)) {
+                    continue;
+                }
+                let queries = Queries::new(pipeline, raster);
+                self.search(pipeline, &queries, &part.path, stats, &mut found)?;
+            }
+        }
+        let options = self.options();
+        for ((place, item), mut evidence) in found {
+            let Some(slot) = self.snapshot.state.slots.get(place) else {
+                continue;
+            };
+            let record = slot.segment.record(item)?;
+            let Content::Code { quality, .. } =
+                record.content(self.snapshot.collection.recipe())?
+            else {
+                continue;
+            };
+            evidence.sort_by(|a, b| b.score().total_cmp(&a.score()));
+            evidence.truncate(options.max_evidence.max(1));
+            let score = evidence.first().map_or(0.0, Evidence::score);
+            let Some(strength) = Strength::of_score(score) else {
+                continue;
+            };
+            if quality >= MIN_QUALITY && strength >= options.min_strength {
+                all.push(CollectionMatch {
+                    found: Match {
+                        item: record.key.name().into_owned(),
+                        score,
+                        strength,
+                        evidence,
+                    },
+                    metadata: record.metadata,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn search(
+        &self,
+        pipeline: Pipeline,
+        queries: &Queries,
+        part: &PartPath,
+        stats: &mut SearchStats,
+        found: &mut BTreeMap<(usize, u32), Vec<Evidence>>,
+    ) -> Result<()> {
+        let serial = Executor::serial();
+        for (place, slot) in self.snapshot.state.slots.iter().enumerate() {
+            let Some(Codes(codes)) = &slot.segment.codes[pipeline as usize] else {
+                continue;
+            };
+            let (hits, search) = codes.view().search(&queries.codes, RADIUS, &serial)?;
+            stats.add(&search);
+            let first = slot.segment.records.counts().first_code(pipeline as usize);
+            for hit in hits {
+                let item = first.saturating_add(hit.code);
+                let Some(&(variant, inverted)) = queries.meaning.get(hit.query as usize) else {
+                    continue;
+                };
+                if slot.removed.contains(item) {
+                    continue;
+                }
+                let evidence = Evidence::Code {
+                    part: part.clone(),
+                    item_part: PartPath::root(),
+                    pipeline,
+                    distance: hit.distance,
+                    transform: variant.inverse(),
+                    inverted,
+                    score: score(hit.distance),
+                };
+                let known = found.entry((place, item)).or_default();
+                // One picture is one piece of evidence, under the symmetry that suits best.
+                match known.iter_mut().find(|e| e.parts().0 == part) {
+                    Some(other) if other.score() < evidence.score() => *other = evidence,
+                    Some(_) => {}
+                    None => known.push(evidence),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// See [`Matcher::picture_size`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn picture_size(&self, item: &str, part: &PartPath) -> Result<Option<(u32, u32)>> {
+        self.matcher.picture_size(item, part)
+    }
+
+    /// Other options.
+    #[must_use]
+    pub fn with_options(mut self, options: MatchOptions) -> Self {
+        self.matcher = self.matcher.with_options(options);
+        self
+    }
+
+    /// Asks a recogniser for text in pictures: see [`Matcher::with_recogniser`].
+    #[must_use]
+    pub fn with_recogniser(mut self, recogniser: Arc<dyn TextFromImage>) -> Self {
+        self.matcher = self.matcher.with_recogniser(recogniser);
+        self
+    }
+
+    /// What every stage of matching says of one item that is no code: see [`Matcher::explain`].
+    ///
+    /// # Errors
+    /// As [`Matcher::explain`].
+    pub fn explain(&self, item: &str, query: &Fingerprint) -> Result<Explanation> {
+        self.matcher.explain(item, query)
+    }
+}
+
+/// 0.7 at the recommended radius, falling with the square of the distance.
+fn score(distance: u32) -> f64 {
+    let share = f64::from(distance) / f64::from(RADIUS);
+    let score = EQUAL - (EQUAL - Strength::Strong.min_score()) * share * share;
+    (score * 1e6).round() / 1e6
+}
+
+/// The codes of a picture that a list may have, and what each means.
+struct Queries {
+    codes: Vec<Code256>,
+    meaning: Vec<(Dihedral, bool)>,
+}
+
+impl Queries {
+    fn new(pipeline: Pipeline, raster: &RasterPrints) -> Self {
+        let mut upright = Vec::new();
+        match pipeline {
+            Pipeline::Full => {
+                upright.extend(Dihedral::ALL.into_iter().zip(raster.pdq.variants));
+                // Lists are made of the colours as stored.
+                let stored = raster
+                    .pdq_stored
+                    .map(|stored| (Dihedral::Identity, stored.code));
+                upright.extend(stored);
+            }
+            // Of this pipeline, prints have the upright picture only.
+            Pipeline::Nn512 => upright.push((Dihedral::Identity, raster.pdq_nn512)),
+        }
+        let inverted = upright
+            .iter()
+            .map(|(d, code)| (code.complement(), (*d, true)));
+        let straight = upright.iter().map(|(d, code)| (*code, (*d, false)));
+        let (codes, meaning) = straight.chain(inverted).unzip();
+        Self { codes, meaning }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_opinion_is_strong_at_most() {
+        assert_eq!(Strength::of_score(score(0)), Some(Strength::Strong));
+        assert_eq!(Strength::of_score(score(RADIUS)), Some(Strength::Strong));
+        assert_eq!(score(RADIUS), Strength::Strong.min_score());
+        assert!(score(10) > score(20));
+    }
+}

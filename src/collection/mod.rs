@@ -1,0 +1,59 @@
+//! A live collection: items are added and removed while everybody goes on matching, and what
+//! was acknowledged survives a crash or a power cut.
+//!
+//! [`CollectionWriter`] is the one writer, [`Collection`] what any number of threads and
+//! processes read, [`Snapshot`] what they hold at one moment. What a call of the
+//! writer has acknowledged is durable, and shows in every later snapshot.
+//!
+//! # What is safe
+//! After a crash or a power cut a collection opens and holds exactly what was acknowledged, and at
+//! most the one call that was under way. Damage of files is a typed error that names the file;
+//! what was in force stays usable by who has it open. [`verify`] reads everything and
+//! finds every changed bit, [`repair`] saves what is sound and lists what is not.
+//!
+//! # What a collection gives away
+//! What an [index](crate::index#what-an-index-gives-away) does; and its records hold what a
+//! fingerprint holds: the grams in the order of the text, and the metadata in the clear. Keep the
+//! folder as secret as the key. Files are made for their owner alone.
+#![doc = include_str!("FORMAT.md")]
+
+mod codec;
+mod compaction;
+mod false_matches;
+mod import;
+mod log;
+mod manifest;
+mod matching;
+mod merge;
+mod metadata;
+mod packed;
+mod reader;
+mod record;
+mod records;
+mod repair;
+#[cfg(test)]
+mod sample;
+mod segment;
+#[cfg(test)]
+mod simulator;
+mod snapshot;
+mod state;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod time;
+mod verify;
+mod writer;
+
+pub use false_matches::{FalseMatch, FalseScope};
+pub use import::{CodeItem, Imported};
+pub use manifest::COLLECTION_VERSION;
+pub use matching::{CollectionMatch, CollectionMatcher};
+pub use metadata::Metadata;
+pub use reader::Collection;
+pub use record::Content;
+pub use repair::{Lost, RepairReport, repair};
+pub use snapshot::{CollectionInfo, ItemInfo, SegmentSummary, Snapshot};
+pub use time::Timestamp;
+pub use verify::{VerifyReport, verify};
+pub use writer::{Added, CollectionWriter, NewItem, WriterOptions};

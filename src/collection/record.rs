@@ -1,0 +1,140 @@
+//! One item as bytes: in the log, and in the records of a segment.
+
+use std::borrow::Cow;
+
+use super::codec::{Decoder, Encoder};
+use super::metadata::{Metadata, check_text};
+use super::packed;
+use crate::code::Code256;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fingerprint::{Fingerprint, Pipeline, Recipe};
+
+/// What an item is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Content {
+    /// The prints of a piece of media.
+    Prints(Box<Fingerprint>),
+    /// A perceptual hash alone, from a hash list.
+    Code {
+        /// How it was made.
+        pipeline: Pipeline,
+        /// The hash.
+        code: Code256,
+        /// PDQ's quality, 0..=100.
+        quality: u8,
+    },
+}
+
+const PRINTS: u8 = 0;
+
+/// The bytes of an item.
+pub(super) fn encode(name: &str, metadata: &Metadata, content: &Content) -> Result<Vec<u8>> {
+    metadata.check()?;
+    let mut out = Encoder::default();
+    match content {
+        Content::Prints(fingerprint) => {
+            if Pipeline::of_name(name).is_some() {
+                let message = format!("{name:?} is what a hash of a list is called");
+                return Err(Error::new(ErrorKind::InvalidInput, message));
+            }
+            check_text("bytes of a name", name)?;
+            out.u8(PRINTS);
+            metadata.put(&mut out);
+            out.str(name);
+            packed::pack(&mut out, fingerprint);
+        }
+        Content::Code {
+            pipeline,
+            code,
+            quality,
+        } => {
+            out.u8(1 + *pipeline as u8);
+            metadata.put(&mut out);
+            out.raw(&code.to_le_bytes());
+            out.u8(*quality);
+        }
+    }
+    Ok(out.0)
+}
+
+/// An item in bytes, its content not decoded yet.
+#[derive(Clone, Debug)]
+pub(super) struct Record<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) metadata: Metadata,
+    pub(super) key: ItemKey<'a>,
+    content: Decoder<'a>,
+}
+
+/// What an item is called, as cheaply as it can be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum ItemKey<'a> {
+    Named(&'a str),
+    Code(Pipeline, Code256),
+}
+
+impl<'a> ItemKey<'a> {
+    pub(super) fn of_name(name: &'a str) -> Self {
+        match Pipeline::of_name(name) {
+            Some((pipeline, code)) => Self::Code(pipeline, code),
+            None => Self::Named(name),
+        }
+    }
+
+    pub(super) fn name(&self) -> Cow<'a, str> {
+        match self {
+            Self::Named(name) => Cow::Borrowed(name),
+            Self::Code(pipeline, code) => Cow::Owned(pipeline.name_of(code)),
+        }
+    }
+}
+
+impl<'a> Record<'a> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self> {
+        let mut read = Decoder::new(bytes);
+        let kind = read.u8()?;
+        let metadata = Metadata::take(&mut read)?;
+        let pipeline = match kind {
+            PRINTS => None,
+            1 => Some(Pipeline::Full),
+            2 => Some(Pipeline::Nn512),
+            _ => return Err(Error::corrupt("a record of an unknown kind")),
+        };
+        let key = match pipeline {
+            None => ItemKey::Named(read.str()?),
+            Some(pipeline) => ItemKey::Code(pipeline, Code256::from_le_bytes(&read.array()?)),
+        };
+        Ok(Self {
+            bytes,
+            metadata,
+            key,
+            content: read,
+        })
+    }
+
+    pub(super) fn content(&self, recipe: &Recipe) -> Result<Content> {
+        let mut read = self.content.clone();
+        let content = match self.key {
+            ItemKey::Named(_) => Content::Prints(Box::new(packed::unpack(&mut read, recipe)?)),
+            ItemKey::Code(pipeline, code) => Content::Code {
+                pipeline,
+                code,
+                quality: read.u8()?,
+            },
+        };
+        read.end()?;
+        Ok(content)
+    }
+
+    /// Whether another record says the same but for the time at which it was added.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        let timeless = |metadata: &Metadata| Metadata {
+            added: super::Timestamp::default(),
+            ..metadata.clone()
+        };
+        self.key == other.key
+            && self.content.rest() == other.content.rest()
+            && timeless(&self.metadata) == timeless(&other.metadata)
+    }
+}

@@ -1,0 +1,319 @@
+//! Saving what is sound of a damaged collection.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::codec::Encoder;
+use super::log::{self, Log, LogWriter};
+use super::manifest::{COPY, FileKind, Manifest, SegmentEntry};
+use super::merge::Plan;
+use super::reader::within;
+use super::record::Record;
+use super::records::{Records, scan};
+use super::segment::{Segment, hash_file};
+use super::state::Operation;
+use super::storage::{Folder, Storage};
+use crate::error::{Error, Result};
+use crate::exec::Executor;
+use crate::index::{Bytes, Index};
+
+/// Bytes of operations that go to one frame of the new log.
+const FRAME: usize = 16 << 20;
+
+/// Something that could not be saved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Lost {
+    /// The file that is damaged.
+    pub file: String,
+    /// The item, if its name is still known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    /// What is lost.
+    pub what: String,
+}
+
+/// What repairing did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RepairReport {
+    /// The generation in force now.
+    pub generation: u64,
+    /// Whether anything was changed at all.
+    pub repaired: bool,
+    /// Items taken over from damaged segments.
+    pub saved: u64,
+    /// Items whose record is lost, and what else is.
+    pub lost: Vec<Lost>,
+    /// Damaged files that were set aside, by their new names.
+    pub set_aside: Vec<String>,
+}
+
+/// Saves what is sound of a collection, under the writer's lock, and lists the rest. Damaged files
+/// are set aside under names that end in `.damaged`. A collection that is sound is left as it is.
+///
+/// # Errors
+/// [`Locked`](crate::ErrorKind::Locked) while it has a writer, [`Corrupt`](crate::ErrorKind::Corrupt)
+/// if both the manifest and its copy are lost, since nothing then tells what was removed;
+/// [`Io`](crate::ErrorKind::Io) if it cannot be written.
+pub fn repair(path: impl AsRef<Path>, exec: &Executor) -> Result<RepairReport> {
+    let path = path.as_ref();
+    repair_on(&Folder::new(path), exec).map_err(|e| within(path, e))
+}
+
+pub(super) fn repair_on(storage: &dyn Storage, exec: &Executor) -> Result<RepairReport> {
+    let _claim = storage.lock()?;
+    let mut report = RepairReport::default();
+    let mut manifest = match Manifest::read(storage) {
+        Ok(manifest) => manifest,
+        Err(e) => {
+            let copy = Manifest::read_from(storage, COPY).map_err(|copy| {
+                Error::corrupt(format!(
+                    "neither the manifest nor its copy can be read, and nothing else tells what was \
+                     removed: restore a backup ({e}; {copy})"
+                ))
+            })?;
+            lose(&mut report, "manifest", None, "replaced by its copy");
+            copy
+        }
+    };
+    let names = storage
+        .list()
+        .map_err(|e| Error::io("cannot list the folder", e))?;
+    let taken = names
+        .iter()
+        .filter_map(|name| u64::from_str_radix(name.get(..16)?, 16).ok());
+    manifest.next = manifest
+        .next
+        .max(taken.max().map_or(0, |n| n.saturating_add(1)));
+
+    let mut damaged = Vec::new();
+    for entry in std::mem::take(&mut manifest.segments) {
+        if Segment::verify(storage, &entry, exec).is_ok() {
+            manifest.segments.push(entry);
+            continue;
+        }
+        if let Some(saved) = save_segment(storage, &entry, &mut manifest, &mut report, exec)? {
+            manifest.segments.push(saved);
+        }
+        damaged.extend(
+            entry
+                .files
+                .iter()
+                .map(|file| file.kind.file_name(entry.number)),
+        );
+    }
+    damaged.extend(save_logs(storage, &mut manifest, &mut report)?);
+    if report.lost.is_empty() && damaged.is_empty() {
+        report.generation = manifest.generation;
+        // The copy is only a copy.
+        if Manifest::read_from(storage, COPY).is_err() {
+            manifest.commit(storage)?;
+            report.repaired = true;
+        }
+        return Ok(report);
+    }
+    manifest.generation += 1;
+    manifest.commit(storage)?;
+    report.generation = manifest.generation;
+    report.repaired = true;
+    for name in damaged {
+        let aside = format!("{name}.damaged");
+        if storage.rename(&name, &aside).is_ok() {
+            report.set_aside.push(aside);
+        }
+    }
+    Ok(report)
+}
+
+fn lose(report: &mut RepairReport, file: &str, item: Option<String>, what: impl Into<String>) {
+    report.lost.push(Lost {
+        file: file.to_owned(),
+        item,
+        what: what.into(),
+    });
+}
+
+/// Writes a segment of the records that are sound.
+fn save_segment(
+    storage: &dyn Storage,
+    entry: &SegmentEntry,
+    manifest: &mut Manifest,
+    report: &mut RepairReport,
+    exec: &Executor,
+) -> Result<Option<SegmentEntry>> {
+    let name = FileKind::Records.file_name(entry.number);
+    let bytes = match storage.map(&name) {
+        Ok(bytes) => bytes,
+        Err(e) => {
+            let items = lost_names(storage, entry);
+            for item in items {
+                lose(report, &name, Some(item), e.message());
+            }
+            lose(
+                report,
+                &name,
+                None,
+                format!("a whole segment: {}", e.message()),
+            );
+            return Ok(None);
+        }
+    };
+    let intact = |kind: FileKind| {
+        let file = entry.files.iter().find(|file| file.kind == kind)?;
+        let (len, start, whole) = hash_file(storage, &kind.file_name(entry.number)).ok()?;
+        ((len, start, whole) == (file.len, file.start, file.whole)).then_some(())
+    };
+    for file in entry
+        .files
+        .iter()
+        .filter(|file| file.kind != FileKind::Records)
+    {
+        if intact(file.kind).is_none() {
+            lose(
+                report,
+                &file.kind.file_name(entry.number),
+                None,
+                "made anew from the records",
+            );
+        }
+    }
+    // What the table leads to, or where that is damaged, one record after the other.
+    let copy = Bytes::copy_of(&bytes);
+    let records = Records::open(copy).ok();
+    let mut found: Vec<(u32, Option<&[u8]>)> = scan(&bytes).collect();
+    match &records {
+        Some(records) => {
+            let all = records.counts().all();
+            let scanned = |item: u32| found.get(item as usize).and_then(|(_, record)| *record);
+            found = (0..all)
+                .map(|item| (item, records.raw(item).ok().or_else(|| scanned(item))))
+                .collect();
+        }
+        // Behind the last record stands the table.
+        None => {
+            while found.last().is_some_and(|(_, record)| record.is_none()) {
+                found.pop();
+            }
+        }
+    }
+    let index = storage.map(&FileKind::Index.file_name(entry.number)).ok();
+    let index = index.and_then(|bytes| Index::from_mapped(bytes).ok());
+    let mut plan = Plan::default();
+    let mut last = None;
+    for (item, record) in found {
+        last = Some(item);
+        if entry.removed.contains(item) {
+            continue;
+        }
+        let parsed = record.and_then(|bytes| Record::parse(bytes).ok());
+        match parsed.filter(|record| record.content(&manifest.recipe).is_ok()) {
+            Some(record) => plan.push(&record, (0, item)),
+            None => {
+                let named = index.as_ref().and_then(|index| {
+                    index
+                        .item_name(crate::index::ItemId(item))
+                        .ok()
+                        .map(str::to_owned)
+                });
+                lose(report, &name, named, format!("record {item}"));
+            }
+        }
+    }
+    let names = index.as_ref().map_or(0, Index::item_count);
+    for item in last.map_or(0, |last| last + 1)..names {
+        if !entry.removed.contains(item) {
+            let named = index.as_ref().and_then(|index| {
+                index
+                    .item_name(crate::index::ItemId(item))
+                    .ok()
+                    .map(str::to_owned)
+            });
+            lose(report, &name, named, format!("record {item}"));
+        }
+    }
+    if report.lost.is_empty() {
+        lose(
+            report,
+            &name,
+            None,
+            "damaged outside of the records, made anew",
+        );
+    }
+    plan.sort();
+    if plan.is_empty() {
+        return Ok(None);
+    }
+    report.saved += plan.origins().count() as u64;
+    let number = manifest.next;
+    manifest.next += 1;
+    plan.on_disk(storage, number, &manifest.recipe, &[], exec)
+        .map(Some)
+}
+
+/// The names of the items of a segment whose records are gone.
+fn lost_names(storage: &dyn Storage, entry: &SegmentEntry) -> Vec<String> {
+    let index = storage.map(&FileKind::Index.file_name(entry.number)).ok();
+    let Some(index) = index.and_then(|bytes| Index::from_mapped(bytes).ok()) else {
+        return Vec::new();
+    };
+    let items = (0..index.item_count()).filter(|&item| !entry.removed.contains(item));
+    items
+        .filter_map(|item| {
+            index
+                .item_name(crate::index::ItemId(item))
+                .ok()
+                .map(str::to_owned)
+        })
+        .collect()
+}
+
+/// Takes the sound operations of damaged logs over to a new one; gives the files that are damaged.
+fn save_logs(
+    storage: &dyn Storage,
+    manifest: &mut Manifest,
+    report: &mut RepairReport,
+) -> Result<Vec<String>> {
+    let mut logs = Vec::new();
+    let mut damaged = Vec::new();
+    for &number in &manifest.logs {
+        let name = log::file_name(number);
+        match Log::salvage(storage, number) {
+            Ok(log) => {
+                for at in &log.damaged {
+                    lose(report, &name, None, format!("an operation at byte {at}"));
+                }
+                if !log.damaged.is_empty() {
+                    damaged.push(name);
+                }
+                logs.push(log);
+            }
+            Err(e) => {
+                lose(report, &name, None, format!("a log: {}", e.message()));
+                damaged.push(name);
+            }
+        }
+    }
+    if damaged.is_empty() && !manifest.logs.is_empty() {
+        return Ok(damaged);
+    }
+    let number = manifest.next;
+    manifest.next += 1;
+    let mut writer = LogWriter::create(storage, number)?;
+    let mut out = Encoder::default();
+    for frame in logs.iter().flat_map(Log::frames) {
+        for operation in Operation::all(frame.payload)? {
+            operation.put(&mut out);
+        }
+        manifest.generation = manifest.generation.max(frame.generation);
+        if out.0.len() > FRAME {
+            writer.append(manifest.generation, &std::mem::take(&mut out).0)?;
+        }
+    }
+    if !out.0.is_empty() {
+        writer.append(manifest.generation, &out.0)?;
+    }
+    manifest.logs = vec![number];
+    Ok(damaged)
+}

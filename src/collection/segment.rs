@@ -1,0 +1,265 @@
+//! Segments: items that are searched together and never change. On disk, mapped; or in memory,
+//! where those of the log are.
+
+use std::sync::Arc;
+
+use super::manifest::{CHECKED_AT_OPENING, FileEntry, FileKind, SegmentEntry};
+use super::record::{ItemKey, Record};
+use super::records::Records;
+use super::storage::Storage;
+use crate::error::{Error, ErrorKind, Result};
+use crate::exec::Executor;
+use crate::index::shelf::ItemSet;
+use crate::index::{Bytes, CodeSet, Index};
+
+/// Where a segment's items are durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Home {
+    /// In files of this number.
+    Disk(u64),
+    /// In the log of this number.
+    Log(u64),
+}
+
+/// Items that are searched together.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) home: Home,
+    pub(super) records: Records,
+    /// Of the fingerprints; an item's number is that in the index.
+    pub(super) index: Option<Index>,
+    /// Of the codes of each pipeline, in ascending order.
+    pub(super) codes: [Option<Codes>; 2],
+    /// The bytes of all of it.
+    pub(super) bytes: u64,
+}
+
+/// A set of codes.
+pub(super) struct Codes(pub(super) CodeSet);
+
+impl std::fmt::Debug for Codes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Codes({})", self.0.len())
+    }
+}
+
+/// A segment and the items of it that are no longer there.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    pub(super) segment: Arc<Segment>,
+    pub(super) removed: Arc<ItemSet>,
+}
+
+impl Slot {
+    /// Items that are there.
+    pub(super) fn live(&self) -> u32 {
+        self.segment.items().saturating_sub(self.removed.len())
+    }
+
+    /// The item of a key, if it is there.
+    pub(super) fn find(&self, key: &ItemKey<'_>) -> Result<Option<u32>> {
+        let item = self.segment.find(key)?;
+        Ok(item.filter(|&item| !self.removed.contains(item)))
+    }
+
+    /// The numbers of the items that are there.
+    pub(super) fn items(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.segment.items()).filter(|&item| !self.removed.contains(item))
+    }
+}
+
+impl Segment {
+    /// Opens the files of a segment: their sizes and first kilobytes are checked.
+    ///
+    /// # Errors
+    /// [`Corrupt`](ErrorKind::Corrupt) if a file is missing, cut or another one.
+    pub(super) fn open(storage: &dyn Storage, entry: &SegmentEntry) -> Result<Self> {
+        let mut records = None;
+        let mut index = None;
+        let mut codes = [None, None];
+        for file in &entry.files {
+            let name = file.kind.file_name(entry.number);
+            let mut open = || -> Result<()> {
+                let bytes = map(storage, &name, file)?;
+                match file.kind {
+                    FileKind::Records => records = Some(Records::open(bytes)?),
+                    FileKind::Index => index = Some(Index::from_mapped(bytes)?),
+                    FileKind::FullCodes => codes[0] = Some(Codes(CodeSet::from_stored(bytes)?)),
+                    FileKind::Nn512Codes => codes[1] = Some(Codes(CodeSet::from_stored(bytes)?)),
+                }
+                Ok(())
+            };
+            open().map_err(|e| {
+                if e.path().is_some() {
+                    e
+                } else {
+                    e.with_path(name.clone())
+                }
+            })?;
+        }
+        let segment = Self {
+            home: Home::Disk(entry.number),
+            records: records.ok_or_else(|| Error::corrupt("a segment without records"))?,
+            index,
+            codes,
+            bytes: entry.files.iter().map(|file| file.len).sum(),
+        };
+        segment.check()?;
+        Ok(segment)
+    }
+
+    /// That the parts have as many items as the records say.
+    pub(super) fn check(&self) -> Result<()> {
+        let counts = self.records.counts();
+        let of_codes = |codes: &Option<Codes>| codes.as_ref().map_or(0, |codes| codes.0.len());
+        let prints = self.index.as_ref().map_or(0, Index::item_count);
+        let agree = prints == counts.prints
+            && (self.codes.iter().zip(counts.codes)).all(|(set, n)| of_codes(set) == n as usize);
+        if agree {
+            return Ok(());
+        }
+        Err(Error::corrupt(
+            "the files of a segment do not belong together",
+        ))
+    }
+
+    pub(super) fn items(&self) -> u32 {
+        self.records.counts().all()
+    }
+
+    pub(super) fn record(&self, item: u32) -> Result<Record<'_>> {
+        self.records.get(item)
+    }
+
+    /// The item of a key, by binary search.
+    pub(super) fn find(&self, key: &ItemKey<'_>) -> Result<Option<u32>> {
+        match key {
+            ItemKey::Named(name) => {
+                let index = self.index.as_ref();
+                let item = index.map(|index| index.item_by_name(name)).transpose()?;
+                Ok(item.flatten().map(|item| item.0))
+            }
+            ItemKey::Code(pipeline, code) => {
+                let place = *pipeline as usize;
+                let Some(Codes(set)) = &self.codes[place] else {
+                    return Ok(None);
+                };
+                let set = set.view();
+                let (mut low, mut high) = (0, set.len());
+                while low < high {
+                    let middle = low.midpoint(high);
+                    match set.get(middle).map(|other| other.cmp(code)) {
+                        Some(std::cmp::Ordering::Less) => low = middle + 1,
+                        Some(std::cmp::Ordering::Greater) => high = middle,
+                        Some(std::cmp::Ordering::Equal) => {
+                            let first = self.records.counts().first_code(place);
+                            return Ok(first.checked_add(middle as u32));
+                        }
+                        None => break,
+                    }
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Reads all files and compares them with the manifest.
+    pub(super) fn verify(
+        storage: &dyn Storage,
+        entry: &SegmentEntry,
+        exec: &Executor,
+    ) -> Result<()> {
+        for file in &entry.files {
+            let name = file.kind.file_name(entry.number);
+            let (len, start, whole) = hash_file(storage, &name)?;
+            if (len, start, whole) != (file.len, file.start, file.whole) {
+                return Err(
+                    Error::corrupt("the file is not the one that was written").with_path(name)
+                );
+            }
+        }
+        let segment = Self::open(storage, entry)?;
+        for item in 0..segment.items() {
+            segment.record(item)?;
+        }
+        if let Some(index) = &segment.index {
+            index
+                .verify(exec)
+                .map_err(|e| e.with_path(FileKind::Index.file_name(entry.number)))?;
+        }
+        let kinds = [FileKind::FullCodes, FileKind::Nn512Codes];
+        for (codes, kind) in segment.codes.iter().zip(kinds) {
+            if let Some(Codes(codes)) = codes {
+                codes
+                    .verify(exec)
+                    .map_err(|e| e.with_path(kind.file_name(entry.number)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A file of a segment, if it seems to be the one that was written.
+pub(super) fn map(storage: &dyn Storage, name: &str, file: &FileEntry) -> Result<Bytes> {
+    let wrong = |what: &str| {
+        let advice = "restore the file, or let `repair` save what is sound";
+        Error::corrupt(format!("a file of a segment {what}: {advice}")).with_path(name)
+    };
+    let len = match storage.len(name) {
+        Ok(len) => len,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(wrong("is missing")),
+        Err(e) => return Err(Error::io("cannot open", e).with_path(name)),
+    };
+    // Before it is mapped: to read behind the end of a file ends the process.
+    if len != file.len {
+        return Err(wrong("has another size"));
+    }
+    let bytes = storage.map(name)?;
+    let start = bytes.get(..(CHECKED_AT_OPENING as usize).min(bytes.len()));
+    if bytes.len() as u64 != len
+        || blake3::hash(start.unwrap_or_default()).as_bytes() != &file.start
+    {
+        return Err(wrong("is another one"));
+    }
+    Ok(bytes)
+}
+
+/// The size of a file, and the BLAKE3 of its start and of all of it.
+pub(super) fn hash_file(storage: &dyn Storage, name: &str) -> Result<(u64, [u8; 32], [u8; 32])> {
+    let failed = |e| Error::io("cannot read", e).with_path(name);
+    let mut file = storage.open(name).map_err(failed)?;
+    let (mut whole, mut start) = (blake3::Hasher::new(), blake3::Hasher::new());
+    let mut buffer = vec![0; 1 << 18];
+    let mut len = 0_u64;
+    loop {
+        let read = match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(failed(e)),
+        };
+        let bytes = buffer.get(..read).unwrap_or_default();
+        whole.update(bytes);
+        let of_start = CHECKED_AT_OPENING.saturating_sub(len) as usize;
+        start.update(bytes.get(..of_start.min(read)).unwrap_or_default());
+        len += read as u64;
+    }
+    Ok((
+        len,
+        *start.finalize().as_bytes(),
+        *whole.finalize().as_bytes(),
+    ))
+}
+
+/// That an index was made by a recipe; segments are, unless somebody swapped files.
+pub(super) fn check_recipe(segment: &Segment, recipe: &crate::fingerprint::Recipe) -> Result<()> {
+    match &segment.index {
+        Some(index) => index.recipe().check_same(recipe).map_err(|e| {
+            Error::new(
+                ErrorKind::Corrupt,
+                format!("an index of another collection: {e}"),
+            )
+        }),
+        None => Ok(()),
+    }
+}

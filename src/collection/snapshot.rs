@@ -1,0 +1,197 @@
+//! What a collection holds at one moment: items, metadata, numbers.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::false_matches::FalseMatch;
+use super::matching::{CollectionMatch, CollectionMatcher};
+use super::metadata::Metadata;
+use super::reader::Collection;
+use super::record::{Content, ItemKey, Record};
+use super::segment::Home;
+use super::state::State;
+use crate::error::Result;
+use crate::fingerprint::Recipe;
+use crate::matcher::MatchOptions;
+
+/// A collection at one moment. Cheap to clone; holds what it needs, whatever happens to the
+/// collection meanwhile.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub(super) state: Arc<State>,
+    pub(super) collection: Collection,
+}
+
+/// An item's name and what the owner says about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ItemInfo {
+    /// The name.
+    pub item: String,
+    /// The rest.
+    #[serde(flatten)]
+    pub metadata: Metadata,
+}
+
+/// What a collection says about itself.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct CollectionInfo {
+    /// The version of its files.
+    pub format_version: u32,
+    /// Grows with every change.
+    pub generation: u64,
+    /// How its prints are made.
+    pub recipe: Recipe,
+    /// Whether the key is stored with it.
+    pub key_stored: bool,
+    /// Items that are there.
+    pub items: u64,
+    /// Of these, hashes of hash lists.
+    pub codes: u64,
+    /// Matches that are never reported.
+    pub false_matches: usize,
+    /// Its segments, on disk and in memory.
+    pub segments: Vec<SegmentSummary>,
+}
+
+/// One segment.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct SegmentSummary {
+    /// Whether its items are in the log only.
+    pub head: bool,
+    /// Items, those that were removed too.
+    pub items: u32,
+    /// Those that were removed.
+    pub removed: u32,
+    /// Bytes of its files, or of what it takes in memory.
+    pub bytes: u64,
+}
+
+impl Snapshot {
+    /// Grows with every change of the collection.
+    pub fn generation(&self) -> u64 {
+        self.state.generation
+    }
+
+    /// The number of items.
+    pub fn len(&self) -> u64 {
+        self.state.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The collection.
+    pub fn collection(&self) -> &Collection {
+        &self.collection
+    }
+
+    /// What it says about itself. Time is that of counting segments.
+    pub fn info(&self) -> CollectionInfo {
+        let state = &self.state;
+        let codes = state.slots.iter().map(|slot| {
+            let counts = slot.segment.records.counts();
+            let gone = slot.removed.len() - slot.removed.count_below(counts.prints);
+            u64::from(counts.all() - counts.prints - gone)
+        });
+        CollectionInfo {
+            format_version: super::COLLECTION_VERSION,
+            generation: state.generation,
+            recipe: self.collection.recipe().clone(),
+            key_stored: self.collection.shared.key_stored,
+            items: state.len(),
+            codes: codes.sum(),
+            false_matches: state.false_matches.len(),
+            segments: (state.slots.iter())
+                .map(|slot| SegmentSummary {
+                    head: matches!(slot.segment.home, Home::Log(_)),
+                    items: slot.segment.items(),
+                    removed: slot.removed.len(),
+                    bytes: slot.segment.bytes,
+                })
+                .collect(),
+        }
+    }
+
+    /// All items, segment by segment. An item whose record is damaged is a
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) error.
+    pub fn items(&self) -> impl Iterator<Item = Result<ItemInfo>> + '_ {
+        self.records().map(|record| Ok(info(&record?)))
+    }
+
+    /// All items with what they are made of, likewise.
+    pub fn contents(&self) -> impl Iterator<Item = Result<(ItemInfo, Content)>> + '_ {
+        let recipe = self.collection.recipe();
+        self.records().map(move |record| {
+            let record = record?;
+            Ok((info(&record), record.content(recipe)?))
+        })
+    }
+
+    fn records(&self) -> impl Iterator<Item = Result<Record<'_>>> {
+        let slots = self.state.slots.iter();
+        slots.flat_map(|slot| slot.items().map(|item| slot.segment.record(item)))
+    }
+
+    /// What the owner says about an item; `None` if there is none of that name.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if a file is damaged.
+    pub fn item(&self, name: &str) -> Result<Option<Metadata>> {
+        let record = self.state.record(&ItemKey::of_name(name))?;
+        Ok(record.map(|record| record.metadata))
+    }
+
+    /// What an item is made of; `None` if there is none of that name.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if a file is damaged.
+    pub fn content(&self, name: &str) -> Result<Option<Content>> {
+        let record = self.state.record(&ItemKey::of_name(name))?;
+        record
+            .map(|record| record.content(self.collection.recipe()))
+            .transpose()
+    }
+
+    /// The matches that are never reported.
+    pub fn false_matches(&self) -> impl Iterator<Item = FalseMatch> + '_ {
+        self.state.false_matches.iter()
+    }
+
+    /// Compares queries with this snapshot.
+    ///
+    /// # Errors
+    /// [`Recipe`](crate::ErrorKind::Recipe) if the owner keeps the key and it was not given.
+    pub fn matcher(&self, options: MatchOptions) -> Result<CollectionMatcher> {
+        CollectionMatcher::new(self.clone(), options)
+    }
+
+    /// Fingerprints one text and finds what it quotes, with default options.
+    ///
+    /// # Errors
+    /// As [`matcher`](Self::matcher), and those of fingerprinting and matching.
+    pub fn find_text(&self, text: &str) -> Result<Vec<CollectionMatch>> {
+        let matcher = self.matcher(MatchOptions::default())?;
+        matcher.find(&matcher.fingerprinter().fingerprint_text(text)?)
+    }
+
+    /// Fingerprints one upload and finds what it shows, with default options.
+    ///
+    /// # Errors
+    /// As [`find_text`](Self::find_text).
+    pub fn find_media(&self, bytes: &[u8], name: Option<&str>) -> Result<Vec<CollectionMatch>> {
+        let matcher = self.matcher(MatchOptions::default())?;
+        matcher.find(&matcher.fingerprinter().fingerprint(bytes, name)?)
+    }
+}
+
+fn info(record: &Record<'_>) -> ItemInfo {
+    ItemInfo {
+        item: record.key.name().into_owned(),
+        metadata: record.metadata.clone(),
+    }
+}

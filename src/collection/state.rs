@@ -1,0 +1,259 @@
+//! What a collection holds at one moment. Never changed: every operation makes a new one, and
+//! readers keep theirs for as long as they like.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::codec::{Decoder, Encoder};
+use super::false_matches::{FalseMatch, FalseMatches, FalseScope, put_scope, take_scope};
+use super::merge::Plan;
+use super::record::{ItemKey, Record};
+use super::segment::{Home, Segment, Slot};
+use super::time::Timestamp;
+use crate::error::{Error, Result};
+use crate::fingerprint::Recipe;
+use crate::index::Index;
+use crate::index::shelf::Shelf;
+
+/// Segments of the head that have about as many items are merged when there are so many.
+const FAN: usize = 4;
+
+/// A change of a collection, as the log has it.
+#[derive(Clone, Debug)]
+pub(super) enum Operation<'a> {
+    /// Adds an item, in place of one of the same name.
+    Add(&'a [u8]),
+    Remove(&'a str),
+    MarkFalse(FalseMatch),
+    Unmark(&'a str, FalseScope),
+}
+
+impl<'a> Operation<'a> {
+    pub(super) fn put(&self, out: &mut Encoder) {
+        match self {
+            Self::Add(record) => {
+                out.u8(1);
+                out.bytes(record);
+            }
+            Self::Remove(name) => {
+                out.u8(2);
+                out.str(name);
+            }
+            Self::MarkFalse(mark) => {
+                out.u8(3);
+                mark.put(out);
+            }
+            Self::Unmark(item, scope) => {
+                out.u8(4);
+                out.str(item);
+                put_scope(out, scope);
+            }
+        }
+    }
+
+    /// All operations of a frame.
+    pub(super) fn all(payload: &'a [u8]) -> Result<Vec<Self>> {
+        let mut read = Decoder::new(payload);
+        let mut all = Vec::new();
+        while !read.is_empty() {
+            all.push(match read.u8()? {
+                1 => Self::Add(read.bytes()?),
+                2 => Self::Remove(read.str()?),
+                3 => Self::MarkFalse(FalseMatch::take(&mut read)?),
+                4 => Self::Unmark(read.str()?, take_scope(&mut read)?),
+                _ => return Err(Error::corrupt("an operation of an unknown kind")),
+            });
+        }
+        Ok(all)
+    }
+}
+
+/// What a collection holds at one moment.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) generation: u64,
+    /// Those on disk, then those of each log, oldest first.
+    pub(super) slots: Vec<Slot>,
+    pub(super) false_matches: Arc<FalseMatches>,
+    /// The indexes of the slots that have one ...
+    pub(super) shelf: Shelf,
+    /// ... and which slot each is of.
+    pub(super) shelved: Vec<u32>,
+}
+
+/// What states are made with.
+#[derive(Clone, Debug)]
+pub(super) struct Ground {
+    pub(super) recipe: Recipe,
+    /// Stands on the shelf when there is no other index.
+    pub(super) empty: Index,
+}
+
+impl State {
+    pub(super) fn new(
+        generation: u64,
+        slots: Vec<Slot>,
+        false_matches: Arc<FalseMatches>,
+        ground: &Ground,
+    ) -> Result<Self> {
+        let (mut indexes, mut shelved) = (Vec::new(), Vec::new());
+        for (place, slot) in (0..).zip(&slots) {
+            if let Some(index) = &slot.segment.index {
+                indexes.push((index.clone(), Arc::clone(&slot.removed)));
+                shelved.push(place);
+            }
+        }
+        if indexes.is_empty() {
+            indexes.push((ground.empty.clone(), Arc::default()));
+        }
+        Ok(Self {
+            generation,
+            slots,
+            false_matches,
+            shelf: Shelf::new(indexes)?,
+            shelved,
+        })
+    }
+
+    /// Items that are there.
+    pub(super) fn len(&self) -> u64 {
+        self.slots.iter().map(|slot| u64::from(slot.live())).sum()
+    }
+
+    /// The item of a key: the place of its slot, and its number there.
+    pub(super) fn find(&self, key: &ItemKey<'_>) -> Result<Option<(usize, u32)>> {
+        find(&self.slots, key)
+    }
+
+    /// The record of the item of a name.
+    pub(super) fn record(&self, key: &ItemKey<'_>) -> Result<Option<Record<'_>>> {
+        match self.find(key)? {
+            None => Ok(None),
+            Some((slot, item)) => match self.slots.get(slot) {
+                Some(slot) => slot.segment.record(item).map(Some),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// The state after some operations, which are in the log of that number.
+    pub(super) fn apply<'a>(
+        &self,
+        operations: impl IntoIterator<Item = Operation<'a>>,
+        generation: u64,
+        log: u64,
+        ground: &Ground,
+    ) -> Result<Self> {
+        let mut slots = self.slots.clone();
+        let mut false_matches = Arc::clone(&self.false_matches);
+        let mut added: Vec<Option<&[u8]>> = Vec::new();
+        let mut by_key: HashMap<ItemKey<'_>, usize> = HashMap::new();
+        let take_out = |key: &ItemKey<'_>, slots: &mut [Slot]| -> Result<()> {
+            if let Some((place, item)) = find(slots, key)?
+                && let Some(slot) = slots.get_mut(place)
+            {
+                Arc::make_mut(&mut slot.removed).insert(item);
+            }
+            Ok(())
+        };
+        for operation in operations {
+            match operation {
+                Operation::Add(bytes) => {
+                    let record = Record::parse(bytes)?;
+                    take_out(&record.key, &mut slots)?;
+                    if let Some(earlier) = by_key.insert(record.key, added.len()) {
+                        added[earlier] = None;
+                    }
+                    added.push(Some(bytes));
+                }
+                Operation::Remove(name) => {
+                    let key = ItemKey::of_name(name);
+                    take_out(&key, &mut slots)?;
+                    if let Some(earlier) = by_key.remove(&key) {
+                        added[earlier] = None;
+                    }
+                }
+                Operation::MarkFalse(mark) => Arc::make_mut(&mut false_matches).insert(mark),
+                Operation::Unmark(item, scope) => {
+                    Arc::make_mut(&mut false_matches).remove(item, &scope);
+                }
+            }
+        }
+        let plan = Plan::of_records(added.into_iter().flatten())?;
+        if !plan.is_empty() {
+            let around = around(&slots, &[]);
+            let segment = plan.in_memory(log, &ground.recipe, &around)?;
+            slots.push(Slot {
+                segment: Arc::new(segment),
+                removed: Arc::default(),
+            });
+            tidy(&mut slots, log, ground)?;
+        }
+        slots.retain(|slot| slot.live() > 0 || matches!(slot.segment.home, Home::Disk(_)));
+        Self::new(generation, slots, false_matches, ground)
+    }
+}
+
+fn find(slots: &[Slot], key: &ItemKey<'_>) -> Result<Option<(usize, u32)>> {
+    // What was added last is asked for first.
+    for (place, slot) in slots.iter().enumerate().rev() {
+        if let Some(item) = slot.find(key)? {
+            return Ok(Some((place, item)));
+        }
+    }
+    Ok(None)
+}
+
+/// The indexes of all slots but those whose segments will be replaced.
+pub(super) fn around(slots: &[Slot], replaced: &[Slot]) -> Vec<Index> {
+    let is_replaced = |slot: &&Slot| {
+        let mut replaced = replaced.iter();
+        replaced.any(|other| Arc::ptr_eq(&other.segment, &slot.segment))
+    };
+    let others = slots.iter().filter(|slot| !is_replaced(slot));
+    others
+        .filter_map(|slot| slot.segment.index.clone())
+        .collect()
+}
+
+/// Merges the last segments of a log while there are as many of one size.
+///
+/// So an item of ten thousand is written some seven times in all, and there are some ten
+/// segments to search (the logarithmic method of Bentley and Saxe, 1980).
+fn tidy(slots: &mut Vec<Slot>, log: u64, ground: &Ground) -> Result<()> {
+    let tier = |slot: &Slot| slot.segment.items().max(1).ilog2() / FAN.ilog2();
+    loop {
+        let of_log = |slot: &&Slot| slot.segment.home == Home::Log(log);
+        let count = slots.iter().rev().take_while(of_log).count();
+        let Some(last) = slots.last().map(tier) else {
+            return Ok(());
+        };
+        // Smaller ones behind larger ones: a run of the last tier, or of what is below it.
+        let run = slots.iter().rev().take(count);
+        let run = run.take_while(|slot| tier(slot) <= last).count();
+        if run < FAN {
+            return Ok(());
+        }
+        let rest = slots.split_off(slots.len() - run);
+        let plan = Plan::of_slots(&rest, Timestamp(i64::MIN), false)?;
+        let around = around(slots, &[]);
+        let segment = plan.in_memory(log, &ground.recipe, &around)?;
+        slots.push(Slot {
+            segment: Arc::new(segment),
+            removed: Arc::default(),
+        });
+    }
+}
+
+/// The segments of a state, for the manifest.
+pub(super) fn on_disk(slots: &[Slot]) -> impl Iterator<Item = (u64, &Slot)> {
+    slots.iter().filter_map(|slot| match slot.segment.home {
+        Home::Disk(number) => Some((number, slot)),
+        Home::Log(_) => None,
+    })
+}
+
+/// Whether a segment is of a log.
+pub(super) fn is_of_log(segment: &Segment) -> bool {
+    matches!(segment.home, Home::Log(_))
+}

@@ -1,0 +1,201 @@
+//! The few operations on files that a collection is made of, so that tests can cut the power
+//! at every one of them.
+//!
+//! What the rest of the collection relies on, and the simulator models: data is durable after
+//! [`sync`](StorageFile::sync) of its file, a name after [`sync_folder`](Storage::sync_folder);
+//! before that, any part of either may be lost, in any order. A rename replaces
+//! the old file or does not happen.
+
+use std::fmt::Debug;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::index::{Access, Bytes};
+
+/// A folder of files with plain names.
+pub(super) trait Storage: Debug + Send + Sync {
+    /// The names of all files, in any order.
+    fn list(&self) -> io::Result<Vec<String>>;
+    /// Bytes of a file.
+    fn len(&self, name: &str) -> io::Result<u64>;
+    /// A file to read from its beginning.
+    fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>>;
+    /// The content of a file that is never changed again.
+    fn map(&self, name: &str) -> Result<Bytes>;
+    /// A new, empty file; one of that name is emptied.
+    fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>>;
+    /// A file that is there, to be changed.
+    fn edit(&self, name: &str) -> io::Result<Box<dyn StorageFile>>;
+    /// Gives a file another name, replacing what has it.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Removes a name; whoever reads the file goes on.
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// Makes names durable.
+    fn sync_folder(&self) -> io::Result<()>;
+    /// Claims the folder for one writer, until the claim is dropped.
+    ///
+    /// # Errors
+    /// [`Locked`](ErrorKind::Locked) if another has it.
+    fn lock(&self) -> Result<Box<dyn Claim>>;
+}
+
+/// A file that is written.
+pub(super) trait StorageFile: Debug + Write + Seek + Send {
+    /// Makes what was written durable.
+    fn sync(&mut self) -> io::Result<()>;
+    /// Cuts the file, or fills it up with zeros.
+    fn set_len(&mut self, len: u64) -> io::Result<()>;
+}
+
+/// Holds the folder for one writer.
+pub(super) trait Claim: Debug + Send + Sync {}
+
+/// The lock file's name.
+pub(super) const LOCK: &str = "lock";
+
+/// A folder of the file system.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    pub(super) fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+}
+
+impl StorageFile for File {
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn set_len(&mut self, len: u64) -> io::Result<()> {
+        File::set_len(self, len)
+    }
+}
+
+impl Claim for File {}
+
+/// New files can be read by their owner alone: fingerprints and perhaps the key are in them.
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+}
+
+impl Storage for Folder {
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file()
+                && let Ok(name) = entry.file_name().into_string()
+            {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn len(&self, name: &str) -> io::Result<u64> {
+        let metadata = fs::metadata(self.at(name))?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        Ok(metadata.len())
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
+        // A pipe would wait for somebody to write to it.
+        self.len(name)?;
+        Ok(Box::new(File::open(self.at(name))?))
+    }
+
+    fn map(&self, name: &str) -> Result<Bytes> {
+        let path = self.at(name);
+        Bytes::open(&path, Access::Map, "segment").map_err(|e| e.with_path(path))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        Ok(Box::new(private(&mut options).open(self.at(name))?))
+    }
+
+    fn edit(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
+        let file = OpenOptions::new().write(true).open(self.at(name))?;
+        Ok(Box::new(file))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.at(from), self.at(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.at(name))
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        if cfg!(unix) {
+            File::open(&self.path)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> Result<Box<dyn Claim>> {
+        let path = self.at(LOCK);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        let failed = |e| {
+            let what = "cannot write to the collection (readers need no permission to write)";
+            Error::io(what, e).with_path(&path)
+        };
+        let file = private(&mut options).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Box::new(file)),
+            Err(TryLockError::WouldBlock) => Err(Error::new(
+                ErrorKind::Locked,
+                "another process is writing to the collection: wait for it, or write through it",
+            )
+            .with_path(path)),
+            Err(TryLockError::Error(e)) => Err(failed(e)),
+        }
+    }
+}
+
+/// The whole content of a file of at most `most` bytes.
+pub(super) fn read_all(storage: &dyn Storage, name: &str, most: u64) -> Result<Vec<u8>> {
+    let failed = |e| Error::io("cannot read", e).with_path(Path::new(name));
+    let len = storage.len(name).map_err(failed)?;
+    if len > most {
+        return Err(Error::limit("bytes of a file", most, len).with_path(name));
+    }
+    let mut bytes = Vec::new();
+    let file = storage.open(name).map_err(failed)?;
+    file.take(most).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// What could not be written, and what to do about it.
+pub(super) fn unwritable(name: &str, e: io::Error) -> Error {
+    let advice = match e.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "cannot write, the disk is full (make room and try again; what was acknowledged is safe)"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "cannot write, the folder is read-only (what is there can be read and matched)"
+        }
+        _ => "cannot write",
+    };
+    Error::io(advice, e).with_path(name)
+}

@@ -1,0 +1,251 @@
+//! The power is cut at any operation on the disk.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::collection::simulator::Random;
+use crate::collection::verify::verify_on;
+use crate::collection::{CodeItem, FalseMatch, FalseScope};
+use crate::error::ErrorKind;
+use crate::exec::Executor;
+use crate::media::PartPath;
+
+/// What should be there.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Model {
+    items: BTreeMap<String, String>,
+    false_items: BTreeMap<String, String>,
+}
+
+impl Model {
+    fn of(snapshot: &Snapshot) -> Self {
+        Self {
+            items: contents(snapshot),
+            false_items: snapshot
+                .false_matches()
+                .map(|mark| (mark.item, mark.why))
+                .collect(),
+        }
+    }
+}
+
+/// A run of random operations. Gives what was acknowledged, and what would be there if the call
+/// that failed had succeeded.
+fn run(disk: &Simulator, seed: u64, prints: &[Fingerprint]) -> (Model, Model) {
+    let mut random = Random::new(seed);
+    let mut model = Model::default();
+    let Ok(mut open) = writer(disk) else {
+        return (model.clone(), model);
+    };
+    for step in 0..14 {
+        let mut next = model.clone();
+        let label = format!("{seed}.{step}");
+        let result = match random.below(16) {
+            0..=6 => {
+                let items: Vec<NewItem> = (0..1 + random.below(3))
+                    .map(|_| match random.below(3) {
+                        0 => {
+                            let which = random.below(prints.len() as u64) as usize;
+                            item(&format!("item {which}"), &prints[which], &label)
+                        }
+                        _ => code_item(random.below(6), &label),
+                    })
+                    .collect();
+                for item in &items {
+                    next.items.insert(name_of(item), label.clone());
+                }
+                open.add_batch(&items).map(drop)
+            }
+            7..=9 => {
+                let names: Vec<String> = (0..1 + random.below(2))
+                    .map(|_| match random.below(2) {
+                        0 => format!("item {}", random.below(prints.len() as u64)),
+                        _ => name_of(&code_item(random.below(6), "")),
+                    })
+                    .collect();
+                let there: Vec<bool> = names
+                    .iter()
+                    .map(|n| next.items.remove(n).is_some())
+                    .collect();
+                open.remove(&names)
+                    .map(|(found, _)| assert_eq!(found, there))
+            }
+            10 => {
+                let name = format!("item {}", random.below(3));
+                next.false_items.insert(name.clone(), label.clone());
+                let mark = FalseMatch {
+                    item: name,
+                    scope: FalseScope::ItemPart(PartPath::root()),
+                    by: "reviewer".to_owned(),
+                    at: Timestamp(0),
+                    why: label,
+                };
+                open.mark_false(&[mark]).map(drop)
+            }
+            11 => open.flush().map(drop),
+            12 => {
+                let list: Vec<CodeItem> = (0..2)
+                    .map(|_| {
+                        let item = code_item(random.below(6), &label);
+                        next.items.insert(name_of(&item), label.clone());
+                        let Content::Code { code, quality, .. } = item.content else {
+                            unreachable!("a code item")
+                        };
+                        CodeItem {
+                            code,
+                            quality,
+                            metadata: item.metadata,
+                        }
+                    })
+                    .collect();
+                open.import_many_of(Pipeline::Full, list).map(drop)
+            }
+            13 => {
+                drop(open);
+                match writer(disk) {
+                    Ok(again) => open = again,
+                    Err(_) => return (model.clone(), model),
+                }
+                Ok(())
+            }
+            _ => open.compact().map(drop),
+        };
+        match result {
+            Ok(()) => {
+                model = next;
+                assert_eq!(
+                    Model::of(&open.collection().snapshot()),
+                    model,
+                    "seed {seed}"
+                );
+            }
+            Err(_) => return (model, next),
+        }
+    }
+    (model.clone(), model)
+}
+
+/// `LEAKPRINT_CUTS` sets how many; ten thousand take some minutes.
+#[test]
+fn whatever_was_acknowledged_survives_a_cut_and_nothing_else() {
+    let cuts: u64 = std::env::var("LEAKPRINT_CUTS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(360);
+    let prints: Vec<Fingerprint> = (0..3).map(|i| sample::text(&format!("t{i}"), 14)).collect();
+    let each = 12;
+    let mut in_flight_survived = 0;
+    for seed in 0..cuts.div_ceil(each) {
+        let disk = Simulator::new(seed);
+        let (model, _) = run(&disk, seed, &prints);
+        let whole = Model::of(&reader(&disk).unwrap().snapshot());
+        assert_eq!(whole, model);
+        let operations = disk.operations();
+        for cut in 0..each {
+            let at =
+                (cut * operations / each) + Random::new(seed ^ cut).below(operations / each + 1);
+            let disk = Simulator::new(seed * 1000 + cut);
+            disk.cut_at(at);
+            let (acknowledged, or) = run(&disk, seed, &prints);
+            let mut found = disk.after_the_cut();
+            // Again, while it recovers.
+            if cut % 3 == 0 {
+                found.cut_at(1 + Random::new(at).below(6));
+                let _ = writer(&found);
+                found = found.after_the_cut();
+            }
+            let name = format!("seed {seed}, cut at {at} of {operations}");
+            let open = match writer(&found) {
+                Ok(open) => open,
+                Err(e) => panic!("{name}: {e}"),
+            };
+            let holds = Model::of(&open.collection().snapshot());
+            assert!(
+                holds == acknowledged || holds == or,
+                "{name}: {holds:?} not {acknowledged:?}"
+            );
+            in_flight_survived += u64::from(holds != acknowledged);
+            let report = verify_on(&found, &Executor::serial()).unwrap();
+            assert_eq!(report.damage, Vec::<String>::new(), "{name}");
+            assert_eq!(report.unfinished_bytes, 0, "{name}");
+            // And it can be used on.
+            open.add(code_item(99, "later")).unwrap();
+            open.compact().unwrap();
+            drop(open);
+            let after = Model::of(&reader(&found).unwrap().snapshot());
+            assert_eq!(after.items.len(), holds.items.len() + 1, "{name}");
+        }
+    }
+    assert!(
+        in_flight_survived > 0,
+        "the simulator never let a call in flight survive"
+    );
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_nothing_is_lost() {
+    let prints = [sample::text("a", 14)];
+    for full_from in 8..60 {
+        let disk = Simulator::new(full_from);
+        let open = writer(&disk).unwrap();
+        disk.full_from(Some(full_from));
+        let mut model = BTreeMap::new();
+        let mut failed = None;
+        for step in 0..6 {
+            let new = match step % 2 {
+                0 => item("memo", &prints[0], &step.to_string()),
+                _ => code_item(step, "code"),
+            };
+            match open.add(new.clone()) {
+                Ok(_) => drop(model.insert(name_of(&new), new.metadata.label.clone().unwrap())),
+                Err(e) => failed = Some(e),
+            }
+            if step == 3 {
+                match open.compact() {
+                    Ok(_) => {}
+                    Err(e) => failed = Some(e),
+                }
+            }
+            assert_eq!(contents(&open.collection().snapshot()), model);
+        }
+        if let Some(e) = failed {
+            assert_eq!(e.kind(), ErrorKind::Io);
+            assert!(e.to_string().contains("disk is full"), "{e}");
+        }
+        // There is room again: the same writer goes on.
+        disk.full_from(None);
+        open.add(code_item(77, "room")).unwrap();
+        model.insert(name_of(&code_item(77, "")), "room".to_owned());
+        open.compact().unwrap();
+        drop(open);
+        assert_eq!(contents(&reader(&disk).unwrap().snapshot()), model);
+    }
+}
+
+#[test]
+fn there_is_one_writer_and_many_readers() {
+    let disk = Simulator::new(1);
+    let open = writer(&disk).unwrap();
+    assert_eq!(writer(&disk).unwrap_err().kind(), ErrorKind::Locked);
+    let readers: Vec<Collection> = (0..3).map(|_| reader(&disk).unwrap()).collect();
+    let before = readers[0].snapshot();
+    open.add(code_item(1, "one")).unwrap();
+    for reader in &readers {
+        assert!(reader.refresh().unwrap());
+        assert!(!reader.refresh().unwrap());
+        assert_eq!(reader.snapshot().len(), 1);
+        assert_eq!(
+            reader.snapshot().generation(),
+            open.collection().snapshot().generation()
+        );
+    }
+    open.compact().unwrap();
+    open.remove(&[name_of(&code_item(1, ""))]).unwrap();
+    for reader in &readers {
+        assert!(reader.refresh().unwrap());
+        assert_eq!(reader.snapshot().len(), 0);
+    }
+    assert_eq!(before.len(), 0);
+    drop(open);
+    assert!(writer(&disk).is_ok());
+}

@@ -1,0 +1,349 @@
+//! Verdicts do not depend on where items lie.
+
+use super::*;
+use crate::collection::{CollectionMatch, FalseMatch, FalseScope};
+use crate::matcher::{MatchOptions, Strength};
+use crate::media::PartPath;
+
+fn find(snapshot: &Snapshot, query: &Fingerprint) -> Vec<CollectionMatch> {
+    let options = MatchOptions {
+        min_strength: Strength::Possible,
+        ..MatchOptions::default()
+    };
+    snapshot
+        .matcher(options)
+        .unwrap()
+        .find_at(query, Timestamp(10))
+        .unwrap()
+}
+
+/// Sixty texts that share phrases, and pictures, over eight segments and a head; a third of what was
+/// added is removed again or replaced.
+fn spread(disk: &Simulator) -> CollectionWriter {
+    let open = writer(disk).unwrap();
+    for segment in 0..9 {
+        for i in 0..8 {
+            let n = segment * 8 + i;
+            let own = sample::words(&format!("own {n}"), 30);
+            // Phrases of two, six, and twenty items.
+            let shared = [2, 6, 20].map(|of| sample::words(&format!("phrase {}", n / of), 14));
+            let text = format!("{} {own} {} {}", shared[0], shared[1], shared[2]);
+            let print = sample::fingerprinter().fingerprint_text(&text).unwrap();
+            open.add(item(&format!("text {n}"), &print, "t")).unwrap();
+        }
+        open.add(item(
+            &format!("picture {segment}"),
+            &sample::picture(segment),
+            "p",
+        ))
+        .unwrap();
+        open.add(code_item(u64::from(segment), "c")).unwrap();
+        if segment < 8 {
+            open.flush().unwrap();
+        }
+    }
+    let names: Vec<String> = (0..72).step_by(3).map(|n| format!("text {n}")).collect();
+    open.remove(&names).unwrap();
+    open.remove(&["picture 2"]).unwrap();
+    open
+}
+
+#[test]
+fn one_segment_and_nine_say_the_same() {
+    let disk = Simulator::new(1);
+    let open = spread(&disk);
+    let apart = open.collection().snapshot();
+    let on_disk = apart.info().segments.iter().filter(|s| !s.head).count();
+    assert_eq!(on_disk, 8);
+    open.compact().unwrap();
+    let together = open.collection().snapshot();
+    assert_eq!(together.info().segments.len(), 1);
+    assert_eq!(contents(&apart), contents(&together));
+
+    let mut queries = Vec::new();
+    for n in (0..72).step_by(5) {
+        let parts = [
+            sample::words(&format!("own {n}"), 30),
+            sample::words(&format!("phrase {}", n / 2), 14),
+            sample::words(&format!("phrase {}", n / 6), 14),
+            sample::words(&format!("phrase {}", n / 20), 14),
+        ];
+        for text in [parts.join(" "), parts[1..].join(" "), parts[3].clone()] {
+            queries.push(sample::fingerprinter().fingerprint_text(&text).unwrap());
+        }
+    }
+    let mut found = 0;
+    for query in &queries {
+        let (a, b) = (find(&apart, query), find(&together, query));
+        found += a.len();
+        assert_eq!(a, b);
+    }
+    assert!(found > 40, "{found} matches are too few to compare");
+    for n in 0..9 {
+        let query = sample::picture(n);
+        let whole = |found: Vec<CollectionMatch>| {
+            let evidence = found.into_iter().map(|mut one| {
+                // Parts of pictures are weighed segment by segment.
+                one.found
+                    .evidence
+                    .retain(|evidence| evidence.kind() != "region");
+                one
+            });
+            evidence.collect::<Vec<_>>()
+        };
+        let (a, b) = (find(&apart, &query), find(&together, &query));
+        assert_eq!(a.is_empty(), n == 2);
+        assert_eq!(whole(a), whole(b));
+    }
+}
+
+/// A detail that a hundred pictures of another segment have is no more rare for being alone in its own.
+#[test]
+fn what_other_segments_show_is_not_rare() {
+    use crate::exec::Executor;
+    use crate::index::{Index, IndexWriter};
+    let picture = |n| sample::picture(n);
+    let writer = |from: u32, to: u32, beside: Option<&Index>| {
+        let mut writer = IndexWriter::new(sample::fingerprinter().recipe().clone(), None).unwrap();
+        for n in from..to {
+            writer.add(&n.to_string(), &picture(n % 2)).unwrap();
+        }
+        beside.iter().for_each(|index| writer.weigh_beside(index));
+        Index::from_bytes(writer.to_bytes(&Executor::serial()).unwrap()).unwrap()
+    };
+    let others = |index: &Index| {
+        let (_, prints) = index.locals().of_picture(0).unwrap();
+        prints
+            .iter()
+            .map(|print| u32::from(print.others))
+            .collect::<Vec<_>>()
+    };
+    let many = writer(0, 10, None);
+    let alone = writer(10, 11, None);
+    let beside = writer(10, 11, Some(&many));
+    let together = writer(0, 11, None);
+    assert!(others(&alone).iter().all(|&n| n == 0));
+    // Five of the ten are the same picture.
+    let (found, expected) = (others(&beside), others(&together));
+    assert_eq!(found.len(), expected.len());
+    let same = found
+        .iter()
+        .zip(&expected)
+        .filter(|(a, b)| a.abs_diff(**b) <= 1)
+        .count();
+    assert!(same * 10 > found.len() * 9, "{same} of {}", found.len());
+}
+
+#[test]
+fn what_is_removed_counts_for_nothing() {
+    let disk = Simulator::new(1);
+    let open = writer(&disk).unwrap();
+    let phrase = sample::words("phrase", 12);
+    let text = |n: u32| format!("{} {phrase}", sample::words(&n.to_string(), 20));
+    let print = |text: &str| sample::fingerprinter().fingerprint_text(text).unwrap();
+    for n in 0..30 {
+        open.add(item(&n.to_string(), &print(&text(n)), ""))
+            .unwrap();
+    }
+    open.flush().unwrap();
+    let query = print(&phrase);
+    let strength = |snapshot: Snapshot| find(&snapshot, &query).first().map(|m| m.found.score);
+    let common = strength(open.collection().snapshot());
+    let names: Vec<String> = (2..30).map(|n| n.to_string()).collect();
+    open.remove(&names).unwrap();
+    let rare = strength(open.collection().snapshot());
+    open.compact().unwrap();
+    assert_eq!(
+        rare,
+        strength(open.collection().snapshot()),
+        "removed items still weigh"
+    );
+    assert!(rare > common, "{rare:?} {common:?}");
+}
+
+#[test]
+fn metadata_comes_with_matches_and_expiry_ends_them() {
+    let disk = Simulator::new(1);
+    let open = writer(&disk).unwrap();
+    let print = sample::text("memo", 30);
+    let mut metadata = Metadata::added(Timestamp(5))
+        .with_label("contract")
+        .with_tag("case", "7")
+        .until(Timestamp(4_000_000_000));
+    metadata.note = Some("seen twice".to_owned());
+    open.add(NewItem::new("memo", print.clone()).with_metadata(metadata.clone()))
+        .unwrap();
+    for _ in 0..2 {
+        let matcher = open
+            .collection()
+            .snapshot()
+            .matcher(MatchOptions::default())
+            .unwrap();
+        let found = matcher.find_at(&print, Timestamp(3_999_999_999)).unwrap();
+        assert_eq!(found[0].metadata, metadata);
+        let json = serde_json::to_value(&found[0]).unwrap();
+        assert_eq!(json["item"], "memo");
+        assert_eq!(json["tags"]["case"], "7");
+        assert_eq!(json["expires"], "2096-10-02T07:06:40Z");
+        assert!(
+            matcher
+                .find_at(&print, Timestamp(4_000_000_000))
+                .unwrap()
+                .is_empty()
+        );
+        open.flush().unwrap();
+    }
+    let old = Metadata::added(Timestamp(5)).until(Timestamp(20));
+    open.add(NewItem::new("old", print).with_metadata(old))
+        .unwrap();
+    assert_eq!(open.collection().snapshot().len(), 2);
+    open.compact().unwrap();
+    assert_eq!(
+        open.collection().snapshot().len(),
+        1,
+        "merging keeps what has expired"
+    );
+}
+
+#[test]
+fn codes_are_matched_by_their_own_pipeline_alone() {
+    let disk = Simulator::new(1);
+    let open = writer(&disk).unwrap();
+    let print = sample::picture(4);
+    let raster = print.parts[0].raster.as_ref().unwrap();
+    let codes = [
+        (Pipeline::Full, raster.pdq.code()),
+        (Pipeline::Nn512, raster.pdq_nn512),
+    ];
+    for (pipeline, code) in codes {
+        let mut near = code;
+        near.0[1] ^= 0b1011;
+        let other = Code256(code.0.map(|word| word.rotate_left(7)));
+        for (pipeline, code) in [(pipeline, near), (pipeline, other)] {
+            let content = Content::Code {
+                pipeline,
+                code,
+                quality: 90,
+            };
+            let metadata = Metadata::added(Timestamp(0));
+            let name = String::new();
+            open.add(NewItem {
+                name,
+                metadata,
+                content,
+            })
+            .unwrap();
+        }
+        for _ in 0..2 {
+            let found = find(&open.collection().snapshot(), &print);
+            let names: Vec<_> = found.iter().map(|m| m.found.item.clone()).collect();
+            assert!(names.contains(&pipeline.name_of(&near)), "{names:?}");
+            assert!(!names.contains(&pipeline.name_of(&other)));
+            assert!(found.iter().all(|m| m.found.strength == Strength::Strong));
+            open.flush().unwrap();
+        }
+    }
+    // Turned, by the full pipeline's variants.
+    let turned = crate::Dihedral::Rotate90;
+    let raster = sample::raster(4);
+    let (pixels, width, height) = turned.apply(raster.pixels().as_bytes(), 320, 240, 3);
+    let pixels = crate::raster::Pixels::Rgb8(pixels);
+    let raster = crate::raster::Raster::new(width, height, pixels).unwrap();
+    let found = find(
+        &open.collection().snapshot(),
+        &sample::fingerprinter().fingerprint_raster(&raster),
+    );
+    assert_eq!(found.len(), 1);
+    let crate::Evidence::Code { transform, .. } = &found[0].found.evidence[0] else {
+        panic!("{found:?}")
+    };
+    assert_eq!(*transform, turned);
+}
+
+#[test]
+fn what_a_reviewer_marked_is_not_reported_again() {
+    let disk = Simulator::new(1);
+    let open = writer(&disk).unwrap();
+    let print = sample::text("memo", 30);
+    let other = {
+        let text = format!("Fwd: {}", sample::words("memo", 30));
+        sample::fingerprinter().fingerprint_text(&text).unwrap()
+    };
+    let picture = sample::picture(1);
+    open.add(item("memo", &print, "")).unwrap();
+    open.add(item("picture", &picture, "")).unwrap();
+    let mark = |item: &str, scope: FalseScope| FalseMatch {
+        item: item.to_owned(),
+        scope,
+        by: "ana".to_owned(),
+        at: Timestamp(1),
+        why: "public".to_owned(),
+    };
+    let found = |query: &Fingerprint| find(&open.collection().snapshot(), query).len();
+    assert_eq!((found(&print), found(&other), found(&picture)), (1, 1, 1));
+    let scope = FalseScope::Digest(print.parts[0].bytes.unwrap());
+    open.mark_false(&[mark("memo", scope.clone())]).unwrap();
+    assert_eq!((found(&print), found(&other), found(&picture)), (0, 1, 1));
+    let code = picture.parts[0].raster.as_ref().unwrap().pdq.code();
+    open.mark_false(&[mark("picture", FalseScope::Picture(code))])
+        .unwrap();
+    open.mark_false(&[mark("memo", FalseScope::ItemPart(PartPath::root()))])
+        .unwrap();
+    assert_eq!((found(&print), found(&other), found(&picture)), (0, 0, 0));
+    open.compact().unwrap();
+    assert_eq!((found(&print), found(&other), found(&picture)), (0, 0, 0));
+    assert_eq!(reader(&disk).unwrap().snapshot().false_matches().count(), 3);
+    let json = serde_json::to_string(&mark("memo", scope.clone())).unwrap();
+    assert_eq!(
+        serde_json::from_str::<FalseMatch>(&json).unwrap(),
+        mark("memo", scope)
+    );
+    assert!(
+        open.unmark("memo", &FalseScope::ItemPart(PartPath::root()))
+            .unwrap()
+            .0
+    );
+    assert_eq!((found(&print), found(&other)), (0, 1));
+}
+
+#[test]
+fn the_same_again_is_unchanged_and_another_one_takes_its_place() {
+    use crate::collection::Added;
+    let disk = Simulator::new(1);
+    let open = writer(&disk).unwrap();
+    let (a, b) = (sample::text("a", 30), sample::text("b", 30));
+    for _ in 0..2 {
+        open.add(item("memo", &a, "x")).unwrap();
+        assert_eq!(open.add(item("memo", &a, "x")).unwrap().0, Added::Unchanged);
+        let (results, _) = open
+            .add_batch(&[item("memo", &b, "x"), item("memo", &b, "x")])
+            .unwrap();
+        let results: Vec<Added> = results.into_iter().map(|r| r.unwrap()).collect();
+        assert_eq!(results, [Added::Added, Added::Unchanged]);
+        let snapshot = open.collection().snapshot();
+        assert_eq!(
+            (
+                snapshot.len(),
+                find(&snapshot, &a).len(),
+                find(&snapshot, &b).len()
+            ),
+            (1, 0, 1)
+        );
+        open.compact().unwrap();
+    }
+    let foreign = crate::Fingerprinter::builder()
+        .build()
+        .unwrap()
+        .fingerprint_text("x y z")
+        .unwrap();
+    let batch = [item("foreign", &foreign, ""), item("fine", &a, "")];
+    let (results, _) = open.add_batch(&batch).unwrap();
+    assert_eq!(
+        results[0].as_ref().unwrap_err().kind(),
+        crate::ErrorKind::Recipe
+    );
+    assert!(results[1].is_ok());
+    assert!(open.add(item("pdq:", &a, "")).is_ok());
+    let code = name_of(&code_item(1, ""));
+    assert!(open.add(item(&code, &a, "")).is_err());
+}

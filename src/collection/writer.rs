@@ -1,0 +1,451 @@
+//! Writing: an operation is in the log, synced, before it is in force, and in force before the
+//! call returns.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::codec::Encoder;
+use super::compaction::Background;
+use super::false_matches::{FalseMatch, FalseScope};
+use super::log::LogWriter;
+use super::manifest::{COPY, MANIFEST, Manifest};
+use super::metadata::Metadata;
+use super::reader::{Collection, fingerprinter, load, read_log, within};
+use super::record::{Content, ItemKey, Record, encode};
+use super::state::{Operation, State};
+use super::storage::{Claim, Folder, LOCK, Storage};
+use crate::error::{Error, ErrorKind, Result};
+use crate::exec::Executor;
+use crate::fingerprint::{Fingerprint, Key, Recipe};
+
+/// What a caller may set about a collection.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WriterOptions {
+    /// The winnowing window of a collection that is made; see [`Recipe::window`].
+    pub window: u32,
+    /// The key of a collection that is made, or one that the owner keeps. A collection that is
+    /// made without one gets a random key, which is stored in it.
+    pub key: Option<Key>,
+    /// Bytes of the log from which on the head is written to a segment.
+    pub head_bytes: u64,
+    /// Segments on disk from which on small ones are merged.
+    pub most_segments: usize,
+    /// Whether that is done by a thread of the writer's while it goes on. Otherwise nothing
+    /// is written to segments before [`compact`](CollectionWriter::compact) or
+    /// [`flush`](CollectionWriter::flush) is called.
+    pub background: bool,
+    /// Where merging sorts and builds tables.
+    pub exec: Executor,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        Self {
+            window: Recipe::DEFAULT_WINDOW,
+            key: None,
+            head_bytes: 64 << 20,
+            most_segments: 8,
+            background: true,
+            exec: Executor::serial(),
+        }
+    }
+}
+
+/// An item to add.
+#[derive(Clone, Debug)]
+pub struct NewItem {
+    /// What the owner calls it. Of a [code](Content::Code) it is not asked for: such an item is named
+    /// [after it](super::Pipeline::name_of).
+    pub name: String,
+    /// What the owner says about it.
+    pub metadata: Metadata,
+    /// What it is made of.
+    pub content: Content,
+}
+
+impl NewItem {
+    /// An item of prints.
+    pub fn new(name: impl Into<String>, fingerprint: Fingerprint) -> Self {
+        Self {
+            name: name.into(),
+            metadata: Metadata::added(super::Timestamp::now()),
+            content: Content::Prints(Box::new(fingerprint)),
+        }
+    }
+
+    /// With other metadata.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: Metadata) -> Self {
+        self.metadata = metadata;
+        self
+    }
+}
+
+/// What became of an item that was to be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It is there now, in place of another one of its name if there was one.
+    Added,
+    /// It was there already, all the same but for the time.
+    Unchanged,
+}
+
+/// The one writer of a collection. `Send + Sync`; calls of several threads take turns.
+///
+/// Whatever a call acknowledges is in force for every snapshot taken later in this process, and
+/// survives a crash or a power cut.
+///
+/// ```
+/// use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let writer = CollectionWriter::open(folder.path().join("leak"), WriterOptions::default())?;
+/// let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+///             with no press screening before the Wednesday, even though it tested at seventy-one.";
+/// let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// writer.add(NewItem::new("memo.txt", print))?;
+///
+/// let found = writer.collection().snapshot().find_text(memo)?;
+/// assert_eq!(found[0].found.item, "memo.txt");
+/// writer.remove(&["memo.txt"])?;
+/// assert!(writer.collection().snapshot().find_text(memo)?.is_empty());
+/// # Ok::<(), leakprint::Error>(())
+/// ```
+pub struct CollectionWriter {
+    pub(super) core: Arc<Core>,
+    background: Background,
+}
+
+/// What the writer and its thread share.
+pub(super) struct Core {
+    pub(super) collection: Collection,
+    pub(super) options: WriterOptions,
+    pub(super) inner: Mutex<Inner>,
+    /// Held by whoever merges.
+    pub(super) maintenance: Mutex<()>,
+    _claim: Box<dyn Claim>,
+}
+
+pub(super) struct Inner {
+    pub(super) manifest: Manifest,
+    pub(super) log: LogWriter,
+}
+
+impl CollectionWriter {
+    /// Opens a collection for writing, or makes one where there is none.
+    ///
+    /// # Errors
+    /// [`Locked`](ErrorKind::Locked) if it has a writer, and as [`Collection::open`].
+    pub fn open(path: impl AsRef<Path>, options: WriterOptions) -> Result<Self> {
+        let path = path.as_ref();
+        let failed = |e| Error::io("cannot make the collection's folder", e).with_path(path);
+        if !path.is_dir() {
+            std::fs::create_dir_all(path).map_err(failed)?;
+            if let Some(parent) = path
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty())
+            {
+                Folder::new(parent).sync_folder().map_err(failed)?;
+            }
+        }
+        Self::on(Arc::new(Folder::new(path)), path, options).map_err(|e| within(path, e))
+    }
+
+    pub(super) fn on(
+        storage: Arc<dyn Storage>,
+        path: &Path,
+        options: WriterOptions,
+    ) -> Result<Self> {
+        let claim = storage.lock()?;
+        let failed = |e| Error::io("cannot list the folder", e);
+        let names = storage.list().map_err(failed)?;
+        if !names.iter().any(|name| name == MANIFEST) {
+            if names
+                .iter()
+                .any(|name| name == COPY || name.ends_with(".rec"))
+            {
+                return Err(Error::corrupt(
+                    "the collection's manifest is missing: restore it, or let `repair` use its copy",
+                ));
+            }
+            if names.iter().any(|name| name != LOCK && !is_leftover(name)) {
+                let message = "the folder holds other files, and no collection";
+                return Err(Error::new(ErrorKind::InvalidInput, message));
+            }
+            create(&*storage, &options)?;
+        }
+        let (mut manifest, state, _, ground) = load(&*storage, Manifest::read(&*storage)?, None)?;
+        let key = match (options.key.clone(), manifest.key.clone()) {
+            (Some(given), Some(stored)) if given != stored => {
+                return Err(Error::new(
+                    ErrorKind::Recipe,
+                    format!(
+                        "the collection has the key {}, not {}",
+                        stored.id(),
+                        given.id()
+                    ),
+                ));
+            }
+            (given, stored) => given.or(stored),
+        };
+        let fingerprinter = fingerprinter(&manifest.recipe, key)?;
+        let last = manifest.logs.last().copied();
+        let last = last.ok_or_else(|| Error::corrupt("the manifest names no log"))?;
+        let log = LogWriter::resume(&*storage, &read_log(&*storage, last)?)?;
+        remove_leftovers(&*storage, &manifest, &names);
+        // Numbers of files that a crash has left are not used again.
+        let taken = names
+            .iter()
+            .filter_map(|name| u64::from_str_radix(name.get(..16)?, 16).ok());
+        manifest.next = manifest
+            .next
+            .max(taken.max().map_or(0, |n| n.saturating_add(1)));
+        let collection = Collection {
+            shared: Arc::new(super::reader::Shared {
+                storage,
+                path: path.to_owned(),
+                ground,
+                key_stored: manifest.key.is_some(),
+                fingerprinter,
+                state: arc_swap::ArcSwap::from_pointee(state),
+                read: Mutex::default(),
+            }),
+        };
+        Ok(Self {
+            core: Arc::new(Core {
+                collection,
+                options,
+                inner: Mutex::new(Inner { manifest, log }),
+                maintenance: Mutex::new(()),
+                _claim: claim,
+            }),
+            background: Background::default(),
+        })
+    }
+
+    /// The collection: its snapshots show every change when it is done.
+    pub fn collection(&self) -> &Collection {
+        &self.core.collection
+    }
+
+    /// Adds an item, in place of one of the same name.
+    ///
+    /// # Errors
+    /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key,
+    /// [`Malformed`](ErrorKind::Malformed) for one whose places contradict each other,
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for the name of a code,
+    /// [`Io`](ErrorKind::Io) if it could not be made durable.
+    pub fn add(&self, item: NewItem) -> Result<(Added, u64)> {
+        let (mut results, generation) = self.add_batch(std::slice::from_ref(&item))?;
+        match results.pop() {
+            Some(result) => Ok((result?, generation)),
+            None => Err(Error::new(ErrorKind::InvalidInput, "no item")),
+        }
+    }
+
+    /// Adds many items with one sync. Each has its own result; if this fails, none was added.
+    /// Of several items of one name, the last one counts.
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io) if they could not be made durable.
+    pub fn add_batch(&self, items: &[NewItem]) -> Result<(Vec<Result<Added>>, u64)> {
+        let encoded: Vec<Result<Vec<u8>>> = items.iter().map(|item| self.encode(item)).collect();
+        let mut inner = self.core.lock();
+        let state = self.core.state();
+        let mut results = Vec::with_capacity(items.len());
+        // The last record of each name, in the order of the batch.
+        let mut batch: Vec<Option<&[u8]>> = Vec::new();
+        let mut by_key: HashMap<ItemKey<'_>, usize> = HashMap::new();
+        for bytes in &encoded {
+            let bytes = match bytes {
+                Ok(bytes) => bytes,
+                Err(e) => {
+                    results.push(Err(Error::new(e.kind(), e.message())));
+                    continue;
+                }
+            };
+            let record = Record::parse(bytes)?;
+            let earlier = by_key.get(&record.key).copied();
+            let same = match earlier.and_then(|place| batch[place]) {
+                Some(earlier) => Record::parse(earlier)?.says_the_same(&record),
+                None => {
+                    let known = state.record(&record.key)?;
+                    known.is_some_and(|known| known.says_the_same(&record))
+                }
+            };
+            if same {
+                results.push(Ok(Added::Unchanged));
+                continue;
+            }
+            if let Some(place) = earlier {
+                batch[place] = None;
+            }
+            by_key.insert(record.key, batch.len());
+            batch.push(Some(bytes));
+            results.push(Ok(Added::Added));
+        }
+        let operations: Vec<_> = batch.into_iter().flatten().map(Operation::Add).collect();
+        let generation = self.commit(&mut inner, &state, operations)?;
+        drop(inner);
+        self.maintain();
+        Ok((results, generation))
+    }
+
+    fn encode(&self, item: &NewItem) -> Result<Vec<u8>> {
+        if let Content::Prints(fingerprint) = &item.content {
+            self.collection().recipe().check_same(&fingerprint.recipe)?;
+            let mut texts = fingerprint
+                .parts
+                .iter()
+                .filter_map(|part| part.text.as_ref());
+            texts.try_for_each(crate::fingerprint::TextPrints::check)?;
+        }
+        encode(&item.name, &item.metadata, &item.content)
+    }
+
+    /// Removes items by name; tells of each whether it was there.
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io) if it could not be made durable; then none was removed.
+    pub fn remove(&self, names: &[impl AsRef<str>]) -> Result<(Vec<bool>, u64)> {
+        let mut inner = self.core.lock();
+        let state = self.core.state();
+        let mut seen = HashSet::new();
+        let mut there = Vec::with_capacity(names.len());
+        let mut operations = Vec::new();
+        for name in names {
+            let name = name.as_ref();
+            let found = state.find(&ItemKey::of_name(name))?.is_some();
+            let first = seen.insert(name);
+            there.push(found && first);
+            if found && first {
+                operations.push(Operation::Remove(name));
+            }
+        }
+        let generation = self.commit(&mut inner, &state, operations)?;
+        Ok((there, generation))
+    }
+
+    /// Marks matches as false: they are never reported again.
+    ///
+    /// # Errors
+    /// [`Limit`](ErrorKind::Limit) for texts that are too long, [`Io`](ErrorKind::Io) if it
+    /// could not be made durable.
+    pub fn mark_false(&self, marks: &[FalseMatch]) -> Result<u64> {
+        marks.iter().try_for_each(FalseMatch::check)?;
+        let mut inner = self.core.lock();
+        let operations = marks.iter().cloned().map(Operation::MarkFalse).collect();
+        self.commit(&mut inner, &self.core.state(), operations)
+    }
+
+    /// Takes a mark back; false if there was none.
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io) if it could not be made durable.
+    pub fn unmark(&self, item: &str, scope: &FalseScope) -> Result<(bool, u64)> {
+        let mut inner = self.core.lock();
+        let state = self.core.state();
+        let there = state.false_matches.contains(item, scope);
+        let operation = there.then(|| Operation::Unmark(item, scope.clone()));
+        let generation = self.commit(&mut inner, &state, operation.into_iter().collect())?;
+        Ok((there, generation))
+    }
+
+    /// Makes operations durable, then puts them in force.
+    fn commit(
+        &self,
+        inner: &mut Inner,
+        state: &State,
+        operations: Vec<Operation<'_>>,
+    ) -> Result<u64> {
+        if operations.is_empty() {
+            return Ok(state.generation);
+        }
+        let shared = &self.collection().shared;
+        let mut payload = Encoder::default();
+        operations
+            .iter()
+            .for_each(|operation| operation.put(&mut payload));
+        let generation = state.generation + 1;
+        let log = inner.manifest.logs.last().copied().unwrap_or_default();
+        // What cannot be searched must not be promised, so this comes first.
+        let next = state.apply(operations, generation, log, &shared.ground)?;
+        inner
+            .log
+            .append(generation, &payload.0)
+            .map_err(|e| within(&shared.path, e))?;
+        shared.state.store(Arc::new(next));
+        Ok(generation)
+    }
+
+    /// Lets the thread merge, if there is enough to do.
+    fn maintain(&self) {
+        if self.core.options.background && self.core.is_due() {
+            self.background.start(&self.core);
+        }
+    }
+}
+
+impl Core {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn state(&self) -> Arc<State> {
+        self.collection.shared.state.load_full()
+    }
+}
+
+impl fmt::Debug for CollectionWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CollectionWriter")
+            .field(&self.core.collection)
+            .finish()
+    }
+}
+
+/// What an interrupted creation leaves: a log and a manifest that is not in force.
+fn is_leftover(name: &str) -> bool {
+    name == "manifest.new" || name.ends_with(".log")
+}
+
+fn create(storage: &dyn Storage, options: &WriterOptions) -> Result<()> {
+    let (key, stored) = match &options.key {
+        Some(key) => (key.clone(), None),
+        None => {
+            let key = Key::random()?;
+            (key.clone(), Some(key))
+        }
+    };
+    LogWriter::create(storage, 1)?;
+    let manifest = Manifest {
+        generation: 0,
+        next: 2,
+        recipe: Recipe::new(options.window, key.id())?,
+        key: stored,
+        segments: Vec::new(),
+        logs: vec![1],
+        false_matches: Default::default(),
+    };
+    manifest.commit(storage)
+}
+
+/// Removes the files of our kinds that nothing refers to: what a crash has left.
+pub(super) fn remove_leftovers(storage: &dyn Storage, manifest: &Manifest, names: &[String]) {
+    let used: BTreeMap<String, ()> = manifest.files().map(|name| (name, ())).collect();
+    for name in names {
+        let ours = name.get(..16).is_some_and(|number| {
+            number.bytes().all(|b| b.is_ascii_hexdigit())
+                && [".rec", ".lkp", ".pdq", ".pdq512", ".log"]
+                    .iter()
+                    .any(|kind| name.get(16..) == Some(kind))
+        });
+        if (ours && !used.contains_key(name)) || name == "manifest.new" {
+            // It may be in use where names cannot be removed then; the next writer will.
+            let _ = storage.remove(name);
+        }
+    }
+}

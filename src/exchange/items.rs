@@ -1,0 +1,89 @@
+//! Items of our own, for another collection.
+
+use serde::{Deserialize, Serialize};
+
+use crate::code::Code256;
+use crate::collection::{Content, ItemInfo, Metadata, NewItem};
+use crate::error::{Error, Result};
+use crate::fingerprint::{Fingerprint, Pipeline};
+
+/// An item with everything that is known of it, as one line of JSON or in any serde format.
+/// Whoever has the key can import it; grams and sketches mean nothing without.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ItemLine {
+    /// The name.
+    pub item: String,
+    /// What the owner says about it.
+    #[serde(flatten)]
+    pub metadata: Metadata,
+    /// Its prints, with their recipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Box<Fingerprint>>,
+    /// Or the hash of a hash list that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<CodeLine>,
+}
+
+/// The hash of a hash list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeLine {
+    /// How it was made.
+    pub pipeline: Pipeline,
+    /// The hash.
+    pub hash: Code256,
+    /// PDQ's quality, 0..=100.
+    pub quality: u8,
+}
+
+impl ItemLine {
+    /// An item of a collection.
+    pub fn new(info: ItemInfo, content: Content) -> Self {
+        let (fingerprint, code) = match content {
+            Content::Prints(fingerprint) => (Some(fingerprint), None),
+            Content::Code {
+                pipeline,
+                code: hash,
+                quality,
+            } => (
+                None,
+                Some(CodeLine {
+                    pipeline,
+                    hash,
+                    quality,
+                }),
+            ),
+        };
+        Self {
+            item: info.item,
+            metadata: info.metadata,
+            fingerprint,
+            code,
+        }
+    }
+
+    /// The item to add.
+    ///
+    /// # Errors
+    /// [`Malformed`](crate::ErrorKind::Malformed) for a line with neither prints nor a hash, or
+    /// with both.
+    pub fn into_item(self) -> Result<NewItem> {
+        let content = match (self.fingerprint, self.code) {
+            (Some(fingerprint), None) => Content::Prints(fingerprint),
+            (None, Some(code)) if code.quality <= 100 => Content::Code {
+                pipeline: code.pipeline,
+                code: code.hash,
+                quality: code.quality,
+            },
+            _ => {
+                let rule = "an item has either a fingerprint or a code of a quality from 0 to 100";
+                return Err(Error::malformed(rule));
+            }
+        };
+        Ok(NewItem {
+            name: self.item,
+            metadata: self.metadata,
+            content,
+        })
+    }
+}

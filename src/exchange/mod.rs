@@ -1,0 +1,16 @@
+//! Hash lists as others exchange them, and items of our own.
+//!
+//! - [`PdqList`]: PDQ hash lists as CSV: hash, quality, label.
+//! - [`ThreatEntry`]: one entry of a ThreatExchange or HMA export, for any serde format.
+//! - [`ItemLine`]: an item of a collection with its fingerprint, one JSON line each.
+//!
+//! A list is read line by line: what is wrong with a line is told with its number and loses
+//! that line alone.
+
+mod items;
+mod pdq_csv;
+mod threat;
+
+pub use items::{CodeLine, ItemLine};
+pub use pdq_csv::{ListLine, PdqList, write_pdq_line};
+pub use threat::{Id, Tags, ThreatEntry};

@@ -1,0 +1,476 @@
+//! Collections by the example program `leakprint`: promises, kills, exchange, files of earlier versions.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use leakprint::collection::{CollectionWriter, WriterOptions};
+use leakprint::{Collection, ErrorKind, Executor};
+use serde_json::{Value, json};
+
+/// The program; `cargo test` builds examples before it runs tests.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let target = test.ancestors().nth(2).unwrap();
+    let name = format!("leakprint{}", std::env::consts::EXE_SUFFIX);
+    let program = target.join("examples").join(name);
+    assert!(
+        program.exists(),
+        "no {}: cargo build --examples",
+        program.display()
+    );
+    program
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program());
+    let command = command
+        .current_dir(folder)
+        .args(arguments)
+        .stdin(Stdio::null());
+    command.output().unwrap()
+}
+
+/// The JSON lines of a run that must succeed.
+fn lines(folder: &Path, arguments: &[&str]) -> Vec<Value> {
+    let output = run(folder, arguments);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
+    let lines = output
+        .stdout
+        .split(|&b| b == b'\n')
+        .filter(|line| !line.is_empty());
+    lines
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect()
+}
+
+/// The one line of a run that can do nothing.
+fn refused(folder: &Path, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+const MEMO: &str = "The winter slate moves by six weeks, and Lighthouse opens in fourteen \
+    territories with no press screening before the Wednesday, even though it tested at \
+    seventy-one and the exhibitors were told forty-five days.";
+
+/// Pseudo-random sentences.
+fn prose(seed: u64, words: usize) -> String {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33
+    };
+    let word = |n: u64| {
+        let syllables = [
+            "ba", "con", "de", "el", "for", "ga", "hin", "jo", "ka", "lor", "men", "ti",
+        ];
+        (0..3)
+            .map(|i| syllables[(n >> (4 * i)) as usize % 12])
+            .collect::<String>()
+    };
+    (0..words)
+        .map(|_| word(next()))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn picture(seed: u32) -> image::RgbImage {
+    image::RgbImage::from_fn(200, 150, |x, y| {
+        let wave = |a: u32, b: u32| ((x * a + y * b + seed * 37) % 97 * 2) as u8;
+        let block = (x / 23 * 7 + y / 19 * (seed + 3)).wrapping_mul(2_654_435_761) >> 25;
+        image::Rgb([wave(1, 2), block as u8, wave(3, 1)])
+    })
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let leak = folder.path().join("leak");
+    fs::create_dir(&leak).unwrap();
+    fs::write(leak.join("memo.txt"), MEMO).unwrap();
+    fs::write(leak.join("other.txt"), prose(1, 80)).unwrap();
+    fs::write(leak.join("empty.txt"), "").unwrap();
+    picture(1).save(leak.join("photo.png")).unwrap();
+    fs::write(folder.path().join("post.txt"), format!("OMG! {MEMO}")).unwrap();
+    folder
+}
+
+#[test]
+fn add_match_list_remove_compact_verify() {
+    let folder = folder();
+    let at = folder.path();
+    let added = lines(
+        at,
+        &["add", "c", "leak", "--label", "mail", "--tag", "case=7"],
+    );
+    let status = |line: &Value| {
+        let text = |key: &str| line[key].as_str().unwrap().to_owned();
+        (text("item"), text("status"))
+    };
+    let expected = [
+        ("leak/empty.txt", "error"),
+        ("leak/memo.txt", "added"),
+        ("leak/other.txt", "added"),
+        ("leak/photo.png", "added"),
+    ];
+    let expected = expected.map(|(item, status)| (item.to_owned(), status.to_owned()));
+    assert_eq!(added.iter().map(status).collect::<Vec<_>>(), expected);
+    assert_eq!(added[0]["error"]["kind"], "empty");
+    assert!(added[1]["generation"].as_u64() > Some(0) && added[1]["error"].is_null());
+
+    for _ in 0..2 {
+        let found = lines(at, &["match", "c", "post.txt", "leak/photo.png"]);
+        assert_eq!(found[0]["matches"][0]["item"], "leak/memo.txt");
+        assert_eq!(found[0]["matches"][0]["label"], "mail");
+        assert_eq!(found[0]["matches"][0]["tags"]["case"], "7");
+        assert_eq!(found[1]["matches"][0]["item"], "leak/photo.png");
+        assert_eq!(lines(at, &["verify", "c"])[0]["sound"], true);
+        assert!(lines(at, &["compact", "c"])[0]["items"] == 3);
+    }
+    let again = lines(
+        at,
+        &[
+            "add",
+            "c",
+            "leak/memo.txt",
+            "--label",
+            "mail",
+            "--tag",
+            "case=7",
+        ],
+    );
+    assert_eq!(again[0]["status"], "unchanged");
+    let listed = lines(at, &["list", "c"]);
+    assert_eq!(listed.len(), 3);
+    assert_eq!(listed[0]["label"], "mail");
+    assert!(listed[0]["added"].as_str().unwrap().ends_with('Z') && listed[0]["expires"].is_null());
+    let removed = lines(at, &["remove", "c", "leak/memo.txt", "nothing"]);
+    assert_eq!(removed[0]["status"], "removed");
+    assert_eq!(removed[1]["status"], "absent");
+    assert_eq!(
+        lines(at, &["match", "c", "post.txt"])[0]["matches"],
+        json!([])
+    );
+    let explained = run(at, &["explain", "c", "leak/other.txt", "leak/other.txt"]);
+    assert!(
+        String::from_utf8(explained.stdout)
+            .unwrap()
+            .contains("\"reported\": true")
+    );
+    assert_eq!(run(at, &["info", "c"]).status.code(), Some(0));
+
+    lines(
+        at,
+        &["add", "c", "leak/memo.txt", "--expires", "2001-01-01"],
+    );
+    assert_eq!(
+        lines(at, &["match", "c", "post.txt"])[0]["matches"],
+        json!([])
+    );
+    assert!(refused(at, &["add", "c", "leak", "--expires", "soon"]).contains("a time is written"));
+    assert!(refused(at, &["remove", "no", "x"]).contains("no collection"));
+    assert!(refused(at, &["add", "leak", "post.txt"]).contains("other files"));
+    assert!(refused(at, &["list", "post.txt"]).contains("no folder"));
+}
+
+#[test]
+fn false_matches_are_kept_and_exchanged() {
+    let folder = folder();
+    let at = folder.path();
+    lines(at, &["add", "c", "leak/memo.txt", "leak/other.txt"]);
+    let mark = [
+        "mark-false",
+        "c",
+        "leak/memo.txt",
+        "--query",
+        "post.txt",
+        "--by",
+        "ana",
+        "--why",
+        "public",
+    ];
+    assert_eq!(lines(at, &mark)[0]["status"], "marked");
+    assert_eq!(
+        lines(at, &["match", "c", "post.txt"])[0]["matches"],
+        json!([])
+    );
+    let exported = run(at, &["export", "c", "--as", "false-matches"]).stdout;
+    fs::write(at.join("false.jsonl"), &exported).unwrap();
+    let mut undo = mark.to_vec();
+    undo.push("--undo");
+    lines(at, &undo);
+    assert_eq!(
+        lines(at, &["match", "c", "post.txt"])[0]["matches"][0]["item"],
+        "leak/memo.txt"
+    );
+    lines(at, &["import", "c", "false.jsonl", "--as", "false-matches"]);
+    assert_eq!(
+        lines(at, &["match", "c", "post.txt"])[0]["matches"],
+        json!([])
+    );
+    assert_eq!(
+        run(at, &["export", "c", "--as", "false-matches"]).stdout,
+        exported
+    );
+}
+
+#[test]
+fn lists_and_fingerprints_are_exchanged() {
+    let folder = folder();
+    let at = folder.path();
+    fs::write(at.join("key"), [9; 32]).unwrap();
+    lines(
+        at,
+        &[
+            "add",
+            "a",
+            "leak/memo.txt",
+            "leak/photo.png",
+            "--key",
+            "key",
+            "--label",
+            "x",
+        ],
+    );
+    let export = |arguments: &[&str], file: &str| {
+        let output = run(at, arguments);
+        assert_eq!(output.status.code(), Some(0));
+        fs::write(at.join(file), output.stdout).unwrap();
+    };
+    export(&["export", "a", "--as", "fingerprints"], "a.jsonl");
+    let imported = lines(
+        at,
+        &[
+            "import",
+            "b",
+            "a.jsonl",
+            "--as",
+            "fingerprints",
+            "--key",
+            "key",
+        ],
+    );
+    assert_eq!(
+        (&imported[0]["added"], &imported[0]["broken"]),
+        (&json!(2), &json!(0))
+    );
+    let found = lines(
+        at,
+        &["match", "b", "post.txt", "leak/photo.png", "--key", "key"],
+    );
+    assert_eq!(found[0]["matches"][0]["item"], "leak/memo.txt");
+    assert_eq!(found[1]["matches"][0]["label"], "x");
+    export(&["export", "b", "--as", "fingerprints"], "b.jsonl");
+    assert_eq!(
+        fs::read(at.join("a.jsonl")).unwrap(),
+        fs::read(at.join("b.jsonl")).unwrap()
+    );
+    assert!(refused(at, &["match", "b", "post.txt"]).contains("give that key"));
+
+    export(&["export", "a", "--as", "pdq-csv"], "list.csv");
+    let mut list = fs::read_to_string(at.join("list.csv")).unwrap();
+    list.push_str("nonsense,5,x\n");
+    fs::write(at.join("list.csv"), &list).unwrap();
+    let imported = lines(
+        at,
+        &[
+            "import",
+            "p",
+            "list.csv",
+            "--as",
+            "pdq-csv",
+            "--errors",
+            "bad.jsonl",
+        ],
+    );
+    let expected = json!({"lines": 2, "added": 1, "unchanged": 0, "broken": 1});
+    for (key, value) in expected.as_object().unwrap() {
+        assert_eq!(&imported[0][key], value, "{key}");
+    }
+    assert!(
+        fs::read_to_string(at.join("bad.jsonl"))
+            .unwrap()
+            .contains("list.csv:3")
+    );
+    let found = lines(at, &["match", "p", "leak/photo.png"]);
+    let found = &found[0]["matches"][0];
+    assert_eq!(
+        (&found["label"], &found["evidence"][0]["kind"]),
+        (&json!("leak/photo.png"), &json!("code"))
+    );
+    let other = [
+        "import",
+        "p",
+        "list.csv",
+        "--as",
+        "pdq-csv",
+        "--pipeline",
+        "nn512",
+    ];
+    assert!(refused(at, &other).contains("never compared"));
+    export(&["export", "p", "--as", "threatexchange"], "te.jsonl");
+    let entries = fs::read_to_string(at.join("te.jsonl")).unwrap();
+    let entry: Value = serde_json::from_str(&entries).unwrap();
+    fs::write(
+        at.join("te.json"),
+        json!({"data": [entry, {"type": "HASH_MD5"}]}).to_string(),
+    )
+    .unwrap();
+    let imported = lines(at, &["import", "t", "te.json", "--as", "threatexchange"]);
+    assert_eq!(
+        (&imported[0]["added"], &imported[0]["broken"]),
+        (&json!(1), &json!(1))
+    );
+}
+
+/// Names that a run promised, until it was killed.
+fn add_and_kill(at: &Path, file: &str, after: Duration) -> Vec<String> {
+    let mut child = Command::new(program())
+        .current_dir(at)
+        .args(["add", "c", "--jsonl", file, "--threads", "2"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    let reading = std::thread::spawn(move || {
+        let whole = out.split(b'\n').map_while(Result::ok);
+        let lines = whole.filter_map(|line| serde_json::from_slice::<Value>(&line).ok());
+        let added = lines.filter(|line| line["status"] != "error");
+        added
+            .map(|line| line["item"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    });
+    std::thread::sleep(after);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    reading.join().unwrap()
+}
+
+/// `LEAKPRINT_KILLS` sets how many.
+#[test]
+fn what_was_printed_survives_being_killed() {
+    let kills: u64 = std::env::var("LEAKPRINT_KILLS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(6);
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let mut promised: BTreeMap<String, ()> = BTreeMap::new();
+    let mut offered: BTreeMap<String, ()> = BTreeMap::new();
+    let mut interrupted = 0;
+    for kill in 0..kills {
+        let mut file = fs::File::create(at.join("items.jsonl")).unwrap();
+        for n in 0..3000 {
+            let id = format!("{kill}.{n}");
+            writeln!(
+                file,
+                "{}",
+                json!({"id": id, "text": prose(kill * 3000 + n, 20)})
+            )
+            .unwrap();
+            offered.insert(id, ());
+        }
+        drop(file);
+        let after = Duration::from_millis(15 + kill * 53 % 400);
+        let lines = add_and_kill(at, "items.jsonl", after);
+        interrupted += u64::from(lines.len() < 3000);
+        promised.extend(lines.into_iter().map(|name| (name, ())));
+        if !Collection::is_at(at.join("c")) {
+            assert!(promised.is_empty());
+            continue;
+        }
+        let open = Collection::open(at.join("c")).unwrap();
+        let there: BTreeMap<String, ()> = open
+            .snapshot()
+            .items()
+            .map(|item| (item.unwrap().item, ()))
+            .collect();
+        for name in promised.keys() {
+            assert!(there.contains_key(name), "{name} was promised and is lost");
+        }
+        assert!(there.keys().all(|name| offered.contains_key(name)));
+        // Removed is removed, too.
+        if let Some(name) = promised.keys().next().cloned() {
+            let writer = CollectionWriter::open(at.join("c"), WriterOptions::default()).unwrap();
+            writer.remove(&[&name]).unwrap();
+            promised.remove(&name);
+            offered.remove(&name);
+        }
+    }
+    assert!(interrupted > 0, "no run was interrupted");
+    assert!(
+        !promised.is_empty(),
+        "no run got so far as to promise anything"
+    );
+    let report = leakprint::collection::verify(at.join("c"), &Executor::serial()).unwrap();
+    assert_eq!(report.damage, Vec::<String>::new());
+}
+
+/// Other processes see what a writer does.
+#[test]
+fn readers_in_other_processes_keep_up() {
+    let folder = folder();
+    let at = folder.path();
+    lines(at, &["add", "c", "leak/other.txt"]);
+    let open = Collection::open(at.join("c")).unwrap();
+    let before = open.snapshot();
+    lines(at, &["add", "c", "leak/memo.txt"]);
+    assert!(before.find_text(MEMO).unwrap().is_empty());
+    assert!(open.refresh().unwrap());
+    let with = open.snapshot();
+    lines(at, &["compact", "c"]);
+    lines(at, &["remove", "c", "leak/memo.txt"]);
+    assert!(open.refresh().unwrap());
+    assert!(open.snapshot().find_text(MEMO).unwrap().is_empty());
+    assert_eq!(with.find_text(MEMO).unwrap().len(), 1);
+    let one = CollectionWriter::open(at.join("c"), WriterOptions::default()).unwrap();
+    assert!(refused(at, &["add", "c", "post.txt"]).contains("another process is writing"));
+    let again = CollectionWriter::open(at.join("c"), WriterOptions::default());
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::Locked);
+    drop(one);
+}
+
+/// Collections that earlier versions wrote.
+#[test]
+fn collections_of_every_version_open() {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/collections");
+    let mut versions = 0;
+    for entry in fs::read_dir(&kept).unwrap() {
+        let from = entry.unwrap().path();
+        versions += 1;
+        let copy = tempfile::tempdir().unwrap();
+        for file in fs::read_dir(&from).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+        }
+        let report = leakprint::collection::verify(copy.path(), &Executor::serial()).unwrap();
+        assert_eq!(report.damage, Vec::<String>::new(), "{}", from.display());
+        let open = Collection::open(copy.path()).unwrap();
+        let snapshot = open.snapshot();
+        let names: Vec<String> = snapshot.items().map(|item| item.unwrap().item).collect();
+        assert_eq!(names.len(), 4, "{names:?}");
+        for text in [MEMO.to_owned(), prose(1, 80)] {
+            assert_eq!(snapshot.find_text(&text).unwrap().len(), 1);
+        }
+        let mut png = std::io::Cursor::new(Vec::new());
+        picture(1)
+            .write_to(&mut png, image::ImageFormat::Png)
+            .unwrap();
+        let found = snapshot.find_media(png.get_ref(), None).unwrap();
+        assert_eq!(found.len(), 2, "the picture, and its hash in a list");
+        assert_eq!(snapshot.false_matches().count(), 1);
+        let writer = CollectionWriter::open(copy.path(), WriterOptions::default()).unwrap();
+        writer.compact().unwrap();
+        assert_eq!(writer.collection().snapshot().len(), 4);
+    }
+    assert_eq!(versions, leakprint::collection::COLLECTION_VERSION as usize);
+}
