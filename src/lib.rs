@@ -58,6 +58,7 @@
 //! - `office`: docx, xlsx, pptx, odt, ods, odp (brings `archive`).
 //! - `pdf`: PDF.
 //! - `rtf`: Rich Text Format (brings `charset`).
+//! - `tesseract`: the program of that name as a recogniser of text in pictures, once asked for.
 
 mod arch;
 pub mod code;

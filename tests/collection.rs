@@ -474,3 +474,48 @@ fn collections_of_every_version_open() {
     }
     assert_eq!(versions, leakprint::collection::COLLECTION_VERSION as usize);
 }
+
+/// Writes the collection of this version, to be kept for later ones: a segment with a text, a
+/// picture and its hash in a list, and behind it in the log a text and a false match. Not to be
+/// run again once the version is released.
+#[test]
+#[ignore = "writes tests/collections"]
+fn write_the_collection_of_this_version() {
+    let folder = folder();
+    let at = folder.path();
+    let code = lines(at, &["hash", "leak/photo.png"])[0]["pdq"].clone();
+    let list = format!(
+        "hash,quality,label\n{},100,listed\n",
+        code.as_str().unwrap()
+    );
+    fs::write(at.join("list.csv"), list).unwrap();
+    lines(
+        at,
+        &[
+            "add",
+            "c",
+            "leak/memo.txt",
+            "leak/photo.png",
+            "--label",
+            "kept",
+        ],
+    );
+    lines(at, &["import", "c", "list.csv", "--as", "pdq-csv"]);
+    lines(at, &["compact", "c"]);
+    lines(at, &["add", "c", "leak/other.txt"]);
+    let mark = ["mark-false", "c", "leak/other.txt", "--query", "post.txt"];
+    lines(
+        at,
+        &[&mark[..], &["--by", "reviewer", "--why", "test"]].concat(),
+    );
+    let version = leakprint::collection::COLLECTION_VERSION;
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/collections/v{version}"));
+    fs::remove_dir_all(&kept).unwrap();
+    fs::create_dir(&kept).unwrap();
+    for file in fs::read_dir(at.join("c")).unwrap() {
+        let file = file.unwrap();
+        if file.file_name() != "lock" {
+            fs::copy(file.path(), kept.join(file.file_name())).unwrap();
+        }
+    }
+}

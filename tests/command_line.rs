@@ -133,7 +133,7 @@ fn index_match_info_verify_explain() {
     let info: Value = serde_json::from_slice(&info.stdout).unwrap();
     assert_eq!(
         (&info["items"], &info["recipe"]["version"]),
-        (&2.into(), &1.into())
+        (&2.into(), &2.into())
     );
     assert_eq!(lines(folder, &["verify", "leak.lpx"])[0]["sound"], true);
     let explained = run(

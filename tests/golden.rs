@@ -1,9 +1,10 @@
-//! Recipe 1, pinned: every print of fixed inputs under a fixed key.
+//! Recipe 2, pinned: every print of fixed inputs under a fixed key.
 //!
 //! If one of these fails, prints have changed, and every index and fingerprint
 //! out there would silently stop matching. Don't adjust the values: make a new
 //! recipe version that gets values of its own.
 
+use leakprint::fingerprint::CellKind;
 use leakprint::raster::{Pixels, Raster};
 use leakprint::{Fingerprinter, Key, Recipe};
 
@@ -48,7 +49,7 @@ const TEXT: &str = "The studio\u{2019}s winter slate moves by six weeks; \u{201e
 
 #[test]
 fn the_key_has_its_name() {
-    assert_eq!(Recipe::VERSION, 1);
+    assert_eq!(Recipe::VERSION, 2);
     assert_eq!(fingerprinter().key().id().to_string(), "298f7916bbf04e9e");
 }
 
@@ -81,7 +82,7 @@ fn prints_of_a_picture() {
     assert_eq!((raster.texture.flat, raster.texture.hard), (42, 2));
     assert_eq!(
         digest(&print),
-        "6d44387a9fb642b6c8786958a3105583d154b4905996f0fd6e5d06fa77bd6aad"
+        "6ccf86ead3c42955aaeb91dc015a5d2eab15c8661c4b542298fb50d16abf1799"
     );
 }
 
@@ -93,7 +94,7 @@ fn prints_of_a_transparent_picture() {
     assert_ne!(stored.code, raster.pdq.code());
     assert_eq!(
         digest(&print),
-        "7e24009adc1e7144fd43d8b344324fc45cd3368048e28dc58b99690c032a9cab"
+        "8e443e354242e0cc3bc7475d240decd47c5da46da9fa594da675fe872c45d8e4"
     );
 }
 
@@ -101,15 +102,58 @@ fn prints_of_a_transparent_picture() {
 fn prints_of_a_text() {
     let print = fingerprinter().fingerprint_text(TEXT).unwrap();
     let text = print.parts[0].text.as_ref().unwrap();
-    assert_eq!((text.chars, text.folded), (193, 143));
-    assert_eq!(text.grams.len(), 31);
+    assert_eq!((text.chars, text.folded), (193, 150));
+    assert_eq!(text.grams.len(), 32);
     assert_eq!(
         (text.grams[0].print, text.grams[0].at),
         (16338550410592058046, 0)
     );
     assert_eq!(
         digest(&print),
-        "a84fec6bb41cdbad7897a11717ae548be8044447d18aa4c94d2735445e5d34c4"
+        "b2647ef4c37cef9771e628cb58839d9fff666bd68573b30473db694ad5706d26"
+    );
+}
+
+#[test]
+fn prints_of_a_table() {
+    let table = "Name;E-mail;Phone;Since;Salary;Badge;Street\n\
+        Jane Doe;jane@example.org;+49 30 1234567;14.3.2019;81.234,50;EMP-00123;12 Baker Street\n";
+    let print = fingerprinter()
+        .fingerprint(table.as_bytes(), Some("a.csv"))
+        .unwrap();
+    let cells = &print.parts[0].cells;
+    let kinds: Vec<_> = cells.iter().map(|cell| (cell.kind, cell.bits)).collect();
+    assert_eq!(
+        kinds,
+        [
+            (CellKind::Name, 12),
+            (CellKind::Email, 28),
+            (CellKind::Digits, 20),
+            (CellKind::Digits, 26),
+            (CellKind::Date, 8),
+            (CellKind::Number, 13),
+            (CellKind::Identifier, 15),
+            (CellKind::Name, 16),
+            (CellKind::Text, 13),
+        ]
+    );
+    assert_eq!(
+        cells.iter().map(|cell| cell.print).collect::<Vec<_>>(),
+        [
+            13936307700065947,
+            15534157601551549727,
+            4916728589547622451,
+            6472186844584512025,
+            11733534659853867178,
+            11528559155100445642,
+            2563051959250786549,
+            5077316293140893654,
+            17767094852314701481
+        ]
+    );
+    assert_eq!(
+        digest(&print),
+        "7f3af9949640a939c84ec966f72045660ce0c574f67cbe402aec4f0ef9d6e8a5"
     );
 }
 

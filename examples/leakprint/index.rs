@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use leakprint::{Collection, Executor, Fingerprint, Fingerprinter, Index, IndexWriter, Result};
 use serde::Serialize;
 
-use crate::input::{Read, Sources, read_key};
+use crate::input::{Read, Sources, read_key, recogniser};
 use crate::output::{Errors, json_line, json_pretty, progress};
 use crate::target::check;
 use crate::{Failure, IndexArgs};
@@ -33,7 +33,10 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
     if let Some(key) = key {
         builder = builder.key(key);
     }
-    let fingerprinter = builder.build()?;
+    let mut fingerprinter = builder.build()?;
+    if let Some(languages) = &args.recognise {
+        fingerprinter = fingerprinter.with_recogniser(recogniser(languages)?);
+    }
     let exec = Executor::with_threads(input.threads)?;
     let stored_key = (!keep_apart).then(|| fingerprinter.key().clone());
     let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), stored_key)?;

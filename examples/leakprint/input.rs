@@ -3,7 +3,9 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use leakprint::media::{Tesseract, TextFromImage};
 use leakprint::{Digest, Error, ErrorKind, Fingerprint, Fingerprinter, Key, Limits, Result};
 
 use serde::Deserialize;
@@ -152,6 +154,13 @@ pub(crate) fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
         .read_to_end(&mut bytes)
         .map_err(io)?;
     Ok(bytes)
+}
+
+/// The program tesseract, if it is there and knows the languages.
+pub(crate) fn recogniser(languages: &str) -> Result<Arc<dyn TextFromImage>> {
+    let recogniser = Tesseract::default().with_languages(languages);
+    recogniser.check()?;
+    Ok(Arc::new(recogniser))
 }
 
 /// Reads a key file.

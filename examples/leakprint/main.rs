@@ -122,6 +122,10 @@ struct IndexArgs {
     /// Ordinary traffic: what occurs in two of these files does not count.
     #[arg(long)]
     background: Vec<PathBuf>,
+    /// Read the text in pictures too, with the program tesseract, in these languages (as its
+    /// option -l has them). Takes a second a picture.
+    #[arg(long, value_name = "LANGUAGES", num_args = 0..=1, default_missing_value = "eng")]
+    recognise: Option<String>,
     /// Winnowing window, 1..=64: larger is smaller and less sensitive.
     #[arg(long, default_value_t = leakprint::Recipe::DEFAULT_WINDOW)]
     window: u32,
@@ -248,6 +252,10 @@ struct MatchArgs {
     /// what it shows of every item outlined and named.
     #[arg(long, value_name = "DIR")]
     draw: Option<PathBuf>,
+    /// Read the text in pictures that nothing else explains, with the program tesseract, in
+    /// these languages (as its option -l has them). Takes a second a picture.
+    #[arg(long, value_name = "LANGUAGES", num_args = 0..=1, default_missing_value = "eng")]
+    recognise: Option<String>,
     /// Skip reading the whole index once to check it.
     #[arg(long)]
     no_verify: bool,

@@ -8,7 +8,7 @@ use leakprint::{Evidence, Executor, Fingerprint, MatchOptions, Result, Strength,
 use serde::Serialize;
 
 use crate::draw::{Drawings, Query};
-use crate::input::{Origin, Read, Sources, read_file};
+use crate::input::{Origin, Read, Sources, read_file, recogniser};
 use crate::output::{ErrorLine, Errors, json_line, json_pretty, printable, progress};
 use crate::target::{Reported, Target};
 use crate::{ExplainArgs, Failure, Format, MatchArgs};
@@ -43,7 +43,10 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
     let mut options = MatchOptions::default();
     options.min_strength = args.min;
     let verify = (!args.no_verify).then_some(&exec);
-    let matcher = Target::open(&args.index, input.key.as_deref(), options, verify)?;
+    let mut matcher = Target::open(&args.index, input.key.as_deref(), options, verify)?;
+    if let Some(languages) = &args.recognise {
+        matcher = matcher.with_recogniser(recogniser(languages)?);
+    }
 
     let drawings = args
         .draw

@@ -1,8 +1,10 @@
 //! What is matched against: an index file or a collection's folder.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use leakprint::collection::{CollectionMatcher, Metadata};
+use leakprint::media::TextFromImage;
 use leakprint::{
     Collection, Error, ErrorKind, Executor, Explanation, Fingerprint, Fingerprinter, Index, Key,
     Match, MatchOptions, Matcher, PartPath, Result,
@@ -75,6 +77,14 @@ impl Target {
             None => Matcher::new(index),
         };
         Ok(Self::Index(matcher?.with_options(options)))
+    }
+
+    /// Asks a recogniser for text in pictures.
+    pub(crate) fn with_recogniser(self, recogniser: Arc<dyn TextFromImage>) -> Self {
+        match self {
+            Self::Index(matcher) => Self::Index(matcher.with_recogniser(recogniser)),
+            Self::Collection(matcher) => Self::Collection(matcher.with_recogniser(recogniser)),
+        }
     }
 
     pub(crate) fn with_options(&self, options: MatchOptions) -> Self {

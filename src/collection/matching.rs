@@ -1,6 +1,7 @@
 //! Matching against a snapshot: its indexes as one, its codes, what is false or past its time left out.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -15,7 +16,7 @@ use crate::exec::Executor;
 use crate::fingerprint::{Fingerprint, Fingerprinter, Pipeline, RasterPrints};
 use crate::index::SearchStats;
 use crate::matcher::{Evidence, Explanation, Match, MatchOptions, Matcher, Strength, rank};
-use crate::media::PartPath;
+use crate::media::{PartPath, TextFromImage};
 use crate::raster::Dihedral;
 
 /// The radius that PDQ's authors recommend for a match.
@@ -227,6 +228,13 @@ impl CollectionMatcher {
     #[must_use]
     pub fn with_options(mut self, options: MatchOptions) -> Self {
         self.matcher = self.matcher.with_options(options);
+        self
+    }
+
+    /// Asks a recogniser for text in pictures: see [`Matcher::with_recogniser`].
+    #[must_use]
+    pub fn with_recogniser(mut self, recogniser: Arc<dyn TextFromImage>) -> Self {
+        self.matcher = self.matcher.with_recogniser(recogniser);
         self
     }
 

@@ -6,8 +6,8 @@ use super::codec::{Decoder, Encoder};
 use crate::code::Code256;
 use crate::error::{Error, Result};
 use crate::fingerprint::{
-    Digest, Fingerprint, GradientPrints, Gram, LocalPrint, LocalPrints, PartPrints, PdqHash,
-    RasterPrints, Recipe, Sketch, StoredPdq, TextPrints, Warning,
+    CellKind, CellPrint, Digest, Fingerprint, GradientPrints, Gram, LocalPrint, LocalPrints,
+    PartPrints, PdqHash, RasterPrints, Recipe, Sketch, StoredPdq, TextPrints, Warning,
 };
 use crate::media::PartPath;
 use crate::raster::Texture;
@@ -15,6 +15,12 @@ use crate::raster::Texture;
 const HAS_BYTES: u8 = 1;
 const HAS_RASTER: u8 = 2;
 const HAS_TEXT: u8 = 4;
+const HAS_CELLS: u8 = 8;
+
+const IS_TABULAR: u8 = 16;
+const IS_UNIQUE: u8 = 32;
+/// The kind of a cell, beside these.
+const KIND: u8 = 15;
 
 const HAS_PIXELS: u8 = 1;
 const HAS_STORED: u8 = 2;
@@ -32,7 +38,8 @@ pub(super) fn pack(out: &mut Encoder, fingerprint: &Fingerprint) {
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
         out.u8(flag(part.bytes.is_some(), HAS_BYTES)
             | flag(part.raster.is_some(), HAS_RASTER)
-            | flag(part.text.is_some(), HAS_TEXT));
+            | flag(part.text.is_some(), HAS_TEXT)
+            | flag(!part.cells.is_empty(), HAS_CELLS));
         out.str(part.path.as_str());
         if let Some(digest) = &part.bytes {
             out.raw(&digest.0);
@@ -42,6 +49,9 @@ pub(super) fn pack(out: &mut Encoder, fingerprint: &Fingerprint) {
         }
         if let Some(text) = &part.text {
             pack_text(out, text);
+        }
+        if !part.cells.is_empty() {
+            pack_cells(out, &part.cells);
         }
     }
 }
@@ -58,7 +68,7 @@ pub(super) fn unpack(read: &mut Decoder<'_>, recipe: &Recipe) -> Result<Fingerpr
     let warnings = warnings.collect::<Result<_>>()?;
     let parts = (0..read.count(2)?).map(|_| {
         let flags = read.u8()?;
-        if flags & !(HAS_BYTES | HAS_RASTER | HAS_TEXT) != 0 {
+        if flags & !(HAS_BYTES | HAS_RASTER | HAS_TEXT | HAS_CELLS) != 0 {
             return Err(Error::corrupt("unknown flags of a part"));
         }
         Ok(PartPrints {
@@ -66,6 +76,7 @@ pub(super) fn unpack(read: &mut Decoder<'_>, recipe: &Recipe) -> Result<Fingerpr
             bytes: optional(flags & HAS_BYTES, || Ok(Digest(read.array()?)))?,
             raster: optional(flags & HAS_RASTER, || unpack_raster(read))?,
             text: optional(flags & HAS_TEXT, || unpack_text(read))?,
+            cells: optional(flags & HAS_CELLS, || unpack_cells(read))?.unwrap_or_default(),
         })
     });
     let parts = parts.collect::<Result<_>>()?;
@@ -165,6 +176,7 @@ fn unpack_raster(read: &mut Decoder<'_>) -> Result<RasterPrints> {
         sketch,
         texture,
         local,
+        luma: Default::default(),
     })
 }
 
@@ -225,6 +237,42 @@ fn unpack_text(read: &mut Decoder<'_>) -> Result<TextPrints> {
     })
 }
 
+fn pack_cells(out: &mut Encoder, cells: &[CellPrint]) {
+    out.varint(cells.len() as u64);
+    for cell in cells {
+        let flag = |is: bool, flag: u8| if is { flag } else { 0 };
+        out.u8(cell.kind as u8 | flag(cell.tabular, IS_TABULAR) | flag(cell.unique, IS_UNIQUE));
+        out.u8(cell.bits);
+        out.u64(cell.print);
+        let [start, end] = cell.span;
+        for number in [cell.row, cell.column, start, end.wrapping_sub(start)] {
+            out.varint(u64::from(number));
+        }
+    }
+}
+
+fn unpack_cells(read: &mut Decoder<'_>) -> Result<Vec<CellPrint>> {
+    let cells = (0..read.count(14)?).map(|_| {
+        let flags = read.u8()?;
+        let kind = CellKind::of_number(flags & KIND)
+            .filter(|_| flags & !(KIND | IS_TABULAR | IS_UNIQUE) == 0)
+            .ok_or_else(|| Error::corrupt("a cell of no kind"))?;
+        let (bits, print) = (read.u8()?, read.u64()?);
+        let (row, column, start) = (read.varint32()?, read.varint32()?, read.varint32()?);
+        Ok(CellPrint {
+            print,
+            kind,
+            bits,
+            tabular: flags & IS_TABULAR != 0,
+            unique: flags & IS_UNIQUE != 0,
+            row,
+            column,
+            span: [start, start.wrapping_add(read.varint32()?)],
+        })
+    });
+    cells.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,6 +284,7 @@ mod tests {
             sample::text("memo", 400),
             sample::picture(1),
             sample::picture(2),
+            sample::table(),
         ] {
             let mut out = Encoder::default();
             pack(&mut out, &fingerprint);

@@ -37,6 +37,22 @@ pub(super) fn text(seed: &str, count: usize) -> Fingerprint {
         .unwrap()
 }
 
+/// People in separated values.
+pub(super) fn table() -> Fingerprint {
+    let rows = (0..12).map(|i| {
+        let (id, phone) = (4_100_371 + 977 * i, 5_550_100 + 31 * i);
+        format!(
+            "EMP{id},ana.{id}@example.org,+49 30 {phone},{}.50\n",
+            51_000 + 613 * i
+        )
+    });
+    let csv = format!("id,mail,phone,salary\n{}", rows.collect::<String>());
+    let print = fingerprinter().fingerprint(csv.as_bytes(), Some("staff.csv"));
+    let print = print.unwrap();
+    assert!(print.parts.iter().any(|part| part.cells.len() > 20));
+    print
+}
+
 /// Discs on a gradient.
 pub(super) fn raster(seed: u32) -> Raster {
     let mut random = super::simulator::Random::new(u64::from(seed));

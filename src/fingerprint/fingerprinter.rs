@@ -1,14 +1,17 @@
 //! From bytes to a [`Fingerprint`]: decode, then every print of every part.
 
+use std::sync::Arc;
+
+use super::perceptual::luma;
 use super::{
-    Digest, Fingerprint, Key, LocalKey, PartPrints, RasterKeys, RasterPrints, Recipe, TextPrints,
-    Warning,
+    CellPrint, Digest, Fingerprint, Key, LocalKey, PartPrints, RasterKeys, RasterPrints, Recipe,
+    TextPrints, Warning,
 };
 use crate::error::{Error, Result};
 use crate::limits::{Budget, Limits};
-use crate::media::{self, Content, Part, PartPath, PartSink};
+use crate::media::{self, Content, Part, PartPath, PartSink, Recognised, TextFromImage};
 use crate::raster::Raster;
-use crate::text::{Folded, GramKey, Sampling, fold, grams};
+use crate::text::{self, CellKey, Folded, GramKey, Sampling, fold, grams};
 
 /// Makes fingerprints, under one recipe, key and set of limits.
 ///
@@ -22,7 +25,9 @@ pub struct Fingerprinter {
     recipe: Recipe,
     key: Key,
     gram_key: GramKey,
+    cell_key: CellKey,
     raster_keys: RasterKeys,
+    recogniser: Option<Arc<dyn TextFromImage>>,
 }
 
 /// Builds a [`Fingerprinter`].
@@ -77,11 +82,14 @@ impl FingerprinterBuilder {
         Ok(Fingerprinter {
             recipe: Recipe::new(self.window, key.id())?,
             gram_key: key.gram_key(),
+            cell_key: key.cell_key(),
             raster_keys: RasterKeys {
                 sketch: key.sketch_key(),
                 local: key.local_key(),
                 makes_local: self.local_prints,
+                keeps_luma: false,
             },
+            recogniser: None,
             limits: self.limits,
             key,
         })
@@ -114,6 +122,43 @@ impl Fingerprinter {
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
+    }
+
+    /// The same, and pictures that look like text get the prints of the text that is
+    /// recognised in them: so that an upload is found that shows the words of a leaked screenshot in
+    /// another form. For the owner's side; a platform asks only where nothing else is found,
+    /// by [`Matcher::with_recogniser`](crate::Matcher::with_recogniser).
+    #[must_use]
+    pub fn with_recogniser(mut self, recogniser: Arc<dyn TextFromImage>) -> Self {
+        self.recogniser = Some(recogniser);
+        self
+    }
+
+    /// Adds what a recogniser reads in a picture; what cannot be recognised is without text.
+    fn recognise(&self, raster: &Raster, prints: &mut PartPrints) {
+        let Some(recogniser) = &self.recogniser else {
+            return;
+        };
+        let luma = luma(raster).filter(|luma| luma.stems().is_some());
+        if let Some(words) = luma.and_then(|luma| recogniser.words(&luma).ok()) {
+            let text = Recognised::new(words).text;
+            prints.text = Some(self.text_prints(&text));
+            prints.cells = text::of_text(&self.cell_key, &text);
+        }
+    }
+
+    /// Keeps the luma of pictures for a recogniser of text.
+    pub(crate) fn keep_luma(mut self) -> Self {
+        self.raster_keys.keeps_luma = true;
+        self
+    }
+
+    /// The prints of recognised text: every gram, since errors leave few, and the values in it.
+    pub(crate) fn recognised_prints(&self, text: &str) -> (TextPrints, Vec<CellPrint>) {
+        let folded = fold(text);
+        let grams = grams(folded.symbols(), &self.gram_key, Sampling::All);
+        let cells = text::of_text(&self.cell_key, text);
+        (TextPrints::new(folded, grams), cells)
     }
 
     /// The key of the local prints.
@@ -158,6 +203,7 @@ impl Fingerprinter {
         collector.fingerprint.parts.push(PartPrints {
             bytes: Some(Digest::of_bytes(text.as_bytes())),
             text: Some(self.text_prints(text)),
+            cells: text::of_text(&self.cell_key, text),
             ..PartPrints::default()
         });
         Ok(collector.fingerprint)
@@ -226,10 +272,20 @@ impl PartSink for Collector<'_> {
             Content::Raster { raster, lossless } => {
                 let keys = &self.fingerprinter.raster_keys;
                 prints.raster = Some(RasterPrints::new(&raster, lossless, keys));
+                self.fingerprinter.recognise(&raster, &mut prints);
             }
-            Content::Text(text) => prints.text = Some(self.fingerprinter.text_prints(&text)),
+            Content::Text(text) => {
+                prints.text = Some(self.fingerprinter.text_prints(&text));
+                prints.cells = text::of_text(&self.fingerprinter.cell_key, &text);
+            }
             Content::Table(table) => {
                 prints.text = Some(self.fingerprinter.text_prints(table.text()));
+                let cells = table.cells().iter();
+                let places = cells.map(|cell| {
+                    let bytes = cell.start as usize..cell.end as usize;
+                    (cell.row, cell.column, bytes)
+                });
+                prints.cells = text::of_table(&self.fingerprinter.cell_key, table.text(), places);
             }
             Content::Opaque => {}
         }

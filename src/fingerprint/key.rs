@@ -1,4 +1,4 @@
-//! The secret that makes gram prints one-way.
+//! The secret that makes prints of text and tables one-way.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{LocalKey, SketchKey};
 use crate::error::{Error, ErrorKind, Result};
-use crate::text::GramKey;
+use crate::text::{CellKey, GramKey};
 
 /// A 32-byte secret, from which BLAKE3 derives the key of each kind of print.
 ///
 /// Who holds the key and an index can test guesses ("does the leak contain this
-/// sentence?"), and whoever matches must hold it. Without it the gram prints
-/// are 64-bit pseudo-random numbers and the sketches of pictures random bits;
+/// sentence?"), and whoever matches must hold it. Without it the prints of grams and
+/// cells are 64-bit pseudo-random numbers and the sketches of pictures random bits;
 /// digests, PDQ and gradient codes are not keyed. Keep it as you keep the leak.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key([u8; 32]);
@@ -77,6 +77,11 @@ impl Key {
     /// The key of the text grams.
     pub(crate) fn gram_key(&self) -> GramKey {
         GramKey::new(&blake3::derive_key("leakprint 2026 text grams", &self.0))
+    }
+
+    /// The key of the cells of tables.
+    pub(crate) fn cell_key(&self) -> CellKey {
+        CellKey::new(blake3::derive_key("leakprint 2026 table cells", &self.0))
     }
 
     /// The key of the picture sketches.

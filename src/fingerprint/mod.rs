@@ -25,13 +25,15 @@ pub use recipe::Recipe;
 pub use sketch::Sketch;
 pub(crate) use sketch::SketchKey;
 
-pub use crate::text::Gram;
+pub use crate::text::{CellKind, CellPrint, Gram};
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::code::Code256;
 use crate::error::{Error, Result};
-use crate::media::PartPath;
+use crate::media::{GreyPicture, PartPath};
 use crate::raster::Texture;
 use crate::text;
 
@@ -74,6 +76,9 @@ pub struct PartPrints {
     /// The traces of a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextPrints>,
+    /// The values of a table, or what may be such values in running text, by place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cells: Vec<CellPrint>,
 }
 
 impl PartPrints {
@@ -113,6 +118,27 @@ pub struct RasterPrints {
     /// The keyed codes of its details.
     #[serde(default)]
     pub local: LocalPrints,
+    #[serde(skip)]
+    pub(crate) luma: Luma,
+}
+
+/// The luma of a picture, kept for a recogniser of text where one is in use: never serialised,
+/// printed or compared.
+#[derive(Clone, Default)]
+pub(crate) struct Luma(pub(crate) Option<Arc<GreyPicture>>);
+
+impl PartialEq for Luma {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Luma {}
+
+impl std::fmt::Debug for Luma {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Luma")
+    }
 }
 
 /// PDQ of a picture whose alpha was dropped, as the reference drops it.

@@ -1,9 +1,12 @@
 //! All hashes of a picture from one conversion to luma.
 
+use std::sync::Arc;
+
 use super::gradient::{SHARED, shared_plane};
 use super::pdq::{Nn512, Pdq};
 use super::sketch::{self, SketchKey};
-use super::{Digest, GradientPrints, LocalKey, LocalPrints, RasterPrints, StoredPdq};
+use super::{Digest, GradientPrints, LocalKey, LocalPrints, Luma, RasterPrints, StoredPdq};
+use crate::media::GreyPicture;
 use crate::raster::{AreaShrink, Band, Ground, Pixels, Raster, TextureMeter};
 
 /// The keys of a picture's prints.
@@ -13,6 +16,8 @@ pub(crate) struct RasterKeys {
     pub(crate) local: LocalKey,
     /// Whether local prints are made.
     pub(crate) makes_local: bool,
+    /// Whether the luma is kept for a recogniser of text.
+    pub(crate) keeps_luma: bool,
 }
 
 impl RasterPrints {
@@ -61,6 +66,12 @@ impl RasterPrints {
             gradient: GradientPrints::of_shared(&shared),
             sketch: keys.sketch.sketches(&sketch_plane(&shared)),
             texture: texture.finish(),
+            luma: Luma(
+                keys.keeps_luma
+                    .then(|| luma(raster))
+                    .flatten()
+                    .map(Arc::new),
+            ),
             local: if keys.makes_local {
                 keys.local.prints(raster)
             } else {
@@ -68,6 +79,17 @@ impl RasterPrints {
             },
         }
     }
+}
+
+/// Luma in bytes, for a recogniser.
+pub(super) fn luma(raster: &Raster) -> Option<GreyPicture> {
+    let (width, height) = (raster.width(), raster.height());
+    let mut pixels = Vec::with_capacity(width as usize * height as usize);
+    raster.luma_bands(Ground::White, |band| match band {
+        Band::Bytes(bytes) => pixels.extend_from_slice(bytes),
+        Band::Floats(floats) => pixels.extend(floats.iter().map(|&luma| (luma + 0.5) as u8)),
+    });
+    GreyPicture::new(width, height, pixels)
 }
 
 /// The plane of the sketch, from the shared one.

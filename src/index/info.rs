@@ -31,6 +31,10 @@ pub struct IndexInfo {
     pub postings: u32,
     /// Distinct grams that ignore or background files have too.
     pub discounted_grams: u32,
+    /// Distinct values in cells of tables.
+    pub cells: u32,
+    /// Distinct values that ignore or background files have too.
+    pub discounted_cells: u32,
     /// Bytes of the file.
     pub file_bytes: u64,
     /// What the bytes are spent on, in the order of the file.
@@ -62,6 +66,8 @@ impl Index {
             grams: meta.grams,
             postings: meta.postings,
             discounted_grams: meta.discounted_grams,
+            cells: meta.cells,
+            discounted_cells: meta.discounted_cells,
             file_bytes: self.0.bytes.len() as u64,
             sections: Section::ALL
                 .into_iter()

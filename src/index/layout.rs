@@ -8,7 +8,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use super::lines::Line;
 use super::map::ALIGN;
 use super::records::{
-    DigestRecord, ItemRecord, LocalEntry, LocalRecord, MetaRecord, PartRecord, PictureRecord,
+    CellPlace, CellRecord, DigestRecord, ItemRecord, LocalEntry, LocalRecord, MetaRecord,
+    PartRecord, PictureRecord,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::Sketch;
@@ -16,7 +17,7 @@ use crate::fingerprint::Sketch;
 /// The version of the file format that this build writes, and the only one it
 /// reads. It grows with every change that an older build would misread; see
 /// `FORMAT.md` for the policy.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The first byte is no ASCII and the line ends are those of PNG, so that a
 /// transfer as text breaks it at once.
@@ -43,10 +44,12 @@ pub(super) enum Section {
     LocalPrints,
     LocalBuckets,
     LocalEntries,
+    Cells,
+    CellPlaces,
 }
 
 impl Section {
-    pub(super) const COUNT: usize = 17;
+    pub(super) const COUNT: usize = 19;
 
     pub(super) const ALL: [Self; Self::COUNT] = [
         Self::Meta,
@@ -66,6 +69,8 @@ impl Section {
         Self::LocalPrints,
         Self::LocalBuckets,
         Self::LocalEntries,
+        Self::Cells,
+        Self::CellPlaces,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -87,6 +92,8 @@ impl Section {
             Self::LocalPrints => "local_prints",
             Self::LocalBuckets => "local_buckets",
             Self::LocalEntries => "local_entries",
+            Self::Cells => "cells",
+            Self::CellPlaces => "cell_places",
         }
     }
 
@@ -104,6 +111,8 @@ impl Section {
             Self::LocalPrints => size_of::<LocalRecord>(),
             Self::LocalEntries => size_of::<LocalEntry>(),
             Self::GramLines => size_of::<Line>(),
+            Self::Cells => size_of::<CellRecord>(),
+            Self::CellPlaces => size_of::<CellPlace>(),
             Self::LocalBuckets => 4,
             Self::PdqCodes | Self::GradientCodes => ALIGN,
             Self::ItemOrder | Self::Anchors => 4,

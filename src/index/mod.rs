@@ -1,9 +1,9 @@
 //! The index: an immutable search structure over fingerprints, in one file.
 //!
 //! [`IndexWriter`] collects fingerprints and writes the file, [`Index`] opens
-//! it and answers three questions: who has this [digest](Index::digests), who
+//! it and answers four questions: who has this [digest](Index::digests), who
 //! shows a [picture](Index::pictures) like this one, who has this
-//! [gram](Index::grams) and where. What an answer is worth is for the matcher
+//! [gram](Index::grams) or [cell](Index::cells) and where. What an answer is worth is for the matcher
 //! to say.
 //!
 //! Opening maps the file and reads its first kilobytes only, whatever its
@@ -15,7 +15,7 @@
 //! # What an index gives away
 //! Names and paths are in it in the clear. Digests answer "is it this very
 //! file?"; PDQ and gradient codes are no pictures, but can be compared with any
-//! picture, and show as much of one as 16 x 16 signs do. Grams and sketches are
+//! picture, and show as much of one as 16 x 16 signs do. Grams, cells and sketches are
 //! keyed: without the [`Key`] they are random numbers. An index made
 //! without a key of the owner's carries a random one inside, so that it can be
 //! used by itself; whoever has such a file can test guesses of sentences. Give
@@ -24,6 +24,7 @@
 //! # The file
 #![doc = include_str!("FORMAT.md")]
 
+mod cells;
 mod digests;
 mod frequency;
 mod golomb;
@@ -55,6 +56,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Key, KeyId, Recipe};
 
 pub use crate::id::{ItemId, PartId};
+pub use cells::{CellList, Cells, PlacedCell};
 pub use digests::{DigestHit, DigestKind, Digests};
 pub use hamming::{Backend, CodeHit, CodeSet, Engine, HammingIndex, SearchStats};
 pub use info::{IndexInfo, SectionInfo};
@@ -180,6 +182,11 @@ impl Index {
         Locals::new(&self.0)
     }
 
+    /// The cells of tables.
+    pub fn cells(&self) -> Cells<'_> {
+        Cells::new(&self.0)
+    }
+
     /// The text grams.
     pub fn grams(&self) -> Grams<'_> {
         Grams::new(&self.0)
@@ -220,7 +227,7 @@ fn read_meta(bytes: &[u8], layout: &Layout) -> Result<(MetaRecord, Recipe)> {
     }
     let recipe = Recipe::new(meta.window, KeyId(meta.key_id))
         .map_err(|e| corrupt(e.message()).with_source(e))?;
-    if meta.flags & !KEY_STORED != 0 || meta.reserved != [0; 32] {
+    if meta.flags & !KEY_STORED != 0 || meta.reserved != [0; 16] {
         return Err(corrupt("unknown flags"));
     }
     if meta.place_order > 31 || meta.multiplier % 2 == 0 {
@@ -268,6 +275,8 @@ impl Inner {
             (Section::Sketches, Some(meta.pictures as usize)),
             (Section::LocalBuckets, Some(local::bucket_bounds(listed))),
             (Section::LocalEntries, listed.checked_mul(TABLES)),
+            (Section::Cells, Some(meta.cells as usize)),
+            (Section::CellPlaces, Some(meta.cell_places as usize)),
         ];
         for (section, expected) in expected {
             let count = self.layout.count(section);

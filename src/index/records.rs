@@ -31,7 +31,14 @@ pub(super) struct MetaRecord {
     pub(super) key: [u8; 32],
     /// What grams are multiplied by for their place in the table; odd.
     pub(super) multiplier: u64,
-    pub(super) reserved: [u8; 32],
+    /// Distinct cells.
+    pub(super) cells: u32,
+    /// Places of all cells.
+    pub(super) cell_places: u32,
+    /// Parts that have cells.
+    pub(super) tables: u32,
+    pub(super) discounted_cells: u32,
+    pub(super) reserved: [u8; 16],
 }
 
 const _: () = assert!(size_of::<MetaRecord>() == 128);
@@ -69,6 +76,36 @@ pub(super) struct PartRecord {
     pub(super) folded: u32,
     /// Postings that lie in this part.
     pub(super) grams: u32,
+    /// Rows of it that have cells.
+    pub(super) rows: u32,
+    /// Places of cells that lie in this part.
+    pub(super) cells: u32,
+}
+
+/// One distinct value of the cells of tables.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(super) struct CellRecord {
+    pub(super) print: u64,
+    /// The first of its places; the last is before the first one of the next value.
+    pub(super) first: u32,
+    /// [`CELL_DISCOUNTED`] or nothing.
+    pub(super) flags: u32,
+}
+
+/// In [`CellRecord::flags`]: unrelated content has this value too.
+pub(super) const CELL_DISCOUNTED: u32 = 1;
+
+/// Where a value stands.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub(super) struct CellPlace {
+    pub(super) part: u32,
+    pub(super) row: u32,
+    /// Twice the column, and one more if the values of the column differ from one another.
+    pub(super) column: u32,
 }
 
 /// Where a digest was met.

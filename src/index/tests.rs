@@ -6,8 +6,8 @@ mod damage;
 use crate::code::Code256;
 use crate::exec::Executor;
 use crate::fingerprint::{
-    Digest, Fingerprint, GradientPrints, Gram, Key, LocalPrints, PartPrints, PdqHash, RasterPrints,
-    Recipe, Sketch, TextPrints,
+    CellKind, CellPrint, Digest, Fingerprint, GradientPrints, Gram, Key, LocalPrints, PartPrints,
+    PdqHash, RasterPrints, Recipe, Sketch, TextPrints,
 };
 use crate::media::PartPath;
 use crate::raster::Texture;
@@ -53,6 +53,27 @@ fn text(path: &str, grams: &[u64]) -> PartPrints {
     }
 }
 
+/// A table with one value in each column of each row.
+fn table(path: &str, rows: &[&[u64]]) -> PartPrints {
+    let cells = (0..).zip(rows).flat_map(|(row, cells)| {
+        (0..).zip(*cells).map(move |(column, &print)| CellPrint {
+            print,
+            kind: CellKind::Digits,
+            bits: 26,
+            tabular: true,
+            unique: column == 0,
+            row,
+            column,
+            span: [100 * row + 10 * column, 100 * row + 10 * column + 9],
+        })
+    });
+    PartPrints {
+        path: PartPath::from(path),
+        cells: cells.collect(),
+        ..PartPrints::default()
+    }
+}
+
 fn picture(path: &str, pdq: Code256, gradient: Code256) -> PartPrints {
     PartPrints {
         path: PartPath::from(path),
@@ -74,6 +95,7 @@ fn picture(path: &str, pdq: Code256, gradient: Code256) -> PartPrints {
                 inverted: [gradient.complement(); 8],
             },
             local: LocalPrints::default(),
+            luma: Default::default(),
         }),
         ..PartPrints::default()
     }
@@ -108,10 +130,20 @@ fn sample() -> IndexWriter {
     writer
         .add("a.png", &fingerprint(vec![picture("", code(1), code(2))]))
         .unwrap();
+    writer
+        .add(
+            "staff.csv",
+            &fingerprint(vec![table(
+                "",
+                &[&[70, 71, 72], &[73, 71, 74], &[75, 76, 71]],
+            )]),
+        )
+        .unwrap();
     writer.add("empty", &fingerprint(Vec::new())).unwrap();
     writer
         .ignore(&fingerprint(vec![
             text("", &grams[..3]),
+            table("sheet:1", &[&[74]]),
             picture("attachment:2", code(3), code(4)),
         ]))
         .unwrap();

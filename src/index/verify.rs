@@ -25,12 +25,13 @@ impl Index {
         // Only now: what the checksums let through is what was written, so a
         // failure here says that the writer was wrong, or that somebody who
         // can compute checksums was at work.
-        let checks: [fn(&Inner) -> Result<()>; 6] = [
+        let checks: [fn(&Inner) -> Result<()>; 7] = [
             Inner::verify_items,
             Inner::verify_parts,
             Inner::verify_digests,
             Inner::verify_pictures,
             Inner::verify_grams,
+            Inner::verify_cells,
             |inner| super::Locals::new(inner).verify(),
         ];
         let sound = exec.map(&checks, |check| check(inner));

@@ -191,8 +191,37 @@ pub enum Evidence {
         discounted: u32,
         /// Where the passage stands in the query's text: characters (Unicode scalar values), end exclusive.
         query_span: [u32; 2],
+        /// For text that was recognised in a picture, the place of its words: left, top, width,
+        /// height in the query's pixels. `query_span` counts in the recognised text then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        region: Option<[u32; 4]>,
         /// Where it stands in the item's text, likewise; exact to a few characters.
         item_span: [u32; 2],
+        /// How sure this evidence is by itself.
+        score: f64,
+    },
+    /// Rows of a table of the item: values of each stand close together in the query, in
+    /// whatever order and form.
+    Record {
+        /// The query's part.
+        part: PartPath,
+        /// The item's part.
+        item_part: PartPath,
+        /// Which rows, counted from 1, the first 64 of them.
+        rows: Vec<u32>,
+        /// How many rows.
+        records: u32,
+        /// Values of these rows that the query has.
+        cells: u32,
+        /// How surprising that is, in bits: unrelated material would show as much once in
+        /// `2^surprise` searches. What the score is made of.
+        surprise: f64,
+        /// Where the values stand in the query's text: characters (Unicode scalar values), end
+        /// exclusive.
+        query_span: [u32; 2],
+        /// For values that were recognised in a picture, as for text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        region: Option<[u32; 4]>,
         /// How sure this evidence is by itself.
         score: f64,
     },
@@ -206,7 +235,8 @@ impl Evidence {
             Self::Image { score, .. }
             | Self::Code { score, .. }
             | Self::Region { score, .. }
-            | Self::Text { score, .. } => *score,
+            | Self::Text { score, .. }
+            | Self::Record { score, .. } => *score,
         }
     }
 
@@ -226,6 +256,9 @@ impl Evidence {
             }
             | Self::Text {
                 part, item_part, ..
+            }
+            | Self::Record {
+                part, item_part, ..
             } => (part, item_part),
         }
     }
@@ -239,6 +272,7 @@ impl Evidence {
             Self::Code { .. } => "code",
             Self::Region { .. } => "region",
             Self::Text { .. } => "text",
+            Self::Record { .. } => "record",
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Strength;
-use super::{Matcher, is_telling, local, picture, text, weigh};
+use super::{Matcher, is_telling, local, picture, record, text, weigh};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Fingerprint, PartPrints, Sketch};
 use crate::index::{DigestKind, PartId, SearchStats};
@@ -37,7 +37,7 @@ pub struct Explanation {
 #[non_exhaustive]
 pub struct Stage {
     /// What was compared: `bytes`, `pixels`, `quality`, `pdq`, `gradient`, `sketch`, `image`,
-    /// `region_pose`, `region_details`, `region`, `grams`, `discounted` or `text`.
+    /// `region_pose`, `region_details`, `region`, `grams`, `discounted`, `text` or `record`.
     pub stage: String,
     /// The query's part.
     pub part: PartPath,
@@ -100,6 +100,7 @@ impl Matcher {
                 self.explain_picture(part, item_part, &mut explanation)?;
                 self.explain_regions(part, item_part, regions, &mut explanation)?;
                 self.explain_text(part, item_part, &mut explanation)?;
+                self.explain_record(part, item_part, &mut explanation)?;
             }
         }
         Ok(explanation)
@@ -317,6 +318,34 @@ impl Matcher {
             (shared.distinctive, least, shared.distinctive >= least),
             "letters and digits in the best chain, weighed by rarity and by how many items contain the \
              passage, at least",
+        )?;
+        explanation.score = explanation.score.max(score);
+        Ok(())
+    }
+
+    fn explain_record(
+        &self,
+        part: &PartPrints,
+        item_part: PartId,
+        explanation: &mut Explanation,
+    ) -> Result<()> {
+        let (volume, number) = self.shelf().of_part(item_part);
+        if volume.index.cells().rows(number) == 0 || part.cells.is_empty() {
+            return Ok(());
+        }
+        let found = record::search(self.shelf(), &part.cells)?;
+        let own = found.iter().find(|records| records.part == item_part);
+        let (surprise, score) = own.map_or((0.0, 0.0), |own| (own.surprise, own.score()));
+        let least =
+            weigh::text_distinctive(self.options().min_strength.min_score(), record::STRONG);
+        self.push(
+            explanation,
+            "record",
+            part,
+            item_part,
+            (surprise, least, surprise >= least),
+            "bits by which values of the same rows surprise, two of a row or more, beyond what chance \
+             brings in an index of this size, at least",
         )?;
         explanation.score = explanation.score.max(score);
         Ok(())

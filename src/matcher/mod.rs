@@ -5,10 +5,13 @@ mod evidence;
 mod explain;
 mod local;
 mod picture;
+mod recognised;
+mod record;
 mod text;
 mod weigh;
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +24,7 @@ use crate::fingerprint::{Digest, Fingerprint, Fingerprinter, Key, PartPrints, Te
 use crate::index::shelf::Shelf;
 use crate::index::{DigestKind, Index, ItemId, PartId, SearchStats};
 use crate::limits::Limits;
-use crate::media::PartPath;
+use crate::media::{PartPath, TextFromImage};
 use crate::text::GRAM_LEN;
 
 /// What a caller may set about matching; serialisable, so that a service keeps it in its configuration.
@@ -66,6 +69,7 @@ pub struct Matcher {
     shelf: Shelf,
     options: MatchOptions,
     fingerprinter: Fingerprinter,
+    recogniser: Option<Arc<dyn TextFromImage>>,
 }
 
 impl Matcher {
@@ -103,6 +107,7 @@ impl Matcher {
             shelf,
             options: MatchOptions::default(),
             fingerprinter,
+            recogniser: None,
         }
     }
 
@@ -121,6 +126,17 @@ impl Matcher {
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.fingerprinter = self.fingerprinter.with_limits(limits);
+        self
+    }
+
+    /// Asks a recogniser for the text in pictures that look like text and in which nothing else
+    /// is found; [`fingerprinter`](Self::fingerprinter) keeps the luma of pictures for it, a
+    /// byte a pixel. Recognising takes far longer than all else. A recogniser that fails costs
+    /// the text of that picture only.
+    #[must_use]
+    pub fn with_recogniser(mut self, recogniser: Arc<dyn TextFromImage>) -> Self {
+        self.fingerprinter = self.fingerprinter.keep_luma();
+        self.recogniser = Some(recogniser);
         self
     }
 
@@ -290,10 +306,33 @@ impl Search<'_> {
             let floor = self.matcher.options.floor();
             text::find(shelf, &part.path, text, floor, &mut report)?;
         }
+        record::find(shelf, &part.path, &part.cells, &mut report)?;
+        if let (Some(recogniser), Some(raster)) = (&self.matcher.recogniser, &part.raster) {
+            let explained = found.iter().any(|(_, evidence): &(_, Evidence)| {
+                evidence.score() >= Strength::Strong.min_score()
+            });
+            if !explained && !self.known(part)? {
+                recognised::find(self.matcher, &**recogniser, &part.path, raster, &mut found)?;
+            }
+        }
         for (item_part, evidence) in found {
             self.add(item_part, evidence)?;
         }
         Ok(())
+    }
+
+    /// Whether the index has this very picture.
+    fn known(&self, part: &PartPrints) -> Result<bool> {
+        for digest in part.bytes.into_iter().chain(part.pixels()) {
+            for volume in self.matcher.shelf.volumes() {
+                for hit in volume.index.digests().find(&digest) {
+                    if !volume.hides(hit?.part)? {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        Ok(false)
     }
 
     fn digests(&mut self, part: &PartPrints) -> Result<()> {
@@ -329,7 +368,8 @@ impl Search<'_> {
             | Evidence::Image { item_part, .. }
             | Evidence::Code { item_part, .. }
             | Evidence::Region { item_part, .. }
-            | Evidence::Text { item_part, .. } => *item_part = PartPath::from(info.path),
+            | Evidence::Text { item_part, .. }
+            | Evidence::Record { item_part, .. } => *item_part = PartPath::from(info.path),
         }
         let kept = self.items.entry(info.item).or_default();
         kept.push(evidence);

@@ -87,6 +87,7 @@ pub(super) fn find(
                     prints.char_offset(chain.query.0),
                     prints.char_end(chain.query.1),
                 ],
+                region: None,
                 item_span: [
                     shelf.char_offset(passage.part, chain.item.0)?,
                     shelf.char_end(passage.part, chain.item.1)?,

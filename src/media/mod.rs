@@ -29,12 +29,15 @@ mod office;
 #[cfg(feature = "pdf")]
 mod pdf;
 mod raster;
+mod recognise;
 #[cfg(feature = "rtf")]
 mod rtf;
 mod sniff;
 mod table;
 #[cfg(feature = "archive")]
 mod tar;
+#[cfg(feature = "tesseract")]
+mod tesseract;
 mod text;
 #[cfg(any(feature = "html", feature = "mail"))]
 mod transfer;
@@ -42,8 +45,12 @@ mod walk;
 #[cfg(feature = "archive")]
 mod zip;
 
+pub(crate) use recognise::Recognised;
+pub use recognise::{GreyPicture, TextFromImage, Word};
 pub use sniff::Format;
 pub use table::{Cell, Table};
+#[cfg(feature = "tesseract")]
+pub use tesseract::Tesseract;
 pub use walk::read;
 
 /// Where a part lies inside its media: empty for the media itself, else steps

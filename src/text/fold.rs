@@ -17,13 +17,16 @@
 //!
 //! Then neighbours merge, wherever they met: `rn` to `m`, `cl` to `d`, `vv` to
 //! `w`, from left to right. Since `i` and `1` are `l`, `ci` and `c1` are `d` too.
-//! Conjoining Hangul letters compose to syllables; syllables and ideographs are
-//! one symbol each.
 //!
-//! Two things look further than one character. Character references and bare
+//! Scripts whose characters say more get more symbols, so that a gram or a passage of so
+//! many symbols is about as much text in every language: a Hangul syllable is the letters
+//! that it is composed of, an ideograph is two symbols.
+//!
+//! Three things look further than one character. Character references and bare
 //! tags of HTML are read as what they stand for, however often they were
 //! escaped. A `|` is a letter only where it touches a letter or digit: else it is
-//! the rule of a table.
+//! the rule of a table. What stands behind a right-to-left override, up to the end of the
+//! line or of the override, is read backwards, as it is shown.
 //!
 //! Vowel signs of the scripts of India and its neighbours are letters, not
 //! marks. Greek eta, nu and upsilon fold by their looks, so that their capitals
@@ -42,6 +45,13 @@ const MAX_BYTES: usize = 1 << 29;
 
 /// The ASCII characters folded at a time.
 const BLOCK: usize = 64;
+
+/// The right-to-left override, which shows what follows backwards, and what ends it.
+const OVERRIDE: char = '\u{202e}';
+const OVERRIDE_ENDS: [char; 2] = ['\u{202c}', '\n'];
+
+/// Set in the second symbol of an ideograph.
+const SECOND: u32 = 1 << 24;
 
 /// No symbol: the follower of a symbol that merges with none.
 const NONE: u32 = 0xff;
@@ -98,7 +108,7 @@ const fn follower(symbol: u32) -> u32 {
 /// A text as symbols, with the place of each in the text.
 ///
 /// Symbols are `a`-`z` and `0`-`9` by their ASCII code and all others by their
-/// Unicode scalar value. Places are *character offsets*: the number of Unicode
+/// Unicode scalar value; the second symbol of an ideograph is that with the 25th bit set. Places are *character offsets*: the number of Unicode
 /// scalar values before the first character of a symbol. Eight bytes a symbol.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folded {
@@ -132,32 +142,8 @@ pub fn fold_into(text: &str, folded: &mut Folded) {
     let text = &text[..text.floor_char_boundary(MAX_BYTES)];
     folded.symbols.reserve(text.len());
     folded.offsets.reserve(text.len());
-    let bytes = text.as_bytes();
-    // `at` counts bytes, `at - extra` characters.
-    let (mut at, mut extra) = (0, 0);
-    while let Some(&byte) = bytes.get(at) {
-        let offset = (at - extra) as u32;
-        match byte {
-            b'&' | b'<' => {
-                let found = markup::read(&bytes[at..]);
-                folded.push_char(found.character, offset);
-                at += found.length;
-            }
-            b'|' => {
-                if bar_is_letter(bytes, at) {
-                    folded.push(u32::from(b'l'), offset);
-                }
-                at += 1;
-            }
-            0x80.. => {
-                let (read, chars) = folded.push_foreign(&text[at..], offset);
-                at += read;
-                extra += read - chars;
-            }
-            _ => at += folded.push_ascii(&bytes[at..], offset),
-        }
-    }
-    folded.chars = (text.len() - extra) as u32;
+    let chars = folded.push_text(text, 0);
+    folded.chars = chars;
 }
 
 /// Whether the `|` at `at` is a letter read wrongly, not the rule of a table.
@@ -165,8 +151,53 @@ fn bar_is_letter(bytes: &[u8], at: usize) -> bool {
     let touches = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || !b.is_ascii());
     touches(bytes.get(at + 1)) || touches(at.checked_sub(1).and_then(|before| bytes.get(before)))
 }
-
 impl Folded {
+    /// Folds text that begins at a character offset; gives its characters.
+    fn push_text(&mut self, text: &str, first: u32) -> u32 {
+        let bytes = text.as_bytes();
+        // `at` counts bytes, `at - extra` characters.
+        let (mut at, mut extra) = (0, 0);
+        while let Some(&byte) = bytes.get(at) {
+            let offset = first + (at - extra) as u32;
+            match byte {
+                b'&' | b'<' => {
+                    let found = markup::read(&bytes[at..]);
+                    self.push_char(found.character, offset);
+                    at += found.length;
+                }
+                b'|' => {
+                    if bar_is_letter(bytes, at) {
+                        self.push(u32::from(b'l'), offset);
+                    }
+                    at += 1;
+                }
+                0x80.. if text[at..].starts_with(OVERRIDE) => {
+                    let (read, chars) = self.push_reversed(&text[at..], offset);
+                    at += read;
+                    extra += read - chars;
+                }
+                0x80.. => {
+                    let (read, chars) = self.push_foreign(&text[at..], offset);
+                    at += read;
+                    extra += read - chars;
+                }
+                _ => at += self.push_ascii(&bytes[at..], offset),
+            }
+        }
+        (text.len() - extra) as u32
+    }
+
+    /// Folds what a right-to-left override shows backwards; gives bytes and characters read.
+    fn push_reversed(&mut self, text: &str, offset: u32) -> (usize, usize) {
+        let behind = OVERRIDE.len_utf8();
+        let shown = text.get(behind..).unwrap_or_default();
+        let shown = &shown[..shown.find(OVERRIDE_ENDS).unwrap_or(shown.len())];
+        // Another override within changes nothing more, and must not be read as one again.
+        let backwards: String = shown.chars().rev().filter(|&c| c != OVERRIDE).collect();
+        self.push_text(&backwards, offset + 1);
+        (behind + shown.len(), 1 + shown.chars().count())
+    }
+
     /// The symbols in order.
     pub fn symbols(&self) -> &[u32] {
         &self.symbols
@@ -256,6 +287,8 @@ impl Folded {
                 if class & 0xff != 0 {
                     self.push(class & 0xff, offset);
                 }
+            } else if c == OVERRIDE {
+                break;
             } else {
                 ascii = 0;
                 self.push_symbols(table.symbols(c), offset);
@@ -277,46 +310,48 @@ impl Folded {
     #[inline]
     fn push_symbols(&mut self, symbols: Symbols<'_>, offset: u32) {
         match symbols {
-            Symbols::One(symbol) => self.push(symbol, offset),
-            Symbols::Many(symbols) => symbols.iter().for_each(|&s| self.push(s, offset)),
+            Symbols::One(symbol) => self.push_wide(symbol, offset),
+            Symbols::Many(symbols) => symbols.iter().for_each(|&s| self.push_wide(s, offset)),
+        }
+    }
+
+    /// Pushes a symbol that may be worth more than one.
+    #[inline]
+    fn push_wide(&mut self, symbol: u32, offset: u32) {
+        match symbol {
+            0xac00..0xd7a4 => letters(symbol).for_each(|letter| self.push(letter, offset)),
+            0x3400..0x4dc0 | 0x4e00..0xa000 | 0xf900..0xfb00 | 0x2_0000..0x4_0000 => {
+                self.push(symbol, offset);
+                self.push(symbol | SECOND, offset);
+            }
+            _ => self.push(symbol, offset),
         }
     }
 
     #[inline]
     fn push(&mut self, symbol: u32, offset: u32) {
-        if let Some(last) = self.symbols.last_mut() {
-            if follower(*last) == symbol {
-                // Followers are ASCII; the mask only says so.
-                *last = CLASSES[symbol as usize & 0x7f] >> 16 & 0xff;
-                return;
-            }
-            if let Some(syllable) = compose(*last, symbol) {
-                *last = syllable;
-                return;
-            }
+        if let Some(last) = self.symbols.last_mut()
+            && follower(*last) == symbol
+        {
+            // Followers are ASCII; the mask only says so.
+            *last = CLASSES[symbol as usize & 0x7f] >> 16 & 0xff;
+            return;
         }
         self.symbols.push(symbol);
         self.offsets.push(offset);
     }
 }
 
-/// Hangul composition (The Unicode Standard, section 3.12): leading consonant
-/// and vowel, or such a syllable and a trailing consonant.
+/// Hangul decomposition (The Unicode Standard, section 3.12): leading consonant, vowel,
+/// and a trailing consonant if there is one.
 #[inline]
-fn compose(last: u32, next: u32) -> Option<u32> {
-    const SYLLABLES: std::ops::Range<u32> = 0xac00..0xd7a4;
+fn letters(syllable: u32) -> impl Iterator<Item = u32> {
+    const VOWELS: u32 = 21;
     const TRAILS: u32 = 28;
-    match next {
-        0x1161..=0x1175 if (0x1100..=0x1112).contains(&last) => {
-            Some(SYLLABLES.start + ((last - 0x1100) * 21 + (next - 0x1161)) * TRAILS)
-        }
-        0x11a8..=0x11c2
-            if SYLLABLES.contains(&last) && (last - SYLLABLES.start).is_multiple_of(TRAILS) =>
-        {
-            Some(last + next - 0x11a7)
-        }
-        _ => None,
-    }
+    let at = syllable - 0xac00;
+    let (lead, vowel, trail) = (at / TRAILS / VOWELS, at / TRAILS % VOWELS, at % TRAILS);
+    let trail = (trail > 0).then_some(0x11a7 + trail);
+    [0x1100 + lead, 0x1161 + vowel].into_iter().chain(trail)
 }
 
 #[cfg(test)]
@@ -348,14 +383,14 @@ mod tests {
             if c == '|' && !touches(Some(i + 1)) && !touches(i.checked_sub(1)) {
                 continue;
             }
-            for symbol in class(c) {
+            for symbol in class(c).into_iter().flat_map(widened) {
                 let last = symbols.last().copied();
                 let pair = [last.unwrap_or(0), symbol].map(char::from_u32);
                 let merged = match pair {
                     [Some('r'), Some('n')] => Some(u32::from('m')),
                     [Some('c'), Some('l')] => Some(u32::from('d')),
                     [Some('v'), Some('v')] => Some(u32::from('w')),
-                    _ => last.and_then(|last| compose(last, symbol)),
+                    _ => None,
                 };
                 match (merged, symbols.last_mut()) {
                     (Some(merged), Some(last)) => *last = merged,
@@ -367,6 +402,24 @@ mod tests {
             }
         }
         (symbols, offsets)
+    }
+
+    /// Ideographs twice; Hangul by the decomposition of the Unicode data.
+    fn widened(symbol: u32) -> Vec<u32> {
+        use unicode_normalization::UnicodeNormalization;
+        match char::from_u32(symbol) {
+            Some('\u{ac00}'..='\u{d7a3}') => {
+                let c = char::from_u32(symbol).unwrap();
+                c.nfkd().map(u32::from).collect()
+            }
+            Some(
+                '\u{3400}'..='\u{4dbf}'
+                | '\u{4e00}'..='\u{9fff}'
+                | '\u{f900}'..='\u{faff}'
+                | '\u{20000}'..='\u{3ffff}',
+            ) => vec![symbol, symbol | 1 << 24],
+            _ => vec![symbol],
+        }
     }
 
     fn word(text: &str) -> String {
@@ -383,7 +436,7 @@ mod tests {
         fn folding_is_its_definition(
             text in "([a-zA-Z0-9 .,|@$-]{0,90}|[rncliv1I ]{1,9}|[ -%'-;=-~]{0,70}|\\PC{0,9}|[а-яёЀ-ҁ]{0,12}|[𝐀-𝟿ａ-ｚ①-⑳]{0,9}|[ᄀ-ᄒ][ᅡ-ᅵ][ᆨ-ᇂ]?|[가-힣一-龥]{0,9}){0,6}"
         ) {
-            let text: String = text.chars().filter(|c| !matches!(c, '&' | '<')).collect();
+            let text: String = text.chars().filter(|c| !matches!(c, '&' | '<' | '\u{202e}')).collect();
             let folded = fold(&text);
             let (symbols, offsets) = naive(&text);
             prop_assert_eq!(folded.symbols(), symbols);
@@ -437,11 +490,30 @@ mod tests {
     }
 
     #[test]
-    fn hangul_letters_compose() {
-        assert_eq!(
-            word("\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}"),
-            "한글"
-        );
+    fn hangul_syllables_fold_as_their_letters() {
+        let letters = "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}";
+        assert_eq!(word("\u{d55c}\u{ae00}"), letters);
+        assert_eq!(word(letters), letters);
+        assert_eq!(fold("\u{d55c}\u{ae00}").offsets(), [0, 0, 0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn an_ideograph_is_two_symbols() {
+        let folded = fold("\u{5b63}a\u{5ea6}");
+        assert_eq!(folded.offsets(), [0, 0, 1, 2, 2]);
+        assert_ne!(folded.symbols()[0], folded.symbols()[1]);
+    }
+
+    #[test]
+    fn an_override_is_read_backwards() {
+        let plain = fold("The modern merger, on 14 March. Next");
+        let turned = "The \u{202e}.hcraM 41 no ,regrem nredom\u{202c} Next";
+        let turned = fold(turned);
+        assert_eq!(turned.symbols(), plain.symbols());
+        assert!(turned.offsets().is_sorted());
+        assert!(turned.offsets().iter().all(|&at| at < turned.chars()));
+        assert_eq!(word("a\u{202e}cb\nde"), "abcde");
+        assert_eq!(word("\u{202e}c\u{202e}b\u{202e}"), "bc");
     }
 
     #[test]
@@ -457,7 +529,7 @@ mod tests {
         }
     }
 
-    /// Recipe 1: if this fails, make a new recipe rather than a new value.
+    /// Recipe 2: if this fails, make a new recipe rather than a new value.
     #[test]
     fn the_fold_of_every_character_is_pinned() {
         let mut hasher = blake3::Hasher::new();
@@ -474,7 +546,7 @@ mod tests {
         }
         assert_eq!(
             hasher.finalize().to_hex().as_str(),
-            "12f3245487d9df2eaf033cbff719b131530c5657c40cf9222ce6ccd7dfe5b7b9"
+            "c51c9686c0811bc5c3bca341c5811dcf0c946f807e1292f6c41e0a85d66d17ba"
         );
     }
 }

@@ -1,6 +1,8 @@
-//! Text prints: folding to symbols that survive retyping, and keyed character grams.
+//! Text prints: folding to symbols that survive retyping, keyed character grams, and keyed
+//! values such as cells of tables have.
 
 mod anchors;
+mod cells;
 mod fold;
 #[cfg(test)]
 mod generate;
@@ -10,5 +12,7 @@ mod table;
 
 pub use anchors::ANCHOR_STEP;
 pub(crate) use anchors::{char_end, char_offset};
+pub(crate) use cells::{CellKey, of_table, of_text};
+pub use cells::{CellKind, CellPrint};
 pub use fold::{Folded, fold, fold_into};
 pub use gram::{GRAM_LEN, Gram, GramKey, MAX_WINDOW, Sampling, grams, grams_into};

@@ -75,8 +75,8 @@ fn the_tables_say_what_was_added() {
     let index = index(&mut sample());
     assert_eq!(index.recipe(), &recipe());
     assert_eq!(index.key(), Some(key()));
-    assert_eq!((index.item_count(), index.part_count()), (4, 5));
-    for (i, name) in ["z/memo.txt", "mail.eml", "a.png", "empty"]
+    assert_eq!((index.item_count(), index.part_count()), (5, 6));
+    for (i, name) in ["z/memo.txt", "mail.eml", "a.png", "staff.csv", "empty"]
         .into_iter()
         .enumerate()
     {
@@ -87,19 +87,56 @@ fn the_tables_say_what_was_added() {
     assert_eq!(index.item_by_name("nobody").unwrap(), None);
     let parts: Vec<_> = index.item_parts(ItemId(1)).unwrap().collect();
     assert_eq!(parts, [PartId(1), PartId(2), PartId(3)]);
-    assert_eq!(index.item_parts(ItemId(3)).unwrap().count(), 0);
+    assert_eq!(index.item_parts(ItemId(4)).unwrap().count(), 0);
     let body = index.part(PartId(1)).unwrap();
     assert_eq!((body.item, body.path), (ItemId(1), "body"));
     assert_eq!((body.folded, body.chars, body.grams), (79, 158, 39));
     assert_eq!(index.part(PartId(4)).unwrap().item, ItemId(2));
     assert_eq!(index.char_offset(PartId(1), 33).unwrap(), 66);
     for error in [
-        index.item_name(ItemId(4)).unwrap_err(),
-        index.part(PartId(5)).unwrap_err(),
+        index.item_name(ItemId(5)).unwrap_err(),
+        index.part(PartId(6)).unwrap_err(),
         index.pictures().get(3).unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
     }
+}
+
+#[test]
+fn cells_are_found_in_their_rows() {
+    let index = index(&mut sample());
+    let cells = index.cells();
+    assert_eq!((cells.len(), cells.tables()), (7, 1));
+    assert_eq!((cells.rows(PartId(5 - 1)), cells.rows(PartId(5))), (0, 3));
+    let found = |print| {
+        let list = cells.find(print).unwrap()?;
+        let places = list.iter().map(|place| place.unwrap());
+        let places: Vec<_> = places
+            .map(|p| (p.part.0, p.row, p.column, p.unique))
+            .collect();
+        assert_eq!(list.len(), places.len());
+        Some((places, list.discounted()))
+    };
+    assert_eq!(found(70), Some((vec![(5, 0, 0, true)], false)));
+    let shared = vec![(5, 0, 1, false), (5, 1, 1, false), (5, 2, 2, false)];
+    assert_eq!(found(71), Some((shared, false)));
+    assert_eq!(found(74), Some((vec![(5, 1, 2, false)], true)));
+    assert_eq!((found(69), found(77)), (None, None));
+}
+
+/// What stands in running text is for queries; what stands twice is there once.
+#[test]
+fn values_in_prose_are_not_indexed() {
+    let mut writer = writer();
+    let mut part = table("", &[&[1, 2]]);
+    let twice = part.cells[1];
+    part.cells.push(twice);
+    part.cells[0].tabular = false;
+    writer.add("a", &fingerprint(vec![part])).unwrap();
+    let index = index(&mut writer);
+    assert!(index.cells().find(1).unwrap().is_none());
+    assert_eq!(index.cells().find(2).unwrap().unwrap().len(), 1);
+    assert_eq!(index.cells().rows(PartId(0)), 1);
 }
 
 #[test]
@@ -249,7 +286,7 @@ fn what_cannot_be_added_changes_nothing() {
     assert_eq!(kind(writer.add("new", &unsorted)), ErrorKind::Malformed);
     assert_eq!(writer.to_bytes(&Executor::serial()).unwrap(), before);
     writer.add("new", &good).unwrap();
-    assert_eq!(writer.len(), 5);
+    assert_eq!(writer.len(), 6);
 }
 
 #[test]
@@ -309,21 +346,22 @@ fn the_format_is_frozen() {
     let bytes = sample().to_bytes(&Executor::serial()).unwrap();
     assert_eq!(
         blake3::hash(&bytes).to_hex().as_str(),
-        "7a5e07de580a9dfe45fbcdbd9a377ae8b628082e62eb5845b7b189038d7c1d18"
+        "1b2a5dc8e4725938d7767446cb31c26d2461ccc467a0783a9e465d76ff56ddf3"
     );
 }
 
 #[test]
 fn info_accounts_for_every_byte() {
     let info = index(&mut sample()).info();
-    assert_eq!((info.items, info.parts, info.pictures), (4, 5, 3));
+    assert_eq!((info.items, info.parts, info.pictures), (5, 6, 3));
     assert_eq!((info.digests, info.grams, info.postings), (6, 59, 69));
     assert_eq!((info.discounted_grams, info.key_stored), (3, true));
-    assert_eq!(info.sections.len(), 17);
+    assert_eq!((info.cells, info.discounted_cells), (7, 1));
+    assert_eq!(info.sections.len(), 19);
     let content: u64 = info.sections.iter().map(|s| s.bytes).sum();
-    let frame = 64 * 18;
+    let frame = 64 * 20;
     assert!(content + frame <= info.file_bytes);
-    assert!(info.file_bytes < content + frame + 64 * 17);
+    assert!(info.file_bytes < content + frame + 64 * 19);
     let json = serde_json::to_value(&info).unwrap();
     assert_eq!(json["sections"][0]["name"], "meta");
 }

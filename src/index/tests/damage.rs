@@ -58,10 +58,11 @@ fn exercise(index: &Index) {
         let code = |i: usize| Code256([prints[i], prints[i + 1], prints[i + 2], prints[i + 3]]);
         let query = fingerprint(vec![
             text("body", &prints),
+            table("sheet:1", &[&[70, 71, 72], &[74, 73, 71]]),
             picture("attachment:1", code(1), code(2)),
         ]);
         let _ = matcher.find(&query);
-        for item in ["mail.eml", "a.png"] {
+        for item in ["mail.eml", "a.png", "staff.csv"] {
             let _ = matcher.explain(item, &query);
         }
     }
@@ -128,10 +129,10 @@ fn what_is_no_index_is_called_so() {
         assert!(error.message().contains("no leakprint index"), "{error}");
     }
     let mut newer = sample_bytes();
-    newer[8] = 2;
+    newer[8] = 3;
     let error = Index::from_bytes(newer).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Version);
-    assert!(error.message().contains("version 2"), "{error}");
+    assert!(error.message().contains("version 3"), "{error}");
 }
 
 /// Values that only a forger could have written, and the section that is blamed.
@@ -164,6 +165,16 @@ fn forged_content_is_found_by_its_structure() {
         (start(Section::GramLines) + 48, 0x81, "gram_lines"),
         (start(Section::GramLines) + 56, 9, "gram_lines"),
         (start(Section::GramLines) + 62, 3, "gram_lines"),
+        (start(Section::Parts) + 5 * 48 + 40, 2, "cells"),
+        (start(Section::Parts) + 5 * 48 + 44, 8, "cells"),
+        (start(Section::Cells), 99, "cells"),
+        (start(Section::Cells) + 8, 1, "cells"),
+        (start(Section::Cells) + 16 + 8, 0, "cells"),
+        (start(Section::Cells) + 12, 1, "cells"),
+        (start(Section::Cells) + 12, 2, "cells"),
+        (start(Section::CellPlaces), 9, "cell_places"),
+        (start(Section::CellPlaces) + 12 + 4, 7, "cell_places"),
+        (start(Section::CellPlaces) + 4, 9, "cells"),
     ];
     for (at, value, section) in cases {
         let mut bytes = original.clone();
@@ -232,6 +243,8 @@ fn a_forged_meta_section_is_refused_at_opening() {
         (46, ErrorKind::Corrupt),
         (52, ErrorKind::Corrupt),
         (56, ErrorKind::Corrupt),
+        (96, ErrorKind::Corrupt),
+        (100, ErrorKind::Corrupt),
         (88, ErrorKind::Corrupt),
         (127, ErrorKind::Corrupt),
     ] {

@@ -27,6 +27,7 @@ const PICTURE_BATCH: usize = 256;
 pub(super) struct Discounts {
     documents: u32,
     grams: Sightings<u64>,
+    cells: Sightings<u64>,
     digests: Sightings<Digest>,
     pictures: Vec<Seen>,
     locals: Vec<local::Seen>,
@@ -58,6 +59,8 @@ impl Discounts {
             texts.flat_map(|text| text.grams.iter().map(|gram| gram.print)),
             times,
         );
+        let cells = parts.iter().flat_map(|part| &part.cells);
+        self.cells.add_document(cells.map(|cell| cell.print), times);
         self.digests.add_document(
             parts.iter().flat_map(digests).map(|(_, digest)| digest),
             times,
@@ -78,6 +81,11 @@ impl Discounts {
     /// The grams to discount, sorted.
     pub(super) fn grams(&mut self) -> Vec<u64> {
         self.grams.common()
+    }
+
+    /// The cells to discount, sorted.
+    pub(super) fn cells(&mut self) -> Vec<u64> {
+        self.cells.common()
     }
 
     /// The digests to discount, sorted.

@@ -14,7 +14,7 @@ use crate::index::records::{
 
 use super::grams::{self, Plan};
 use super::sink::{FileSink, SectionSink};
-use super::{IndexWriter, PictureEntry, local};
+use super::{IndexWriter, PictureEntry, cells, local};
 
 impl IndexWriter {
     /// Writes the whole file. Everything is sorted by all of its fields, so
@@ -22,6 +22,7 @@ impl IndexWriter {
     pub(crate) fn write<W: Write + Seek>(&mut self, out: W, exec: &Executor) -> Result<()> {
         let spread = grams::sort(&mut self.postings, exec)?;
         exec.sort_by_key(&mut self.digests, |entry| *entry);
+        exec.sort_by_key(&mut self.cells, |entry| *entry);
         let mut order: Vec<u32> = (0..self.items.len() as u32).collect();
         exec.sort_by_key(&mut order, |&item| self.name(item));
         let common_grams = self.discounts.grams();
@@ -30,7 +31,12 @@ impl IndexWriter {
 
         let locals = local::tables(&self.locals, self.discounts.locals(), &self.beside, exec);
         let plan = Plan::new(&self.postings, &common_grams, spread);
-        let meta = self.meta(&plan);
+        let (cells, places) = cells::tables(&self.cells, &self.discounts.cells());
+        let mut meta = self.meta(&plan);
+        meta.cells = cells.len() as u32;
+        meta.cell_places = places.len() as u32;
+        meta.tables = self.parts.iter().filter(|part| part.rows > 0).count() as u32;
+        meta.discounted_cells = cells.iter().map(|cell| cell.flags).sum();
 
         let mut file = FileSink::new(out)?;
         file.section(Section::Meta, |s| s.put(&meta))?;
@@ -90,6 +96,8 @@ impl IndexWriter {
         file.section(Section::LocalPrints, |s| s.put(locals.records.as_slice()))?;
         file.section(Section::LocalBuckets, |s| s.put(locals.bounds.as_slice()))?;
         file.section(Section::LocalEntries, |s| s.put(locals.entries.as_slice()))?;
+        file.section(Section::Cells, |s| s.put(cells.as_slice()))?;
+        file.section(Section::CellPlaces, |s| s.put(places.as_slice()))?;
         file.finish()
     }
 
@@ -143,7 +151,11 @@ impl IndexWriter {
             place_order: plan.place_order,
             key: self.key.as_ref().map_or([0; 32], |key| *key.as_bytes()),
             multiplier: plan.spread.multiplier,
-            reserved: [0; 32],
+            cells: 0,
+            cell_places: 0,
+            tables: 0,
+            discounted_cells: 0,
+            reserved: [0; 16],
         }
     }
 }

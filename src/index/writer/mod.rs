@@ -1,6 +1,7 @@
 //! Building an index: fingerprints are collected in compact lists, sorted once
 //! and written section by section.
 
+mod cells;
 mod discount;
 mod emit;
 mod grams;
@@ -31,7 +32,7 @@ const TABLES_FROM: usize = 1 << 18;
 
 /// Collects fingerprints and writes them as an index file.
 ///
-/// Memory: 16 bytes a gram, 40 a digest and 370 a picture, plus names and
+/// Memory: 16 bytes a gram, 24 a cell, 40 a digest and 370 a picture, plus names and
 /// paths; saving adds ten bytes a distinct gram. The bytes written depend on what was
 /// added and in which order, on nothing else: not on the number of threads,
 /// the time or the machine.
@@ -42,7 +43,7 @@ const TABLES_FROM: usize = 1 << 18;
 /// use leakprint::index::{Index, IndexWriter};
 ///
 /// # let key = Key::from_bytes([7; 32]);
-/// # let json = format!(r#"{{"recipe": {{"version": 1, "window": 8, "key_id": "{}"}}, "parts": []}}"#, key.id());
+/// # let json = format!(r#"{{"recipe": {{"version": 2, "window": 8, "key_id": "{}"}}, "parts": []}}"#, key.id());
 /// # let fingerprint: Fingerprint = serde_json::from_str(&json).unwrap();
 /// let mut writer = IndexWriter::new(fingerprint.recipe.clone(), Some(key))?;
 /// writer.add("leak/memo.txt", &fingerprint)?;
@@ -67,6 +68,7 @@ pub struct IndexWriter {
     /// The local prints of each picture.
     locals: Vec<Vec<LocalPrint>>,
     postings: Vec<Posting>,
+    cells: Vec<cells::Entry>,
     discounts: Discounts,
     /// Other indexes of the same collection.
     beside: Vec<Index>,
@@ -162,6 +164,7 @@ impl IndexWriter {
             pictures: Vec::new(),
             locals: Vec::new(),
             postings: Vec::new(),
+            cells: Vec::new(),
             discounts: Discounts::default(),
             beside: Vec::new(),
             tables_from: TABLES_FROM,
@@ -190,7 +193,7 @@ impl IndexWriter {
     /// before, [`Recipe`](ErrorKind::Recipe) for a fingerprint of another
     /// recipe or key, [`Malformed`](ErrorKind::Malformed) for one whose places
     /// contradict each other, [`Limit`](ErrorKind::Limit) from 2^32 parts,
-    /// digests or grams on.
+    /// digests, grams or cells on.
     pub fn add(&mut self, name: &str, fingerprint: &Fingerprint) -> Result<ItemId> {
         self.recipe.check_same(&fingerprint.recipe)?;
         if self.names.contains(name) {
@@ -216,7 +219,7 @@ impl IndexWriter {
         Ok(item)
     }
 
-    /// Discounts everything in a fingerprint: digests, grams, and pictures that
+    /// Discounts everything in a fingerprint: digests, grams, cells, and pictures that
     /// look the same. For what is known to be public or shared: signatures,
     /// disclaimers, templates, logos. It is no evidence by itself any more; in a
     /// passage it bridges, and the evidence says how much of it there was.
@@ -299,7 +302,9 @@ impl IndexWriter {
         fits("parts", self.parts.len(), parts.len())?;
         fits("digests", self.digests.len(), digests.sum())?;
         let grams = texts().map(|text| text.grams.len()).sum();
-        fits("grams", self.postings.len(), grams)
+        fits("grams", self.postings.len(), grams)?;
+        let cells = parts.iter().map(|part| part.cells.len()).sum();
+        fits("cells", self.cells.len(), cells)
     }
 
     fn push_string(&mut self, string: &str) -> (u64, u32) {
@@ -320,6 +325,8 @@ impl IndexWriter {
             chars: 0,
             folded: 0,
             grams: 0,
+            rows: 0,
+            cells: 0,
         };
         if let Some(text) = &prints.text {
             self.anchors.extend_from_slice(&text.anchors);
@@ -333,6 +340,7 @@ impl IndexWriter {
                 at: gram.at,
             }));
         }
+        (record.rows, record.cells) = cells::add(part, &prints.cells, &mut self.cells);
         self.parts.push(record);
         for (pixels, digest) in digests(prints) {
             self.digests.push(DigestEntry {

@@ -1,0 +1,197 @@
+//! Scans posts of accounts for a leak: `cargo run --release --example feed -- INDEX POSTS.jsonl -o
+//! MATCHES.jsonl --report FILE.html --accounts FILE.jsonl`
+//!
+//! Reads posts as JSON lines (`id`, `account`, `time`, `text`, `media`), writes one line a post
+//! with what it shows and why, one line an account, and a report for people: one file that
+//! needs no network. Posts are streamed; memory is that of the posts that match.
+
+mod accounts;
+mod posts;
+mod report;
+mod show;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use leakprint::{Executor, Index, Key, MatchOptions, Matcher, Strength};
+
+use posts::{Line, Posts};
+
+/// Scans posts for a leak and reports who posted what.
+#[derive(Parser)]
+#[command(name = "feed", version)]
+pub(crate) struct Args {
+    /// The index of the leak.
+    index: PathBuf,
+    /// The posts: JSON lines.
+    posts: PathBuf,
+    /// Media paths are relative to this folder.
+    #[arg(long, default_value = ".")]
+    base: PathBuf,
+    /// The folder of the leaked items, if its owner runs this: both sides are then shown.
+    #[arg(long)]
+    originals: Option<PathBuf>,
+    /// Where the lines of the posts go.
+    #[arg(short, long)]
+    output: PathBuf,
+    /// Where the report goes: HTML.
+    #[arg(long)]
+    report: Option<PathBuf>,
+    /// Where the lines of the accounts go.
+    #[arg(long)]
+    accounts: Option<PathBuf>,
+    /// The key file, where the index does not hold its key.
+    #[arg(long)]
+    key: Option<PathBuf>,
+    /// The least strength that counts.
+    #[arg(long, default_value = "strong")]
+    min: Strength,
+    /// Threads, 0 for as many as there are cores.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Go on where an earlier run of the same posts ended.
+    #[arg(long)]
+    resume: bool,
+}
+
+/// Why nothing could be done.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            let _ = writeln!(io::stderr(), "feed: {e}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    let written = [
+        Some(&args.output),
+        args.report.as_ref(),
+        args.accounts.as_ref(),
+    ];
+    let read = [Some(&args.index), Some(&args.posts), args.key.as_ref()];
+    for path in written.into_iter().flatten() {
+        if read.into_iter().flatten().any(|r| same(r, path)) {
+            return Err(
+                format!("{} would be overwritten by what is written", path.display()).into(),
+            );
+        }
+    }
+    let exec = Executor::with_threads(args.threads)?;
+    let index = Index::open(&args.index)?;
+    index.verify(&exec).map_err(|e| e.with_path(&args.index))?;
+    let matcher = match &args.key {
+        Some(path) => Matcher::with_key(index, read_key(path)?)?,
+        None => Matcher::new(index)?,
+    };
+    let mut options = MatchOptions::default();
+    options.min_strength = args.min;
+    let matcher = matcher.with_options(options);
+
+    scan(args, &matcher, &exec)?;
+    let ranked = accounts::rank(&args.output)?;
+    if let Some(path) = &args.accounts {
+        let mut out = BufWriter::new(create(path)?);
+        for account in &ranked {
+            serde_json::to_writer(&mut out, account)?;
+            out.write_all(b"\n")?;
+        }
+        out.flush()?;
+    }
+    if let Some(path) = &args.report {
+        let mut out = BufWriter::new(create(path)?);
+        report::write(args, &matcher, &ranked, &mut out)?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+/// Matches all posts, or those that an earlier run has not come to, and appends their lines.
+fn scan(args: &Args, matcher: &Matcher, exec: &Executor) -> Result<(), Failure> {
+    let (file, done) = if args.resume {
+        posts::resume(&args.output)?
+    } else {
+        (create(&args.output)?, Vec::new())
+    };
+    let mut out = BufWriter::new(file);
+    let mut all = Posts::open(&args.posts)?;
+    for (number, known) in done.iter().enumerate() {
+        let next = all.next().transpose()?;
+        if next.as_ref().is_none_or(|line| line.id() != *known) {
+            return Err(format!(
+                "{}: line {} is of post {known}, which {} does not have there: resume with the \
+                 same posts, or leave --resume out",
+                args.output.display(),
+                number + 1,
+                args.posts.display()
+            )
+            .into());
+        }
+    }
+    let bar = bar(all.bytes());
+    let mut failed = None;
+    let lines = all.by_ref().map_while(|line| match line {
+        Ok(line) => Some(line),
+        Err(e) => {
+            failed = Some(e);
+            None
+        }
+    });
+    exec.map_stream(
+        lines,
+        16 * exec.threads(),
+        |line: Line| {
+            let (length, number) = (line.length(), line.number());
+            (posts::find(matcher, &args.base, line), length, number)
+        },
+        |(found, length, number)| -> Result<(), Failure> {
+            bar.inc(length);
+            serde_json::to_writer(&mut out, &found)?;
+            out.write_all(b"\n")?;
+            // What a run that is cut off has done is kept.
+            if number % 256 == 0 {
+                out.flush()?;
+            }
+            Ok(())
+        },
+    )?;
+    bar.finish_and_clear();
+    out.flush()?;
+    match failed {
+        Some(e) => Err(e.into()),
+        None => Ok(()),
+    }
+}
+
+fn read_key(path: &Path) -> Result<Key, Failure> {
+    let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    Ok(Key::from_file_bytes(&bytes).map_err(|e| e.with_path(path))?)
+}
+
+fn create(path: &Path) -> Result<File, Failure> {
+    let named = |e| format!("{}: cannot write: {e}", path.display());
+    Ok(File::create(path).map_err(named)?)
+}
+
+fn same(a: &Path, b: &Path) -> bool {
+    let place = |path: &Path| std::fs::canonicalize(path).ok();
+    place(a).is_some_and(|a| Some(a) == place(b))
+}
+
+/// Bytes of the posts done, with rate and time left; shown on a terminal only.
+fn bar(bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::new(bytes);
+    let style = "{wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        bar.set_style(style);
+    }
+    bar
+}

@@ -1,0 +1,291 @@
+//! Posts as they come, and what each of them shows.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read as _};
+use std::path::{Component, Path, PathBuf};
+
+use leakprint::{Error, ErrorKind, Evidence, Match, Matcher, Result, Strength};
+use serde::{Deserialize, Serialize};
+
+/// The longest line.
+const MAX_LINE: u64 = 16 << 20;
+
+/// Media of one post that are looked at.
+const MAX_MEDIA: usize = 64;
+
+/// A post.
+#[derive(Deserialize)]
+pub(crate) struct Post {
+    pub(crate) id: String,
+    #[serde(default)]
+    pub(crate) account: String,
+    #[serde(default)]
+    pub(crate) time: String,
+    #[serde(default)]
+    pub(crate) text: String,
+    #[serde(default)]
+    pub(crate) media: Vec<String>,
+}
+
+/// A line of the file of posts.
+pub(crate) struct Line {
+    number: u64,
+    length: u64,
+    pub(crate) post: Result<Post>,
+}
+
+impl Line {
+    /// The post's name, or the number of a line that is no post.
+    pub(crate) fn id(&self) -> String {
+        match &self.post {
+            Ok(post) => post.id.clone(),
+            Err(_) => format!("line {}", self.number),
+        }
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+}
+
+/// A file of posts, read line by line.
+pub(crate) struct Posts {
+    reader: BufReader<File>,
+    path: PathBuf,
+    number: u64,
+    bytes: u64,
+}
+
+impl Posts {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let named = |e| Error::io("cannot read", e).with_path(path);
+        let file = File::open(path).map_err(named)?;
+        Ok(Self {
+            bytes: file.metadata().map_err(named)?.len(),
+            reader: BufReader::new(file),
+            path: path.to_owned(),
+            number: 0,
+        })
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Iterator for Posts {
+    type Item = Result<Line>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let mut line = Vec::new();
+            let read = (&mut self.reader)
+                .take(MAX_LINE)
+                .read_until(b'\n', &mut line);
+            let length = match read {
+                Ok(0) => return None,
+                Ok(length) => length as u64,
+                Err(e) => return Some(Err(Error::io("cannot read", e).with_path(&self.path))),
+            };
+            self.number += 1;
+            if length == MAX_LINE && line.last() != Some(&b'\n') {
+                let message = format!("line {} is longer than 16 MiB", self.number);
+                return Some(Err(
+                    Error::new(ErrorKind::Limit, message).with_path(&self.path)
+                ));
+            }
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            let post = serde_json::from_slice(&line).map_err(|e| {
+                let message = format!("line {} is no post: {e}", self.number);
+                Error::new(ErrorKind::Malformed, message)
+            });
+            let number = self.number;
+            return Some(Ok(Line {
+                number,
+                length,
+                post,
+            }));
+        }
+    }
+}
+
+/// Where in a post a piece of evidence was found, and the evidence.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Located {
+    /// `text`, or the path of the media.
+    #[serde(rename = "in")]
+    pub(crate) source: String,
+    #[serde(flatten)]
+    pub(crate) evidence: Evidence,
+}
+
+/// An item that a post shows.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct PostMatch {
+    pub(crate) item: String,
+    pub(crate) score: f64,
+    pub(crate) strength: Strength,
+    pub(crate) evidence: Vec<Located>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Problem {
+    kind: String,
+    pub(crate) message: String,
+}
+
+/// A line of the output.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Found {
+    pub(crate) post: String,
+    pub(crate) account: String,
+    pub(crate) time: String,
+    pub(crate) matches: Vec<PostMatch>,
+    pub(crate) error: Option<Problem>,
+}
+
+/// What a post shows; what of it cannot be read is said, and does not hide the rest.
+pub(crate) fn find(matcher: &Matcher, base: &Path, line: Line) -> Found {
+    let mut found = Found {
+        post: line.id(),
+        account: String::new(),
+        time: String::new(),
+        matches: Vec::new(),
+        error: None,
+    };
+    let problem = |e: &Error| Problem {
+        kind: e.kind().as_str().to_owned(),
+        message: e.to_string(),
+    };
+    let post = match line.post {
+        Ok(post) => post,
+        Err(e) => {
+            found.error = Some(problem(&e));
+            return found;
+        }
+    };
+    (found.account, found.time) = (post.account, post.time);
+    let mut add = |source: &str, matches: Result<Vec<Match>>| match matches {
+        Ok(matches) => matches
+            .into_iter()
+            .for_each(|m| merge(&mut found.matches, source, m)),
+        Err(e) => found.error = found.error.take().or_else(|| Some(problem(&e))),
+    };
+    if !post.text.trim().is_empty() {
+        add("text", matcher.find_text(&post.text));
+    }
+    for media in post.media.iter().take(MAX_MEDIA) {
+        let matches = read_media(base, media, matcher.fingerprinter().limits().input_bytes);
+        add(
+            media,
+            matches.and_then(|bytes| matcher.find_media(&bytes, Some(media))),
+        );
+    }
+    if post.media.len() > MAX_MEDIA {
+        let message = format!(
+            "{} media, of which {MAX_MEDIA} were looked at",
+            post.media.len()
+        );
+        add("", Err(Error::new(ErrorKind::Limit, message)));
+    }
+    found
+        .matches
+        .sort_by(|a, b| b.score.total_cmp(&a.score).then(a.item.cmp(&b.item)));
+    found
+}
+
+fn merge(all: &mut Vec<PostMatch>, source: &str, m: Match) {
+    let located = m.evidence.into_iter().map(|evidence| Located {
+        source: source.to_owned(),
+        evidence,
+    });
+    match all.iter_mut().find(|known| known.item == m.item) {
+        Some(known) => {
+            known.evidence.extend(located);
+            known
+                .evidence
+                .sort_by(|a, b| b.evidence.score().total_cmp(&a.evidence.score()));
+            known.score = known.score.max(m.score);
+            known.strength = known.strength.max(m.strength);
+        }
+        None => all.push(PostMatch {
+            item: m.item,
+            score: m.score,
+            strength: m.strength,
+            evidence: located.collect(),
+        }),
+    }
+}
+
+/// Reads a media file below `base`: a post must not lead anywhere else.
+pub(crate) fn read_media(base: &Path, media: &str, most: u64) -> Result<Vec<u8>> {
+    let path = Path::new(media);
+    if !path
+        .components()
+        .all(|c| matches!(c, Component::Normal(_) | Component::CurDir))
+    {
+        let message = "a media path must lie below the base folder";
+        return Err(Error::new(ErrorKind::InvalidInput, message).with_path(path));
+    }
+    let named = |e| Error::io("cannot read", e).with_path(path);
+    let file = File::open(base.join(path)).map_err(named)?;
+    let mut bytes = Vec::new();
+    file.take(most.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(named)?;
+    if bytes.len() as u64 > most {
+        let message = format!("more than {most} bytes");
+        return Err(Error::new(ErrorKind::Limit, message).with_path(path));
+    }
+    Ok(bytes)
+}
+
+/// Lines of an earlier run.
+pub(crate) fn read_found(path: &Path) -> Result<impl Iterator<Item = Result<Found>>> {
+    let named = |path: PathBuf| move |e| Error::io("cannot read", e).with_path(&path);
+    let file = File::open(path).map_err(named(path.to_owned()))?;
+    let path = path.to_owned();
+    Ok(BufReader::new(file).lines().map(move |line| {
+        let line = line.map_err(named(path.clone()))?;
+        serde_json::from_str(&line).map_err(|e| {
+            let message = format!("not a line that this program wrote: {e}");
+            Error::new(ErrorKind::Malformed, message).with_path(&path)
+        })
+    }))
+}
+
+/// Opens an earlier output to go on: the posts that it has, and the file behind its last whole
+/// line. What was cut off is cut.
+pub(crate) fn resume(path: &Path) -> Result<(File, Vec<String>)> {
+    let named = |e| Error::io("cannot go on", e).with_path(path);
+    let file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .open(path)
+        .map_err(named)?;
+    let (mut whole, mut done) = (0, Vec::new());
+    let mut reader = BufReader::new(&file);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let length = reader.read_until(b'\n', &mut line).map_err(named)?;
+        if line.last() != Some(&b'\n') {
+            break;
+        }
+        let Ok(found) = serde_json::from_slice::<Found>(&line) else {
+            break;
+        };
+        whole += length as u64;
+        done.push(found.post);
+    }
+    drop(reader);
+    file.set_len(whole).map_err(named)?;
+    Ok((file, done))
+}

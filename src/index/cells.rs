@@ -1,0 +1,180 @@
+//! The cells of tables: distinct values sorted by print, found by binary search.
+
+use super::layout::Section;
+use super::records::{CELL_DISCOUNTED, CellPlace, CellRecord};
+use super::{Inner, PartId};
+use crate::error::Result;
+
+/// The places of one value.
+#[derive(Clone, Copy)]
+pub struct CellList<'a> {
+    inner: &'a Inner,
+    places: &'a [CellPlace],
+    discounted: bool,
+}
+
+/// A cell of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PlacedCell {
+    /// The part whose table it is in.
+    pub part: PartId,
+    /// Row, counted from 0.
+    pub row: u32,
+    /// Column, counted from 0.
+    pub column: u32,
+    /// Whether the values of the column differ from one another.
+    pub unique: bool,
+}
+
+impl<'a> CellList<'a> {
+    /// The number of places, of all items.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether there is none, as in a damaged file.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Whether ignore or background files have the value too.
+    pub fn discounted(&self) -> bool {
+        self.discounted
+    }
+
+    /// The places by part, row and column. Each may be a
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) error if the file is damaged.
+    pub fn iter(&self) -> impl Iterator<Item = Result<PlacedCell>> + use<'a> {
+        let inner = self.inner;
+        self.places.iter().map(move |place| place.read(inner))
+    }
+}
+
+impl CellPlace {
+    fn read(&self, inner: &Inner) -> Result<PlacedCell> {
+        Ok(PlacedCell {
+            part: inner.checked_part(Section::CellPlaces, self.part)?,
+            row: self.row,
+            column: self.column >> 1,
+            unique: self.column & 1 != 0,
+        })
+    }
+}
+
+/// The cells of an index.
+#[derive(Clone, Copy)]
+pub struct Cells<'a> {
+    inner: &'a Inner,
+    records: &'a [CellRecord],
+    places: &'a [CellPlace],
+}
+
+impl<'a> Cells<'a> {
+    pub(super) fn new(inner: &'a Inner) -> Self {
+        Self {
+            inner,
+            records: inner.slice(Section::Cells),
+            places: inner.slice(Section::CellPlaces),
+        }
+    }
+
+    /// The number of distinct values.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The parts that have cells.
+    pub fn tables(&self) -> u32 {
+        self.inner.meta.tables
+    }
+
+    /// The rows of a part that have cells, 0 for a part that is no table.
+    pub fn rows(&self, part: PartId) -> u32 {
+        let parts = self.inner.parts();
+        parts.get(part.index()).map_or(0, |record| record.rows)
+    }
+
+    /// The places of a value, in log2 of [`len`](Self::len) steps.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the file is damaged.
+    pub fn find(&self, print: u64) -> Result<Option<CellList<'a>>> {
+        let at = self.records.partition_point(|record| record.print < print);
+        match self.records.get(at) {
+            Some(record) if record.print == print => self.list(at, record).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn list(&self, at: usize, record: &CellRecord) -> Result<CellList<'a>> {
+        let next = self.records.get(at + 1);
+        let end = next.map_or(self.places.len(), |next| next.first as usize);
+        let places = self.places.get(record.first as usize..end);
+        match places {
+            Some(places) if !places.is_empty() && record.flags & !CELL_DISCOUNTED == 0 => {
+                Ok(CellList {
+                    inner: self.inner,
+                    places,
+                    discounted: record.flags & CELL_DISCOUNTED != 0,
+                })
+            }
+            _ => Err(Section::Cells.corrupt("places out of bounds, or unknown flags")),
+        }
+    }
+}
+
+impl Inner {
+    /// Checks order, references and counts of all cells.
+    pub(super) fn verify_cells(&self) -> Result<()> {
+        let cells = Cells::new(self);
+        if !cells.records.is_sorted_by(|a, b| a.print < b.print) {
+            return Err(Section::Cells.corrupt("values out of order"));
+        }
+        if cells.records.first().map_or(0, |record| record.first) != 0
+            || cells.records.is_empty() != cells.places.is_empty()
+        {
+            return Err(Section::Cells.corrupt("places of no value"));
+        }
+        let mut discounted = 0;
+        // Of each part how many places it has, and which rows these are in.
+        let mut counts = vec![0_u32; self.parts().len()];
+        let mut rows = Vec::with_capacity(cells.places.len());
+        for (at, record) in cells.records.iter().enumerate() {
+            let list = cells.list(at, record)?;
+            discounted += u32::from(list.discounted());
+            if !list.places.is_sorted_by(|a, b| a < b) {
+                return Err(Section::CellPlaces.corrupt("places out of order"));
+            }
+            for place in list.places {
+                let part = place.read(self)?.part;
+                if let Some(count) = counts.get_mut(part.index()) {
+                    *count += 1;
+                }
+                rows.push((place.part, place.row));
+            }
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        let mut rows_of = vec![0_u32; counts.len()];
+        for (part, _) in rows {
+            if let Some(rows) = rows_of.get_mut(part as usize) {
+                *rows += 1;
+            }
+        }
+        let counted = counts.into_iter().zip(rows_of.iter().copied());
+        let declared = self.parts().iter().map(|part| (part.cells, part.rows));
+        let tables = rows_of.iter().filter(|&&rows| rows > 0).count();
+        if !counted.eq(declared)
+            || tables != self.meta.tables as usize
+            || discounted != self.meta.discounted_cells
+        {
+            return Err(Section::Cells.corrupt("the cells are not as many as declared"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,350 @@
+//! Records: values that stand beside each other in one row of an item's table and
+//! close together in the query.
+//!
+//! The measure is surprise, in bits. A value that agrees counts as its kind does
+//! ([`CellPrint::bits`]), less the more places of the index have it. The values of a row
+//! add up; what a search through all rows of both sides brings by chance is taken off
+//! again: `log2` of the rows of the item and of the places of the query for each row,
+//! and of the tables in the index once. What is left over says how far below one the number of
+//! such agreements is that unrelated material would show (an expectation, as BLAST's E-value
+//! is): a record is strong from [`STRONG`] bits on.
+
+use std::collections::HashSet;
+
+use super::evidence::{Evidence, Strength};
+use super::weigh;
+use crate::error::Result;
+use crate::fingerprint::{CellKind, CellPrint};
+use crate::index::PartId;
+use crate::index::shelf::{Shelf, Volume};
+use crate::media::PartPath;
+
+/// Bits of surprise that make a strong match: one in sixteen million searches.
+pub(super) const STRONG: f64 = 24.0;
+
+/// A row counts if it is surprising by itself: many that are not would add up to anything
+/// in tables whose columns depend on each other.
+const LEAST_ROW: f64 = 6.0;
+
+/// Characters of running text within which values belong together.
+const WINDOW: u32 = 250;
+
+/// Values with more places than this tell no row.
+const MAX_PLACES: usize = 512;
+
+/// Hits of one part of a query; the rest is of the commonest values. 48 bytes each.
+const MAX_HITS: usize = 1 << 20;
+
+/// Hits of one row that are tried.
+const MAX_OF_ROW: usize = 64;
+
+/// Rows that evidence names.
+const MAX_ROWS: usize = 64;
+
+/// Numbers in one row depend on each other (net and gross, longitude and latitude): all but
+/// the most telling count so many bits together at most, as does a name beside an address,
+/// which is made of it.
+const DEPENDENT: f64 = 4.0;
+
+/// A value that both sides have.
+#[derive(Clone, Copy, Debug)]
+struct Hit<'q> {
+    part: PartId,
+    row: u32,
+    column: u32,
+    unique: bool,
+    cell: &'q CellPrint,
+    /// The number of the cell in the query.
+    number: u32,
+    bits: f64,
+}
+
+impl Hit<'_> {
+    /// Whether it may vouch for a row: words do only in columns where they differ.
+    fn tells(&self) -> bool {
+        self.cell.kind.is_hard() || self.unique
+    }
+}
+
+/// One row of an item as the query shows it.
+#[derive(Clone, Debug, Default)]
+struct Record {
+    row: u32,
+    bits: f64,
+    /// Numbers of the query's cells.
+    cells: Vec<u32>,
+    span: [u32; 2],
+}
+
+/// What a query part shares with one table of the index.
+#[derive(Clone, Debug)]
+pub(super) struct Records {
+    pub(super) part: PartId,
+    /// Rows of the item, ascending.
+    rows: Vec<u32>,
+    /// Values that agree.
+    cells: u32,
+    span: [u32; 2],
+    /// Bits of surprise.
+    pub(super) surprise: f64,
+}
+
+impl Records {
+    pub(super) fn score(&self) -> f64 {
+        if self.surprise <= 0.0 {
+            return 0.0;
+        }
+        weigh::rounded(weigh::text_score(self.surprise, STRONG))
+    }
+}
+
+/// Reports what of the index's tables a part of a query shows.
+pub(super) fn find(
+    shelf: &Shelf,
+    part: &PartPath,
+    cells: &[CellPrint],
+    mut report: impl FnMut(PartId, Evidence) -> Result<()>,
+) -> Result<()> {
+    for records in search(shelf, cells)? {
+        let score = records.score();
+        if score < Strength::Possible.min_score() {
+            continue;
+        }
+        report(
+            records.part,
+            Evidence::Record {
+                part: part.clone(),
+                item_part: PartPath::root(),
+                rows: records
+                    .rows
+                    .iter()
+                    .take(MAX_ROWS)
+                    .map(|row| row.saturating_add(1))
+                    .collect(),
+                records: records.rows.len() as u32,
+                cells: records.cells,
+                surprise: (records.surprise * 10.0).round() / 10.0,
+                query_span: records.span,
+                region: None,
+                score,
+            },
+        )?;
+    }
+    Ok(())
+}
+
+/// All tables of the index that share a record with `cells`.
+pub(super) fn search(shelf: &Shelf, cells: &[CellPrint]) -> Result<Vec<Records>> {
+    let mut hits = gather(shelf, cells)?;
+    hits.sort_unstable_by_key(|hit| (hit.part, hit.row, hit.cell.span, hit.number));
+    let places = places(cells);
+    let tables: u64 = shelf
+        .volumes()
+        .iter()
+        .map(|volume| u64::from(volume.index.cells().tables()))
+        .sum();
+    let mut found = Vec::new();
+    for of_part in hits.chunk_by(|a, b| a.part == b.part) {
+        let Some(part) = of_part.first().map(|hit| hit.part) else {
+            continue;
+        };
+        let (volume, number) = shelf.of_part(part);
+        let rows = volume.index.cells().rows(number);
+        let chance = f64::from(rows.max(1)).log2() + f64::from(places).log2();
+        let rows = of_part.chunk_by(|a, b| a.row == b.row);
+        let records: Vec<Record> = rows.filter_map(best).collect();
+        if let Some(records) = weigh_records(part, records, cells, chance, tables) {
+            found.push(records);
+        }
+    }
+    Ok(found)
+}
+
+/// The places of a query at which a record may be: its rows, or windows of text.
+fn places(cells: &[CellPrint]) -> u32 {
+    let rows: HashSet<u32> = cells
+        .iter()
+        .filter(|cell| cell.tabular)
+        .map(|cell| cell.row)
+        .collect();
+    let mut windows = 0_u32;
+    let mut until = 0;
+    for cell in cells.iter().filter(|cell| !cell.tabular) {
+        if windows == 0 || cell.span[0] >= until {
+            windows += 1;
+            until = cell.span[0].saturating_add(WINDOW / 2);
+        }
+    }
+    windows.max(rows.len() as u32).max(1)
+}
+
+fn gather<'q>(shelf: &Shelf, cells: &'q [CellPrint]) -> Result<Vec<Hit<'q>>> {
+    let mut hits = Vec::new();
+    let filled = |volume: &&Volume| !volume.index.cells().is_empty();
+    let volumes: Vec<&Volume> = shelf.volumes().iter().filter(filled).collect();
+    if volumes.is_empty() {
+        return Ok(hits);
+    }
+    let mut lists = Vec::new();
+    for (number, cell) in (0..).zip(cells) {
+        lists.clear();
+        for volume in &volumes {
+            if let Some(list) = volume.index.cells().find(cell.print)? {
+                lists.push((*volume, list));
+            }
+        }
+        // How rare a value is counts all indexes, those of hidden items too.
+        let places: usize = lists.iter().map(|(_, list)| list.len()).sum();
+        let discounted = lists.iter().any(|(_, list)| list.discounted());
+        if places == 0 || discounted || places > MAX_PLACES || hits.len() + places > MAX_HITS {
+            continue;
+        }
+        let bits = f64::from(cell.bits.min(30)) - (places as f64).log2();
+        if bits < 1.0 {
+            continue;
+        }
+        for (volume, list) in &lists {
+            for place in list.iter() {
+                let place = place?;
+                if volume.hides(place.part)? {
+                    continue;
+                }
+                hits.push(Hit {
+                    part: volume.part(place.part),
+                    row: place.row,
+                    column: place.column,
+                    unique: place.unique,
+                    cell,
+                    number,
+                    bits,
+                });
+            }
+        }
+    }
+    Ok(hits)
+}
+
+/// The best record among the hits of one row, which come in the order of the query.
+fn best(hits: &[Hit<'_>]) -> Option<Record> {
+    let mut best: Option<Record> = None;
+    let hits = hits.get(..MAX_OF_ROW).unwrap_or(hits);
+    for (i, first) in hits.iter().enumerate() {
+        let near: Vec<Hit<'_>> = hits
+            .iter()
+            .skip(i)
+            .filter(|hit| together(first.cell, hit.cell))
+            .copied()
+            .collect();
+        if let Some(record) = record(near)
+            && best.as_ref().is_none_or(|best| record.bits > best.bits)
+        {
+            best = Some(record);
+        }
+    }
+    best
+}
+
+/// Whether the second of two cells belongs to what the first one begins.
+fn together(first: &CellPrint, second: &CellPrint) -> bool {
+    if first.tabular && second.tabular {
+        return first.row == second.row;
+    }
+    second.span[1].saturating_sub(first.span[0]) <= WINDOW
+}
+
+/// What hits that are close together tell of one row: every value once, the most telling first.
+fn record(mut hits: Vec<Hit<'_>>) -> Option<Record> {
+    hits.sort_by(|a, b| {
+        b.bits
+            .total_cmp(&a.bits)
+            .then_with(|| a.cell.span.cmp(&b.cell.span))
+            .then_with(|| a.column.cmp(&b.column))
+    });
+    let mut taken: Vec<Hit<'_>> = Vec::new();
+    for hit in hits.into_iter().filter(Hit::tells) {
+        let [start, end] = hit.cell.span;
+        let free = taken.iter().all(|other| {
+            let [from, to] = other.cell.span;
+            let apart = end <= from || to <= start;
+            apart
+                && other.cell.print != hit.cell.print
+                && (other.column, other.cell.kind) != (hit.column, hit.cell.kind)
+        });
+        if free {
+            taken.push(hit);
+        }
+    }
+    if taken.len() < 2 {
+        return None;
+    }
+    let of = |kinds: &[CellKind]| {
+        let bits = taken.iter().filter(|hit| kinds.contains(&hit.cell.kind));
+        let bits: Vec<f64> = bits.map(|hit| hit.bits).collect();
+        // Sorted by falling bits.
+        let rest: f64 = bits.iter().skip(1).sum();
+        bits.first().copied().unwrap_or(0.0) + rest.min(DEPENDENT)
+    };
+    let of_each = |kind: CellKind| -> f64 {
+        let bits = taken.iter().filter(|hit| hit.cell.kind == kind);
+        bits.map(|hit| hit.bits).sum()
+    };
+    let bits = of(&[CellKind::Email, CellKind::Name])
+        + of(&[CellKind::Number, CellKind::Date])
+        + of(&[CellKind::Text])
+        + of_each(CellKind::Digits)
+        + of_each(CellKind::Identifier);
+    let mut record = Record {
+        row: taken.first().map_or(0, |hit| hit.row),
+        bits,
+        cells: taken.iter().map(|hit| hit.number).collect(),
+        span: [u32::MAX, 0],
+    };
+    for hit in &taken {
+        record.span[0] = record.span[0].min(hit.cell.span[0]);
+        record.span[1] = record.span[1].max(hit.cell.span[1]);
+    }
+    Some(record)
+}
+
+/// Adds up the records of one table. A value of the query vouches for one row only.
+fn weigh_records(
+    part: PartId,
+    mut records: Vec<Record>,
+    cells: &[CellPrint],
+    chance: f64,
+    tables: u64,
+) -> Option<Records> {
+    records.sort_by(|a, b| b.bits.total_cmp(&a.bits).then(a.row.cmp(&b.row)));
+    let mut used: HashSet<u32> = HashSet::new();
+    let mut prints: HashSet<u64> = HashSet::new();
+    let mut found = Records {
+        part,
+        rows: Vec::new(),
+        cells: 0,
+        span: [u32::MAX, 0],
+        surprise: -(tables.max(1) as f64).log2(),
+    };
+    for record in records {
+        let surprise = record.bits - chance;
+        if surprise < LEAST_ROW || record.cells.iter().any(|cell| used.contains(cell)) {
+            continue;
+        }
+        used.extend(&record.cells);
+        // Two rows that say the same, in the item and in the query, say it once.
+        let values = record
+            .cells
+            .iter()
+            .filter_map(|&cell| cells.get(cell as usize));
+        let fresh = values.filter(|cell| prints.insert(cell.print)).count();
+        if fresh < 2 {
+            continue;
+        }
+        found.surprise += surprise;
+        found.rows.push(record.row);
+        found.cells += record.cells.len() as u32;
+        found.span[0] = found.span[0].min(record.span[0]);
+        found.span[1] = found.span[1].max(record.span[1]);
+    }
+    found.rows.sort_unstable();
+    (!found.rows.is_empty()).then_some(found)
+}

@@ -1,0 +1,265 @@
+//! Text in pictures: what a recogniser is given and what it gives.
+//!
+//! The library has no recogniser of its own. A service plugs in the one that it has as a
+//! [`TextFromImage`]; with the feature `tesseract` the program of that name can be it
+//! ([`Tesseract`](super::Tesseract)). A [`Matcher`](crate::Matcher) asks it only about
+//! pictures that look like text and that nothing cheaper has explained.
+
+use std::fmt;
+
+use crate::error::Result;
+
+/// A picture in shades of grey.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GreyPicture {
+    width: u32,
+    height: u32,
+    pixels: Vec<u8>,
+}
+
+impl GreyPicture {
+    /// From luma row by row; `None` unless there are `width * height` of them, one at least.
+    pub fn new(width: u32, height: u32, pixels: Vec<u8>) -> Option<Self> {
+        let count = u64::from(width) * u64::from(height);
+        (count > 0 && count == pixels.len() as u64).then_some(Self {
+            width,
+            height,
+            pixels,
+        })
+    }
+
+    /// Pixels in a row.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Rows.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// Luma, 0 is black, row by row.
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// The height of the stems of letters, if the picture has as many strokes as text has.
+    ///
+    /// Every fourth column is cut into runs of pixels that are darker, or lighter, than what
+    /// surrounds them. Ink is what differs more, since there is less of it.
+    pub fn stems(&self) -> Option<u32> {
+        let (width, height) = (self.width as usize, self.height as usize);
+        let mut strokes = [Strokes::default(), Strokes::default()];
+        let mut sums = vec![0_u32; height + 1];
+        for x in (0..width).step_by(4) {
+            let column = self.pixels.iter().skip(x).step_by(width);
+            for (y, &luma) in column.clone().enumerate() {
+                sums[y + 1] = sums[y] + u32::from(luma);
+            }
+            for (y, &luma) in column.enumerate() {
+                let (from, to) = (y.saturating_sub(TALLEST), (y + TALLEST + 1).min(height));
+                let mean = (sums[to] - sums[from]) / (to - from) as u32;
+                let luma = u32::from(luma);
+                strokes[0].push(mean.saturating_sub(luma));
+                strokes[1].push(luma.saturating_sub(mean));
+            }
+            strokes.iter_mut().for_each(Strokes::end);
+        }
+        let [dark, light] = strokes;
+        let ink = if dark.contrast() >= light.contrast() {
+            dark
+        } else {
+            light
+        };
+        ink.tall()
+    }
+}
+
+/// Runs of one polarity.
+struct Strokes {
+    run: usize,
+    /// How many runs there are of each height.
+    heights: [u32; TALLEST + 1],
+    pixels: u64,
+    difference: u64,
+}
+
+impl Default for Strokes {
+    fn default() -> Self {
+        Self {
+            run: 0,
+            heights: [0; TALLEST + 1],
+            pixels: 0,
+            difference: 0,
+        }
+    }
+}
+
+impl Strokes {
+    /// The next pixel of a column, by how much it differs.
+    fn push(&mut self, difference: u32) {
+        if difference > CONTRAST {
+            self.run += 1;
+            self.pixels += 1;
+            self.difference += u64::from(difference);
+        } else {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        let run = std::mem::take(&mut self.run);
+        if let Some(count) = self.heights.get_mut(run) {
+            *count += 1;
+        }
+    }
+
+    /// By how much its pixels differ, on average.
+    fn contrast(&self) -> u64 {
+        self.difference / self.pixels.max(1)
+    }
+
+    /// The height that a fifth of all runs reach: horizontal strokes are short runs and the
+    /// most common. `None` for fewer runs than a line of text has.
+    fn tall(&self) -> Option<u32> {
+        let all: u32 = self.heights.iter().skip(SHORTEST).sum();
+        if all < LEAST_STEMS {
+            return None;
+        }
+        let mut left = all / 5;
+        let mut heights = self.heights.iter().enumerate().skip(SHORTEST).rev();
+        let tall = heights.find(|(_, count)| {
+            left = left.saturating_sub(**count);
+            left == 0
+        });
+        tall.map(|(height, _)| height as u32)
+    }
+}
+
+/// Runs that may be strokes of letters, in pixels.
+const SHORTEST: usize = 3;
+const TALLEST: usize = 48;
+
+/// Steps of luma by which ink differs from the mean around it.
+const CONTRAST: u32 = 28;
+
+/// A line of text has some eighty runs in every fourth column.
+const LEAST_STEMS: u32 = 80;
+
+impl fmt::Debug for GreyPicture {
+    /// The size; never the pixels.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GreyPicture({} x {})", self.width, self.height)
+    }
+}
+
+/// A word that was recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// What it says.
+    pub text: String,
+    /// Where it stands: left, top, width, height in pixels of the picture.
+    pub region: [u32; 4],
+    /// Whether it is the last one of its line.
+    pub ends_line: bool,
+}
+
+/// Reads text out of pictures.
+pub trait TextFromImage: fmt::Debug + Send + Sync {
+    /// The words in reading order. Called from several threads at once; what takes too long or
+    /// fails is an error, which costs the text of this picture only.
+    ///
+    /// # Errors
+    /// Whatever kind suits; the caller only passes it on.
+    fn words(&self, picture: &GreyPicture) -> Result<Vec<Word>>;
+}
+
+/// Recognised words as one text, and where each begins in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Recognised {
+    pub(crate) text: String,
+    /// First and last character (end exclusive) of each word, and its region.
+    words: Vec<([u32; 2], [u32; 4])>,
+}
+
+/// Characters of one picture's text; a recogniser that gives more has lost its way.
+const MAX_CHARS: u32 = 1 << 20;
+
+impl Recognised {
+    pub(crate) fn new(words: Vec<Word>) -> Self {
+        let mut recognised = Self::default();
+        let mut chars = 0_u32;
+        for word in words {
+            let length = word.text.chars().count() as u32;
+            if length > MAX_CHARS - chars.min(MAX_CHARS) {
+                break;
+            }
+            let span = [chars, chars + length];
+            recognised.words.push((span, word.region));
+            recognised.text.push_str(&word.text);
+            recognised
+                .text
+                .push(if word.ends_line { '\n' } else { ' ' });
+            chars += length + 1;
+        }
+        recognised
+    }
+
+    /// What the words of a span of characters cover: left, top, width, height.
+    pub(crate) fn region(&self, span: [u32; 2]) -> Option<[u32; 4]> {
+        let inside = self
+            .words
+            .iter()
+            .filter(|([start, end], _)| *start < span[1] && *end > span[0]);
+        let corners = inside.map(|(_, [left, top, width, height])| {
+            let (right, bottom) = (left.saturating_add(*width), top.saturating_add(*height));
+            [*left, *top, right, bottom]
+        });
+        let [left, top, right, bottom] = corners.reduce(|a, b| {
+            [
+                a[0].min(b[0]),
+                a[1].min(b[1]),
+                a[2].max(b[2]),
+                a[3].max(b[3]),
+            ]
+        })?;
+        Some([left, top, right - left, bottom - top])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_has_the_region_of_its_words() {
+        let word = |text: &str, region, ends_line| Word {
+            text: text.to_owned(),
+            region,
+            ends_line,
+        };
+        let found = Recognised::new(vec![
+            word("n\u{e4}me", [10, 10, 40, 12], false),
+            word("and", [60, 11, 30, 11], true),
+            word("line", [10, 30, 44, 12], true),
+        ]);
+        assert_eq!(found.text, "n\u{e4}me and\nline\n");
+        assert_eq!(found.region([0, 4]), Some([10, 10, 40, 12]));
+        assert_eq!(found.region([3, 6]), Some([10, 10, 80, 12]));
+        assert_eq!(found.region([0, 99]), Some([10, 10, 80, 32]));
+        assert_eq!(found.region([4, 5]), None);
+    }
+
+    #[test]
+    fn stripes_of_one_height_are_stems_and_a_ramp_has_none() {
+        let picture = |luma: &dyn Fn(u32, u32) -> u8| {
+            let pixels = (0..200).flat_map(|y| (0..300).map(move |x| (x, y)));
+            GreyPicture::new(300, 200, pixels.map(|(x, y)| luma(x, y)).collect()).unwrap()
+        };
+        let lines = picture(&|x, y| if y % 30 < 9 && x % 6 < 3 { 20 } else { 240 });
+        assert_eq!(lines.stems(), Some(9));
+        assert_eq!(picture(&|x, y| (x / 3 + y / 4) as u8).stems(), None);
+        assert!(GreyPicture::new(3, 3, vec![0; 8]).is_none());
+        assert!(GreyPicture::new(0, 3, Vec::new()).is_none());
+    }
+}

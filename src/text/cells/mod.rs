@@ -1,0 +1,148 @@
+//! Prints of values: cells of tables, and what may be such cells in running text.
+//!
+//! A table that is posted again in another order of columns, as a list or as prose
+//! shares no passage with the original, but its values: addresses, telephone
+//! numbers, amounts, names. Each is brought to one form for all ways of writing it
+//! ([`CellKind`]) and hashed under a secret key. What two values of one row prove
+//! beside each other is for the matcher to say; each print says how rare its kind
+//! of value is by itself.
+
+mod date;
+mod scan;
+mod tabular;
+mod value;
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::fold as fold_text;
+use value::Value;
+
+pub(crate) use tabular::{of_table, of_text};
+
+/// What a value is, told by its form alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[repr(u8)]
+pub enum CellKind {
+    /// An e-mail address.
+    Email = 1,
+    /// A whole number of seven digits or more, by its last nine: telephone, account and card
+    /// numbers, however grouped and prefixed.
+    Digits,
+    /// Letters and digits in one word, at least six of them.
+    Identifier,
+    /// A day, in any order of year, month and day.
+    Date,
+    /// Any other number, by its significant digits.
+    Number,
+    /// Two to four words of letters, in any order, without titles and initials.
+    Name,
+    /// Any other text, folded.
+    Text,
+}
+
+impl CellKind {
+    /// The kind of its number, from 1 on in the order above.
+    pub(crate) fn of_number(number: u8) -> Option<Self> {
+        use CellKind::{Date, Digits, Email, Identifier, Name, Number, Text};
+        [Email, Digits, Identifier, Date, Number, Name, Text]
+            .into_iter()
+            .find(|kind| *kind as u8 == number)
+    }
+
+    /// Whether unrelated tables seldom share such a value unless they are of the same thing:
+    /// words are taken from small vocabularies, numbers of some length are not.
+    pub(crate) fn is_hard(self) -> bool {
+        !matches!(self, Self::Name | Self::Text)
+    }
+}
+
+/// One value and its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CellPrint {
+    /// The keyed hash of kind and canonical form.
+    pub print: u64,
+    /// What the value is.
+    pub kind: CellKind,
+    /// How rare it is: unrelated material has this very value once in `2^bits` times. Values
+    /// of fewer than four bits have no print.
+    pub bits: u8,
+    /// Whether it is a cell of a table, not met in running text. Only these are indexed.
+    pub tabular: bool,
+    /// Whether the values of its column differ from one another, as names do and departments
+    /// do not; of tables of eight rows or more.
+    pub unique: bool,
+    /// Row in the table, counted from 0; 0 in running text.
+    pub row: u32,
+    /// Column in the table, counted from 0; 0 in running text.
+    pub column: u32,
+    /// Where it stands in the text of the part: characters (Unicode scalar values), end exclusive.
+    pub span: [u32; 2],
+}
+
+/// The secret behind the prints of values.
+#[derive(Clone)]
+pub(crate) struct CellKey([u8; 32]);
+
+impl CellKey {
+    pub(crate) fn new(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+
+    /// The first eight bytes of keyed BLAKE3 over kind and form.
+    fn print(&self, value: &Value) -> u64 {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        hasher.update(&[value.kind as u8]);
+        hasher.update(value.form.as_bytes());
+        let mut print = [0; 8];
+        hasher.finalize_xof().fill(&mut print);
+        u64::from_le_bytes(print)
+    }
+}
+
+impl std::fmt::Debug for CellKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CellKey").finish_non_exhaustive()
+    }
+}
+
+/// The symbols of a text as a string.
+fn fold(text: &str) -> String {
+    let folded = fold_text(text);
+    let symbols = folded.symbols().iter();
+    symbols
+        .filter_map(|&symbol| char::from_u32(symbol))
+        .collect()
+}
+
+/// Turns rising byte offsets into character offsets in one pass over the text.
+struct Cursor<'t> {
+    text: &'t str,
+    byte: usize,
+    char: u32,
+}
+
+impl<'t> Cursor<'t> {
+    fn new(text: &'t str) -> Self {
+        let (byte, char) = (0, 0);
+        Self { text, byte, char }
+    }
+
+    /// The characters before `byte`, which must not be less than in the last call.
+    fn chars_before(&mut self, byte: usize) -> u32 {
+        let between = self.text.get(self.byte..byte).unwrap_or_default();
+        self.char += between.chars().count() as u32;
+        self.byte = byte.max(self.byte);
+        self.char
+    }
+
+    /// Both ends of a range of bytes that begins where no earlier one began behind.
+    fn span(&mut self, bytes: &Range<usize>) -> [u32; 2] {
+        let start = self.chars_before(bytes.start);
+        let within = self.text.get(bytes.clone()).unwrap_or_default();
+        [start, start + within.chars().count() as u32]
+    }
+}

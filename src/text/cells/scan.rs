@@ -1,0 +1,455 @@
+//! What may be the value of a cell in running text: addresses, numbers, dates,
+//! identifiers, capitalised names.
+//!
+//! One pass over words. Most words have neither a digit nor a capital nor an `@` and
+//! cost one look at each byte.
+
+use std::ops::Range;
+
+use super::value::{self, NameWord, Value, plain};
+use super::{CellKind, date};
+
+/// Words looked back upon.
+const RECENT: usize = 8;
+
+/// Digits in a number that is written in groups.
+const GROUPED_DIGITS: Range<usize> = 7..20;
+
+const DIGIT: u8 = 1;
+const CAPITAL: u8 = 2;
+const AT: u8 = 4;
+const LETTER: u8 = 8;
+/// A gap before the word that no value reaches across: a tab, a blank line, a bar, a semicolon.
+const APART: u8 = 16;
+
+/// A word, without the punctuation around it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Word<'t> {
+    text: &'t str,
+    at: usize,
+    flags: u8,
+    /// What stood behind it before the next white space: a comma, the end of a sentence.
+    tail: &'t str,
+}
+
+impl Word<'_> {
+    fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    fn end(&self) -> usize {
+        self.at + self.text.len()
+    }
+
+    /// Digits and what joins them, nothing else.
+    fn is_group(&self) -> bool {
+        self.flags & (DIGIT | LETTER | AT) == DIGIT
+    }
+}
+
+/// Calls `emit` with every candidate and its bytes in `text`; beginnings never fall by more
+/// than is looked back upon, and are given in rising order.
+pub(super) fn scan(text: &str, mut emit: impl FnMut(Value, Range<usize>)) {
+    let mut found: Vec<(Value, Range<usize>)> = Vec::new();
+    let mut state = State::default();
+    let mut rest = 0;
+    while let Some((word, next)) = next_word(text, rest) {
+        rest = next;
+        state.push(word, &mut found);
+        // Nothing found later begins before the words that are still looked back upon.
+        let settled = state.oldest();
+        if found.len() >= 64 {
+            found.sort_by_key(|(_, bytes)| bytes.start);
+            let ready = found.partition_point(|(_, bytes)| bytes.start < settled);
+            found
+                .drain(..ready)
+                .for_each(|(value, bytes)| emit(value, bytes));
+        }
+    }
+    state.end_group(&mut found);
+    found.sort_by_key(|(_, bytes)| bytes.start);
+    found
+        .into_iter()
+        .for_each(|(value, bytes)| emit(value, bytes));
+}
+
+/// The next word from `at` on, and where to look for the one after it.
+fn next_word(text: &str, mut at: usize) -> Option<(Word<'_>, usize)> {
+    let bytes = text.as_bytes();
+    let (mut flags, mut lines) = (0, 0);
+    // The gap.
+    loop {
+        let &b = bytes.get(at)?;
+        match b {
+            b'\n' => lines += 1,
+            b'\t' | b'|' | b';' => flags |= APART,
+            b' ' | b'\r' | b',' | b'<' | b'>' | b'"' => {}
+            0x80.. => {
+                let c = text.get(at..)?.chars().next()?;
+                match plain(c) {
+                    Some(' ') | None => {
+                        at += c.len_utf8();
+                        continue;
+                    }
+                    _ => break,
+                }
+            }
+            _ => break,
+        }
+        at += 1;
+    }
+    if lines > 1 {
+        flags |= APART;
+    }
+    let start = at;
+    while let Some(&b) = bytes.get(at) {
+        match b {
+            b'a'..=b'z' => flags |= LETTER,
+            b'0'..=b'9' => flags |= DIGIT,
+            b'A'..=b'Z' => flags |= LETTER | CAPITAL,
+            b'@' | b'[' | b'{' => flags |= AT,
+            b',' if !joins_digits(bytes, start, at) => break,
+            b'\n' | b'\t' | b'|' | b';' | b' ' | b'\r' | b'<' | b'>' | b'"' => break,
+            0x80.. => {
+                let c = text.get(at..)?.chars().next()?;
+                match plain(c) {
+                    Some(' ') => break,
+                    Some('0'..='9') => flags |= DIGIT,
+                    _ if c.is_uppercase() => flags |= LETTER | CAPITAL,
+                    _ if c.is_alphabetic() => flags |= LETTER,
+                    _ => {}
+                }
+                at += c.len_utf8();
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    let whole = text.get(start..at)?;
+    let inner = whole.trim_end_matches(['.', ':', '!', '?', ')', ']', '}', '\'', '*', '_']);
+    // What closes stays where something opens: `jane[at]example[dot]org`, `(at)`.
+    let inner = if inner.contains(['[', '{']) {
+        whole
+    } else {
+        inner
+    };
+    let open = inner.len() - inner.trim_start_matches(['\'', '*', '_']).len();
+    let tail = text.get(start + inner.len()..(at + 1).min(text.len()));
+    let word = Word {
+        text: inner.get(open..)?,
+        at: start + open,
+        flags,
+        tail: tail.unwrap_or_default(),
+    };
+    Some((word, at))
+}
+
+/// Whether the comma at `at` is part of a number: before three digits, or, in a number without
+/// other signs, before one or two.
+fn joins_digits(bytes: &[u8], start: usize, at: usize) -> bool {
+    let before = bytes.get(start..at).unwrap_or_default();
+    let digits = |bytes: &[u8]| bytes.iter().take_while(|b| b.is_ascii_digit()).count();
+    let behind = digits(bytes.get(at + 1..).unwrap_or_default());
+    let is_number = before
+        .iter()
+        .all(|b| b.is_ascii_digit() || b"$.,'+-(".contains(b) || *b >= 0x80);
+    let ends = before.last().is_some_and(u8::is_ascii_digit);
+    let group = before
+        .iter()
+        .rev()
+        .take_while(|b| b.is_ascii_digit())
+        .count();
+    ends && is_number && ((behind == 3 && group <= 3) || matches!(behind, 1 | 2))
+}
+
+#[derive(Default)]
+struct State<'t> {
+    recent: [Word<'t>; RECENT],
+    /// Words of the name under way with those that are passed over in between.
+    name: Vec<Word<'t>>,
+    /// Groups of digits in a row, ending with the last word.
+    groups: usize,
+}
+
+impl<'t> State<'t> {
+    /// Where the first word begins that a value found later may begin with.
+    fn oldest(&self) -> usize {
+        let name = self.name.first().map_or(usize::MAX, |word| word.at);
+        self.recent[0].at.min(name)
+    }
+
+    /// The word `back` words before the last.
+    fn back(&self, back: usize) -> Word<'t> {
+        self.recent[RECENT - 1 - back.min(RECENT - 1)]
+    }
+
+    fn push(&mut self, word: Word<'t>, found: &mut Vec<(Value, Range<usize>)>) {
+        let joined = word.is_group() && !word.has(APART) && self.groups < RECENT - 1;
+        let tail = self.back(0).tail;
+        if self.groups > 0 && (!joined || tail.contains([',', '.', ':', '!', '?'])) {
+            self.end_group(found);
+        }
+        self.recent.rotate_left(1);
+        self.recent[RECENT - 1] = word;
+        if word.has(DIGIT) {
+            self.numbers(found);
+        }
+        self.addresses(found);
+        self.names(found);
+    }
+
+    fn addresses(&self, found: &mut Vec<(Value, Range<usize>)>) {
+        let word = self.back(0);
+        let is_at = |word: &Word<'_>| matches!(spelled(word.text).as_str(), "@");
+        if word.has(AT) && !is_at(&word) {
+            let text = spelled(word.text);
+            let text = text.trim_start_matches(['(', '[']);
+            let text = text.strip_prefix("mailto:").unwrap_or(text);
+            if let Some(value) = value::email(text.trim_end_matches(['.', ')', ']', ':', ','])) {
+                found.push((value, word.at..word.end()));
+            }
+        }
+        // `jane [at] example.org`, `jane [at] example [dot] org`
+        for (at, dot) in [(1, None), (3, Some(1))] {
+            let (local, host) = (self.back(at + 1), self.back(at - 1));
+            if !is_at(&self.back(at)) {
+                continue;
+            }
+            let text = match dot {
+                None => format!("{}@{}", local.text, spelled(host.text)),
+                Some(dot) if spelled(self.back(dot).text) == "." => {
+                    format!("{}@{}.{}", local.text, host.text, word.text)
+                }
+                Some(_) => continue,
+            };
+            if let Some(value) = value::email(&text) {
+                found.push((value, local.at..word.end()));
+            }
+        }
+    }
+
+    fn numbers(&mut self, found: &mut Vec<(Value, Range<usize>)>) {
+        let word = self.back(0);
+        if word.text.len() > 64 {
+            self.groups = 0;
+            return;
+        }
+        let text: String = word.text.chars().filter_map(plain).collect();
+        if word.is_group() {
+            self.groups += 1;
+        } else {
+            self.groups = 0;
+        }
+        let value = date::of(&text)
+            .or_else(|| value::number(&text).filter(|_| word.is_group()))
+            .or_else(|| value::identifier(&text).filter(|_| word.has(LETTER)));
+        if let Some(value) = value {
+            found.push((value, word.at..word.end()));
+        }
+        // `14 March 2019`, `March 14, 2019`
+        let (a, b) = (self.back(2), self.back(1));
+        if word.is_group()
+            && a.has(LETTER) != b.has(LETTER)
+            && !word.has(APART)
+            && let Some(value) = date::written(a.text, b.text, &text)
+        {
+            found.push((value, a.at..word.end()));
+        }
+        self.account(found);
+    }
+
+    /// A number that is written in groups has come to its end.
+    fn end_group(&mut self, found: &mut Vec<(Value, Range<usize>)>) {
+        let groups = std::mem::take(&mut self.groups);
+        if groups < 2 {
+            return;
+        }
+        let last = self.back(0);
+        for first in (1..groups).rev() {
+            let start = self.back(first);
+            // All of it, or from where a telephone number may begin.
+            if first + 1 != groups && !start.text.starts_with(['+', '(', '0']) {
+                continue;
+            }
+            let whole = (0..=first).rev().map(|i| self.back(i).text);
+            let whole: String = whole.collect::<Vec<_>>().join(" ");
+            let digits = whole.bytes().filter(u8::is_ascii_digit).count();
+            if !GROUPED_DIGITS.contains(&digits) {
+                continue;
+            }
+            let value = value::number(&whole).filter(|value| value.kind == CellKind::Digits);
+            if let Some(value) = value {
+                found.push((value, start.at..last.end()));
+            }
+        }
+    }
+
+    /// An account number in groups of four, the first of which begins with two letters.
+    fn account(&self, found: &mut Vec<(Value, Range<usize>)>) {
+        for back in 1..RECENT {
+            let word = self.back(back);
+            if word.text.len() != 4 || !word.text.is_ascii() {
+                return;
+            }
+            let (head, check) = word.text.split_at(2);
+            let begins = head.bytes().all(|b| b.is_ascii_uppercase())
+                && check.bytes().all(|b| b.is_ascii_digit());
+            if !begins {
+                continue;
+            }
+            let whole: Vec<&str> = (0..=back).rev().map(|i| self.back(i).text).collect();
+            if back >= 3
+                && let Some(value) = value::identifier(&whole.join(" "))
+            {
+                found.push((value, word.at..self.back(0).end()));
+            }
+            return;
+        }
+    }
+
+    fn names(&mut self, found: &mut Vec<(Value, Range<usize>)>) {
+        let word = self.back(0);
+        if word.has(APART) {
+            self.name.clear();
+        }
+        // Almost all words, so that these are told by one byte.
+        if !word.has(CAPITAL) && self.name.is_empty() {
+            return;
+        }
+        let capital = word.text.chars().next().is_some_and(char::is_uppercase);
+        let kind = value::name_word(word.text.trim_start_matches('('));
+        match kind {
+            NameWord::Part if capital => {
+                self.name.push(word);
+                if self.name.len() > 3 {
+                    self.name.remove(0);
+                }
+                for words in [2, 3] {
+                    let Some(first) = self.name.len().checked_sub(words) else {
+                        continue;
+                    };
+                    let names = &self.name[first..];
+                    if let Some(value) = value::name(names.iter().map(|word| word.text)) {
+                        found.push((value, names[0].at..word.end()));
+                    }
+                }
+            }
+            NameWord::Passed => {}
+            _ => self.name.clear(),
+        }
+        let ends = word.tail.contains([':', '!', '?', ')'])
+            || (word.tail.contains('.') && kind != NameWord::Passed);
+        if ends {
+            self.name.clear();
+        }
+    }
+}
+
+/// `[at]`, `(at)`, `[dot]` and so on as the signs that they stand for, anywhere in a word.
+fn spelled(text: &str) -> String {
+    if text.len() > 256 || !text.contains(['[', '(', '{']) {
+        return text.to_owned();
+    }
+    let mut text = text.to_ascii_lowercase();
+    for (open, close) in [('[', ']'), ('(', ')'), ('{', '}')] {
+        for (word, sign) in [("at", "@"), ("dot", ".")] {
+            // The closing bracket may have gone with the punctuation at the end.
+            text = text.replace(&format!("{open}{word}{close}"), sign);
+            if text == format!("{open}{word}") {
+                text = sign.to_owned();
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn found(text: &str) -> Vec<(CellKind, String)> {
+        let mut values = Vec::new();
+        scan(text, |value, bytes| {
+            assert!(text.get(bytes).is_some());
+            values.push((value.kind, value.form));
+        });
+        values
+    }
+
+    /// The value of a whole cell.
+    fn value(cell: &str) -> (CellKind, String) {
+        let value = value::of_cell(cell).unwrap();
+        (value.kind, value.form)
+    }
+
+    #[test]
+    fn values_are_found_in_prose() {
+        let text = "Yesterday Dr. Jane A. Doe (born 14 March 1985) wrote from jane.doe@example.org, or \
+                    j.roe [at] mail [dot] example, that she earns \u{20ac}81,234.50; call +49 30 123 4567 or \
+                    (555) 867-5309. Her badge is EMP-00123, her account DE89 3704 0044 0532 0130 00. \
+                    Ludwig van Beethoven, Roe,\nRichard: 2019-03-14.";
+        let values = found(text);
+        for cell in [
+            "Jane Doe",
+            "1985-03-14",
+            "jane.doe@example.org",
+            "j.roe@mail.example",
+            "81234.5",
+            "030 1234567",
+            "555-867-5309",
+            "EMP-00123",
+            "DE89370400440532013000",
+            "Ludwig van Beethoven",
+            "Richard Roe",
+            "14.3.2019",
+        ] {
+            assert!(values.contains(&value(cell)), "{cell}: {values:#?}");
+        }
+    }
+
+    #[test]
+    fn fields_without_spaces_are_told_apart() {
+        let values =
+            found("Jane Doe,jane@example.org,1985-03-14,81234\nRoe;Max;030/1234567|4711-AX9");
+        for cell in [
+            "Jane Doe",
+            "jane@example.org",
+            "1985-03-14",
+            "81234",
+            "030/1234567",
+            "4711-AX9",
+        ] {
+            assert!(values.contains(&value(cell)), "{cell}: {values:#?}");
+        }
+    }
+
+    #[test]
+    fn names_do_not_reach_across_sentences_and_cells() {
+        for text in [
+            "We met Jane. Doe said no",
+            "Jane\tDoe",
+            "Jane\n\nDoe",
+            "jane doe",
+            "Jane 7 Doe",
+        ] {
+            assert_eq!(
+                found(text).iter().filter(|v| v.0 == CellKind::Name).count(),
+                0,
+                "{text}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_scanned_in_order(text in "([A-Z][a-z]{1,4}|[0-9]{1,5}|[-@.,;|\\[\\]()+\t\n ]|[a-z]{1,3}|\\PC){0,90}") {
+            let mut last = 0;
+            scan(&text, |_, bytes| {
+                assert!(bytes.start >= last && text.get(bytes.clone()).is_some(), "{bytes:?}");
+                last = bytes.start;
+            });
+        }
+    }
+}
