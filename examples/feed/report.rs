@@ -310,6 +310,13 @@ fn told(located: &Located) -> String {
         } => {
             format!("{covered} letters and digits in the item's order, {discounted} discounted")
         }
+        Evidence::Record { rows, cells, .. } => {
+            let rows: Vec<String> = rows.iter().take(8).map(u32::to_string).collect();
+            format!("{cells} values of the item's rows {}", rows.join(", "))
+        }
+        Evidence::Code { distance, .. } => {
+            format!("the hash of a listed picture, {distance} of 256 bits off")
+        }
         other => other.kind().to_owned(),
     };
     format!("{what} (in {})", located.source)
@@ -325,21 +332,8 @@ struct Places<'e> {
     item_span: Option<[u32; 2]>,
 }
 
-fn places(evidence: &Evidence) -> Option<Places<'_>> {
-    let (part, item_part) = match evidence {
-        Evidence::Bytes { part, item_part }
-        | Evidence::Pixels { part, item_part }
-        | Evidence::Image {
-            part, item_part, ..
-        }
-        | Evidence::Region {
-            part, item_part, ..
-        }
-        | Evidence::Text {
-            part, item_part, ..
-        } => (part, item_part),
-        _ => return None,
-    };
+fn places(evidence: &Evidence) -> Places<'_> {
+    let (part, item_part) = evidence.parts();
     let mut places = Places {
         part,
         item_part,
@@ -356,22 +350,30 @@ fn places(evidence: &Evidence) -> Option<Places<'_>> {
         } => {
             (places.region, places.item_region) = (Some(*region), Some(*item_region));
         }
+        // What was recognised in a picture has its place there.
         Evidence::Text {
             query_span,
             item_span,
+            region,
             ..
         } => {
-            (places.span, places.item_span) = (Some(*query_span), Some(*item_span));
+            places.region = *region;
+            places.span = region.is_none().then_some(*query_span);
+            places.item_span = Some(*item_span);
+        }
+        Evidence::Record {
+            query_span, region, ..
+        } => {
+            places.region = *region;
+            places.span = region.is_none().then_some(*query_span);
         }
         _ => {}
     }
-    Some(places)
+    places
 }
 
 fn query_side(page: &mut String, args: &Args, hit: &Hit, located: &Located, limits: &Limits) {
-    let Some(places) = places(&located.evidence) else {
-        return;
-    };
+    let places = places(&located.evidence);
     if located.source == "text" {
         passage(page, "the post", &hit.post.text, places.span);
         return;
@@ -385,9 +387,7 @@ fn query_side(page: &mut String, args: &Args, hit: &Hit, located: &Located, limi
 
 /// The item's side: its own content where the owner gave it, else its name and place.
 fn item_side(page: &mut String, args: &Args, item: &str, evidence: &Evidence, limits: &Limits) {
-    let Some(places) = places(evidence) else {
-        return;
-    };
+    let places = places(evidence);
     let original = args.originals.as_ref().and_then(|folder| {
         let bytes = read_media(folder, item, limits.input_bytes).ok()?;
         show::part(&bytes, item, places.item_part, limits)
