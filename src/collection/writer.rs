@@ -58,7 +58,7 @@ impl Default for WriterOptions {
 #[derive(Clone, Debug)]
 pub struct NewItem {
     /// What the owner calls it. Of a [code](Content::Code) it is not asked for: such an item is named
-    /// [after it](super::Pipeline::name_of).
+    /// [after it](crate::fingerprint::Pipeline::name_of).
     pub name: String,
     /// What the owner says about it.
     pub metadata: Metadata,
