@@ -74,6 +74,7 @@ pub mod matcher;
 pub mod media;
 pub mod raster;
 pub mod text;
+mod written;
 
 pub use code::Code256;
 pub use collection::{Collection, CollectionWriter};

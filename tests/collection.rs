@@ -1,9 +1,11 @@
 //! Collections by the example program `leakprint`: promises, kills, exchange, files of earlier versions.
 
+mod programs;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -11,22 +13,10 @@ use leakprint::collection::{CollectionWriter, WriterOptions};
 use leakprint::{Collection, ErrorKind, Executor};
 use serde_json::{Value, json};
 
-/// The program; `cargo test` builds examples before it runs tests.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let target = test.ancestors().nth(2).unwrap();
-    let name = format!("leakprint{}", std::env::consts::EXE_SUFFIX);
-    let program = target.join("examples").join(name);
-    assert!(
-        program.exists(),
-        "no {}: cargo build --examples",
-        program.display()
-    );
-    program
-}
+use programs::program;
 
 fn run(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(program());
+    let mut command = Command::new(program("leakprint"));
     let command = command
         .current_dir(folder)
         .args(arguments)
@@ -332,7 +322,7 @@ fn lists_and_fingerprints_are_exchanged() {
 
 /// Names that a run promised, until it was killed.
 fn add_and_kill(at: &Path, file: &str, after: Duration) -> Vec<String> {
-    let mut child = Command::new(program())
+    let mut child = Command::new(program("leakprint"))
         .current_dir(at)
         .args(["add", "c", "--jsonl", file, "--threads", "2"])
         .stdin(Stdio::null())

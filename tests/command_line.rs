@@ -1,29 +1,18 @@
 //! The contract of the example program `leakprint`: lines, order, names, errors and exit codes.
 
+mod programs;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-/// The program; `cargo test` builds examples before it runs tests.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let target = test.ancestors().nth(2).unwrap();
-    let program = target
-        .join("examples")
-        .join(format!("leakprint{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        program.exists(),
-        "no {}: cargo build --examples",
-        program.display()
-    );
-    program
-}
+use programs::program;
 
 fn run(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(program())
+    Command::new(program("leakprint"))
         .current_dir(folder)
         .args(arguments)
         .stdin(Stdio::null())
@@ -232,7 +221,7 @@ fn standard_input_is_answered_line_by_line() {
     let folder = folder.path();
     lines(folder, &["index", "leak", "-o", "leak.lpx"]);
     for threads in ["1", "2"] {
-        let mut child = Command::new(program())
+        let mut child = Command::new(program("leakprint"))
             .current_dir(folder)
             .args(["match", "leak.lpx", "--jsonl", "-", "--threads", threads])
             .stdin(Stdio::piped())

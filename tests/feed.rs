@@ -1,20 +1,16 @@
 //! The contract of the example program `feed`: lines in order, accounts, resuming, a report that
 //! cannot be rewritten by what it reports.
 
+mod programs;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use leakprint::{Executor, Fingerprinter, IndexWriter};
 use serde_json::{Value, json};
 
-/// The program; `cargo test` builds examples before it runs tests.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let target = test.ancestors().nth(2).unwrap();
-    let name = format!("feed{}", std::env::consts::EXE_SUFFIX);
-    target.join("examples").join(name)
-}
+use programs::program;
 
 const SLATE: &str = "The winter slate moves by six weeks, and Lighthouse opens in fourteen \
     territories with no press screening before the Wednesday, even though it tested at seventy-one. \
@@ -57,7 +53,7 @@ fn posts(folder: &Path) -> usize {
 }
 
 fn feed(folder: &Path, more: &[&str]) -> Output {
-    Command::new(program())
+    Command::new(program("feed"))
         .current_dir(folder)
         .args(["leak.lpx", "posts.jsonl", "-o", "matches.jsonl"])
         .args(["--report", "report.html", "--accounts", "accounts.jsonl"])
@@ -164,7 +160,7 @@ fn inputs_are_not_overwritten() {
     index(folder);
     posts(folder);
     let before = fs::read(folder.join("posts.jsonl")).unwrap();
-    let output = Command::new(program())
+    let output = Command::new(program("feed"))
         .current_dir(folder)
         .args(["leak.lpx", "posts.jsonl", "-o", "posts.jsonl"])
         .output()

@@ -235,7 +235,7 @@ impl Log {
         let start = bytes.get(..HEADER).unwrap_or(&bytes);
         if start.get(..8) != Some(&MAGIC) && start.len() >= 8 && !bytes.is_empty() {
             // The manifest says that it is a log, so this is damage rather than another format.
-            return Ok(Self::damaged_header(number, bytes));
+            return Ok(Self::parsed(number, bytes, vec![0]));
         }
         if let Some(version) = start.get(8..12)
             && version != VERSION.to_le_bytes()
@@ -246,28 +246,20 @@ impl Log {
             return Err(Error::new(ErrorKind::Version, message).with_path(name));
         }
         if start != header(number) {
-            return Ok(Self::damaged_header(number, bytes));
+            return Ok(Self::parsed(number, bytes, vec![0]));
         }
-        let mut log = Self {
-            number,
-            bytes,
-            frames: Vec::new(),
-            end: HEADER as u64,
-            unmarked: Vec::new(),
-            damaged: Vec::new(),
-        };
-        log.parse(HEADER);
-        Ok(log)
+        Ok(Self::parsed(number, bytes, Vec::new()))
     }
 
-    fn damaged_header(number: u64, bytes: Vec<u8>) -> Self {
+    /// The frames behind the header; `damaged` is what is known to be so before.
+    fn parsed(number: u64, bytes: Vec<u8>, damaged: Vec<u64>) -> Self {
         let mut log = Self {
             number,
             bytes,
             frames: Vec::new(),
             end: HEADER as u64,
             unmarked: Vec::new(),
-            damaged: vec![0],
+            damaged,
         };
         log.parse(HEADER);
         log

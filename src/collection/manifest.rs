@@ -92,6 +92,17 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
+    /// Numbers of files that are in the folder, such as those that a crash has left, are not used
+    /// again.
+    pub(super) fn pass_over(&mut self, names: &[String]) {
+        let taken = names
+            .iter()
+            .filter_map(|name| u64::from_str_radix(name.get(..16)?, 16).ok());
+        self.next = self
+            .next
+            .max(taken.max().map_or(0, |n| n.saturating_add(1)));
+    }
+
     fn to_bytes(&self) -> Vec<u8> {
         let mut out = Encoder::default();
         out.u64(self.generation);

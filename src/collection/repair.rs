@@ -81,12 +81,7 @@ pub(super) fn repair_on(storage: &dyn Storage, exec: &Executor) -> Result<Repair
     let names = storage
         .list()
         .map_err(|e| Error::io("cannot list the folder", e))?;
-    let taken = names
-        .iter()
-        .filter_map(|name| u64::from_str_radix(name.get(..16)?, 16).ok());
-    manifest.next = manifest
-        .next
-        .max(taken.max().map_or(0, |n| n.saturating_add(1)));
+    manifest.pass_over(&names);
 
     let mut damaged = Vec::new();
     for entry in std::mem::take(&mut manifest.segments) {
@@ -200,6 +195,10 @@ fn save_segment(
     }
     let index = storage.map(&FileKind::Index.file_name(entry.number)).ok();
     let index = index.and_then(|bytes| Index::from_mapped(bytes).ok());
+    let named = |item: u32| {
+        let name = index.as_ref()?.item_name(crate::index::ItemId(item)).ok()?;
+        Some(name.to_owned())
+    };
     let mut plan = Plan::default();
     let mut last = None;
     for (item, record) in found {
@@ -211,26 +210,14 @@ fn save_segment(
         match parsed.filter(|record| record.content(&manifest.recipe).is_ok()) {
             Some(record) => plan.push(&record, (0, item)),
             None => {
-                let named = index.as_ref().and_then(|index| {
-                    index
-                        .item_name(crate::index::ItemId(item))
-                        .ok()
-                        .map(str::to_owned)
-                });
-                lose(report, &name, named, format!("record {item}"));
+                lose(report, &name, named(item), format!("record {item}"));
             }
         }
     }
     let names = index.as_ref().map_or(0, Index::item_count);
     for item in last.map_or(0, |last| last + 1)..names {
         if !entry.removed.contains(item) {
-            let named = index.as_ref().and_then(|index| {
-                index
-                    .item_name(crate::index::ItemId(item))
-                    .ok()
-                    .map(str::to_owned)
-            });
-            lose(report, &name, named, format!("record {item}"));
+            lose(report, &name, named(item), format!("record {item}"));
         }
     }
     if report.lost.is_empty() {

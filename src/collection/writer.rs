@@ -196,13 +196,7 @@ impl CollectionWriter {
         let last = last.ok_or_else(|| Error::corrupt("the manifest names no log"))?;
         let log = LogWriter::resume(&*storage, &read_log(&*storage, last)?)?;
         remove_leftovers(&*storage, &manifest, &names);
-        // Numbers of files that a crash has left are not used again.
-        let taken = names
-            .iter()
-            .filter_map(|name| u64::from_str_radix(name.get(..16)?, 16).ok());
-        manifest.next = manifest
-            .next
-            .max(taken.max().map_or(0, |n| n.saturating_add(1)));
+        manifest.pass_over(&names);
         let collection = Collection {
             shared: Arc::new(super::reader::Shared {
                 storage,

@@ -83,13 +83,11 @@ impl RasterPrints {
 
 /// Luma in bytes, for a recogniser.
 pub(super) fn luma(raster: &Raster) -> Option<GreyPicture> {
-    let (width, height) = (raster.width(), raster.height());
-    let mut pixels = Vec::with_capacity(width as usize * height as usize);
-    raster.luma_bands(Ground::White, |band| match band {
-        Band::Bytes(bytes) => pixels.extend_from_slice(bytes),
-        Band::Floats(floats) => pixels.extend(floats.iter().map(|&luma| (luma + 0.5) as u8)),
-    });
-    GreyPicture::new(width, height, pixels)
+    GreyPicture::new(
+        raster.width(),
+        raster.height(),
+        raster.luma_plane(Ground::White),
+    )
 }
 
 /// The plane of the sketch, from the shared one.

@@ -29,7 +29,9 @@ pub struct Recipe {
 impl Recipe {
     /// The version that this build makes, and the only one it reads.
     ///
-    /// 2 added the cells of tables; the other prints are those of 1.
+    /// 2 added the cells of tables, folds ideographs and Hangul syllables to more symbols than 1, reads
+    /// what is overridden to run from right to left backwards, and projects patches on
+    /// directions at right angles.
     pub const VERSION: u32 = 2;
 
     /// The window unless the caller chooses another: density 2 / 9.

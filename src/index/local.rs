@@ -7,7 +7,7 @@
 
 use super::Inner;
 use super::layout::Section;
-use super::records::{LOCAL_BRIGHT, LOCAL_DISCOUNTED, LocalRecord, PictureRecord};
+use super::records::{LOCAL_BRIGHT, LOCAL_DISCOUNTED, LocalEntry, LocalRecord, PictureRecord};
 use crate::arch::prefetch;
 use crate::error::Result;
 use crate::raster::Keypoint;
@@ -72,13 +72,13 @@ pub(crate) struct Locals<'a> {
     pictures: &'a [PictureRecord],
     prints: &'a [LocalRecord],
     bounds: &'a [u32],
-    entries: &'a [[u32; 2]],
+    entries: &'a [LocalEntry],
     bits: u32,
 }
 
 impl<'a> Locals<'a> {
     pub(super) fn new(inner: &'a Inner) -> Self {
-        let entries: &[[u32; 2]] = inner.slice(Section::LocalEntries);
+        let entries: &[LocalEntry] = inner.slice(Section::LocalEntries);
         Self {
             pictures: inner.slice(Section::Pictures),
             prints: inner.slice(Section::LocalPrints),
@@ -136,7 +136,7 @@ impl<'a> Locals<'a> {
     }
 
     /// The entries of a bucket: the number of a print, and its [`check`].
-    pub(crate) fn entries(&self, bucket: u32) -> Result<&'a [[u32; 2]]> {
+    pub(crate) fn entries(&self, bucket: u32) -> Result<&'a [LocalEntry]> {
         let at = bucket as usize;
         let find = || {
             let &[start, end] = self.bounds.get(at..at + 2)? else {

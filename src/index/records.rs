@@ -160,15 +160,8 @@ pub(crate) struct LocalRecord {
     pub(crate) signature: [u64; 2],
 }
 
-/// A print in a table.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub(crate) struct LocalEntry {
-    /// The print's number.
-    pub(crate) print: u32,
-    /// The high half of the word that the table is of.
-    pub(crate) check: u32,
-}
+/// A print in a table: its number, and the high half of the word that the table is of.
+pub(crate) type LocalEntry = [u32; 2];
 
 /// In [`LocalRecord::flags`]: brighter than its surroundings.
 pub(super) const LOCAL_BRIGHT: u8 = 1;

@@ -3,6 +3,7 @@
 mod chain;
 mod evidence;
 mod explain;
+mod gather;
 mod local;
 mod picture;
 mod recognised;

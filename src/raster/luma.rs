@@ -26,6 +26,11 @@ impl<'a> Band<'a> {
     }
 }
 
+/// Luma to the nearest byte.
+pub(crate) fn to_byte(luma: &f32) -> u8 {
+    (luma + 0.5) as u8
+}
+
 /// What shows through where a picture is not opaque.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ground {
@@ -42,6 +47,16 @@ const GREEN: f32 = 0.587;
 const BLUE: f32 = 0.114;
 
 impl Raster {
+    /// The luma of the whole picture, rounded to bytes, row by row.
+    pub(crate) fn luma_plane(&self, ground: Ground) -> Vec<u8> {
+        let mut plane = Vec::with_capacity(self.width as usize * self.height as usize);
+        self.luma_bands(ground, |band| match band {
+            Band::Bytes(bytes) => plane.extend_from_slice(bytes),
+            Band::Floats(floats) => plane.extend(floats.iter().map(to_byte)),
+        });
+        plane
+    }
+
     /// Calls `f` with the luma of the whole picture from the top down, as
     /// [`luma_row`](Self::luma_row) gives it, in bands of up to eight rows: one
     /// conversion serves all hashes, and stays in the cache. What is luma

@@ -8,7 +8,7 @@
 //! Tried in vain: the first half-octave level from the filtered largest one. It is steadier under
 //! crops, but other words in the same place look more alike too.
 
-use super::{AreaShrink, Band, Ground, Raster};
+use super::{AreaShrink, Ground, Raster, to_byte};
 use crate::arch::Backend;
 
 /// Pictures with more pixels than this are shrunk first: what matters in a
@@ -99,21 +99,15 @@ impl std::fmt::Debug for Pyramid {
 
 /// Luma at the working size, rounded to bytes.
 fn base_plane(raster: &Raster, width: usize, height: usize) -> Vec<u8> {
-    let byte = |&luma: &f32| (luma + 0.5) as u8;
     let full_width = raster.width() as usize;
     if (full_width, raster.height() as usize) == (width, height) {
-        let mut plane = Vec::with_capacity(width * height);
-        raster.luma_bands(Ground::White, |band| match band {
-            Band::Bytes(bytes) => plane.extend_from_slice(bytes),
-            Band::Floats(floats) => plane.extend(floats.iter().map(byte)),
-        });
-        return plane;
+        return raster.luma_plane(Ground::White);
     }
     let mut shrink = AreaShrink::new(full_width, raster.height() as usize, width, height);
     raster.luma_bands(Ground::White, |band| {
         band.rows(full_width).for_each(|row| shrink.push(row));
     });
-    shrink.finish().iter().map(byte).collect()
+    shrink.finish().iter().map(to_byte).collect()
 }
 
 /// A plane, its width and its height.

@@ -18,7 +18,8 @@ impl super::avx2::Avx2 {
         width: usize,
         lattice: &Lattice,
     ) -> Option<[u16; SAMPLES]> {
-        checked(plane, width, lattice)
+        // SAFETY: `self` exists, so the CPU has the feature.
+        unsafe { sample(plane, width, lattice) }
     }
 
     pub(in crate::arch) fn stretch(
@@ -38,7 +39,8 @@ impl super::avx512::Avx512 {
         width: usize,
         lattice: &Lattice,
     ) -> Option<[u16; SAMPLES]> {
-        checked(plane, width, lattice)
+        // SAFETY: every CPU with AVX-512 has AVX2.
+        unsafe { sample(plane, width, lattice) }
     }
 
     pub(in crate::arch) fn stretch(
@@ -51,8 +53,8 @@ impl super::avx512::Avx512 {
     }
 }
 
-/// To be called where the CPU has AVX2.
-fn checked(plane: &[u8], width: usize, lattice: &Lattice) -> Option<[u16; SAMPLES]> {
+#[target_feature(enable = "avx2")]
+fn sample(plane: &[u8], width: usize, lattice: &Lattice) -> Option<[u16; SAMPLES]> {
     let height = plane.len() / width.max(1);
     // A gather takes four bytes of which two are used: not from the last row.
     let last = (SIDE - 1) as f32;
@@ -63,8 +65,7 @@ fn checked(plane: &[u8], width: usize, lattice: &Lattice) -> Option<[u16; SAMPLE
     if !lattice.is_inside(width, height) {
         return None;
     }
-    // SAFETY: both callers exist where the CPU has AVX2 only, which every one with AVX-512 has.
-    Some(unsafe { sample(plane, width, lattice) })
+    Some(gathered(plane, width, lattice))
 }
 
 #[target_feature(enable = "avx2")]
@@ -132,9 +133,10 @@ fn eight(plane: &[u8], width: __m256i, last: __m256i, lattice: &Lattice, at: usi
     _mm256_madd_epi16(rows, _mm256_or_si256(top, _mm256_slli_epi32::<16>(bottom)))
 }
 
-/// All samples; the lattice is inside of the plane but for its last row.
+/// All samples; the lattice is inside of the plane but for its last row, so that this has two rows
+/// of two pixels at the least.
 #[target_feature(enable = "avx2")]
-fn sample(plane: &[u8], width: usize, lattice: &Lattice) -> [u16; SAMPLES] {
+fn gathered(plane: &[u8], width: usize, lattice: &Lattice) -> [u16; SAMPLES] {
     let last = _mm256_set1_epi32(plane.len().saturating_sub(4) as i32);
     let width = _mm256_set1_epi32(width as i32);
     let mut out = [0; SAMPLES];

@@ -129,10 +129,7 @@ pub(super) fn tables(
     bounds.resize(bucket_bounds(listed.len()), placed.len() as u32);
     let entries = placed.iter().filter_map(|&(bucket, print)| {
         let word = records.get(print as usize)?.signature[bucket as usize >> bits];
-        Some(LocalEntry {
-            print,
-            check: check(word),
-        })
+        Some([print, check(word)])
     });
     Tables {
         entries: entries.collect(),
@@ -293,7 +290,8 @@ struct Member {
 struct Run {
     members: Vec<Member>,
     few: Sample,
-    more: Sample,
+    /// Where not all are in `few`.
+    more: Option<Sample>,
 }
 
 /// One in so many of the prints of a run.
@@ -322,7 +320,7 @@ impl Run {
         };
         Self {
             few: sample(COMPARED),
-            more: sample(COMPARED_IF_FEW),
+            more: (members.len() > COMPARED).then(|| sample(COMPARED_IF_FEW)),
             members,
         }
     }
@@ -337,8 +335,10 @@ impl Run {
             backend.near128(&member.signature, &sample.signatures, ALIKE, room);
             room.len()
         };
-        if look(sample) < FEW && self.more.step < sample.step {
-            sample = &self.more;
+        if look(sample) < FEW
+            && let Some(more) = &self.more
+        {
+            sample = more;
             look(sample);
         }
         let (mut others, mut twins, mut last) = (0_usize, 0_usize, member.owner);
