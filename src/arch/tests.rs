@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::{
-    Backend, CodeHit, DIRECTIONS, Directions, Filter, GRAM, Lattice, List, MAX_WEIGHT, Pairs,
-    Planes, Probe, ROW, SAMPLES, SPAN,
+    Alphabet, Backend, Block, CodeHit, DIRECTIONS, Directions, Filter, GRAM, Lattice, List,
+    MAX_WEIGHT, Pairs, Planes, Probe, ROW, SAMPLES, SPAN, STOP,
 };
 use crate::code::Code256;
 
@@ -226,6 +226,11 @@ proptest! {
             let mut found: Vec<i64> = values.iter().map(|&value| value as i64).collect();
             backend.window_minima(&mut found, window);
             prop_assert_eq!(&found[..minima.len()], &minima, "{:?}", backend);
+            let changes = (1..minima.len()).filter(|&i| minima[i] != minima[i - 1]);
+            let changes: Vec<u16> = changes.map(|i| i as u16).collect();
+            let mut places = vec![0; minima.len()];
+            let count = backend.changes(&minima, &mut places);
+            prop_assert_eq!(&places[..count], &changes, "{:?}", backend);
         }
     }
 
@@ -426,6 +431,61 @@ proptest! {
         let expected = run(Backend::scalar());
         for backend in Backend::available() {
             prop_assert_eq!(&run(backend), &expected, "{:?}", backend);
+        }
+    }
+}
+
+/// Symbol after symbol, each merged with the one before where the two are a pair.
+fn one_by_one(alphabet: &Alphabet, last: u8, bytes: &[u8]) -> (usize, Vec<u8>, Vec<u8>) {
+    let (mut symbols, mut places) = (vec![last], Vec::new());
+    let mut read = 0;
+    for (&byte, place) in bytes.iter().zip(0..64) {
+        let symbol = alphabet.symbols.get(usize::from(byte)).copied();
+        let Some(symbol) = symbol.filter(|symbol| *symbol != STOP) else {
+            break;
+        };
+        read += 1;
+        if symbol == 0 {
+            continue;
+        }
+        let before = symbols.last_mut().expect("the one before");
+        let pair = [*before, symbol];
+        match alphabet.merges.iter().find(|m| m.starts_with(&pair)) {
+            Some([.., merged]) => *before = *merged,
+            None => {
+                symbols.push(symbol);
+                places.push(place);
+            }
+        }
+    }
+    (read, symbols, places)
+}
+
+proptest! {
+    #[test]
+    fn ascii_becomes_the_same_symbols(
+        bytes in prop_oneof![
+            prop::collection::vec(prop::sample::select(b"rncliv eE,x".as_slice()), 0..90),
+            prop::collection::vec(b' '..b'{', 0..90),
+            prop::collection::vec(0_u8.., 0..90),
+        ],
+        last in prop::sample::select(b"\0rcvnlxw".as_slice()),
+    ) {
+        let mut symbols = [0; 128];
+        for byte in b'a'..=b'z' {
+            symbols[usize::from(byte)] = byte;
+            symbols[usize::from(byte.to_ascii_uppercase())] = byte;
+        }
+        symbols[usize::from(b'i')] = b'l';
+        symbols[usize::from(b'&')] = STOP;
+        let alphabet = Alphabet { symbols, merges: [*b"rnm", *b"cld", *b"vvw"] };
+        let expected = one_by_one(&alphabet, last, &bytes);
+        for backend in Backend::available() {
+            let mut block = Block::after(last);
+            backend.ascii(&alphabet, &bytes, &mut block);
+            let symbols = [&[block.last()], block.symbols()].concat();
+            let found = (block.read(), symbols, block.places().to_vec());
+            prop_assert_eq!(&found, &expected, "{:?}", backend);
         }
     }
 }

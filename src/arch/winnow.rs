@@ -56,3 +56,29 @@ pub(super) fn window_minima(keys: &mut [i64], window: usize) {
         _ => minima::<0>(keys, window),
     }
 }
+
+/// Writes the places of all keys that differ from the one before them, and gives their number;
+/// the first key has none before. `places` is room for as many as there are keys, at most 65,536.
+#[inline(always)]
+pub(super) fn changes(keys: &[i64], places: &mut [u16]) -> usize {
+    const GROUP: usize = 64;
+    let own = keys.get(1..).unwrap_or_default();
+    let mut found = 0;
+    let mut first = 1_u16;
+    for (before, own) in keys.chunks(GROUP).zip(own.chunks(GROUP)) {
+        // As bits, since a branch for each key could not be foretold.
+        let mut changed = 0_u64;
+        for (i, (before, own)) in (0..).zip(before.iter().zip(own)) {
+            changed |= u64::from(before != own) << i;
+        }
+        while changed != 0 {
+            if let Some(place) = places.get_mut(found) {
+                *place = first.wrapping_add(changed.trailing_zeros() as u16);
+            }
+            found += 1;
+            changed &= changed - 1;
+        }
+        first = first.wrapping_add(GROUP as u16);
+    }
+    found
+}

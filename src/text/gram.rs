@@ -194,8 +194,17 @@ impl Hashes<'_> {
             return 0;
         }
         let values = &mut self.values[..count + GRAM_LEN - 1];
-        for (value, &symbol) in values.iter_mut().zip(self.symbols) {
-            *value = self.key.value(symbol);
+        let symbols = &self.symbols[..values.len()];
+        let table = &self.key.table;
+        if symbols.iter().fold(0, |all, symbol| all | symbol) < 128 {
+            for (value, &symbol) in values.iter_mut().zip(symbols) {
+                // The mask only says what was just seen.
+                *value = table[symbol as usize & 127];
+            }
+        } else {
+            for (value, &symbol) in values.iter_mut().zip(symbols) {
+                *value = self.key.value(symbol);
+            }
         }
         let (twos, fours) = (&mut self.twos, &mut self.fours);
         let hashes = &mut hashes[..count];
@@ -232,7 +241,7 @@ fn winnow(mut hashes: Hashes<'_>, window: usize, out: &mut Vec<Gram>) {
     const { assert!(CHUNK >= MAX_WINDOW && CHUNK + MAX_WINDOW < PLACE as usize) };
     let mut chunk = [0; CHUNK + MAX_WINDOW];
     let mut keys = [0_i64; CHUNK + MAX_WINDOW];
-    let mut kept = [0_u16; CHUNK + 1];
+    let mut changes = [0_u16; CHUNK];
     // The buffer begins with the hashes of the last window but its first, from gram `base` on.
     let (mut base, mut held) = (0, 0);
     let mut last = None;
@@ -248,21 +257,24 @@ fn winnow(mut hashes: Hashes<'_>, window: usize, out: &mut Vec<Gram>) {
             *key = ((hash ^ 1 << 63) & !PLACE | place) as i64;
         }
         backend.window_minima(&mut keys[..count], window);
-        let mut found = 0;
-        let mut previous = last
-            .and_then(|gram: usize| gram.checked_sub(base))
-            .map_or(u16::MAX, |place| place as u16);
-        for key in &keys[..windows] {
-            let place = (PLACE - (*key as u64 & PLACE)) as u16;
-            kept[found] = place;
-            found += usize::from(place != previous);
-            previous = place;
-        }
-        out.extend(kept[..found].iter().map(|&place| Gram {
-            print: chunk[usize::from(place)],
-            at: (base + usize::from(place)) as u32,
+        let keys = &keys[..windows];
+        // The minimum of the first window may be that of the window before.
+        let place = |key: i64| (PLACE - (key as u64 & PLACE)) as usize;
+        let first = keys.first().map_or(0, |key| place(*key));
+        let is_new = last != Some(base + first);
+        let changed = backend.changes(keys, &mut changes);
+        let changed = changes[..changed].iter().map(|&at| keys[usize::from(at)]);
+        let kept = keys
+            .first()
+            .copied()
+            .filter(|_| is_new)
+            .into_iter()
+            .chain(changed);
+        out.extend(kept.map(|key| Gram {
+            print: chunk[place(key)],
+            at: (base + place(key)) as u32,
         }));
-        last = Some(base + usize::from(previous));
+        last = keys.last().map(|key| base + place(*key));
         chunk.copy_within(windows..count, 0);
         held = window - 1;
         base += windows;

@@ -18,6 +18,11 @@ impl super::avx2::Avx2 {
         // SAFETY: `self` exists, so the CPU has the feature.
         unsafe { minima_avx2(keys, window) }
     }
+
+    pub(in crate::arch) fn changes(self, keys: &[i64], places: &mut [u16]) -> usize {
+        // SAFETY: `self` exists, so the CPU has the feature.
+        unsafe { changes_avx2(keys, places) }
+    }
 }
 
 impl super::avx512::Avx512 {
@@ -35,6 +40,11 @@ impl super::avx512::Avx512 {
     pub(in crate::arch) fn window_minima(self, keys: &mut [i64], window: usize) {
         // SAFETY: `self` exists, so the CPU has the features.
         unsafe { minima_avx512(keys, window) }
+    }
+
+    pub(in crate::arch) fn changes(self, keys: &[i64], places: &mut [u16]) -> usize {
+        // SAFETY: `self` exists, so the CPU has the features.
+        unsafe { changes_avx512(keys, places) }
     }
 }
 
@@ -56,4 +66,14 @@ fn hashes_avx512(values: &[u64], twos: &mut [u64], fours: &mut [u64], hashes: &m
 #[target_feature(enable = "avx512f")]
 fn minima_avx512(keys: &mut [i64], window: usize) {
     winnow::window_minima(keys, window);
+}
+
+#[target_feature(enable = "avx2,bmi1")]
+fn changes_avx2(keys: &[i64], places: &mut [u16]) -> usize {
+    winnow::changes(keys, places)
+}
+
+#[target_feature(enable = "avx512f,bmi1")]
+fn changes_avx512(keys: &[i64], places: &mut [u16]) -> usize {
+    winnow::changes(keys, places)
 }
