@@ -61,7 +61,7 @@ pub(crate) use polar::{Polar, ROW, SPAN};
 pub(crate) use prefetch::prefetch;
 pub(crate) use project::{DIRECTIONS, Directions, MAX_WEIGHT, SAMPLES};
 pub(crate) use rows::{ByteBox, Divisor, LANES, Lanes, stride};
-pub(crate) use winnow::GRAM;
+pub(crate) use winnow::{GRAM, MAX_HASHES};
 
 /// A code that is searched for.
 #[derive(Clone, Copy, Debug)]
@@ -328,28 +328,22 @@ impl Backend {
         }
     }
 
-    /// Replaces every key by the smallest of the `window` keys from it on.
-    pub(crate) fn window_minima(self, keys: &mut [i64], window: usize) {
-        match self.0 {
-            Kind::Scalar(_) => winnow::window_minima(keys, window),
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(kernel) => kernel.window_minima(keys, window),
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(kernel) => kernel.window_minima(keys, window),
-            #[cfg(target_arch = "aarch64")]
-            Kind::Neon(_) => winnow::window_minima(keys, window),
-        }
-    }
-
-    /// Writes the places of all keys but the first that differ from the one before; gives
-    /// their number.
-    pub(crate) fn changes(self, keys: &[i64], places: &mut [u16]) -> usize {
+    /// Writes the places of the smallest hash of every `window` neighbours, each once; see
+    /// `winnow`. `keys` is twice room for as many as there are hashes, `places` for
+    /// one a window.
+    pub(crate) fn minima(
+        self,
+        hashes: &[u64],
+        window: usize,
+        keys: [&mut [f64]; 2],
+        places: &mut [u16],
+    ) -> usize {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(kernel) => kernel.changes(keys, places),
+            Kind::Avx2(kernel) => kernel.minima(hashes, window, keys, places),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(kernel) => kernel.changes(keys, places),
-            _ => winnow::changes(keys, places),
+            Kind::Avx512(kernel) => kernel.minima(hashes, window, keys, places),
+            _ => winnow::minima(hashes, window, keys, places),
         }
     }
 }

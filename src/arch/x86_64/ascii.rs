@@ -45,8 +45,7 @@ static STAYING: [u64; 256] = {
 #[target_feature(enable = "avx2,bmi1,popcnt")]
 fn ascii(alphabet: &Alphabet, bytes: &[u8], block: &mut Block) {
     block.fill(alphabet, bytes, |alphabet, bytes, symbols, places| {
-        // SAFETY: the function around it is compiled for the same features.
-        unsafe { translate(alphabet, bytes, symbols, places) }
+        translate(alphabet, bytes, symbols, places)
     });
 }
 
