@@ -26,6 +26,9 @@ const APART: u8 = 16;
 const GAP: u8 = 32;
 const FOREIGN: u8 = 64;
 
+/// The whole word is an `@`, perhaps spelled out.
+const SIGN: u8 = 128;
+
 /// What each byte is to a word that it stands in or ends.
 static CLASSES: [u8; 256] = {
     let mut table = [0; 256];
@@ -80,9 +83,9 @@ pub(super) fn scan(text: &str, mut emit: impl FnMut(Value, Range<usize>)) {
     while let Some((word, next)) = next_word(text, rest) {
         rest = next;
         state.push(word, &mut found);
-        // Nothing found later begins before the words that are still looked back upon.
-        let settled = state.oldest();
         if found.len() >= 64 {
+            // Nothing found later begins before the words that are still looked back upon.
+            let settled = state.oldest();
             found.sort_by_key(|(_, bytes)| bytes.start);
             let ready = found.partition_point(|(_, bytes)| bytes.start < settled);
             found
@@ -155,8 +158,14 @@ fn next_word(text: &str, mut at: usize) -> Option<(Word<'_>, usize)> {
     };
     let open = inner.len() - inner.trim_start_matches(['\'', '*', '_']).len();
     let tail = text.get(start + inner.len()..(at + 1).min(text.len()));
+    let inner = inner.get(open..)?;
+    // `[at]` is the longest.
+    let signs = inner.len() <= 4 && inner.starts_with(['@', '[', '(', '{']);
+    if signs && spelled(inner) == "@" {
+        flags |= SIGN;
+    }
     let word = Word {
-        text: inner.get(open..)?,
+        text: inner,
         at: start + open,
         flags,
         tail: tail.unwrap_or_default(),
@@ -202,8 +211,8 @@ impl<'t> State<'t> {
     }
 
     /// The word `back` words before the last.
-    fn back(&self, back: usize) -> Word<'t> {
-        self.recent[(self.last + RECENT - back.min(RECENT - 1)) % RECENT]
+    fn back(&self, back: usize) -> &Word<'t> {
+        &self.recent[(self.last + RECENT - back.min(RECENT - 1)) % RECENT]
     }
 
     fn push(&mut self, word: Word<'t>, found: &mut Vec<(Value, Range<usize>)>) {
@@ -223,12 +232,7 @@ impl<'t> State<'t> {
 
     fn addresses(&self, found: &mut Vec<(Value, Range<usize>)>) {
         let word = self.back(0);
-        // `[at]` is the longest.
-        let is_at = |word: &Word<'_>| {
-            let sign = word.text.starts_with(['@', '[', '(', '{']);
-            sign && word.text.len() <= 4 && spelled(word.text) == "@"
-        };
-        if word.has(AT) && !is_at(&word) {
+        if word.has(AT) && !word.has(SIGN) {
             let text = spelled(word.text);
             let text = text.trim_start_matches(['(', '[']);
             let text = text.strip_prefix("mailto:").unwrap_or(text);
@@ -238,10 +242,10 @@ impl<'t> State<'t> {
         }
         // `jane [at] example.org`, `jane [at] example [dot] org`
         for (at, dot) in [(1, None), (3, Some(1))] {
-            let (local, host) = (self.back(at + 1), self.back(at - 1));
-            if !is_at(&self.back(at)) {
+            if !self.back(at).has(SIGN) {
                 continue;
             }
+            let (local, host) = (self.back(at + 1), self.back(at - 1));
             let text = match dot {
                 None => format!("{}@{}", local.text, spelled(host.text)),
                 Some(dot) if spelled(self.back(dot).text) == "." => {
@@ -256,7 +260,7 @@ impl<'t> State<'t> {
     }
 
     fn numbers(&mut self, found: &mut Vec<(Value, Range<usize>)>) {
-        let word = self.back(0);
+        let word = *self.back(0);
         if word.text.len() > 64 {
             self.groups = 0;
             return;
@@ -335,14 +339,15 @@ impl<'t> State<'t> {
     }
 
     fn names(&mut self, found: &mut Vec<(Value, Range<usize>)>) {
-        let word = self.back(0);
-        if word.has(APART) {
+        let flags = self.back(0).flags;
+        if flags & APART != 0 {
             self.name.clear();
         }
         // Almost all words, so that these are told by one byte.
-        if !word.has(CAPITAL) && self.name.is_empty() {
+        if flags & CAPITAL == 0 && self.name.is_empty() {
             return;
         }
+        let word = *self.back(0);
         let capital = word.text.chars().next().is_some_and(char::is_uppercase);
         let kind = value::name_word(word.text.trim_start_matches('('));
         match kind {
