@@ -5,7 +5,7 @@
     python3 benches/curves.py LEAK.jsonl OTHER.jsonl [--quotes 300] [--seed 1] [--svg FILE]
 
 Both files have lines {"id": ..., "text": ...}: the leak, which is indexed, and texts that are not of it.
-A quotation is a piece of one leaked text; noise replaces, drops, doubles or swaps so many of a hundred of
+A quotation is a piece of one leaked text that at most two of them share; noise replaces, drops, doubles or swaps so many of a hundred of
 its characters; it stands within 3 kB of other text. All texts of OTHER, cut into posts of 600 characters,
 are matched too. Prints a table in Markdown and draws it with --svg. Standard library only.
 """
@@ -45,6 +45,13 @@ def lines(path):
         return [json.loads(line) for line in file]
 
 
+def own_words(quotation, leak):
+    """Whether a quotation is prose, and no piece of it stands in more than two texts."""
+    pieces = [quotation[at : at + 40] for at in range(0, len(quotation) - 39, 20)]
+    letters = sum(c.isalnum() for c in quotation)
+    return letters > 0.7 * len(quotation) and all(sum(p in item["text"] for item in leak) <= 2 for p in pieces)
+
+
 def match(index, posts):
     """Names of the items found for each post."""
     text = "".join(json.dumps({"id": str(i), "text": post}) + "\n" for i, post in enumerate(posts))
@@ -75,9 +82,11 @@ def main():
             recalls = []
             for length in LENGTHS:
                 wanted, posts = [], []
-                for _ in range(args.quotes):
+                while len(posts) < args.quotes:
                     item = rng.choice(long)
                     start = rng.randrange(len(item["text"]) - length)
+                    if not own_words(item["text"][start : start + length], leak):
+                        continue
                     at = rng.randrange(max(1, len(around) - 3000))
                     own = noisy(item["text"][start : start + length], noise, rng)
                     wanted.append(item["id"])

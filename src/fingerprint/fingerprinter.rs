@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::limits::{Budget, Limits};
 use crate::media::{self, Content, Part, PartPath, PartSink, Recognised, TextFromImage};
 use crate::raster::Raster;
+use crate::text::Gram;
 use crate::text::{self, CellKey, Folded, GramKey, Sampling, fold, grams};
 
 /// Makes fingerprints, under one recipe, key and set of limits.
@@ -241,16 +242,48 @@ impl Fingerprinter {
         );
         TextPrints::new(folded, grams)
     }
+
+    /// The grams of a text with all of them, not only the winnowed ones, in spans of symbols, which
+    /// come by their beginnings; `None` where the text is not at hand.
+    pub(crate) fn denser(&self, prints: &TextPrints, spans: &[(u32, u32)]) -> Option<TextPrints> {
+        let symbols = &prints.exact.symbols;
+        let mut dense: Vec<Gram> = Vec::new();
+        let mut outside = prints.grams.iter().copied().peekable();
+        let mut done = 0;
+        for &(start, end) in spans {
+            let start = start.max(done);
+            let own = symbols.get(start as usize..end as usize)?;
+            while let Some(gram) = outside.next_if(|gram| gram.at < start) {
+                dense.push(gram);
+            }
+            let own = grams(own, &self.gram_key, Sampling::All);
+            dense.extend(own.iter().map(|gram| Gram {
+                at: start + gram.at,
+                ..*gram
+            }));
+            let last = dense.last().map_or(0, |gram| gram.at);
+            while outside.next_if(|gram| gram.at <= last).is_some() {}
+            done = end;
+        }
+        dense.extend(outside);
+        Some(TextPrints {
+            grams: dense,
+            ..TextPrints::default()
+        })
+    }
 }
 
 impl TextPrints {
-    fn new(folded: Folded, grams: Vec<super::Gram>) -> Self {
+    fn new(folded: Folded, grams: Vec<Gram>) -> Self {
         Self {
             chars: folded.chars(),
             folded: u32::try_from(folded.symbols().len()).unwrap_or(u32::MAX),
             grams,
             anchors: folded.anchors(),
-            exact: super::ExactOffsets(folded.into_offsets()),
+            exact: {
+                let (symbols, offsets) = folded.into_parts();
+                super::Exact { symbols, offsets }
+            },
         }
     }
 }

@@ -177,25 +177,28 @@ pub struct TextPrints {
     /// over the length of every word of the leak.
     pub anchors: Vec<u32>,
     #[serde(skip)]
-    pub(crate) exact: ExactOffsets,
+    pub(crate) exact: Exact,
 }
 
-/// The character offset of every folded symbol, known only where the text was
+/// The folded symbols and the character offset of each, known only where the text was
 /// fingerprinted: never serialised, printed or compared, see [`TextPrints::anchors`].
 #[derive(Clone, Default)]
-pub(crate) struct ExactOffsets(pub(crate) Vec<u32>);
+pub(crate) struct Exact {
+    pub(crate) symbols: Vec<u32>,
+    pub(crate) offsets: Vec<u32>,
+}
 
-impl PartialEq for ExactOffsets {
+impl PartialEq for Exact {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for ExactOffsets {}
+impl Eq for Exact {}
 
-impl std::fmt::Debug for ExactOffsets {
+impl std::fmt::Debug for Exact {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ExactOffsets")
+        f.write_str("Exact")
     }
 }
 
@@ -203,7 +206,7 @@ impl TextPrints {
     /// The character offset of a folded symbol: exact where the text was
     /// fingerprinted in this process, else interpolated between anchors.
     pub fn char_offset(&self, symbol: u32) -> u32 {
-        match self.exact.0.get(symbol as usize) {
+        match self.exact.offsets.get(symbol as usize) {
             Some(&offset) => offset,
             None => text::char_offset(&self.anchors, symbol, self.folded, self.chars),
         }

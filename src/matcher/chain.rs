@@ -21,6 +21,21 @@ const MAX_GAP: u32 = 256;
 /// far apart. (minimap2 has such a cost for the same reason.)
 const GAP_COST: f64 = 0.08;
 
+/// What a symbol costs by which the gap is wider on one side: errors leave both alike, two texts
+/// that share formulas of the law have different words between them.
+const SKEW_COST: f64 = 0.16;
+
+/// Symbols between two neighbours that lie equally far apart on both sides which count as copied:
+/// a wrong letter hides the grams around it, some eight symbols, but what goes on behind it at the
+/// same distance says that they are the same.
+const BRIDGE: u32 = 12;
+
+/// By how many symbols such distances may differ: a letter lost, one doubled.
+const SLIP: u32 = 2;
+
+/// The most that a hit adds to a chain, in symbols.
+pub(super) const MOST: u32 = K + bridged(K + BRIDGE, K + BRIDGE);
+
 /// How many earlier hits are tried as predecessor. The gap ends the search long
 /// before in ordinary text; this bounds it in repetitive text, where every gram
 /// hits up to 16 places for each of 16.
@@ -42,7 +57,7 @@ pub(crate) struct Hit {
 pub(crate) struct Run {
     /// The place behind the last of them.
     pub(crate) end: u32,
-    /// How many, at most a gram.
+    /// How many: at most a gram, and what is bridged before it.
     pub(crate) length: u32,
     /// How much each counts, 0..=1.
     pub(crate) weight: f32,
@@ -51,7 +66,7 @@ pub(crate) struct Run {
 /// Hits in the same order on both sides.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Chain {
-    /// Symbols of the query that the grams cover.
+    /// Symbols of the query that the grams cover or bridge.
     pub(crate) covered: u32,
     /// The same, weighed, less the cost of the gaps.
     pub(crate) distinctive: f64,
@@ -90,6 +105,22 @@ pub(crate) fn chains(
     found
 }
 
+/// How many symbols count as copied between two neighbours that begin so far apart on either side:
+/// three in four, since some are wrong.
+const fn bridged(gap: u32, item_gap: u32) -> u32 {
+    if gap.abs_diff(item_gap) > SLIP {
+        return 0;
+    }
+    let least = if gap < item_gap { gap } else { item_gap };
+    let between = least.saturating_sub(K);
+    let counted = if between < BRIDGE { between } else { BRIDGE };
+    if between <= 2 * BRIDGE {
+        counted * 3 / 4
+    } else {
+        0
+    }
+}
+
 /// How far apart neighbours may begin that have `free` discounted symbols between them.
 fn reach(free: u32) -> u32 {
     (MAX_GAP + K).saturating_add(free)
@@ -124,7 +155,7 @@ fn best_chain(hits: &[Hit], discounted_before: &impl Fn(u32) -> u32) -> Option<C
             let free = link.discounted.saturating_sub(links[from].discounted);
             // Neither this nor one before it can make a better chain: in a clean
             // copy so after a few steps.
-            let most = peaks[from] + f64::from(hit.weight) * f64::from(K);
+            let most = peaks[from] + f64::from(hit.weight) * f64::from(MOST);
             if gap > reach(free) || most <= link.distinctive {
                 break;
             }
@@ -137,10 +168,12 @@ fn best_chain(hits: &[Hit], discounted_before: &impl Fn(u32) -> u32) -> Option<C
             }
             // Overlapping grams must overlap alike, or a repeated word would
             // count for more text than there is.
-            let fresh = gap.min(item_gap).min(K);
+            let fresh = gap.min(item_gap).min(K) + bridged(gap, item_gap);
             let empty = gap.max(item_gap).saturating_sub(K.saturating_add(free));
+            let skew = gap.abs_diff(item_gap).saturating_sub(free);
             let distinctive = links[from].distinctive + f64::from(hit.weight) * f64::from(fresh)
-                - GAP_COST * f64::from(empty);
+                - GAP_COST * f64::from(empty)
+                - SKEW_COST * f64::from(skew);
             if distinctive > link.distinctive {
                 link = Link {
                     distinctive,
@@ -278,7 +311,9 @@ mod tests {
                             continue;
                         }
                         let empty = dq.max(di).saturating_sub(K);
-                        f64::from(dq.min(di).min(K)) - GAP_COST * f64::from(empty)
+                        let fresh = dq.min(di).min(K) + bridged(dq, di);
+                        let skew = f64::from(dq.abs_diff(di));
+                        f64::from(fresh) - GAP_COST * f64::from(empty) - SKEW_COST * skew
                     }
                     Some(_) => continue,
                 };

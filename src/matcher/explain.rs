@@ -280,6 +280,7 @@ impl Matcher {
             return Ok(());
         };
         let source = text::Source {
+            fingerprinter: self.fingerprinter(),
             part: &part.path,
             prints,
             pictured: part.raster.is_some(),

@@ -1,6 +1,6 @@
 //! The look-up of all grams of a text: each distinct one once, hits gathered by item part.
 
-use super::chain::Hit;
+use super::chain::{self, Hit};
 use super::weigh;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Gram, TextPrints};
@@ -193,7 +193,7 @@ fn drop_hopeless(hits: &mut Vec<(u32, Hit)>, min_distinctive: f64) {
         sums[*part as usize & mask] += hit.weight;
     }
     // Less what sums of so many numbers may be off by.
-    let least = (0.99 * min_distinctive / GRAM_LEN as f64) as f32;
+    let least = (0.99 * min_distinctive / f64::from(chain::MOST)) as f32;
     hits.retain(|(part, _)| sums[*part as usize & mask] >= least);
 }
 

@@ -310,6 +310,7 @@ impl Search<'_> {
         }
         if let Some(text) = &part.text {
             let source = text::Source {
+                fingerprinter: &self.matcher.fingerprinter,
                 part: &part.path,
                 prints: text,
                 pictured: part.raster.is_some(),

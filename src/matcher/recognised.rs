@@ -42,6 +42,7 @@ pub(super) fn find(
         Ok(())
     };
     let source = text::Source {
+        fingerprinter: matcher.fingerprinter(),
         part,
         prints: &prints,
         pictured: true,

@@ -7,7 +7,7 @@ use super::evidence::{Evidence, Strength};
 use super::gather::{Gathered, gather};
 use super::weigh;
 use crate::error::Result;
-use crate::fingerprint::TextPrints;
+use crate::fingerprint::{Fingerprinter, TextPrints};
 use crate::index::shelf::Shelf;
 use crate::index::{ItemId, PartId};
 use crate::media::PartPath;
@@ -16,8 +16,12 @@ use crate::text::GRAM_LEN;
 /// Passages of one pair of parts that are weighed: the longest may be boilerplate.
 const MAX_PASSAGES: usize = 24;
 
+/// Symbols around a weak passage that are looked at again with all their grams.
+const AROUND: u32 = 64;
+
 /// The text of a part of the query.
 pub(super) struct Source<'a> {
+    pub(super) fingerprinter: &'a Fingerprinter,
     pub(super) part: &'a PartPath,
     pub(super) prints: &'a TextPrints,
     /// Whether it was read in a picture.
@@ -58,9 +62,8 @@ pub(super) fn find(
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
     let prints = source.prints;
-    let min_distinctive = source.needed(false);
-    let gathered = gather(shelf, prints, min_distinctive)?;
-    for passage in passages(shelf, source, &gathered, min_distinctive)? {
+    let (gathered, passages) = weighed(shelf, source)?;
+    for passage in passages {
         let chain = &passage.chain;
         if chain.distinctive < source.needed(passage.pictured) {
             continue;
@@ -91,6 +94,43 @@ pub(super) fn find(
     Ok(())
 }
 
+/// All passages, with what was gathered for them.
+///
+/// Winnowing leaves a short quotation few grams, and each error hides some of them. So where
+/// passages are found that are too weak to be told of, their surroundings are looked at again with all
+/// grams: one in 4.5 of these is in the index, whatever stands around it in the query.
+fn weighed(shelf: &Shelf, source: &Source<'_>) -> Result<(Gathered, Vec<Passage>)> {
+    let needed = source.needed(false);
+    let gathered = gather(shelf, source.prints, needed)?;
+    let found = passages(shelf, source, &gathered, needed)?;
+    let weak = found.iter().filter(|passage| {
+        let distinctive = passage.chain.distinctive;
+        (source.needed(passage.pictured)..source.floor(passage.pictured)).contains(&distinctive)
+    });
+    let symbols = source.prints.folded;
+    let mut spans: Vec<(u32, u32)> = weak
+        .map(|passage| {
+            let (start, end) = passage.chain.query;
+            let end = end.saturating_add(AROUND).min(symbols);
+            (start.saturating_sub(AROUND).min(end), end)
+        })
+        .collect();
+    spans.sort_unstable();
+    spans.dedup_by(|next, last| {
+        let joined = next.0 <= last.1;
+        last.1 = if joined { last.1.max(next.1) } else { last.1 };
+        joined
+    });
+    if !spans.is_empty()
+        && let Some(denser) = source.fingerprinter.denser(source.prints, &spans)
+    {
+        let gathered = gather(shelf, &denser, needed)?;
+        let found = passages(shelf, source, &gathered, needed)?;
+        return Ok((gathered, found));
+    }
+    Ok((gathered, found))
+}
+
 /// All passages that reach `min_distinctive` by themselves, weighed beside one
 /// another, those of one part together.
 fn passages(
@@ -103,7 +143,7 @@ fn passages(
     let mut hits = Vec::new();
     for group in gathered.hits.chunk_by(|a, b| a.0 == b.0) {
         let whole: f64 = group.iter().map(|(_, hit)| f64::from(hit.weight)).sum();
-        if whole * (GRAM_LEN as f64) < min_distinctive {
+        if whole * f64::from(chain::MOST) < min_distinctive {
             continue;
         }
         hits.clear();
@@ -232,7 +272,7 @@ pub(super) fn shared(shelf: &Shelf, source: &Source<'_>, item_part: PartId) -> R
     let distinctive = if alone < needed {
         alone
     } else {
-        let passages = passages(shelf, source, &gathered, needed)?;
+        let (_, passages) = weighed(shelf, source)?;
         let own = passages.iter().filter(|passage| passage.part == item_part);
         own.map(|passage| passage.chain.distinctive)
             .fold(0.0, f64::max)
@@ -250,7 +290,7 @@ pub(super) fn shared(shelf: &Shelf, source: &Source<'_>, item_part: PartId) -> R
 fn may_reach(hits: &[Hit], min_distinctive: f64) -> bool {
     const K: u32 = GRAM_LEN as u32;
     let mut sum = 0.0;
-    // Grams that reach beyond the place, those that end first in front, and
+    // Grams, with what they may bridge before them, that reach beyond the place, those that end first in front, and
     // none behind a heavier one.
     let mut heaviest: VecDeque<(u32, f32)> = VecDeque::new();
     let mut at = 0;
@@ -268,11 +308,12 @@ fn may_reach(hits: &[Hit], min_distinctive: f64) -> bool {
         sum
     };
     for hit in hits {
-        sum += count(at, hit.query, &mut heaviest);
+        let start = hit.query.saturating_sub(chain::MOST - K);
+        sum += count(at, start, &mut heaviest);
         if sum >= min_distinctive {
             return true;
         }
-        at = hit.query;
+        at = start;
         while heaviest
             .back()
             .is_some_and(|(_, weight)| *weight <= hit.weight)

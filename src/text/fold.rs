@@ -205,9 +205,9 @@ impl Folded {
             .collect()
     }
 
-    /// The offsets alone, without a copy.
-    pub fn into_offsets(self) -> Vec<u32> {
-        self.offsets
+    /// Symbols and offsets, without a copy.
+    pub fn into_parts(self) -> (Vec<u32>, Vec<u32>) {
+        (self.symbols, self.offsets)
     }
 
     /// Folds ASCII up to the next byte that is not or is looked at more closely, at most a
