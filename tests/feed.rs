@@ -131,6 +131,63 @@ fn posts_accounts_and_a_report() {
 }
 
 #[test]
+fn a_collection_says_what_an_index_of_its_items_says() {
+    use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    index(folder);
+    posts(folder);
+    let written = ["matches.jsonl", "accounts.jsonl"];
+    let run = |target: &str| {
+        let output = Command::new(program("feed"))
+            .current_dir(folder)
+            .args([target, "posts.jsonl", "-o", "matches.jsonl"])
+            .args(["--report", "report.html", "--accounts", "accounts.jsonl"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(
+            output.status.code(),
+            Some(if said.is_empty() { 0 } else { 2 }),
+            "{said}"
+        );
+        (
+            said,
+            written.map(|name| fs::read(folder.join(name)).unwrap()),
+        )
+    };
+    let (_, of_index) = run("leak.lpx");
+    {
+        let at = folder.join("leak");
+        let writer = CollectionWriter::open(&at, WriterOptions::default()).unwrap();
+        let fingerprinter = writer.collection().fingerprinter().unwrap().clone();
+        for (name, text) in [
+            ("slate.txt", SLATE),
+            ("gone.txt", MERGER),
+            ("merger.txt", MERGER),
+        ] {
+            let print = fingerprinter.fingerprint(text.as_bytes(), None).unwrap();
+            writer.add(NewItem::new(name, print)).unwrap();
+            // One in a segment, one in the log.
+            if name == "slate.txt" {
+                writer.flush().unwrap();
+            }
+        }
+        writer.remove(&["gone.txt"]).unwrap();
+    }
+    let (said, of_collection) = run("leak");
+    assert_eq!((said.as_str(), &of_collection), ("", &of_index));
+    let report = fs::read_to_string(folder.join("report.html")).unwrap();
+    assert!(report.contains("slate.txt"));
+
+    let manifest = folder.join("leak/manifest");
+    let mut bytes = fs::read(&manifest).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&manifest, bytes).unwrap();
+    assert!(run("leak").0.contains("manifest"));
+}
+
+#[test]
 fn a_run_that_was_cut_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
