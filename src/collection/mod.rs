@@ -19,8 +19,10 @@
 
 mod codec;
 mod compaction;
+mod discounts;
 mod false_matches;
 mod import;
+mod item;
 mod log;
 mod manifest;
 mod matching;
@@ -45,8 +47,10 @@ mod time;
 mod verify;
 mod writer;
 
+pub use discounts::Discount;
 pub use false_matches::{FalseMatch, FalseScope};
 pub use import::{CodeItem, Imported};
+pub use item::{Added, NewItem, WriterOptions};
 pub use manifest::COLLECTION_VERSION;
 pub use matching::{CollectionMatch, CollectionMatcher};
 pub use metadata::Metadata;
@@ -56,4 +60,4 @@ pub use repair::{Lost, RepairReport, repair};
 pub use snapshot::{CollectionInfo, ItemInfo, SegmentSummary, Snapshot};
 pub use time::Timestamp;
 pub use verify::{VerifyReport, verify};
-pub use writer::{Added, CollectionWriter, NewItem, WriterOptions};
+pub use writer::CollectionWriter;

@@ -11,7 +11,7 @@ use super::manifest::{MANIFEST, Manifest};
 use super::merge::empty_index;
 use super::segment::{Home, Segment, Slot, check_recipe};
 use super::snapshot::Snapshot;
-use super::state::{Ground, Operation, State};
+use super::state::{Ground, Known, Operation, State};
 use super::storage::{Folder, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Fingerprinter, Key, Recipe};
@@ -233,7 +233,7 @@ pub(super) fn load(
         });
     }
     let marks = Arc::new(manifest.false_matches.clone());
-    let mut state = State::new(manifest.generation, slots, marks, &ground)?;
+    let mut state = State::new(manifest.generation, slots, marks, &ground, Known::default())?;
     let mut read = ReadSoFar {
         manifest: manifest.generation,
         ..ReadSoFar::default()

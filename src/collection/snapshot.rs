@@ -51,6 +51,8 @@ pub struct CollectionInfo {
     pub codes: u64,
     /// Matches that are never reported.
     pub false_matches: usize,
+    /// Ignore and background files.
+    pub discounts: u64,
     /// Its segments, on disk and in memory.
     pub segments: Vec<SegmentSummary>,
 }
@@ -61,7 +63,7 @@ pub struct CollectionInfo {
 pub struct SegmentSummary {
     /// Whether its items are in the log only.
     pub head: bool,
-    /// Items, those that were removed too.
+    /// Items, and ignore and background files; those that were removed too.
     pub items: u32,
     /// Those that were removed.
     pub removed: u32,
@@ -95,8 +97,9 @@ impl Snapshot {
         let state = &self.state;
         let codes = state.slots.iter().map(|slot| {
             let counts = slot.segment.records.counts();
-            let gone = slot.removed.len() - slot.removed.count_below(counts.prints);
-            u64::from(counts.all() - counts.prints - gone)
+            let gone = slot.removed.count_below(counts.items());
+            let gone = gone - slot.removed.count_below(counts.prints);
+            u64::from(counts.items() - counts.prints - gone)
         });
         CollectionInfo {
             format_version: super::COLLECTION_VERSION,
@@ -106,6 +109,7 @@ impl Snapshot {
             items: state.len(),
             codes: codes.sum(),
             false_matches: state.false_matches.len(),
+            discounts: state.discounts(),
             segments: (state.slots.iter())
                 .map(|slot| SegmentSummary {
                     head: matches!(slot.segment.home, Home::Log(_)),
@@ -134,7 +138,11 @@ impl Snapshot {
 
     fn records(&self) -> impl Iterator<Item = Result<Record<'_>>> {
         let slots = self.state.slots.iter();
-        slots.flat_map(|slot| slot.items().map(|item| slot.segment.record(item)))
+        slots.flat_map(|slot| {
+            let items = slot.segment.records.counts().items();
+            let items = slot.items().take_while(move |&item| item < items);
+            items.map(|item| slot.segment.record(item))
+        })
     }
 
     /// What the owner says about an item; `None` if there is none of that name.
@@ -189,7 +197,7 @@ impl Snapshot {
     }
 }
 
-fn info(record: &Record<'_>) -> ItemInfo {
+pub(super) fn info(record: &Record<'_>) -> ItemInfo {
     ItemInfo {
         item: record.key.name().into_owned(),
         metadata: record.metadata.clone(),

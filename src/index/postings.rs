@@ -154,6 +154,10 @@ impl<'a> Grams<'a> {
         self.lines
     }
 
+    pub(super) fn spread(&self) -> Spread {
+        self.spread
+    }
+
     /// The places of one gram. Two dependent cache misses if the index is
     /// large: [`lookup_batch`](Self::lookup_batch) lets them overlap.
     ///

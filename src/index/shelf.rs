@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
+use super::filter::GramFilter;
 use super::local::crowding;
-use super::{Index, ItemId, PartId, PartInfo};
+use super::{Common, Index, ItemId, PartId, PartInfo, PictureInfo, StoredPrint};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fingerprint::Digest;
 
 /// A set of items of one index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,6 +103,10 @@ pub(crate) struct Shelf {
     /// Items that are not hidden.
     items: u32,
     pictures: u32,
+    /// The grams of the indexes from a place on, and of no others if they are few.
+    filter: Option<(usize, Arc<GramFilter>)>,
+    /// What is discounted in all indexes, beside what each says of its own.
+    common: Option<Arc<Common>>,
 }
 
 impl Shelf {
@@ -136,7 +142,69 @@ impl Shelf {
             volumes: volumes.into(),
             items: items - hidden_items,
             pictures,
+            filter: None,
+            common: None,
         })
+    }
+
+    /// Discounts what ignore and background files share, whatever the indexes know of it.
+    pub(crate) fn with_common(mut self, common: Option<Arc<Common>>) -> Self {
+        self.common = common;
+        self
+    }
+
+    /// Whether a gram is discounted in all indexes.
+    pub(crate) fn discounts_gram(&self, print: u64) -> bool {
+        let common = self.common.as_ref();
+        common.is_some_and(|common| common.gram(print))
+    }
+
+    /// Whether a cell is.
+    pub(crate) fn discounts_cell(&self, print: u64) -> bool {
+        let common = self.common.as_ref();
+        common.is_some_and(|common| common.cell(print))
+    }
+
+    /// Whether a digest is.
+    pub(crate) fn discounts_digest(&self, digest: &Digest) -> bool {
+        let common = self.common.as_ref();
+        common.is_some_and(|common| common.digest(digest))
+    }
+
+    /// A picture of one of the indexes, by its number there.
+    pub(crate) fn picture(&self, volume: &Volume, number: u32) -> Result<PictureInfo> {
+        let mut picture = volume.index.pictures().get(number)?;
+        if let Some(common) = &self.common
+            && !picture.discounted
+        {
+            picture.discounted = common.picture(&picture)?;
+        }
+        Ok(picture)
+    }
+
+    /// Marks the local prints of a picture that are discounted in all indexes.
+    pub(crate) fn mark(&self, prints: &mut [StoredPrint]) {
+        self.common.iter().for_each(|common| common.mark(prints));
+    }
+
+    /// With a filter that has the grams of all indexes from a place on: most grams of a query are
+    /// in none of them and looked up once instead of in each.
+    pub(crate) fn with_filter(mut self, from: usize, filter: Arc<GramFilter>) -> Self {
+        let worthwhile = self.volumes.len().saturating_sub(from) > 1;
+        self.filter = worthwhile.then_some((from, filter));
+        self
+    }
+
+    /// The place from which on indexes need to be asked only for what a filter lets pass.
+    pub(crate) fn filter(&self) -> Option<(usize, &GramFilter)> {
+        let (from, filter) = self.filter.as_ref()?;
+        Some((*from, filter))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn without_filter(mut self) -> Self {
+        self.filter = None;
+        self
     }
 
     pub(crate) fn volumes(&self) -> &[Volume] {

@@ -1,5 +1,7 @@
 //! The look-up of all grams of a text: each distinct one once, hits gathered by item part.
 
+use std::borrow::Cow;
+
 use super::chain::Hit;
 use super::weigh;
 use crate::error::{Error, Result};
@@ -46,11 +48,20 @@ struct Found<'a> {
 /// Looks all grams up. Hits of parts that cannot reach `min_distinctive` may be left out.
 pub(super) fn gather(shelf: &Shelf, prints: &TextPrints, min_distinctive: f64) -> Result<Gathered> {
     // In the order of the text: most grams are absent, and those need no sorting.
-    let grams = &prints.grams;
-    let print = |i: usize| grams.get(i).map(|gram| gram.print);
     let mut found: Vec<Found<'_>> = Vec::new();
     let mut lists = Vec::new();
+    let mut grams: Cow<'_, [Gram]> = Cow::Borrowed(&prints.grams);
     for (number, volume) in (0..).zip(shelf.volumes()) {
+        if let Some((from, filter)) = shelf.filter()
+            && from == number as usize
+        {
+            let kept = prints
+                .grams
+                .iter()
+                .filter(|gram| filter.may_have(gram.print));
+            grams = kept.copied().collect();
+        }
+        let print = |i: usize| grams.get(i).map(|gram| gram.print);
         let table = volume.index.grams();
         table.lookup_each(grams.len(), print, &mut lists)?;
         found.extend(lists.drain(..).filter_map(|(i, list)| {
@@ -94,7 +105,9 @@ pub(super) fn gather(shelf: &Shelf, prints: &TextPrints, min_distinctive: f64) -
             .map(|found| found.list.document_frequency())
             .fold(0, u32::saturating_add);
         let (cost, places) = of_volumes(run);
+        let print = run.first().map(|found| found.print);
         let is_common = run.iter().any(|found| found.list.discounted())
+            || print.is_some_and(|print| shelf.discounts_gram(print))
             || frequency > MAX_DOCUMENT_FREQUENCY
             || places > MAX_PLACES
             || hits.len() + cost > MAX_HITS;

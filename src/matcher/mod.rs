@@ -343,6 +343,9 @@ impl Search<'_> {
         let pixels = part.pixels();
         let matcher = self.matcher;
         for digest in part.bytes.into_iter().chain(pixels) {
+            if matcher.shelf.discounts_digest(&digest) {
+                continue;
+            }
             for volume in matcher.shelf.volumes() {
                 for entry in volume.index.digests().find(&digest) {
                     let entry = entry?;

@@ -195,7 +195,8 @@ fn gather<'q>(shelf: &Shelf, cells: &'q [CellPrint]) -> Result<Vec<Hit<'q>>> {
         }
         // How rare a value is counts all indexes, those of hidden items too.
         let places: usize = lists.iter().map(|(_, list)| list.len()).sum();
-        let discounted = lists.iter().any(|(_, list)| list.discounted());
+        let discounted =
+            lists.iter().any(|(_, list)| list.discounted()) || shelf.discounts_cell(cell.print);
         if places == 0 || discounted || places > MAX_PLACES || hits.len() + places > MAX_HITS {
             continue;
         }
