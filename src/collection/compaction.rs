@@ -198,6 +198,7 @@ impl Core {
             let entry = plan.on_disk(storage, prepared.number, recipe, &prepared.around, exec);
             let entry = entry.map_err(|e| within(&shared.path, e))?;
             let segment = Arc::new(Segment::open(storage, &entry)?);
+            self.state().on_disk.follow(&segment);
             Some((entry, segment))
         };
         Ok(Built {

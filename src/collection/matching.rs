@@ -48,10 +48,11 @@ pub struct CollectionMatcher {
 }
 
 impl CollectionMatcher {
-    pub(super) fn new(snapshot: Snapshot, options: MatchOptions) -> Result<Self> {
+    /// With `prepare`, one for many queries.
+    pub(super) fn new(snapshot: Snapshot, options: MatchOptions, prepare: bool) -> Result<Self> {
         let fingerprinter = snapshot.collection.fingerprinter()?.clone();
         let common = snapshot.state.common(snapshot.collection.recipe())?;
-        let shelf = snapshot.state.shelf.clone().with_common(common);
+        let shelf = snapshot.state.filtered_shelf(prepare).with_common(common);
         let matcher = Matcher::over(shelf, fingerprinter);
         Ok(Self {
             matcher: matcher.with_options(options),

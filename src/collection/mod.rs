@@ -21,6 +21,7 @@ mod codec;
 mod compaction;
 mod discounts;
 mod false_matches;
+mod filtered;
 mod import;
 mod item;
 mod log;

@@ -233,7 +233,14 @@ pub(super) fn load(
         });
     }
     let marks = Arc::new(manifest.false_matches.clone());
-    let mut state = State::new(manifest.generation, slots, marks, &ground, Known::default())?;
+    // What is ignored may be other than before, and so is the head.
+    let known = Known {
+        on_disk: old
+            .map(|(state, _)| state.on_disk.clone())
+            .unwrap_or_default(),
+        ..Known::default()
+    };
+    let mut state = State::new(manifest.generation, slots, marks, &ground, known)?;
     let mut read = ReadSoFar {
         manifest: manifest.generation,
         ..ReadSoFar::default()

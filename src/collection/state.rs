@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::codec::{Decoder, Encoder};
 use super::discounts::{Discount, Discounting};
 use super::false_matches::{FalseMatch, FalseMatches, FalseScope, put_scope, take_scope};
+use super::filtered::OnDisk;
 use super::merge::Plan;
 use super::record::{ItemKey, Record};
 use super::segment::{Home, Segment, Slot};
@@ -14,7 +15,7 @@ use super::time::Timestamp;
 use crate::error::{Error, Result};
 use crate::fingerprint::Recipe;
 use crate::index::Index;
-use crate::index::filter::GramFilter;
+use crate::index::filter::PrintFilter;
 use crate::index::shelf::Shelf;
 
 /// Segments of the head that have about as many items are merged when there are so many.
@@ -93,15 +94,17 @@ pub(super) struct State {
     /// ... and which slot each is of.
     pub(super) shelved: Vec<u32>,
     pub(super) discounting: Discounting,
-    head: Arc<GramFilter>,
+    pub(super) on_disk: OnDisk,
+    head: Arc<PrintFilter>,
 }
 
 /// What a state has found out about its slots and hands on to the next one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
-    /// The grams of the head, and of what has been in it.
-    pub(super) head: Option<Arc<GramFilter>>,
+    /// What is in the head, and what has been in it.
+    pub(super) head: Option<Arc<PrintFilter>>,
     pub(super) discounting: Discounting,
+    pub(super) on_disk: OnDisk,
 }
 
 /// What states are made with.
@@ -130,7 +133,8 @@ impl State {
         }
         let head = known
             .head
-            .unwrap_or_else(|| Arc::new(GramFilter::of(in_head(&slots))));
+            .unwrap_or_else(|| Arc::new(PrintFilter::of(in_head(&slots))));
+        let worthwhile = indexes.len() > on_disk + 1;
         if indexes.is_empty() {
             indexes.push((ground.empty.clone(), Arc::default()));
         }
@@ -138,9 +142,11 @@ impl State {
             generation,
             slots,
             false_matches,
-            shelf: Shelf::new(indexes)?.with_filter(on_disk, Arc::clone(&head)),
+            shelf: Shelf::new(indexes)?
+                .with_filters(on_disk, [None, worthwhile.then(|| Arc::clone(&head))]),
             shelved,
             discounting: known.discounting,
+            on_disk: known.on_disk,
             head,
         })
     }
@@ -150,6 +156,7 @@ impl State {
         Known {
             head: Some(Arc::clone(&self.head)),
             discounting: self.discounting.clone(),
+            on_disk: self.on_disk.clone(),
         }
     }
 

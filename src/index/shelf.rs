@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::filter::GramFilter;
+use super::filter::PrintFilter;
 use super::local::crowding;
 use super::{Common, Index, ItemId, PartId, PartInfo, PictureInfo, StoredPrint};
 use crate::error::{Error, ErrorKind, Result};
@@ -103,8 +103,9 @@ pub(crate) struct Shelf {
     /// Items that are not hidden.
     items: u32,
     pictures: u32,
-    /// The grams of the indexes from a place on, and of no others if they are few.
-    filter: Option<(usize, Arc<GramFilter>)>,
+    /// What the indexes up to a place have, if that is known, and those from there on.
+    filters: [Option<Arc<PrintFilter>>; 2],
+    split: usize,
     /// What is discounted in all indexes, beside what each says of its own.
     common: Option<Arc<Common>>,
 }
@@ -142,7 +143,8 @@ impl Shelf {
             volumes: volumes.into(),
             items: items - hidden_items,
             pictures,
-            filter: None,
+            filters: [None, None],
+            split: 0,
             common: None,
         })
     }
@@ -187,24 +189,49 @@ impl Shelf {
         self.common.iter().for_each(|common| common.mark(prints));
     }
 
-    /// With a filter that has the grams of all indexes from a place on: most grams of a query are
-    /// in none of them and looked up once instead of in each.
-    pub(crate) fn with_filter(mut self, from: usize, filter: Arc<GramFilter>) -> Self {
-        let worthwhile = self.volumes.len().saturating_sub(from) > 1;
-        self.filter = worthwhile.then_some((from, filter));
+    /// With filters that have all that is in the indexes up to a place, and from there on: most
+    /// of what a query has is in none of them, and then looked up once instead of in each.
+    pub(crate) fn with_filters(
+        mut self,
+        split: usize,
+        filters: [Option<Arc<PrintFilter>>; 2],
+    ) -> Self {
+        self.split = split.min(self.volumes.len());
+        self.filters = filters;
         self
     }
 
-    /// The place from which on indexes need to be asked only for what a filter lets pass.
-    pub(crate) fn filter(&self) -> Option<(usize, &GramFilter)> {
-        let (from, filter) = self.filter.as_ref()?;
-        Some((*from, filter))
+    /// With another filter for the indexes up to the place that is set.
+    pub(crate) fn with_first_filter(mut self, filter: Option<Arc<PrintFilter>>) -> Self {
+        let [first, _] = &mut self.filters;
+        *first = filter;
+        self
+    }
+
+    /// The indexes up to a place and those from there on, the number of the first of each, and
+    /// what is known of what they have.
+    pub(crate) fn rows(&self) -> [(usize, &[Volume], Option<&PrintFilter>); 2] {
+        let (first, rest) = self.volumes.split_at(self.split);
+        let [of_first, of_rest] = &self.filters;
+        [
+            (0, first, of_first.as_deref()),
+            (self.split, rest, of_rest.as_deref()),
+        ]
+    }
+
+    /// The indexes that may have a digest.
+    pub(crate) fn with_digest(&self, digest: &Digest) -> impl Iterator<Item = &Volume> {
+        let digest = *digest;
+        let rows = self.rows().into_iter();
+        let rows = rows.filter(move |(_, _, filter)| {
+            filter.is_none_or(|filter| filter.may_have_digest(&digest))
+        });
+        rows.flat_map(|(_, volumes, _)| volumes)
     }
 
     #[cfg(test)]
-    pub(crate) fn without_filter(mut self) -> Self {
-        self.filter = None;
-        self
+    pub(crate) fn without_filters(self) -> Self {
+        self.with_filters(0, [None, None])
     }
 
     pub(crate) fn volumes(&self) -> &[Volume] {

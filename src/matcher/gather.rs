@@ -50,29 +50,32 @@ pub(super) fn gather(shelf: &Shelf, prints: &TextPrints, min_distinctive: f64) -
     // In the order of the text: most grams are absent, and those need no sorting.
     let mut found: Vec<Found<'_>> = Vec::new();
     let mut lists = Vec::new();
-    let mut grams: Cow<'_, [Gram]> = Cow::Borrowed(&prints.grams);
-    for (number, volume) in (0..).zip(shelf.volumes()) {
-        if let Some((from, filter)) = shelf.filter()
-            && from == number as usize
-        {
-            let kept = prints
-                .grams
-                .iter()
-                .filter(|gram| filter.may_have(gram.print));
-            grams = kept.copied().collect();
-        }
+    for (first, volumes, filter) in shelf.rows() {
+        let grams: Cow<'_, [Gram]> = match filter {
+            Some(filter) => {
+                let grams = prints.grams.iter();
+                let kept = grams.filter(|gram| filter.may_have(gram.print));
+                kept.copied().collect()
+            }
+            None => Cow::Borrowed(&prints.grams),
+        };
         let print = |i: usize| grams.get(i).map(|gram| gram.print);
-        let table = volume.index.grams();
-        table.lookup_each(grams.len(), print, &mut lists)?;
-        found.extend(lists.drain(..).filter_map(|(i, list)| {
-            let Gram { print, at } = *grams.get(i)?;
-            Some(Found {
-                print,
-                volume: number,
-                at,
-                list,
-            })
-        }));
+        for (number, volume) in (first as u32..).zip(volumes) {
+            if grams.is_empty() {
+                break;
+            }
+            let table = volume.index.grams();
+            table.lookup_each(grams.len(), print, &mut lists)?;
+            found.extend(lists.drain(..).filter_map(|(i, list)| {
+                let Gram { print, at } = *grams.get(i)?;
+                Some(Found {
+                    print,
+                    volume: number,
+                    at,
+                    list,
+                })
+            }));
+        }
     }
     found.sort_unstable_by_key(|found| (found.print, found.volume, found.at));
 

@@ -151,7 +151,7 @@ fn batches_and_streams_see_one_snapshot_in_input_order() {
     }
 }
 
-/// The head's filter spares look-ups and nothing else.
+/// Filters spare look-ups and nothing else.
 #[test]
 fn what_the_filter_spares_is_not_there() {
     let disk = Simulator::new(1);
@@ -166,18 +166,19 @@ fn what_the_filter_spares_is_not_there() {
         }
         open.remove(&["late 3", "late 60"]).unwrap();
         let snapshot = open.collection().snapshot();
-        let plain = snapshot.matcher(MatchOptions::default()).unwrap();
-        let shelf = snapshot.state.shelf.clone();
-        assert!(
-            shelf
-                .filter()
-                .is_some_and(|(from, _)| from == shelf.volumes().len() - open_head(&snapshot))
-        );
-        let fingerprinter = plain.fingerprinter().clone();
-        let (with, without) = (
-            crate::Matcher::over(shelf.clone(), fingerprinter.clone()),
-            crate::Matcher::over(shelf.without_filter(), fingerprinter),
-        );
+        let fingerprinter = sample::fingerprinter();
+        let matcher = |shelf| crate::Matcher::over(shelf, fingerprinter.clone());
+        if round == 0 {
+            let unprepared = snapshot.state.filtered_shelf(false);
+            assert!(unprepared.rows()[0].2.is_none());
+        }
+        let shelf = snapshot.state.filtered_shelf(true);
+        assert!(shelf.rows().iter().all(|(_, _, filter)| filter.is_some()));
+        assert_eq!(shelf.rows()[1].1.len(), open_head(&snapshot));
+        let unprepared = snapshot.state.filtered_shelf(false);
+        assert!(unprepared.rows()[0].2.is_some(), "it was prepared before");
+        let without = matcher(shelf.clone().without_filters());
+        let with = matcher(shelf);
         let late = (0..70).map(|n| format!("late {}", 100 * round + n));
         for seed in late.chain((0..72).map(|n| format!("own {n}"))) {
             let query = sample::text(&seed, 24);
@@ -185,7 +186,7 @@ fn what_the_filter_spares_is_not_there() {
             found += found_with.len();
             assert_eq!(found_with, without.find(&query).unwrap(), "{seed}");
         }
-        if round == 1 {
+        if round == 0 {
             open.flush().unwrap();
         }
     }
