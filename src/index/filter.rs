@@ -1,5 +1,5 @@
-//! What a row of indexes may have: one word of memory says of nearly every gram, and of nearly
-//! every digest, that none of them has it.
+//! What a row of indexes may have: one word of memory says of nearly every gram, digest or cell
+//! that none of them has it.
 //!
 //! A Bloom filter whose bits for one print lie in one word (Putze, Sanders and Singler, "Cache-,
 //! hash- and space-efficient Bloom filters", 2007). Prints are added while others look, and never
@@ -8,7 +8,7 @@
 //!
 //! A gram is known by the upper 36 bits of its product with the number that nearly every index
 //! uses ([`Spread`]). These can be read off its place among the lines, so an index can be added
-//! without its fingerprints. A digest is known by its first 36 bits.
+//! without its fingerprints. A digest or a cell is known by its first 36 bits.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -30,7 +30,7 @@ const LEAST: usize = 1 << 12;
 /// Bits of the product that are below those that count.
 const DROPPED: u32 = u64::BITS - FRACTION_BITS;
 
-/// The grams and digests of some indexes, and perhaps others. `Sync`: added to while others look.
+/// The grams, digests and cells of some indexes, and perhaps others. `Sync`: added to while others look.
 #[derive(Debug)]
 pub(crate) struct PrintFilter {
     words: Box<[AtomicU64]>,
@@ -44,7 +44,7 @@ pub(crate) struct PrintFilter {
 
 /// The number of prints of an index.
 fn prints(index: &Index) -> usize {
-    index.grams().len() + index.digests().len()
+    index.grams().len() + index.digests().len() + index.cells().len()
 }
 
 impl PrintFilter {
@@ -83,6 +83,9 @@ impl PrintFilter {
         for digest in index.digests().all() {
             self.mark(first_bits(digest));
         }
+        for print in index.cells().prints() {
+            self.mark(print >> DROPPED);
+        }
         let grams = index.grams();
         let spread = grams.spread();
         if spread.multiplier == self.spread.multiplier && spread.homes < 1 << DROPPED {
@@ -114,7 +117,14 @@ impl PrintFilter {
     /// False only for a gram that no index has that was added.
     #[inline]
     pub(crate) fn may_have(&self, print: u64) -> bool {
-        self.is_marked(self.spread.product(print) >> DROPPED) || self.blind.load(Ordering::Relaxed)
+        let upper = self.spread.product(print) >> DROPPED;
+        // Both, so that there is no branch between a look and the next.
+        self.is_marked(upper) | self.blind.load(Ordering::Relaxed)
+    }
+
+    /// False only for a cell that no index has that was added.
+    pub(crate) fn may_have_cell(&self, print: u64) -> bool {
+        self.is_marked(print >> DROPPED)
     }
 
     /// False only for a digest that no index has that was added.

@@ -6,8 +6,9 @@ use super::chain::Hit;
 use super::weigh;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Gram, TextPrints};
-use crate::index::PostingList;
+use crate::index::filter::PrintFilter;
 use crate::index::shelf::{Shelf, Volume};
+use crate::index::{Grams, PostingList};
 use crate::text::GRAM_LEN;
 
 /// Grams in more items than this only bridge: so many items are not told apart
@@ -49,32 +50,30 @@ struct Found<'a> {
 pub(super) fn gather(shelf: &Shelf, prints: &TextPrints, min_distinctive: f64) -> Result<Gathered> {
     // In the order of the text: most grams are absent, and those need no sorting.
     let mut found: Vec<Found<'_>> = Vec::new();
-    let mut lists = Vec::new();
     for (first, volumes, filter) in shelf.rows() {
-        let grams: Cow<'_, [Gram]> = match filter {
-            Some(filter) => {
-                let grams = prints.grams.iter();
-                let kept = grams.filter(|gram| filter.may_have(gram.print));
-                kept.copied().collect()
-            }
+        let grams = match filter {
+            Some(filter) => Cow::Owned(passing(&prints.grams, filter)),
             None => Cow::Borrowed(&prints.grams),
         };
         let print = |i: usize| grams.get(i).map(|gram| gram.print);
-        for (number, volume) in (first as u32..).zip(volumes) {
-            if grams.is_empty() {
-                break;
-            }
-            let table = volume.index.grams();
-            table.lookup_each(grams.len(), print, &mut lists)?;
-            found.extend(lists.drain(..).filter_map(|(i, list)| {
-                let Gram { print, at } = *grams.get(i)?;
-                Some(Found {
+        let mut add = |volume: usize, i: usize, list| {
+            if let Some(&Gram { print, at }) = grams.get(i) {
+                found.push(Found {
                     print,
-                    volume: number,
+                    volume: (first + volume) as u32,
                     at,
                     list,
-                })
-            }));
+                });
+            }
+        };
+        if let [volume] = volumes {
+            let mut lists = Vec::new();
+            let table = volume.index.grams();
+            table.lookup_each(grams.len(), print, &mut lists)?;
+            lists.into_iter().for_each(|(i, list)| add(0, i, list));
+        } else if !grams.is_empty() {
+            let tables: Vec<Grams<'_>> = volumes.iter().map(|v| v.index.grams()).collect();
+            Grams::lookup_in_all(&tables, grams.len(), print, add)?;
         }
     }
     found.sort_unstable_by_key(|found| (found.print, found.volume, found.at));
@@ -147,6 +146,21 @@ pub(super) fn gather(shelf: &Shelf, prints: &TextPrints, min_distinctive: f64) -
         hits,
         discounted: spans,
     })
+}
+
+/// The grams that a filter lets pass. Nobody can foretell which those are, so there is no branch:
+/// the words of many are waited for together.
+fn passing(grams: &[Gram], filter: &PrintFilter) -> Vec<Gram> {
+    let mut passing = grams.to_vec();
+    let mut count = 0;
+    for gram in grams {
+        if let Some(slot) = passing.get_mut(count) {
+            *slot = *gram;
+        }
+        count += usize::from(filter.may_have(gram.print));
+    }
+    passing.truncate(count);
+    passing
 }
 
 /// Adds the hits of one gram in one index, not weighed yet; gives how many items that have the gram
