@@ -15,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Index;
 use super::lines::{FRACTION_BITS, SLOTS, Spread};
+use crate::arch::prefetch;
 use crate::fingerprint::Digest;
 
 /// Bits of memory for a print: with as many prints as there is room for, one in two hundred that
@@ -117,9 +118,14 @@ impl PrintFilter {
     /// False only for a gram that no index has that was added.
     #[inline]
     pub(crate) fn may_have(&self, print: u64) -> bool {
-        let upper = self.spread.product(print) >> DROPPED;
-        // Both, so that there is no branch between a look and the next.
-        self.is_marked(upper) | self.blind.load(Ordering::Relaxed)
+        self.is_marked(self.spread.product(print) >> DROPPED) || self.blind.load(Ordering::Relaxed)
+    }
+
+    /// Asks for the word of a gram, so that [`may_have`](Self::may_have) finds it in the cache.
+    #[inline]
+    pub(crate) fn ask(&self, print: u64) {
+        let (word, _) = self.place(self.spread.product(print) >> DROPPED);
+        prefetch(&self.words, word);
     }
 
     /// False only for a cell that no index has that was added.
