@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use leakprint::{Executor, Fingerprinter, IndexWriter};
+use leakprint::{Executor, Fingerprinter, IndexWriter, Key};
 use serde_json::{Value, json};
 
 use programs::program;
@@ -24,7 +24,10 @@ const MERGER: &str = "We value the northern stations at nineteen times earnings,
 
 /// Writes an index of both texts.
 fn index(folder: &Path) {
-    let fingerprinter = Fingerprinter::builder().build().unwrap();
+    let fingerprinter = Fingerprinter::builder()
+        .key(Key::from_bytes([5; 32]))
+        .build()
+        .unwrap();
     let key = Some(fingerprinter.key().clone());
     let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), key).unwrap();
     for (name, text) in [("slate.txt", SLATE), ("merger.txt", MERGER)] {
@@ -137,12 +140,15 @@ fn a_collection_says_what_an_index_of_its_items_says() {
     let folder = folder.path();
     index(folder);
     posts(folder);
+    // With one key, or the spans differ by some characters.
+    fs::write(folder.join("key"), [5; 32]).unwrap();
     let written = ["matches.jsonl", "accounts.jsonl"];
     let run = |target: &str| {
         let output = Command::new(program("feed"))
             .current_dir(folder)
             .args([target, "posts.jsonl", "-o", "matches.jsonl"])
             .args(["--report", "report.html", "--accounts", "accounts.jsonl"])
+            .args(["--key", "key"])
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -153,13 +159,15 @@ fn a_collection_says_what_an_index_of_its_items_says() {
         );
         (
             said,
-            written.map(|name| fs::read(folder.join(name)).unwrap()),
+            written.map(|name| fs::read_to_string(folder.join(name)).unwrap()),
         )
     };
     let (_, of_index) = run("leak.lpx");
     {
         let at = folder.join("leak");
-        let writer = CollectionWriter::open(&at, WriterOptions::default()).unwrap();
+        let mut options = WriterOptions::default();
+        options.key = Some(Key::from_bytes([5; 32]));
+        let writer = CollectionWriter::open(&at, options).unwrap();
         let fingerprinter = writer.collection().fingerprinter().unwrap().clone();
         for (name, text) in [
             ("slate.txt", SLATE),
