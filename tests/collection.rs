@@ -320,6 +320,94 @@ fn lists_and_fingerprints_are_exchanged() {
     );
 }
 
+/// What is ignored in a collection is what is ignored in an index.
+#[test]
+fn ignore_and_background_files_are_kept() {
+    let folder = folder();
+    let at = folder.path();
+    let footer = prose(77, 40);
+    fs::write(at.join("key"), [9; 32]).unwrap();
+    fs::write(at.join("footer.txt"), &footer).unwrap();
+    for (name, own) in [("a.txt", 5), ("b.txt", 6)] {
+        let text = format!("{} {} {footer}", prose(own, 30), prose(50, 30));
+        fs::write(at.join("leak").join(name), text).unwrap();
+    }
+    fs::create_dir(at.join("traffic")).unwrap();
+    fs::create_dir(at.join("posts")).unwrap();
+    for n in 0..3 {
+        let (own, common) = (prose(100 + n, 20), if n < 2 { 50 } else { 6 });
+        let path = at.join(format!("traffic/{n}.txt"));
+        fs::write(path, format!("{own} {}", prose(common, 30))).unwrap();
+    }
+    let posts = [
+        footer,
+        prose(50, 30),
+        prose(6, 30),
+        prose(5, 30),
+        MEMO.to_owned(),
+    ];
+    for (n, post) in posts.iter().enumerate() {
+        fs::write(at.join(format!("posts/{n}.txt")), post).unwrap();
+    }
+    let discounts = ["--ignore", "footer.txt", "--background", "traffic"];
+    let index = ["index", "leak", "-o", "i.lkp", "--key", "key"];
+    lines(at, &[&index[..], &discounts].concat());
+    lines(at, &["add", "c", "leak", "--key", "key"]);
+    let matches = |target: &str| {
+        let found = lines(at, &["match", target, "posts", "--key", "key"]);
+        let mut found = Value::from(found);
+        for line in found.as_array_mut().unwrap() {
+            for one in line["matches"].as_array_mut().unwrap() {
+                one.as_object_mut().unwrap().remove("added");
+            }
+        }
+        found
+    };
+    let expected = matches("i.lkp");
+    let count = |found: &Value| -> Vec<usize> {
+        let lines = found.as_array().unwrap().iter();
+        lines
+            .map(|line| line["matches"].as_array().unwrap().len())
+            .collect()
+    };
+    assert_eq!(count(&expected), [0, 0, 1, 1, 1]);
+    assert_eq!(count(&matches("c")), [2, 2, 1, 1, 1]);
+    let added = lines(
+        at,
+        &[&["add", "c", "--key", "key"], &discounts[..]].concat(),
+    );
+    let status: Vec<&str> = added
+        .iter()
+        .map(|line| line["status"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        status,
+        ["ignored", "background", "background", "background"]
+    );
+    for _ in 0..2 {
+        assert_eq!(matches("c"), expected);
+        let writer = CollectionWriter::open(at.join("c"), WriterOptions::default()).unwrap();
+        writer.compact().unwrap();
+    }
+    // To another collection and back to what it was.
+    let exported = run(at, &["export", "c", "--as", "fingerprints"]).stdout;
+    fs::write(at.join("all.jsonl"), exported).unwrap();
+    lines(at, &["add", "d", "leak/memo.txt", "--key", "key"]);
+    lines(at, &["import", "d", "all.jsonl", "--as", "fingerprints"]);
+    assert_eq!(matches("d"), expected);
+    let remove = ["remove", "d", "footer.txt", "traffic/0.txt"];
+    assert_eq!(
+        lines(at, &[&remove[..], &["--ignore"]].concat())[0]["status"],
+        "removed"
+    );
+    let removed = lines(at, &[&remove[..], &["--background"]].concat());
+    assert_eq!(
+        (&removed[0]["status"], &removed[1]["status"]),
+        (&json!("absent"), &json!("removed"))
+    );
+    assert_eq!(count(&matches("d")), [2, 2, 1, 1, 1]);
+}
+
 /// Names that a run promised, until it was killed.
 fn add_and_kill(at: &Path, file: &str, after: Duration) -> Vec<String> {
     let mut child = Command::new(program("leakprint"))
@@ -458,16 +546,26 @@ fn collections_of_every_version_open() {
         let found = snapshot.find_media(png.get_ref(), None).unwrap();
         assert_eq!(found.len(), 2, "the picture, and its hash in a list");
         assert_eq!(snapshot.false_matches().count(), 1);
+        let version = from.file_name().unwrap().to_str().unwrap();
+        let discounts = usize::from(version != "v1");
+        assert_eq!(
+            snapshot.discounts().filter(|file| file.is_ok()).count(),
+            discounts
+        );
         let writer = CollectionWriter::open(copy.path(), WriterOptions::default()).unwrap();
         writer.compact().unwrap();
         assert_eq!(writer.collection().snapshot().len(), 4);
+        assert_eq!(
+            writer.collection().snapshot().info().discounts as usize,
+            discounts
+        );
     }
     assert_eq!(versions, leakprint::collection::COLLECTION_VERSION as usize);
 }
 
 /// Writes the collection of this version, to be kept for later ones: a segment with a text, a
-/// picture and its hash in a list, and behind it in the log a text and a false match. Not to be
-/// run again once the version is released.
+/// picture and its hash in a list, and behind it in the log a text, a false match and an ignore
+/// file. Not to be run again once the version is released.
 #[test]
 #[ignore = "writes tests/collections"]
 fn write_the_collection_of_this_version() {
@@ -498,9 +596,13 @@ fn write_the_collection_of_this_version() {
         at,
         &[&mark[..], &["--by", "reviewer", "--why", "test"]].concat(),
     );
+    fs::write(at.join("footer.txt"), prose(9, 60)).unwrap();
+    lines(at, &["add", "c", "--ignore", "footer.txt"]);
     let version = leakprint::collection::COLLECTION_VERSION;
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/collections/v{version}"));
-    fs::remove_dir_all(&kept).unwrap();
+    if kept.exists() {
+        fs::remove_dir_all(&kept).unwrap();
+    }
     fs::create_dir(&kept).unwrap();
     for file in fs::read_dir(at.join("c")).unwrap() {
         let file = file.unwrap();

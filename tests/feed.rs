@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use leakprint::{Executor, Fingerprinter, IndexWriter};
+use leakprint::{Executor, Fingerprinter, IndexWriter, Key};
 use serde_json::{Value, json};
 
 use programs::program;
@@ -24,7 +24,10 @@ const MERGER: &str = "We value the northern stations at nineteen times earnings,
 
 /// Writes an index of both texts.
 fn index(folder: &Path) {
-    let fingerprinter = Fingerprinter::builder().build().unwrap();
+    let fingerprinter = Fingerprinter::builder()
+        .key(Key::from_bytes([5; 32]))
+        .build()
+        .unwrap();
     let key = Some(fingerprinter.key().clone());
     let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), key).unwrap();
     for (name, text) in [("slate.txt", SLATE), ("merger.txt", MERGER)] {
@@ -128,6 +131,68 @@ fn posts_accounts_and_a_report() {
         !report.contains("http://") && !report.contains("https://"),
         "works without a network"
     );
+}
+
+#[test]
+fn a_collection_says_what_an_index_of_its_items_says() {
+    use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    index(folder);
+    posts(folder);
+    // With one key, or the spans differ by some characters.
+    fs::write(folder.join("key"), [5; 32]).unwrap();
+    let written = ["matches.jsonl", "accounts.jsonl"];
+    let run = |target: &str| {
+        let output = Command::new(program("feed"))
+            .current_dir(folder)
+            .args([target, "posts.jsonl", "-o", "matches.jsonl"])
+            .args(["--report", "report.html", "--accounts", "accounts.jsonl"])
+            .args(["--key", "key"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(
+            output.status.code(),
+            Some(if said.is_empty() { 0 } else { 2 }),
+            "{said}"
+        );
+        (
+            said,
+            written.map(|name| fs::read_to_string(folder.join(name)).unwrap()),
+        )
+    };
+    let (_, of_index) = run("leak.lpx");
+    {
+        let at = folder.join("leak");
+        let mut options = WriterOptions::default();
+        options.key = Some(Key::from_bytes([5; 32]));
+        let writer = CollectionWriter::open(&at, options).unwrap();
+        let fingerprinter = writer.collection().fingerprinter().unwrap().clone();
+        for (name, text) in [
+            ("slate.txt", SLATE),
+            ("gone.txt", MERGER),
+            ("merger.txt", MERGER),
+        ] {
+            let print = fingerprinter.fingerprint(text.as_bytes(), None).unwrap();
+            writer.add(NewItem::new(name, print)).unwrap();
+            // One in a segment, one in the log.
+            if name == "slate.txt" {
+                writer.flush().unwrap();
+            }
+        }
+        writer.remove(&["gone.txt"]).unwrap();
+    }
+    let (said, of_collection) = run("leak");
+    assert_eq!((said.as_str(), &of_collection), ("", &of_index));
+    let report = fs::read_to_string(folder.join("report.html")).unwrap();
+    assert!(report.contains("slate.txt"));
+
+    let manifest = folder.join("leak/manifest");
+    let mut bytes = fs::read(&manifest).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&manifest, bytes).unwrap();
+    assert!(run("leak").0.contains("manifest"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod accounts;
 mod posts;
 mod report;
 mod show;
+mod target;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -17,15 +18,16 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use leakprint::{Executor, Index, Key, MatchOptions, Matcher, Strength};
+use leakprint::{Executor, Key, MatchOptions, Strength};
 
 use posts::{Line, Posts};
+use target::Target;
 
 /// Scans posts for a leak and reports who posted what.
 #[derive(Parser)]
 #[command(name = "feed", version)]
 pub(crate) struct Args {
-    /// The index of the leak.
+    /// The leak: an index file, or a collection's folder.
     index: PathBuf,
     /// The posts: JSON lines.
     posts: PathBuf,
@@ -44,7 +46,7 @@ pub(crate) struct Args {
     /// Where the lines of the accounts go.
     #[arg(long)]
     accounts: Option<PathBuf>,
-    /// The key file, where the index does not hold its key.
+    /// The key file, where the index or collection does not hold its key.
     #[arg(long)]
     key: Option<PathBuf>,
     /// The least strength that counts.
@@ -79,24 +81,21 @@ fn run(args: &Args) -> Result<(), Failure> {
     ];
     let read = [Some(&args.index), Some(&args.posts), args.key.as_ref()];
     for path in written.into_iter().flatten() {
-        if read.into_iter().flatten().any(|r| same(r, path)) {
+        let of_collection =
+            args.index.is_dir() && path.parent().is_some_and(|p| same(&args.index, p));
+        if of_collection || read.into_iter().flatten().any(|r| same(r, path)) {
             return Err(
                 format!("{} would be overwritten by what is written", path.display()).into(),
             );
         }
     }
     let exec = Executor::with_threads(args.threads)?;
-    let index = Index::open(&args.index)?;
-    index.verify(&exec).map_err(|e| e.with_path(&args.index))?;
-    let matcher = match &args.key {
-        Some(path) => Matcher::with_key(index, read_key(path)?)?,
-        None => Matcher::new(index)?,
-    };
     let mut options = MatchOptions::default();
     options.min_strength = args.min;
-    let matcher = matcher.with_options(options);
+    let key = args.key.as_deref().map(read_key).transpose()?;
+    let target = Target::open(&args.index, key, options, &exec)?;
 
-    scan(args, &matcher, &exec)?;
+    scan(args, &target, &exec)?;
     let ranked = accounts::rank(&args.output)?;
     if let Some(path) = &args.accounts {
         let mut out = BufWriter::new(create(path)?);
@@ -108,14 +107,14 @@ fn run(args: &Args) -> Result<(), Failure> {
     }
     if let Some(path) = &args.report {
         let mut out = BufWriter::new(create(path)?);
-        report::write(args, &matcher, &ranked, &mut out)?;
+        report::write(args, &target, &ranked, &mut out)?;
         out.flush()?;
     }
     Ok(())
 }
 
 /// Matches all posts, or those that an earlier run has not come to, and appends their lines.
-fn scan(args: &Args, matcher: &Matcher, exec: &Executor) -> Result<(), Failure> {
+fn scan(args: &Args, target: &Target, exec: &Executor) -> Result<(), Failure> {
     let (file, done) = if args.resume {
         posts::resume(&args.output)?
     } else {
@@ -150,7 +149,7 @@ fn scan(args: &Args, matcher: &Matcher, exec: &Executor) -> Result<(), Failure> 
         16 * exec.threads(),
         |line: Line| {
             let (length, number) = (line.length(), line.number());
-            (posts::find(matcher, &args.base, line), length, number)
+            (posts::find(target, &args.base, line), length, number)
         },
         |(found, length, number)| -> Result<(), Failure> {
             bar.inc(length);

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
 
-use leakprint::{Evidence, Limits, Matcher, PartPath};
+use leakprint::{Evidence, Limits, PartPath};
 
 use crate::accounts::{Account, shows};
 use crate::posts::{Found, Located, Post, Posts, read_found, read_media};
 use crate::show::{self, Picture, Shown};
+use crate::target::Target;
 use crate::{Args, Failure};
 
 /// Posts that are shown with their evidence, of each account and in all: the lines have the rest.
@@ -40,14 +41,14 @@ struct Totals {
 
 pub(crate) fn write(
     args: &Args,
-    matcher: &Matcher,
+    target: &Target,
     ranked: &[Account],
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let (totals, mut hits) = collect(args)?;
-    let limits = matcher.fingerprinter().limits();
+    let limits = target.fingerprinter().limits();
     let mut page = String::new();
-    head(&mut page, args, &totals, ranked, matcher);
+    head(&mut page, args, &totals, ranked, target);
     out.write_all(page.as_bytes())?;
     let mut left = POSTS;
     for account in ranked {
@@ -105,7 +106,7 @@ fn escape(text: &str) -> String {
     out
 }
 
-fn head(page: &mut String, args: &Args, totals: &Totals, ranked: &[Account], matcher: &Matcher) {
+fn head(page: &mut String, args: &Args, totals: &Totals, ranked: &[Account], target: &Target) {
     let name = |path: &Path| escape(&path.file_name().unwrap_or_default().to_string_lossy());
     let count = |word: &str| ranked.iter().filter(|a| a.verdict.as_str() == word).count();
     let _ = write!(
@@ -123,7 +124,7 @@ fn head(page: &mut String, args: &Args, totals: &Totals, ranked: &[Account], mat
         css = include_str!("report.css"),
         posts = name(&args.posts),
         index = name(&args.index),
-        items = matcher.index().item_count(),
+        items = target.items(),
         min = args.min,
         all = totals.posts,
         matched = totals.matched,

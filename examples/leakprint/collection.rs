@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use leakprint::collection::{
-    Added, CollectionWriter, FalseMatch, FalseScope, Metadata, NewItem, Timestamp, WriterOptions,
-    repair,
+    Added, CollectionWriter, Content, Discount, FalseMatch, FalseScope, Metadata, NewItem,
+    Timestamp, WriterOptions, repair,
 };
-use leakprint::{Collection, Digest, Error, ErrorKind, Executor, PartPath};
+use leakprint::{Collection, Digest, Error, ErrorKind, Executor, Fingerprint, PartPath};
 use serde::Serialize;
 
 use crate::input::{Read, Sources, read_file};
@@ -97,7 +97,11 @@ impl Batch<'_> {
                 fail(out, &name, &e)?;
             }
             let status = match result {
-                Ok(Added::Added) => "added",
+                Ok(Added::Added) => match item.content {
+                    Content::Discount(Discount::Ignore, _) => "ignored",
+                    Content::Discount(..) => "background",
+                    _ => "added",
+                },
                 Ok(Added::Unchanged) => "unchanged",
                 Err(e) => {
                     fail(out, &item.name, &e)?;
@@ -127,27 +131,30 @@ impl Batch<'_> {
 
 pub(crate) fn add(args: &AddArgs) -> Result<(), Failure> {
     let input = &args.input;
-    if input.paths.is_empty() && input.jsonl.is_empty() {
+    let discounts = [&args.ignore, &args.background];
+    if input.paths.is_empty() && input.jsonl.is_empty() && discounts.iter().all(|d| d.is_empty()) {
         return Err("nothing to add: name files, folders or --jsonl FILE".into());
     }
     let mut metadata = Metadata::added(Timestamp::now());
     metadata.label = args.label.clone();
     metadata.note = args.note.clone();
     metadata.tags = args.tags.iter().cloned().collect::<BTreeMap<_, _>>();
-    metadata.expires = args.expires;
+    let mut of_items = metadata.clone();
+    of_items.expires = args.expires;
     let exec = Executor::with_threads(input.threads)?;
     let mut written: Vec<&Path> = vec![&args.collection];
     written.extend(input.errors.as_deref());
-    let sources = Sources::new(&input.paths, &input.base, &input.jsonl)?;
+    let ignore = Sources::existing("--ignore", &args.ignore, &input.base)?;
+    let background = Sources::existing("--background", &args.background, &input.base)?;
+    let items = Sources::new(&input.paths, &input.base, &input.jsonl)?;
     let mut errors = {
         let read = input.paths.iter().chain(&input.jsonl).chain(&input.key);
+        let read = read.chain(discounts.into_iter().flatten());
         let used: Vec<&Path> = read.map(|path| path.as_path()).collect();
         Errors::new(input.errors.as_ref(), &used)?
     };
     let writer = writer(&args.collection, input.key.as_deref(), args.window)?;
     let fingerprinter = writer.collection().fingerprinter()?.clone();
-    // After the folder is there, which is no input.
-    let sources = sources.without(&written);
     let interactive = input.jsonl.iter().any(|path| path == Path::new("-"));
     let mut batch = Batch {
         writer: &writer,
@@ -157,32 +164,47 @@ pub(crate) fn add(args: &AddArgs) -> Result<(), Failure> {
         most: if interactive { 1 } else { BATCH },
     };
     let mut out = BufWriter::new(io::stdout());
-    let bar = progress("adding");
     let mut added = 0;
-    exec.map_stream(
-        sources.inputs(),
-        8 * exec.threads(),
-        |input| input.read(&fingerprinter, |print, _| Ok(print)),
-        |Read { name, result, .. }| -> Result<(), Failure> {
-            bar.inc(1);
-            batch.since.get_or_insert_with(Instant::now);
-            match result {
-                Ok(print) => {
-                    let mut warnings = print.warnings.iter();
-                    warnings.try_for_each(|w| bar.suspend(|| errors.warning(&name, w)))?;
-                    let item = NewItem::new(name, print).with_metadata(metadata.clone());
-                    batch.items.push(item);
-                }
-                Err(e) => batch.failed.push((batch.items.len(), name, e)),
-            }
-            if batch.is_due() {
-                added += batch.flush(&mut out, &mut errors)?;
-            }
-            Ok(())
-        },
-    )?;
-    added += batch.flush(&mut out, &mut errors)?;
-    bar.finish_and_clear();
+    let discount = |kind| {
+        let metadata = metadata.clone();
+        move |name, print| NewItem::discount(kind, name, print).with_metadata(metadata.clone())
+    };
+    let mut each =
+        |what, sources: Sources, item: &(dyn Fn(String, Fingerprint) -> NewItem + Sync)| {
+            let bar = progress(what);
+            // The folder is there by now, and no input.
+            let sources = sources.without(&written);
+            exec.map_stream(
+                sources.inputs(),
+                8 * exec.threads(),
+                |input| input.read(&fingerprinter, |print, _| Ok(print)),
+                |Read { name, result, .. }| -> Result<(), Failure> {
+                    bar.inc(1);
+                    batch.since.get_or_insert_with(Instant::now);
+                    match result {
+                        Ok(print) => {
+                            let mut warnings = print.warnings.iter();
+                            warnings.try_for_each(|w| bar.suspend(|| errors.warning(&name, w)))?;
+                            batch.items.push(item(name, print));
+                        }
+                        Err(e) => batch.failed.push((batch.items.len(), name, e)),
+                    }
+                    if batch.is_due() {
+                        added += batch.flush(&mut out, &mut errors)?;
+                    }
+                    Ok(())
+                },
+            )?;
+            added += batch.flush(&mut out, &mut errors)?;
+            bar.finish_and_clear();
+            Ok::<_, Failure>(())
+        };
+    // Before the items, so that nothing is ever matched without them.
+    each("ignoring", ignore, &discount(Discount::Ignore))?;
+    each("background", background, &discount(Discount::Background))?;
+    each("adding", items, &|name, print| {
+        NewItem::new(name, print).with_metadata(of_items.clone())
+    })?;
     let failed = errors.failed;
     errors.finish()?;
     if added == 0 {
@@ -194,9 +216,16 @@ pub(crate) fn add(args: &AddArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn remove(folder: &Path, names: &[String]) -> Result<(), Failure> {
+pub(crate) fn remove(
+    folder: &Path,
+    names: &[String],
+    discount: Option<Discount>,
+) -> Result<(), Failure> {
     let writer = existing(folder)?;
-    let (there, generation) = writer.remove(names)?;
+    let (there, generation) = match discount {
+        None => writer.remove(names)?,
+        Some(kind) => writer.remove_discounts(kind, names)?,
+    };
     let mut out = BufWriter::new(io::stdout());
     for (name, there) in names.iter().zip(there) {
         let line = Line {

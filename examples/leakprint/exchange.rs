@@ -293,7 +293,10 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
     if args.form == Form::PdqCsv {
         writeln!(out, "hash,quality,label")?;
     }
-    for item in snapshot.contents() {
+    // Those are no items, but belong to what is matched.
+    let discounts = snapshot.discounts();
+    let discounts = discounts.filter(|_| args.form == Form::Fingerprints);
+    for item in snapshot.contents().chain(discounts) {
         let (info, content) = item?;
         if args.form == Form::Fingerprints {
             json_line(&mut out, &ItemLine::new(info, content))?;

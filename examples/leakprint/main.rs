@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use leakprint::collection::Discount;
 
 /// Recognises leaked material when it is posted again.
 #[derive(Parser)]
@@ -58,6 +59,12 @@ enum Command {
         /// Names of items.
         #[arg(required = true)]
         names: Vec<String>,
+        /// The names are those of ignore files.
+        #[arg(long, conflicts_with = "background")]
+        ignore: bool,
+        /// The names are those of background files.
+        #[arg(long)]
+        background: bool,
     },
     /// List the items of a collection: one JSON line each.
     List {
@@ -149,6 +156,13 @@ struct AddArgs {
     /// When the items cease to be matched: 2026-03-01 or 2026-03-01T12:00:00Z.
     #[arg(long, value_name = "TIME")]
     expires: Option<leakprint::collection::Timestamp>,
+    /// Files whose content must not count from now on, whichever items have it: disclaimers,
+    /// licences, logos. They are kept in the collection.
+    #[arg(long)]
+    ignore: Vec<PathBuf>,
+    /// Ordinary traffic, likewise: what occurs in two of these files does not count.
+    #[arg(long)]
+    background: Vec<PathBuf>,
     /// Winnowing window of a collection that is made, 1..=64.
     #[arg(long)]
     window: Option<u32>,
@@ -351,7 +365,19 @@ fn main() -> ExitCode {
         Command::Verify { index } => index::verify(&index),
         Command::Explain(args) => matching::explain(&args),
         Command::Add(args) => collection::add(&args),
-        Command::Remove { collection, names } => collection::remove(&collection, &names),
+        Command::Remove {
+            collection,
+            names,
+            ignore,
+            background,
+        } => {
+            let kind = match (ignore, background) {
+                (true, _) => Some(Discount::Ignore),
+                (_, true) => Some(Discount::Background),
+                _ => None,
+            };
+            collection::remove(&collection, &names, kind)
+        }
         Command::List { collection } => collection::list(&collection),
         Command::Compact { collection } => collection::compact(&collection),
         Command::Repair { collection } => collection::run_repair(&collection),

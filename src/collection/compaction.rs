@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::log::LogWriter;
-use super::manifest::SegmentEntry;
+use super::manifest::{COLLECTION_VERSION, SegmentEntry};
 use super::merge::{Origin, Plan};
 use super::reader::within;
 use super::segment::{Home, Segment, Slot};
-use super::state::{State, around, is_of_log, on_disk};
+use super::state::{Known, State, around, is_of_log, on_disk};
 use super::time::Timestamp;
 use super::writer::{CollectionWriter, Core, Inner};
 use crate::error::{Error, ErrorKind, Result};
@@ -198,6 +198,7 @@ impl Core {
             let entry = plan.on_disk(storage, prepared.number, recipe, &prepared.around, exec);
             let entry = entry.map_err(|e| within(&shared.path, e))?;
             let segment = Arc::new(Segment::open(storage, &entry)?);
+            self.state().on_disk.follow(&segment);
             Some((entry, segment))
         };
         Ok(Built {
@@ -248,13 +249,14 @@ impl Core {
     }
 
     /// Begins a new log, so that the ones before are complete.
-    fn rotate(&self, inner: &mut Inner, state: &State) -> Result<()> {
+    pub(super) fn rotate(&self, inner: &mut Inner, state: &State) -> Result<()> {
         let shared = &self.collection.shared;
         inner.log.seal().map_err(|e| within(&shared.path, e))?;
         let number = inner.manifest.next;
         let log = LogWriter::create(&*shared.storage, number)?;
         let mut manifest = inner.manifest.clone();
         manifest.next += 1;
+        manifest.version = COLLECTION_VERSION;
         manifest.generation = state.generation + 1;
         manifest.logs.push(number);
         manifest
@@ -264,7 +266,8 @@ impl Core {
         inner.log = log;
         let slots = state.slots.clone();
         let marks = Arc::clone(&state.false_matches);
-        let next = State::new(state.generation + 1, slots, marks, &shared.ground)?;
+        let (generation, known) = (state.generation + 1, state.known());
+        let next = State::new(generation, slots, marks, &shared.ground, known)?;
         shared.state.store(Arc::new(next));
         Ok(())
     }
@@ -317,7 +320,12 @@ impl Core {
         }
         manifest.false_matches = (*state.false_matches).clone();
         let marks = Arc::clone(&state.false_matches);
-        let next = State::new(generation, slots, marks, &shared.ground)?;
+        // Of the head hardly anything is left.
+        let known = Known {
+            head: None,
+            ..state.known()
+        };
+        let next = State::new(generation, slots, marks, &shared.ground, known)?;
         manifest
             .commit(&*shared.storage)
             .map_err(|e| within(&shared.path, e))?;

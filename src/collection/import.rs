@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::item::{Added, NewItem};
 use super::merge::Plan;
 use super::metadata::Metadata;
 use super::record::{Content, ItemKey, Record, encode};
 use super::segment::Segment;
-use super::writer::{Added, CollectionWriter, NewItem};
+use super::writer::CollectionWriter;
 use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::Pipeline;

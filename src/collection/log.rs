@@ -13,7 +13,8 @@ use super::storage::{Storage, StorageFile, read_all, unwritable};
 use crate::error::{Error, ErrorKind, Result};
 
 const MAGIC: [u8; 8] = *b"\x89LKL\r\n\x1a\n";
-const VERSION: u32 = 1;
+/// Version 1 has no operations on ignore and background files.
+const VERSION: u32 = 2;
 pub(super) const HEADER: usize = 64;
 /// Length, generation, and 20 bytes of checksum.
 const FRAME: usize = 32;
@@ -31,10 +32,10 @@ pub(super) fn file_name(number: u64) -> String {
     format!("{number:016x}.log")
 }
 
-fn header(number: u64) -> Vec<u8> {
+fn header(number: u64, version: u32) -> Vec<u8> {
     let mut out = Encoder::default();
     out.raw(&MAGIC);
-    out.u32(VERSION);
+    out.u32(version);
     out.u32(0);
     out.u64(number);
     out.u64(0);
@@ -86,7 +87,7 @@ impl LogWriter {
         let name = file_name(number);
         let failed = |e| unwritable(&name, e);
         let mut file = storage.create(&name).map_err(failed)?;
-        file.write_all(&header(number)).map_err(failed)?;
+        file.write_all(&header(number, VERSION)).map_err(failed)?;
         file.sync().map_err(failed)?;
         Ok(Self {
             file,
@@ -237,15 +238,16 @@ impl Log {
             // The manifest says that it is a log, so this is damage rather than another format.
             return Ok(Self::parsed(number, bytes, vec![0]));
         }
-        if let Some(version) = start.get(8..12)
-            && version != VERSION.to_le_bytes()
+        let version = start.get(8..).and_then(|rest| rest.first_chunk());
+        let version = version.map_or(VERSION, |version| u32::from_le_bytes(*version));
+        if !(1..=VERSION).contains(&version)
             && blake3::hash(start.get(..32).unwrap_or_default()).as_bytes()
                 == start.get(32..).unwrap_or_default()
         {
-            let message = format!("a log of another version, this build reads {VERSION}");
+            let message = format!("a log of version {version}, this build reads up to {VERSION}");
             return Err(Error::new(ErrorKind::Version, message).with_path(name));
         }
-        if start != header(number) {
+        if start != header(number, version) {
             return Ok(Self::parsed(number, bytes, vec![0]));
         }
         Ok(Self::parsed(number, bytes, Vec::new()))

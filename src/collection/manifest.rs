@@ -15,7 +15,7 @@ const MAGIC: [u8; 8] = *b"\x89LKM\r\n\x1a\n";
 ///
 /// It grows with every change that an older build would misread. Every build reads all
 /// versions before its own; `tests/collections/` keeps one collection of each.
-pub const COLLECTION_VERSION: u32 = 1;
+pub const COLLECTION_VERSION: u32 = 2;
 
 /// The file that is in force, and its copy, which only repairing reads.
 pub(super) const MANIFEST: &str = "manifest";
@@ -79,6 +79,8 @@ pub(super) struct SegmentEntry {
 /// What is in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Manifest {
+    /// The version that it was read as; it is written as this build's.
+    pub(super) version: u32,
     pub(super) generation: u64,
     /// The next number of a file.
     pub(super) next: u64,
@@ -163,7 +165,7 @@ impl Manifest {
         {
             return Err(Error::corrupt("the manifest's checksum does not hold"));
         }
-        if version != COLLECTION_VERSION {
+        if !(1..=COLLECTION_VERSION).contains(&version) {
             return Err(Error::new(
                 ErrorKind::Version,
                 format!(
@@ -202,6 +204,7 @@ impl Manifest {
         let false_matches = FalseMatches::take(&mut read)?;
         read.end()?;
         Ok(Self {
+            version,
             generation,
             next,
             recipe,

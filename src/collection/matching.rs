@@ -48,9 +48,12 @@ pub struct CollectionMatcher {
 }
 
 impl CollectionMatcher {
-    pub(super) fn new(snapshot: Snapshot, options: MatchOptions) -> Result<Self> {
+    /// With `prepare`, one for many queries.
+    pub(super) fn new(snapshot: Snapshot, options: MatchOptions, prepare: bool) -> Result<Self> {
         let fingerprinter = snapshot.collection.fingerprinter()?.clone();
-        let matcher = Matcher::over(snapshot.state.shelf.clone(), fingerprinter);
+        let common = snapshot.state.common(snapshot.collection.recipe())?;
+        let shelf = snapshot.state.filtered_shelf(prepare).with_common(common);
+        let matcher = Matcher::over(shelf, fingerprinter);
         Ok(Self {
             matcher: matcher.with_options(options),
             snapshot,
@@ -112,6 +115,48 @@ impl CollectionMatcher {
         });
         all.sort_by(|a, b| rank(&a.found, &b.found));
         Ok(all)
+    }
+
+    /// [`find`](Self::find) of every query, in parallel, all as of one time; results in input
+    /// order, the same for any number of threads.
+    pub fn find_batch(
+        &self,
+        queries: &[Fingerprint],
+        exec: &Executor,
+    ) -> Vec<Result<Vec<CollectionMatch>>> {
+        let now = Timestamp::now();
+        exec.map(queries, |query| self.find_at(query, now))
+    }
+
+    /// Matches a stream of any length in flat memory, all of it against this one snapshot, which
+    /// is held for as long: see [`Matcher::find_stream`].
+    ///
+    /// # Errors
+    /// The first error of `sink`, which stops the stream. A query's own error goes to the sink.
+    pub fn find_stream<T, E>(
+        &self,
+        queries: impl Iterator<Item = T>,
+        capacity: usize,
+        exec: &Executor,
+        prepare: impl Fn(&Fingerprinter, &T) -> Result<Fingerprint> + Sync,
+        mut sink: impl FnMut(T, Result<(Fingerprint, Vec<CollectionMatch>)>) -> Result<(), E> + Send,
+    ) -> Result<(), E>
+    where
+        T: Send,
+        E: Send,
+    {
+        exec.map_stream(
+            queries,
+            capacity,
+            |query| {
+                let result = prepare(self.fingerprinter(), &query).and_then(|fingerprint| {
+                    let matches = self.find(&fingerprint)?;
+                    Ok((fingerprint, matches))
+                });
+                (query, result)
+            },
+            |(query, result)| sink(query, result),
+        )
     }
 
     /// The hashes of hash lists that pictures of the query are near to.

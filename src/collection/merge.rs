@@ -25,6 +25,7 @@ pub(super) type Origin = (u32, u32);
 pub(super) struct Plan<'a> {
     prints: Vec<(&'a [u8], Origin)>,
     codes: [Vec<(Code256, &'a [u8], Origin)>; 2],
+    discounts: Vec<(ItemKey<'a>, &'a [u8], Origin)>,
     /// Items whose records are damaged, when they are passed over.
     pub(super) lost: Vec<Origin>,
 }
@@ -66,6 +67,7 @@ impl<'a> Plan<'a> {
             ItemKey::Code(pipeline, code) => {
                 self.codes[pipeline as usize].push((code, record.bytes, origin));
             }
+            key @ ItemKey::Discount(..) => self.discounts.push((key, record.bytes, origin)),
         }
     }
 
@@ -73,6 +75,7 @@ impl<'a> Plan<'a> {
         for codes in &mut self.codes {
             codes.sort_unstable_by_key(|(code, ..)| *code);
         }
+        self.discounts.sort_unstable_by_key(|(key, ..)| *key);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -83,19 +86,24 @@ impl<'a> Plan<'a> {
         Counts {
             prints: self.prints.len() as u32,
             codes: [self.codes[0].len() as u32, self.codes[1].len() as u32],
+            discounts: self.discounts.len() as u32,
         }
     }
 
     /// Where each item of the segment comes from.
     pub(super) fn origins(&self) -> impl Iterator<Item = Origin> + '_ {
         let prints = self.prints.iter().map(|(_, origin)| *origin);
-        prints.chain(self.codes.iter().flatten().map(|(.., origin)| *origin))
+        let codes = self.codes.iter().flatten().map(|(.., origin)| *origin);
+        let discounts = self.discounts.iter().map(|(.., origin)| *origin);
+        prints.chain(codes).chain(discounts)
     }
 
     fn write_records<W: Write>(&self, out: W) -> std::io::Result<W> {
         let mut writer = RecordWriter::new(out, self.counts())?;
         let codes = self.codes.iter().flatten().map(|(_, record, _)| *record);
-        let mut records = self.prints.iter().map(|(record, _)| *record).chain(codes);
+        let discounts = self.discounts.iter().map(|(_, record, _)| *record);
+        let prints = self.prints.iter().map(|(record, _)| *record);
+        let mut records = prints.chain(codes).chain(discounts);
         records.try_for_each(|record| writer.put(record))?;
         writer.finish()
     }

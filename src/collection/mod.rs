@@ -19,8 +19,11 @@
 
 mod codec;
 mod compaction;
+mod discounts;
 mod false_matches;
+mod filtered;
 mod import;
+mod item;
 mod log;
 mod manifest;
 mod matching;
@@ -45,8 +48,10 @@ mod time;
 mod verify;
 mod writer;
 
+pub use discounts::Discount;
 pub use false_matches::{FalseMatch, FalseScope};
 pub use import::{CodeItem, Imported};
+pub use item::{Added, NewItem, WriterOptions};
 pub use manifest::COLLECTION_VERSION;
 pub use matching::{CollectionMatch, CollectionMatcher};
 pub use metadata::Metadata;
@@ -56,4 +61,4 @@ pub use repair::{Lost, RepairReport, repair};
 pub use snapshot::{CollectionInfo, ItemInfo, SegmentSummary, Snapshot};
 pub use time::Timestamp;
 pub use verify::{VerifyReport, verify};
-pub use writer::{Added, CollectionWriter, NewItem, WriterOptions};
+pub use writer::CollectionWriter;

@@ -11,7 +11,7 @@ use super::manifest::{MANIFEST, Manifest};
 use super::merge::empty_index;
 use super::segment::{Home, Segment, Slot, check_recipe};
 use super::snapshot::Snapshot;
-use super::state::{Ground, Operation, State};
+use super::state::{Ground, Known, Operation, State};
 use super::storage::{Folder, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Fingerprinter, Key, Recipe};
@@ -233,7 +233,14 @@ pub(super) fn load(
         });
     }
     let marks = Arc::new(manifest.false_matches.clone());
-    let mut state = State::new(manifest.generation, slots, marks, &ground)?;
+    // What is ignored may be other than before, and so is the head.
+    let known = Known {
+        on_disk: old
+            .map(|(state, _)| state.on_disk.clone())
+            .unwrap_or_default(),
+        ..Known::default()
+    };
+    let mut state = State::new(manifest.generation, slots, marks, &ground, known)?;
     let mut read = ReadSoFar {
         manifest: manifest.generation,
         ..ReadSoFar::default()

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::codec::{Decoder, Encoder};
+use super::discounts::{Discount, check_time};
 use super::metadata::{Metadata, check_text};
 use super::packed;
 use crate::code::Code256;
@@ -24,9 +25,31 @@ pub enum Content {
         /// PDQ's quality, 0..=100.
         quality: u8,
     },
+    /// The prints of an ignore or background file, which is no item.
+    Discount(Discount, Box<Fingerprint>),
 }
 
+/// Kinds of records: those of codes lie between.
 const PRINTS: u8 = 0;
+const IGNORE: u8 = 3;
+const BACKGROUND: u8 = 4;
+
+impl Discount {
+    pub(super) fn to_byte(self) -> u8 {
+        match self {
+            Self::Ignore => IGNORE,
+            Self::Background => BACKGROUND,
+        }
+    }
+
+    pub(super) fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            IGNORE => Some(Self::Ignore),
+            BACKGROUND => Some(Self::Background),
+            _ => None,
+        }
+    }
+}
 
 /// The bytes of an item.
 pub(super) fn encode(name: &str, metadata: &Metadata, content: &Content) -> Result<Vec<u8>> {
@@ -40,6 +63,14 @@ pub(super) fn encode(name: &str, metadata: &Metadata, content: &Content) -> Resu
             }
             check_text("bytes of a name", name)?;
             out.u8(PRINTS);
+            metadata.put(&mut out);
+            out.str(name);
+            packed::pack(&mut out, fingerprint);
+        }
+        Content::Discount(kind, fingerprint) => {
+            check_time(metadata.expires)?;
+            check_text("bytes of a name", name)?;
+            out.u8(kind.to_byte());
             metadata.put(&mut out);
             out.str(name);
             packed::pack(&mut out, fingerprint);
@@ -72,6 +103,7 @@ pub(super) struct Record<'a> {
 pub(super) enum ItemKey<'a> {
     Named(&'a str),
     Code(Pipeline, Code256),
+    Discount(Discount, &'a str),
 }
 
 impl<'a> ItemKey<'a> {
@@ -84,7 +116,7 @@ impl<'a> ItemKey<'a> {
 
     pub(super) fn name(&self) -> Cow<'a, str> {
         match self {
-            Self::Named(name) => Cow::Borrowed(name),
+            Self::Named(name) | Self::Discount(_, name) => Cow::Borrowed(name),
             Self::Code(pipeline, code) => Cow::Owned(pipeline.name_of(code)),
         }
     }
@@ -95,15 +127,12 @@ impl<'a> Record<'a> {
         let mut read = Decoder::new(bytes);
         let kind = read.u8()?;
         let metadata = Metadata::take(&mut read)?;
-        let pipeline = match kind {
-            PRINTS => None,
-            1 => Some(Pipeline::Full),
-            2 => Some(Pipeline::Nn512),
+        let key = match (kind, Discount::from_byte(kind)) {
+            (_, Some(discount)) => ItemKey::Discount(discount, read.str()?),
+            (PRINTS, _) => ItemKey::Named(read.str()?),
+            (1, _) => ItemKey::Code(Pipeline::Full, Code256::from_le_bytes(&read.array()?)),
+            (2, _) => ItemKey::Code(Pipeline::Nn512, Code256::from_le_bytes(&read.array()?)),
             _ => return Err(Error::corrupt("a record of an unknown kind")),
-        };
-        let key = match pipeline {
-            None => ItemKey::Named(read.str()?),
-            Some(pipeline) => ItemKey::Code(pipeline, Code256::from_le_bytes(&read.array()?)),
         };
         Ok(Self {
             bytes,
@@ -117,6 +146,9 @@ impl<'a> Record<'a> {
         let mut read = self.content.clone();
         let content = match self.key {
             ItemKey::Named(_) => Content::Prints(Box::new(packed::unpack(&mut read, recipe)?)),
+            ItemKey::Discount(kind, _) => {
+                Content::Discount(kind, Box::new(packed::unpack(&mut read, recipe)?))
+            }
             ItemKey::Code(pipeline, code) => Content::Code {
                 pipeline,
                 code,

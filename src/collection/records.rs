@@ -9,7 +9,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::index::Bytes;
 
 const MAGIC: [u8; 8] = *b"\x89LKR\r\n\x1a\n";
-const VERSION: u32 = 1;
+/// Version 1 has no ignore and background files, and zeros where their number stands.
+const VERSION: u32 = 2;
 const HEADER: usize = 64;
 /// Before each record: its length and the start of its BLAKE3.
 const FRAME: usize = 12;
@@ -21,10 +22,17 @@ pub(super) struct Counts {
     pub(super) prints: u32,
     /// Codes of each pipeline.
     pub(super) codes: [u32; 2],
+    /// Ignore and background files, which are no items.
+    pub(super) discounts: u32,
 }
 
 impl Counts {
     pub(super) fn all(&self) -> u32 {
+        self.items().saturating_add(self.discounts)
+    }
+
+    /// How many of them are items: the first so many.
+    pub(super) fn items(&self) -> u32 {
         let [full, nn512] = self.codes;
         self.prints.saturating_add(full).saturating_add(nn512)
     }
@@ -50,6 +58,7 @@ impl<W: Write> RecordWriter<W> {
         header.u32(VERSION);
         header.u32(counts.prints);
         counts.codes.iter().for_each(|&count| header.u32(count));
+        header.u32(counts.discounts);
         header.0.resize(HEADER - 32, 0);
         let checksum = blake3::hash(&header.0);
         header.raw(checksum.as_bytes());
@@ -110,8 +119,8 @@ impl Records {
             ));
         }
         let version = read.u32()?;
-        if version != VERSION {
-            let message = format!("records of version {version}, this build reads {VERSION}");
+        if !(1..=VERSION).contains(&version) {
+            let message = format!("records of version {version}, this build reads up to {VERSION}");
             return Err(Error::new(ErrorKind::Version, message));
         }
         let header = bytes.get(..HEADER).ok_or_else(|| corrupt("cut short"))?;
@@ -122,9 +131,11 @@ impl Records {
         let counts = Counts {
             prints: read.u32()?,
             codes: [read.u32()?, read.u32()?],
+            discounts: read.u32()?,
         };
-        let all =
-            u64::from(counts.prints) + counts.codes.iter().map(|&n| u64::from(n)).sum::<u64>();
+        let [full, nn512] = counts.codes;
+        let kinds = [counts.prints, full, nn512, counts.discounts];
+        let all: u64 = kinds.into_iter().map(u64::from).sum();
         let table = (all <= u64::from(u32::MAX)).then_some((all as usize + 1) * 8);
         let table_at = table.and_then(|table| bytes.len().checked_sub(table));
         let table_at = table_at.filter(|&at| at >= HEADER);

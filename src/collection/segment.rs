@@ -56,13 +56,19 @@ impl Slot {
         self.segment.items().saturating_sub(self.removed.len())
     }
 
+    /// Of these, ignore and background files.
+    pub(super) fn discounts(&self) -> impl Iterator<Item = u32> + '_ {
+        let counts = self.segment.records.counts();
+        (counts.items()..counts.all()).filter(|&item| !self.removed.contains(item))
+    }
+
     /// The item of a key, if it is there.
     pub(super) fn find(&self, key: &ItemKey<'_>) -> Result<Option<u32>> {
         let item = self.segment.find(key)?;
         Ok(item.filter(|&item| !self.removed.contains(item)))
     }
 
-    /// The numbers of the items that are there.
+    /// The numbers of the items that are there, ignore and background files among them.
     pub(super) fn items(&self) -> impl Iterator<Item = u32> + '_ {
         (0..self.segment.items()).filter(|&item| !self.removed.contains(item))
     }
@@ -138,6 +144,19 @@ impl Segment {
                 let index = self.index.as_ref();
                 let item = index.map(|index| index.item_by_name(name)).transpose()?;
                 Ok(item.flatten().map(|item| item.0))
+            }
+            ItemKey::Discount(..) => {
+                let counts = self.records.counts();
+                let (mut low, mut high) = (counts.items(), counts.all());
+                while low < high {
+                    let middle = low.midpoint(high);
+                    match self.record(middle)?.key.cmp(key) {
+                        std::cmp::Ordering::Less => low = middle + 1,
+                        std::cmp::Ordering::Greater => high = middle,
+                        std::cmp::Ordering::Equal => return Ok(Some(middle)),
+                    }
+                }
+                Ok(None)
             }
             ItemKey::Code(pipeline, code) => {
                 let place = *pipeline as usize;

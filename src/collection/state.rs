@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::codec::{Decoder, Encoder};
+use super::discounts::{Discount, Discounting};
 use super::false_matches::{FalseMatch, FalseMatches, FalseScope, put_scope, take_scope};
+use super::filtered::OnDisk;
 use super::merge::Plan;
 use super::record::{ItemKey, Record};
 use super::segment::{Home, Segment, Slot};
@@ -13,6 +15,7 @@ use super::time::Timestamp;
 use crate::error::{Error, Result};
 use crate::fingerprint::Recipe;
 use crate::index::Index;
+use crate::index::filter::PrintFilter;
 use crate::index::shelf::Shelf;
 
 /// Segments of the head that have about as many items are merged when there are so many.
@@ -23,7 +26,7 @@ const FAN: usize = 4;
 pub(super) enum Operation<'a> {
     /// Adds an item, in place of one of the same name.
     Add(&'a [u8]),
-    Remove(&'a str),
+    Remove(ItemKey<'a>),
     MarkFalse(FalseMatch),
     Unmark(&'a str, FalseScope),
 }
@@ -35,9 +38,14 @@ impl<'a> Operation<'a> {
                 out.u8(1);
                 out.bytes(record);
             }
-            Self::Remove(name) => {
-                out.u8(2);
+            Self::Remove(ItemKey::Discount(kind, name)) => {
+                out.u8(5);
+                out.u8(kind.to_byte());
                 out.str(name);
+            }
+            Self::Remove(key) => {
+                out.u8(2);
+                out.str(&key.name());
             }
             Self::MarkFalse(mark) => {
                 out.u8(3);
@@ -58,9 +66,15 @@ impl<'a> Operation<'a> {
         while !read.is_empty() {
             all.push(match read.u8()? {
                 1 => Self::Add(read.bytes()?),
-                2 => Self::Remove(read.str()?),
+                2 => Self::Remove(ItemKey::of_name(read.str()?)),
                 3 => Self::MarkFalse(FalseMatch::take(&mut read)?),
                 4 => Self::Unmark(read.str()?, take_scope(&mut read)?),
+                5 => {
+                    let kind = Discount::from_byte(read.u8()?);
+                    let kind =
+                        kind.ok_or_else(|| Error::corrupt("neither ignored nor background"))?;
+                    Self::Remove(ItemKey::Discount(kind, read.str()?))
+                }
                 _ => return Err(Error::corrupt("an operation of an unknown kind")),
             });
         }
@@ -79,6 +93,18 @@ pub(super) struct State {
     pub(super) shelf: Shelf,
     /// ... and which slot each is of.
     pub(super) shelved: Vec<u32>,
+    pub(super) discounting: Discounting,
+    pub(super) on_disk: OnDisk,
+    head: Arc<PrintFilter>,
+}
+
+/// What a state has found out about its slots and hands on to the next one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// What is in the head, and what has been in it.
+    pub(super) head: Option<Arc<PrintFilter>>,
+    pub(super) discounting: Discounting,
+    pub(super) on_disk: OnDisk,
 }
 
 /// What states are made with.
@@ -95,14 +121,20 @@ impl State {
         slots: Vec<Slot>,
         false_matches: Arc<FalseMatches>,
         ground: &Ground,
+        known: Known,
     ) -> Result<Self> {
-        let (mut indexes, mut shelved) = (Vec::new(), Vec::new());
+        let (mut indexes, mut shelved, mut on_disk) = (Vec::new(), Vec::new(), 0);
         for (place, slot) in (0..).zip(&slots) {
             if let Some(index) = &slot.segment.index {
                 indexes.push((index.clone(), Arc::clone(&slot.removed)));
                 shelved.push(place);
+                on_disk += usize::from(!is_of_log(&slot.segment));
             }
         }
+        let head = known
+            .head
+            .unwrap_or_else(|| Arc::new(PrintFilter::of(in_head(&slots))));
+        let worthwhile = indexes.len() > on_disk + 1;
         if indexes.is_empty() {
             indexes.push((ground.empty.clone(), Arc::default()));
         }
@@ -110,14 +142,28 @@ impl State {
             generation,
             slots,
             false_matches,
-            shelf: Shelf::new(indexes)?,
+            shelf: Shelf::new(indexes)?
+                .with_filters(on_disk, [None, worthwhile.then(|| Arc::clone(&head))]),
             shelved,
+            discounting: known.discounting,
+            on_disk: known.on_disk,
+            head,
         })
+    }
+
+    /// For a state with the same items as this one, or with fewer.
+    pub(super) fn known(&self) -> Known {
+        Known {
+            head: Some(Arc::clone(&self.head)),
+            discounting: self.discounting.clone(),
+            on_disk: self.on_disk.clone(),
+        }
     }
 
     /// Items that are there.
     pub(super) fn len(&self) -> u64 {
-        self.slots.iter().map(|slot| u64::from(slot.live())).sum()
+        let live = self.slots.iter().map(|slot| u64::from(slot.live()));
+        live.sum::<u64>() - self.discounts()
     }
 
     /// The item of a key: the place of its slot, and its number there.
@@ -148,7 +194,11 @@ impl State {
         let mut false_matches = Arc::clone(&self.false_matches);
         let mut added: Vec<Option<&[u8]>> = Vec::new();
         let mut by_key: HashMap<ItemKey<'_>, usize> = HashMap::new();
-        let take_out = |key: &ItemKey<'_>, slots: &mut [Slot]| -> Result<()> {
+        let mut known = self.known();
+        let mut take_out = |key: &ItemKey<'_>, slots: &mut [Slot]| -> Result<()> {
+            if let ItemKey::Discount(..) = key {
+                known.discounting = Discounting::default();
+            }
             if let Some((place, item)) = find(slots, key)?
                 && let Some(slot) = slots.get_mut(place)
             {
@@ -166,8 +216,7 @@ impl State {
                     }
                     added.push(Some(bytes));
                 }
-                Operation::Remove(name) => {
-                    let key = ItemKey::of_name(name);
+                Operation::Remove(key) => {
                     take_out(&key, &mut slots)?;
                     if let Some(earlier) = by_key.remove(&key) {
                         added[earlier] = None;
@@ -183,6 +232,11 @@ impl State {
         if !plan.is_empty() {
             let around = around(&slots, &[]);
             let segment = plan.in_memory(log, &ground.recipe, &around)?;
+            if let Some(index) = &segment.index {
+                known.head = known.head.filter(|head| head.has_room_for(index));
+                // Else it is made anew, of all.
+                known.head.iter().for_each(|head| head.add(index));
+            }
             slots.push(Slot {
                 segment: Arc::new(segment),
                 removed: Arc::default(),
@@ -190,7 +244,7 @@ impl State {
             tidy(&mut slots, log, ground)?;
         }
         slots.retain(|slot| slot.live() > 0 || matches!(slot.segment.home, Home::Disk(_)));
-        Self::new(generation, slots, false_matches, ground)
+        Self::new(generation, slots, false_matches, ground, known)
     }
 }
 
@@ -202,6 +256,12 @@ fn find(slots: &[Slot], key: &ItemKey<'_>) -> Result<Option<(usize, u32)>> {
         }
     }
     Ok(None)
+}
+
+/// The indexes of the head.
+fn in_head(slots: &[Slot]) -> impl Iterator<Item = &Index> + Clone {
+    let head = slots.iter().filter(|slot| is_of_log(&slot.segment));
+    head.filter_map(|slot| slot.segment.index.as_ref())
 }
 
 /// The indexes of all slots but those whose segments will be replaced.

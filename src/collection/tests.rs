@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod discounts;
 mod model;
 mod searching;
 
@@ -61,7 +62,7 @@ fn code_item(number: u64, label: &str) -> NewItem {
 fn name_of(item: &NewItem) -> String {
     match &item.content {
         Content::Code { pipeline, code, .. } => pipeline.name_of(code),
-        Content::Prints(_) => item.name.clone(),
+        Content::Prints(_) | Content::Discount(..) => item.name.clone(),
     }
 }
 

@@ -9,89 +9,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::codec::Encoder;
 use super::compaction::Background;
 use super::false_matches::{FalseMatch, FalseScope};
+use super::item::{Added, NewItem, WriterOptions};
 use super::log::LogWriter;
-use super::manifest::{COPY, MANIFEST, Manifest};
-use super::metadata::Metadata;
+use super::manifest::{COLLECTION_VERSION, COPY, MANIFEST, Manifest};
 use super::reader::{Collection, fingerprinter, load, read_log, within};
 use super::record::{Content, ItemKey, Record, encode};
 use super::state::{Operation, State};
 use super::storage::{Claim, Folder, LOCK, Storage};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exec::Executor;
-use crate::fingerprint::{Fingerprint, Key, Recipe};
-
-/// What a caller may set about a collection.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct WriterOptions {
-    /// The winnowing window of a collection that is made; see [`Recipe::window`].
-    pub window: u32,
-    /// The key of a collection that is made, or one that the owner keeps. A collection that is
-    /// made without one gets a random key, which is stored in it.
-    pub key: Option<Key>,
-    /// Bytes of the log from which on the head is written to a segment.
-    pub head_bytes: u64,
-    /// Segments on disk from which on small ones are merged.
-    pub most_segments: usize,
-    /// Whether that is done by a thread of the writer's while it goes on. Otherwise nothing
-    /// is written to segments before [`compact`](CollectionWriter::compact) or
-    /// [`flush`](CollectionWriter::flush) is called.
-    pub background: bool,
-    /// Where merging sorts and builds tables.
-    pub exec: Executor,
-}
-
-impl Default for WriterOptions {
-    fn default() -> Self {
-        Self {
-            window: Recipe::DEFAULT_WINDOW,
-            key: None,
-            head_bytes: 64 << 20,
-            most_segments: 8,
-            background: true,
-            exec: Executor::serial(),
-        }
-    }
-}
-
-/// An item to add.
-#[derive(Clone, Debug)]
-pub struct NewItem {
-    /// What the owner calls it. Of a [code](Content::Code) it is not asked for: such an item is named
-    /// [after it](crate::fingerprint::Pipeline::name_of).
-    pub name: String,
-    /// What the owner says about it.
-    pub metadata: Metadata,
-    /// What it is made of.
-    pub content: Content,
-}
-
-impl NewItem {
-    /// An item of prints.
-    pub fn new(name: impl Into<String>, fingerprint: Fingerprint) -> Self {
-        Self {
-            name: name.into(),
-            metadata: Metadata::added(super::Timestamp::now()),
-            content: Content::Prints(Box::new(fingerprint)),
-        }
-    }
-
-    /// With other metadata.
-    #[must_use]
-    pub fn with_metadata(mut self, metadata: Metadata) -> Self {
-        self.metadata = metadata;
-        self
-    }
-}
-
-/// What became of an item that was to be added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Added {
-    /// It is there now, in place of another one of its name if there was one.
-    Added,
-    /// It was there already, all the same but for the time.
-    Unchanged,
-}
+use crate::fingerprint::{Key, Recipe};
 
 /// The one writer of a collection. `Send + Sync`; calls of several threads take turns.
 ///
@@ -208,14 +134,20 @@ impl CollectionWriter {
                 read: Mutex::default(),
             }),
         };
+        let outdated = manifest.version != COLLECTION_VERSION;
+        let core = Core {
+            collection,
+            options,
+            inner: Mutex::new(Inner { manifest, log }),
+            maintenance: Mutex::new(()),
+            _claim: claim,
+        };
+        if outdated {
+            // So that an older build is told by the manifest, and not by what it cannot read.
+            core.rotate(&mut core.lock(), &core.state())?;
+        }
         Ok(Self {
-            core: Arc::new(Core {
-                collection,
-                options,
-                inner: Mutex::new(Inner { manifest, log }),
-                maintenance: Mutex::new(()),
-                _claim: claim,
-            }),
+            core: Arc::new(core),
             background: Background::default(),
         })
     }
@@ -289,7 +221,7 @@ impl CollectionWriter {
     }
 
     fn encode(&self, item: &NewItem) -> Result<Vec<u8>> {
-        if let Content::Prints(fingerprint) = &item.content {
+        if let Content::Prints(fingerprint) | Content::Discount(_, fingerprint) = &item.content {
             self.collection().recipe().check_same(&fingerprint.recipe)?;
             let mut texts = fingerprint
                 .parts
@@ -305,18 +237,24 @@ impl CollectionWriter {
     /// # Errors
     /// [`Io`](ErrorKind::Io) if it could not be made durable; then none was removed.
     pub fn remove(&self, names: &[impl AsRef<str>]) -> Result<(Vec<bool>, u64)> {
+        self.remove_keys(names.iter().map(|name| ItemKey::of_name(name.as_ref())))
+    }
+
+    pub(super) fn remove_keys<'a>(
+        &self,
+        keys: impl ExactSizeIterator<Item = ItemKey<'a>>,
+    ) -> Result<(Vec<bool>, u64)> {
         let mut inner = self.core.lock();
         let state = self.core.state();
         let mut seen = HashSet::new();
-        let mut there = Vec::with_capacity(names.len());
+        let mut there = Vec::with_capacity(keys.len());
         let mut operations = Vec::new();
-        for name in names {
-            let name = name.as_ref();
-            let found = state.find(&ItemKey::of_name(name))?.is_some();
-            let first = seen.insert(name);
+        for key in keys {
+            let found = state.find(&key)?.is_some();
+            let first = seen.insert(key);
             there.push(found && first);
             if found && first {
-                operations.push(Operation::Remove(name));
+                operations.push(Operation::Remove(key));
             }
         }
         let generation = self.commit(&mut inner, &state, operations)?;
@@ -416,6 +354,7 @@ fn create(storage: &dyn Storage, options: &WriterOptions) -> Result<()> {
     };
     LogWriter::create(storage, 1)?;
     let manifest = Manifest {
+        version: COLLECTION_VERSION,
         generation: 0,
         next: 2,
         recipe: Recipe::new(options.window, key.id())?,

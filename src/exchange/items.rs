@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::code::Code256;
-use crate::collection::{Content, ItemInfo, Metadata, NewItem};
+use crate::collection::{Content, Discount, ItemInfo, Metadata, NewItem};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, Pipeline};
 
@@ -23,6 +23,9 @@ pub struct ItemLine {
     /// Or the hash of a hash list that it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<CodeLine>,
+    /// Set for an ignore or background file, which is no item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discount: Option<Discount>,
 }
 
 /// The hash of a hash list.
@@ -39,8 +42,13 @@ pub struct CodeLine {
 impl ItemLine {
     /// An item of a collection.
     pub fn new(info: ItemInfo, content: Content) -> Self {
+        let mut discount = None;
         let (fingerprint, code) = match content {
             Content::Prints(fingerprint) => (Some(fingerprint), None),
+            Content::Discount(kind, fingerprint) => {
+                discount = Some(kind);
+                (Some(fingerprint), None)
+            }
             Content::Code {
                 pipeline,
                 code: hash,
@@ -59,6 +67,7 @@ impl ItemLine {
             metadata: info.metadata,
             fingerprint,
             code,
+            discount,
         }
     }
 
@@ -68,9 +77,10 @@ impl ItemLine {
     /// [`Malformed`](crate::ErrorKind::Malformed) for a line with neither prints nor a hash, or
     /// with both.
     pub fn into_item(self) -> Result<NewItem> {
-        let content = match (self.fingerprint, self.code) {
-            (Some(fingerprint), None) => Content::Prints(fingerprint),
-            (None, Some(code)) if code.quality <= 100 => Content::Code {
+        let content = match (self.fingerprint, self.code, self.discount) {
+            (Some(fingerprint), None, None) => Content::Prints(fingerprint),
+            (Some(fingerprint), None, Some(kind)) => Content::Discount(kind, fingerprint),
+            (None, Some(code), None) if code.quality <= 100 => Content::Code {
                 pipeline: code.pipeline,
                 code: code.hash,
                 quality: code.quality,

@@ -99,6 +99,11 @@ impl<'a> Cells<'a> {
         parts.get(part.index()).map_or(0, |record| record.rows)
     }
 
+    /// All values, sorted.
+    pub(super) fn prints(&self) -> impl Iterator<Item = u64> + use<'a> {
+        self.records.iter().map(|record| record.print)
+    }
+
     /// The places of a value, in log2 of [`len`](Self::len) steps.
     ///
     /// # Errors

@@ -53,6 +53,11 @@ impl<'a> Digests<'a> {
         self.digests.is_empty()
     }
 
+    /// All of them, sorted.
+    pub(super) fn all(&self) -> &'a [[u8; 32]] {
+        self.digests
+    }
+
     /// The parts with a digest, those by bytes first, then by part. Takes
     /// log2 of [`len`](Self::len) steps; each hit may be a
     /// [`Corrupt`](crate::ErrorKind::Corrupt) error if the file is damaged.

@@ -24,7 +24,7 @@ pub(super) const SLOTS: usize = 8;
 pub(super) const MAX_DISPLACEMENT: usize = 15;
 
 /// Bits of a tag that tell grams of one home apart; the distance from home is above them.
-const FRACTION_BITS: u32 = 36;
+pub(super) const FRACTION_BITS: u32 = 36;
 
 /// In [`Line::lengths`]: the length stands in eight bytes before the list.
 pub(super) const LONG: u8 = 0xFF;

@@ -26,6 +26,7 @@
 
 mod cells;
 mod digests;
+pub(crate) mod filter;
 mod frequency;
 mod golomb;
 pub mod hamming;
@@ -67,6 +68,7 @@ pub use tables::PartInfo;
 pub use writer::IndexWriter;
 
 pub(crate) use map::{Access, Bytes};
+pub(crate) use writer::{Common, Discounts};
 
 pub(crate) use local::{KEY_BITS, Locals, StoredPrint, TABLES, check};
 

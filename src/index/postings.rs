@@ -154,6 +154,10 @@ impl<'a> Grams<'a> {
         self.lines
     }
 
+    pub(super) fn spread(&self) -> Spread {
+        self.spread
+    }
+
     /// The places of one gram. Two dependent cache misses if the index is
     /// large: [`lookup_batch`](Self::lookup_batch) lets them overlap.
     ///
@@ -230,6 +234,59 @@ impl<'a> Grams<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The places of the prints that `print` gives for `0..count` in several tables, which wait for
+    /// memory together: `found` gets the table's number, the print's, and the list, one
+    /// table after the other.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if a file is damaged.
+    pub(crate) fn lookup_in_all(
+        tables: &[Self],
+        count: usize,
+        print: impl Fn(usize) -> Option<u64>,
+        mut found: impl FnMut(usize, usize, PostingList<'a>),
+    ) -> Result<()> {
+        let mut numbers = (0..tables.len()).flat_map(|table| (0..count).map(move |i| (table, i)));
+        let mut groups: [Vec<(usize, usize, Probe)>; 3] = Default::default();
+        loop {
+            // As in `lookup_each`, but for what a group is made of.
+            groups.rotate_right(1);
+            let [new, asked, seen] = &mut groups;
+            new.clear();
+            for (number, i) in numbers.by_ref().take(GROUP) {
+                let Some(table) = tables.get(number) else {
+                    continue;
+                };
+                let (home, fraction) = table.spread.place(print(i).unwrap_or_default());
+                prefetch(table.lines, home);
+                let probe = Probe {
+                    home,
+                    fraction,
+                    ..Probe::default()
+                };
+                new.push((number, i, probe));
+            }
+            for (number, _, probe) in asked.iter_mut() {
+                if let Some(table) = tables.get(*number) {
+                    table.look(probe);
+                }
+            }
+            for (number, i, probe) in seen.iter() {
+                let table = tables.get(*number);
+                if let Some(list) = table
+                    .map(|table| table.answer(probe))
+                    .transpose()?
+                    .flatten()
+                {
+                    found(*number, *i, list);
+                }
+            }
+            if groups.iter().all(Vec::is_empty) {
+                return Ok(());
+            }
+        }
     }
 
     /// Looks at the home of a gram and asks for what comes next: the list or the line

@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
+use super::filter::PrintFilter;
 use super::local::crowding;
-use super::{Index, ItemId, PartId, PartInfo};
+use super::{Common, Index, ItemId, PartId, PartInfo, PictureInfo, StoredPrint};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fingerprint::Digest;
 
 /// A set of items of one index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,6 +103,11 @@ pub(crate) struct Shelf {
     /// Items that are not hidden.
     items: u32,
     pictures: u32,
+    /// What the indexes up to a place have, if that is known, and those from there on.
+    filters: [Option<Arc<PrintFilter>>; 2],
+    split: usize,
+    /// What is discounted in all indexes, beside what each says of its own.
+    common: Option<Arc<Common>>,
 }
 
 impl Shelf {
@@ -136,7 +143,95 @@ impl Shelf {
             volumes: volumes.into(),
             items: items - hidden_items,
             pictures,
+            filters: [None, None],
+            split: 0,
+            common: None,
         })
+    }
+
+    /// Discounts what ignore and background files share, whatever the indexes know of it.
+    pub(crate) fn with_common(mut self, common: Option<Arc<Common>>) -> Self {
+        self.common = common;
+        self
+    }
+
+    /// Whether a gram is discounted in all indexes.
+    pub(crate) fn discounts_gram(&self, print: u64) -> bool {
+        let common = self.common.as_ref();
+        common.is_some_and(|common| common.gram(print))
+    }
+
+    /// Whether a cell is.
+    pub(crate) fn discounts_cell(&self, print: u64) -> bool {
+        let common = self.common.as_ref();
+        common.is_some_and(|common| common.cell(print))
+    }
+
+    /// Whether a digest is.
+    pub(crate) fn discounts_digest(&self, digest: &Digest) -> bool {
+        let common = self.common.as_ref();
+        common.is_some_and(|common| common.digest(digest))
+    }
+
+    /// A picture of one of the indexes, by its number there.
+    pub(crate) fn picture(&self, volume: &Volume, number: u32) -> Result<PictureInfo> {
+        let mut picture = volume.index.pictures().get(number)?;
+        if let Some(common) = &self.common
+            && !picture.discounted
+        {
+            picture.discounted = common.picture(&picture)?;
+        }
+        Ok(picture)
+    }
+
+    /// Marks the local prints of a picture that are discounted in all indexes.
+    pub(crate) fn mark(&self, prints: &mut [StoredPrint]) {
+        self.common.iter().for_each(|common| common.mark(prints));
+    }
+
+    /// With filters that have all that is in the indexes up to a place, and from there on: most
+    /// of what a query has is in none of them, and then looked up once instead of in each.
+    pub(crate) fn with_filters(
+        mut self,
+        split: usize,
+        filters: [Option<Arc<PrintFilter>>; 2],
+    ) -> Self {
+        self.split = split.min(self.volumes.len());
+        self.filters = filters;
+        self
+    }
+
+    /// With another filter for the indexes up to the place that is set.
+    pub(crate) fn with_first_filter(mut self, filter: Option<Arc<PrintFilter>>) -> Self {
+        let [first, _] = &mut self.filters;
+        *first = filter;
+        self
+    }
+
+    /// The indexes up to a place and those from there on, the number of the first of each, and
+    /// what is known of what they have.
+    pub(crate) fn rows(&self) -> [(usize, &[Volume], Option<&PrintFilter>); 2] {
+        let (first, rest) = self.volumes.split_at(self.split);
+        let [of_first, of_rest] = &self.filters;
+        [
+            (0, first, of_first.as_deref()),
+            (self.split, rest, of_rest.as_deref()),
+        ]
+    }
+
+    /// The indexes that may have a digest.
+    pub(crate) fn with_digest(&self, digest: &Digest) -> impl Iterator<Item = &Volume> {
+        let digest = *digest;
+        let rows = self.rows().into_iter();
+        let rows = rows.filter(move |(_, _, filter)| {
+            filter.is_none_or(|filter| filter.may_have_digest(&digest))
+        });
+        rows.flat_map(|(_, volumes, _)| volumes)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn without_filters(self) -> Self {
+        self.with_filters(0, [None, None])
     }
 
     pub(crate) fn volumes(&self) -> &[Volume] {

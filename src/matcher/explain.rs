@@ -118,8 +118,10 @@ impl Matcher {
         ] {
             let Some(digest) = digest else { continue };
             let (volume, own) = self.shelf().of_part(item_part);
+            let common = self.shelf().discounts_digest(&digest);
             for hit in volume.index.digests().find(&digest) {
-                let hit = hit?;
+                let mut hit = hit?;
+                hit.discounted |= common;
                 if hit.part != own || hit.kind != kind {
                     continue;
                 }
@@ -157,7 +159,7 @@ impl Matcher {
         let (Some(prints), Some(number)) = (&part.raster, pictures.of_part(own)) else {
             return Ok(());
         };
-        let item = pictures.get(number)?;
+        let item = self.shelf().picture(volume, number)?;
         let quality = prints.pdq.quality.min(item.quality);
         let enough = quality >= picture::MIN_QUALITY;
         self.push(
@@ -255,7 +257,7 @@ impl Matcher {
                 best.agreed
             ),
         )?;
-        let discounted = pictures.get(number)?.discounted;
+        let discounted = self.shelf().picture(volume, number)?.discounted;
         let note = if discounted {
             "share of details that agree, weighed by rarity, but the item is discounted; at least"
         } else {

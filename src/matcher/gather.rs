@@ -1,11 +1,14 @@
 //! The look-up of all grams of a text: each distinct one once, hits gathered by item part.
 
+use std::borrow::Cow;
+
 use super::chain::{self, Hit};
 use super::weigh;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Gram, TextPrints};
-use crate::index::PostingList;
+use crate::index::filter::PrintFilter;
 use crate::index::shelf::{Shelf, Volume};
+use crate::index::{Grams, PostingList};
 use crate::text::GRAM_LEN;
 
 /// Grams in more items than this only bridge: so many items are not told apart
@@ -46,22 +49,32 @@ struct Found<'a> {
 /// Looks all grams up. Hits of parts that cannot reach `min_distinctive` may be left out.
 pub(super) fn gather(shelf: &Shelf, prints: &TextPrints, min_distinctive: f64) -> Result<Gathered> {
     // In the order of the text: most grams are absent, and those need no sorting.
-    let grams = &prints.grams;
-    let print = |i: usize| grams.get(i).map(|gram| gram.print);
     let mut found: Vec<Found<'_>> = Vec::new();
-    let mut lists = Vec::new();
-    for (number, volume) in (0..).zip(shelf.volumes()) {
-        let table = volume.index.grams();
-        table.lookup_each(grams.len(), print, &mut lists)?;
-        found.extend(lists.drain(..).filter_map(|(i, list)| {
-            let Gram { print, at } = *grams.get(i)?;
-            Some(Found {
-                print,
-                volume: number,
-                at,
-                list,
-            })
-        }));
+    for (first, volumes, filter) in shelf.rows() {
+        let grams = match filter {
+            Some(filter) => Cow::Owned(passing(&prints.grams, filter)),
+            None => Cow::Borrowed(&prints.grams),
+        };
+        let print = |i: usize| grams.get(i).map(|gram| gram.print);
+        let mut add = |volume: usize, i: usize, list| {
+            if let Some(&Gram { print, at }) = grams.get(i) {
+                found.push(Found {
+                    print,
+                    volume: (first + volume) as u32,
+                    at,
+                    list,
+                });
+            }
+        };
+        if let [volume] = volumes {
+            let mut lists = Vec::new();
+            let table = volume.index.grams();
+            table.lookup_each(grams.len(), print, &mut lists)?;
+            lists.into_iter().for_each(|(i, list)| add(0, i, list));
+        } else if !grams.is_empty() {
+            let tables: Vec<Grams<'_>> = volumes.iter().map(|v| v.index.grams()).collect();
+            Grams::lookup_in_all(&tables, grams.len(), print, add)?;
+        }
     }
     found.sort_unstable_by_key(|found| (found.print, found.volume, found.at));
 
@@ -94,7 +107,9 @@ pub(super) fn gather(shelf: &Shelf, prints: &TextPrints, min_distinctive: f64) -
             .map(|found| found.list.document_frequency())
             .fold(0, u32::saturating_add);
         let (cost, places) = of_volumes(run);
+        let print = run.first().map(|found| found.print);
         let is_common = run.iter().any(|found| found.list.discounted())
+            || print.is_some_and(|print| shelf.discounts_gram(print))
             || frequency > MAX_DOCUMENT_FREQUENCY
             || places > MAX_PLACES
             || hits.len() + cost > MAX_HITS;
@@ -131,6 +146,20 @@ pub(super) fn gather(shelf: &Shelf, prints: &TextPrints, min_distinctive: f64) -
         hits,
         discounted: spans,
     })
+}
+
+/// Grams whose words of a filter are asked for before the first of them is looked at.
+const ASKED_TOGETHER: usize = 64;
+
+/// The grams that a filter lets pass.
+fn passing(grams: &[Gram], filter: &PrintFilter) -> Vec<Gram> {
+    let mut passing = Vec::new();
+    for grams in grams.chunks(ASKED_TOGETHER) {
+        grams.iter().for_each(|gram| filter.ask(gram.print));
+        let may_have = |gram: &&Gram| filter.may_have(gram.print);
+        passing.extend(grams.iter().filter(may_have).copied());
+    }
+    passing
 }
 
 /// Adds the hits of one gram in one index, not weighed yet; gives how many items that have the gram

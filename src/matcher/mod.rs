@@ -336,7 +336,7 @@ impl Search<'_> {
     /// Whether the index has this very picture.
     fn known(&self, part: &PartPrints) -> Result<bool> {
         for digest in part.bytes.into_iter().chain(part.pixels()) {
-            for volume in self.matcher.shelf.volumes() {
+            for volume in self.matcher.shelf.with_digest(&digest) {
                 for hit in volume.index.digests().find(&digest) {
                     if !volume.hides(hit?.part)? {
                         return Ok(true);
@@ -354,7 +354,10 @@ impl Search<'_> {
         let pixels = part.pixels();
         let matcher = self.matcher;
         for digest in part.bytes.into_iter().chain(pixels) {
-            for volume in matcher.shelf.volumes() {
+            if matcher.shelf.discounts_digest(&digest) {
+                continue;
+            }
+            for volume in matcher.shelf.with_digest(&digest) {
                 for entry in volume.index.digests().find(&digest) {
                     let entry = entry?;
                     if entry.discounted || volume.hides(entry.part)? {

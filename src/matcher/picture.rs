@@ -65,7 +65,7 @@ pub(super) fn find(
                 .search(&queries, CANDIDATE_RADIUS, &serial)?;
         stats.add(&search);
         for hit in hits {
-            let picture = volume.index.pictures().get(hit.code)?;
+            let picture = shelf.picture(volume, hit.code)?;
             if picture.discounted || picture.quality < MIN_QUALITY || volume.hides(picture.part)? {
                 continue;
             }

@@ -180,22 +180,29 @@ fn places(cells: &[CellPrint]) -> u32 {
 
 fn gather<'q>(shelf: &Shelf, cells: &'q [CellPrint]) -> Result<Vec<Hit<'q>>> {
     let mut hits = Vec::new();
-    let filled = |volume: &&Volume| !volume.index.cells().is_empty();
-    let volumes: Vec<&Volume> = shelf.volumes().iter().filter(filled).collect();
-    if volumes.is_empty() {
+    if cells.is_empty() {
         return Ok(hits);
     }
+    let filled = |volume: &&Volume| !volume.index.cells().is_empty();
+    let rows = shelf.rows().map(|(_, volumes, filter)| {
+        let volumes = volumes.iter().filter(filled);
+        (volumes.collect::<Vec<&Volume>>(), filter)
+    });
     let mut lists = Vec::new();
     for (number, cell) in (0..).zip(cells) {
         lists.clear();
-        for volume in &volumes {
+        let may_have = rows
+            .iter()
+            .filter(|(_, filter)| filter.is_none_or(|filter| filter.may_have_cell(cell.print)));
+        for volume in may_have.flat_map(|(volumes, _)| volumes) {
             if let Some(list) = volume.index.cells().find(cell.print)? {
                 lists.push((*volume, list));
             }
         }
         // How rare a value is counts all indexes, those of hidden items too.
         let places: usize = lists.iter().map(|(_, list)| list.len()).sum();
-        let discounted = lists.iter().any(|(_, list)| list.discounted());
+        let discounted =
+            lists.iter().any(|(_, list)| list.discounted()) || shelf.discounts_cell(cell.print);
         if places == 0 || discounted || places > MAX_PLACES || hits.len() + places > MAX_HITS {
             continue;
         }

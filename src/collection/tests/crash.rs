@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::collection::simulator::Random;
 use crate::collection::verify::verify_on;
-use crate::collection::{CodeItem, FalseMatch, FalseScope};
+use crate::collection::{CodeItem, Discount, FalseMatch, FalseScope};
 use crate::error::ErrorKind;
 use crate::exec::Executor;
 use crate::media::PartPath;
@@ -15,6 +15,7 @@ use crate::media::PartPath;
 struct Model {
     items: BTreeMap<String, String>,
     false_items: BTreeMap<String, String>,
+    discounts: BTreeMap<String, String>,
 }
 
 impl Model {
@@ -24,6 +25,11 @@ impl Model {
             false_items: snapshot
                 .false_matches()
                 .map(|mark| (mark.item, mark.why))
+                .collect(),
+            discounts: snapshot
+                .discounts()
+                .map(|file| file.unwrap().0)
+                .map(|file| (file.item, file.metadata.label.unwrap_or_default()))
                 .collect(),
         }
     }
@@ -40,7 +46,7 @@ fn run(disk: &Simulator, seed: u64, prints: &[Fingerprint]) -> (Model, Model) {
     for step in 0..14 {
         let mut next = model.clone();
         let label = format!("{seed}.{step}");
-        let result = match random.below(16) {
+        let result = match random.below(19) {
             0..=6 => {
                 let items: Vec<NewItem> = (0..1 + random.below(3))
                     .map(|_| match random.below(3) {
@@ -83,6 +89,20 @@ fn run(disk: &Simulator, seed: u64, prints: &[Fingerprint]) -> (Model, Model) {
                 open.mark_false(&[mark]).map(drop)
             }
             11 => open.flush().map(drop),
+            16 | 17 => {
+                let which = random.below(prints.len() as u64) as usize;
+                let name = format!("file {}", random.below(2));
+                next.discounts.insert(name.clone(), label.clone());
+                let metadata = Metadata::added(Timestamp(0)).with_label(&label);
+                let file = NewItem::discount(Discount::Ignore, name, prints[which].clone());
+                open.add(file.with_metadata(metadata)).map(drop)
+            }
+            18 => {
+                let names = ["file 0", "file 1"];
+                let there = names.map(|name| next.discounts.remove(name).is_some());
+                open.remove_discounts(Discount::Ignore, &names)
+                    .map(|(found, _)| assert_eq!(found, there))
+            }
             12 => {
                 let list: Vec<CodeItem> = (0..2)
                     .map(|_| {

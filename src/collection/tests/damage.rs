@@ -1,6 +1,7 @@
 //! Bits are flipped, files are lost and swapped.
 
 use super::*;
+use crate::collection::Discount;
 use crate::collection::manifest::MANIFEST;
 use crate::collection::repair::repair_on;
 use crate::collection::storage::{LOCK, Storage as _};
@@ -17,6 +18,9 @@ fn filled() -> Simulator {
     open.add(item("gone", &sample::text("gone", 14), "b"))
         .unwrap();
     open.add(code_item(1, "code")).unwrap();
+    let public = sample::text("public", 14);
+    open.add(NewItem::discount(Discount::Ignore, "public", public))
+        .unwrap();
     open.compact().unwrap();
     open.remove(&["gone"]).unwrap();
     open.flush().unwrap();
@@ -37,35 +41,49 @@ fn names(disk: &Simulator) -> Vec<String> {
 fn every_flipped_bit_is_found_and_none_is_a_panic() {
     let disk = filled();
     let exec = Executor::serial();
-    assert_eq!(
-        verify_on(&disk, &exec).unwrap().damage,
-        Vec::<String>::new()
-    );
+    let sound = verify_on(&disk, &exec).unwrap();
+    assert_eq!(sound.damage, Vec::<String>::new());
     let query = sample::text("memo", 14);
-    for name in names(&disk) {
-        let whole = disk.content(&name);
-        // All bits of small files, and of large ones every so many, all kinds of bits.
-        let step = if whole.len() < 1500 { 1 } else { 37 };
-        for bit in (0..whole.len() * 8).step_by(step) {
-            let mut bytes = whole.clone();
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            disk.put(&name, &bytes);
-            let found = match verify_on(&disk, &exec) {
-                Err(_) => true,
-                Ok(report) => !report.damage.is_empty() || report.unfinished_bytes > 0,
-            };
-            assert!(found, "{name}: bit {bit} went unnoticed");
-            if bit % 5 == 0
-                && let Ok(open) = reader(&disk)
-            {
-                let snapshot = open.snapshot();
-                let _ = snapshot.items().count();
-                let _ = snapshot.contents().count();
-                let _ = snapshot.matcher(Default::default()).unwrap().find(&query);
+    // Threads have a disk each: the same, since all that is on it is told by its seed.
+    let lanes: Vec<usize> = (0..8).collect();
+    let all = Executor::with_threads(0).unwrap();
+    let flipped = all.map(&lanes, |&lane| {
+        let disk = filled();
+        let mut flipped = 0;
+        for name in names(&disk) {
+            let whole = disk.content(&name);
+            let bits = whole.len() * 8;
+            for bit in (lane..bits).step_by(lanes.len()) {
+                let mut bytes = whole.clone();
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                disk.put(&name, &bytes);
+                let found = match verify_on(&disk, &exec) {
+                    Err(_) => true,
+                    Ok(report) => !report.damage.is_empty() || report.unfinished_bytes > 0,
+                };
+                assert!(found, "{name}: bit {bit} went unnoticed");
+                flipped += 1;
+                if bit % 5 == 0
+                    && let Ok(open) = reader(&disk)
+                {
+                    let snapshot = open.snapshot();
+                    let _ = snapshot.items().count();
+                    let _ = snapshot.contents().count();
+                    let _ = snapshot.discounts().count();
+                    if let Ok(matcher) = snapshot.matcher(Default::default()) {
+                        let _ = matcher.find(&query);
+                    }
+                }
             }
+            disk.put(&name, &whole);
         }
-        disk.put(&name, &whole);
-    }
+        flipped
+    });
+    let bits: usize = names(&disk)
+        .iter()
+        .map(|name| disk.content(name).len() * 8)
+        .sum();
+    assert_eq!(flipped.into_iter().sum::<usize>(), bits);
 }
 
 #[test]

@@ -97,6 +97,106 @@ fn one_segment_and_nine_say_the_same() {
     }
 }
 
+/// What was added or removed while a batch or a stream is under way does not show in it.
+#[test]
+fn batches_and_streams_see_one_snapshot_in_input_order() {
+    use crate::exec::Executor;
+    let disk = Simulator::new(1);
+    let open = spread(&disk);
+    let matcher = open
+        .collection()
+        .snapshot()
+        .matcher(MatchOptions::default());
+    let matcher = matcher.unwrap();
+    let texts: Vec<String> = (0..72)
+        .map(|n| sample::words(&format!("own {n}"), 30))
+        .collect();
+    let fingerprinter = sample::fingerprinter();
+    let queries: Vec<Fingerprint> = texts
+        .iter()
+        .map(|text| fingerprinter.fingerprint_text(text).unwrap())
+        .collect();
+    let expected: Vec<_> = queries.iter().map(|q| matcher.find(q).unwrap()).collect();
+    // Of three items one was removed.
+    assert_eq!(expected.iter().filter(|found| found.len() == 1).count(), 48);
+    let names: Vec<String> = (0..40).map(|n| format!("text {n}")).collect();
+    open.remove(&names).unwrap();
+    for threads in [1, 3] {
+        let exec = Executor::with_threads(threads).unwrap();
+        let found: Vec<_> = matcher
+            .find_batch(&queries, &exec)
+            .into_iter()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(found, expected, "{threads} threads");
+        let mut streamed = Vec::new();
+        let result: Result<()> = matcher.find_stream(
+            texts.iter(),
+            4,
+            &exec,
+            |fingerprinter, text| fingerprinter.fingerprint_text(text),
+            |text, result| {
+                let (print, found) = result?;
+                assert_eq!(*text, texts[streamed.len()]);
+                assert_eq!(print, queries[streamed.len()]);
+                if streamed.is_empty() {
+                    open.remove(&["text 50"])?;
+                }
+                streamed.push(found);
+                Ok(())
+            },
+        );
+        result.unwrap();
+        assert_eq!(streamed, expected, "{threads} threads");
+    }
+}
+
+/// Filters spare look-ups and nothing else.
+#[test]
+fn what_the_filter_spares_is_not_there() {
+    let disk = Simulator::new(1);
+    let open = spread(&disk);
+    let mut found = 0;
+    for round in 0..3_u32 {
+        for n in 0..70_u32 {
+            let text = sample::words(&format!("late {}", 100 * round + n), 24);
+            let print = sample::fingerprinter().fingerprint_text(&text).unwrap();
+            // The same names again, so that items of the head are replaced.
+            open.add(item(&format!("late {n}"), &print, "t")).unwrap();
+        }
+        open.remove(&["late 3", "late 60"]).unwrap();
+        let snapshot = open.collection().snapshot();
+        let fingerprinter = sample::fingerprinter();
+        let matcher = |shelf| crate::Matcher::over(shelf, fingerprinter.clone());
+        if round == 0 {
+            let unprepared = snapshot.state.filtered_shelf(false);
+            assert!(unprepared.rows()[0].2.is_none());
+        }
+        let shelf = snapshot.state.filtered_shelf(true);
+        assert!(shelf.rows().iter().all(|(_, _, filter)| filter.is_some()));
+        assert_eq!(shelf.rows()[1].1.len(), open_head(&snapshot));
+        let unprepared = snapshot.state.filtered_shelf(false);
+        assert!(unprepared.rows()[0].2.is_some(), "it was prepared before");
+        let without = matcher(shelf.clone().without_filters());
+        let with = matcher(shelf);
+        let late = (0..70).map(|n| format!("late {}", 100 * round + n));
+        for seed in late.chain((0..72).map(|n| format!("own {n}"))) {
+            let query = sample::text(&seed, 24);
+            let found_with = with.find(&query).unwrap();
+            found += found_with.len();
+            assert_eq!(found_with, without.find(&query).unwrap(), "{seed}");
+        }
+        if round == 0 {
+            open.flush().unwrap();
+        }
+    }
+    assert!(found > 300, "{found} matches are too few to compare");
+}
+
+fn open_head(snapshot: &Snapshot) -> usize {
+    snapshot.info().segments.iter().filter(|s| s.head).count()
+}
+
 /// A detail that a hundred pictures of another segment have is no more rare for being alone in its own.
 #[test]
 fn what_other_segments_show_is_not_rare() {

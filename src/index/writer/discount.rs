@@ -6,6 +6,7 @@ use crate::exec::Executor;
 use crate::fingerprint::{Digest, Fingerprint};
 use crate::index::CodeSet;
 
+use super::common::Common;
 use super::{PictureCodes, PictureEntry, digests, local};
 
 /// Two pictures are the same if PDQ differs in no more bits than its authors
@@ -24,7 +25,7 @@ const PICTURE_BATCH: usize = 256;
 
 /// What ignore files and background documents have shown so far.
 #[derive(Debug, Default)]
-pub(super) struct Discounts {
+pub(crate) struct Discounts {
     documents: u32,
     grams: Sightings<u64>,
     cells: Sightings<u64>,
@@ -35,18 +36,18 @@ pub(super) struct Discounts {
 
 /// A picture and the document that shows it; `None` for an ignore file.
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+pub(super) struct Seen {
     document: Option<u32>,
     codes: PictureCodes,
 }
 
 impl Discounts {
-    pub(super) fn ignore(&mut self, fingerprint: &Fingerprint) {
+    pub(crate) fn ignore(&mut self, fingerprint: &Fingerprint) {
         // What an ignore file has is common by decree.
         self.learn(fingerprint, None, COMMON);
     }
 
-    pub(super) fn background(&mut self, fingerprint: &Fingerprint) {
+    pub(crate) fn background(&mut self, fingerprint: &Fingerprint) {
         let document = self.documents;
         self.documents = document.saturating_add(1);
         self.learn(fingerprint, Some(document), 1);
@@ -99,40 +100,75 @@ impl Discounts {
         if self.pictures.is_empty() {
             return Ok(discounted);
         }
-        let seen = CodeSet::from_codes(self.pictures.iter().map(|seen| seen.codes.pdq))?;
+        let seen = SeenPictures::new(self.pictures.clone())?;
         let batches = pictures.chunks(PICTURE_BATCH);
         for (batch, discounted) in batches.zip(discounted.chunks_mut(PICTURE_BATCH)) {
-            let queries: Vec<Code256> = batch.iter().map(|picture| picture.codes.pdq).collect();
-            let (hits, _) = seen.view().search(&queries, SAME_PDQ, exec)?;
-            for hits in hits.chunk_by(|a, b| a.query == b.query) {
-                let Some(query) = hits.first().map(|hit| hit.query as usize) else {
-                    continue;
-                };
-                let (Some(picture), Some(flag)) = (batch.get(query), discounted.get_mut(query))
-                else {
-                    continue;
-                };
-                // Hits are sorted by code, so the documents are in order too.
-                let mut last = None;
-                let mut documents = 0;
-                for seen in hits
-                    .iter()
-                    .filter_map(|hit| self.pictures.get(hit.code as usize))
-                    .filter(|seen| {
-                        seen.codes.gradient.distance(&picture.codes.gradient) <= SAME_GRADIENT
-                    })
-                {
-                    if seen.document.is_none() {
-                        documents = COMMON;
-                    } else if last != seen.document {
-                        last = seen.document;
-                        documents += 1;
-                    }
-                }
-                *flag = documents >= COMMON;
-            }
+            let codes: Vec<PictureCodes> = batch.iter().map(|picture| picture.codes).collect();
+            seen.mark_common(&codes, discounted, exec)?;
         }
         Ok(discounted)
+    }
+
+    /// What all of it has in common, for who asks of one print or picture at a time.
+    pub(crate) fn into_common(mut self) -> Result<Common> {
+        let (grams, cells, digests) = (self.grams(), self.cells(), self.digests());
+        let pictures = SeenPictures::new(self.pictures)?;
+        Ok(Common::new(grams, cells, digests, pictures, self.locals))
+    }
+}
+
+/// The pictures of ignore files and background documents, in the order of the documents.
+#[derive(Debug)]
+pub(super) struct SeenPictures {
+    seen: Vec<Seen>,
+    codes: CodeSet,
+}
+
+impl SeenPictures {
+    fn new(seen: Vec<Seen>) -> Result<Self> {
+        let codes = CodeSet::from_codes(seen.iter().map(|seen| seen.codes.pdq))?;
+        Ok(Self { seen, codes })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+
+    /// Sets the flag of each picture that is to be discounted.
+    pub(super) fn mark_common(
+        &self,
+        pictures: &[PictureCodes],
+        discounted: &mut [bool],
+        exec: &Executor,
+    ) -> Result<()> {
+        let queries: Vec<Code256> = pictures.iter().map(|codes| codes.pdq).collect();
+        let (hits, _) = self.codes.view().search(&queries, SAME_PDQ, exec)?;
+        for hits in hits.chunk_by(|a, b| a.query == b.query) {
+            let Some(query) = hits.first().map(|hit| hit.query as usize) else {
+                continue;
+            };
+            let (Some(picture), Some(flag)) = (pictures.get(query), discounted.get_mut(query))
+            else {
+                continue;
+            };
+            // Hits are sorted by code, so the documents are in order too.
+            let mut last = None;
+            let mut documents = 0;
+            for seen in hits
+                .iter()
+                .filter_map(|hit| self.seen.get(hit.code as usize))
+                .filter(|seen| seen.codes.gradient.distance(&picture.gradient) <= SAME_GRADIENT)
+            {
+                if seen.document.is_none() {
+                    documents = COMMON;
+                } else if last != seen.document {
+                    last = seen.document;
+                    documents += 1;
+                }
+            }
+            *flag = documents >= COMMON;
+        }
+        Ok(())
     }
 }
 

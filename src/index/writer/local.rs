@@ -13,11 +13,11 @@ use crate::raster::{SCALE_BIAS, SCALE_STEPS};
 pub(super) const PRINTS_OF_PICTURE: usize = 900;
 
 /// Two prints are alike if their signatures differ in no more bits of 128.
-const ALIKE: u32 = 20;
+pub(super) const ALIKE: u32 = 20;
 
 /// Prints that are compared with one another share so many low bits of a word that about this
 /// many do.
-const COMPARED_TOGETHER: usize = 24;
+pub(super) const COMPARED_TOGETHER: usize = 24;
 
 /// Of prints that share them, each is compared with so many ...
 const COMPARED: usize = 1024;
@@ -43,9 +43,9 @@ const LISTED_AT_LEAST: usize = 96;
 /// A print of an ignore file or background document.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
-    signature: [u64; 2],
+    pub(super) signature: [u64; 2],
     /// The document; `None` for an ignore file.
-    document: Option<u32>,
+    pub(super) document: Option<u32>,
 }
 
 /// The prints of a picture that are kept: of each size about as many, and what
@@ -139,7 +139,7 @@ pub(super) fn tables(
 }
 
 /// A print's place among those that are compared with one another, and its number.
-type Place = (u32, u32);
+pub(super) type Place = (u32, u32);
 
 /// Counts for every print the other pictures that have one like it, and marks those that
 /// background has. Returns how many like it the same picture has, up to 255.
@@ -364,7 +364,7 @@ impl Run {
 }
 
 /// Whether an ignore file, or background documents enough, have a like print.
-fn common(known: &[Place], alike: impl Fn(u32) -> Option<Option<u32>>) -> bool {
+pub(super) fn common(known: &[Place], alike: impl Fn(u32) -> Option<Option<u32>>) -> bool {
     let (mut documents, mut last) = (0, None);
     for &(_, id) in known {
         match alike(id) {

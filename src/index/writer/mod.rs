@@ -2,6 +2,7 @@
 //! and written section by section.
 
 mod cells;
+mod common;
 mod discount;
 mod emit;
 mod grams;
@@ -23,7 +24,8 @@ use crate::fingerprint::{
 };
 use crate::raster::{Dihedral, Texture};
 
-use discount::Discounts;
+pub(crate) use common::Common;
+pub(crate) use discount::Discounts;
 
 /// Pictures from which on their codes get tables. Matching looks for pictures at a
 /// radius where the scan wins, so that tables serve nobody but those who search the

@@ -49,7 +49,7 @@ pub(super) fn find(
 ) -> Result<()> {
     for (picture, verdict) in verdicts(shelf, key, prints, stats)? {
         let (volume, picture) = shelf.of_picture(picture);
-        let picture = volume.index.pictures().get(picture)?;
+        let picture = shelf.picture(volume, picture)?;
         if picture.discounted || verdict.score() < super::Strength::Possible.min_score() {
             continue;
         }
@@ -101,7 +101,8 @@ pub(super) fn verdicts(
     });
     posed.truncate(VERIFIED);
     let mut looked = Vec::new();
-    for (candidate, pose, prints) in posed {
+    for (candidate, pose, mut prints) in posed {
+        shelf.mark(&mut prints);
         let (volume, _) = shelf.of_picture(candidate.picture);
         let crowding = volume.index.locals().crowding();
         if let Some(comparison) = verify::verify(&query, &prints, candidate.kind, &pose, crowding) {

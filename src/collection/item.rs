@@ -1,0 +1,91 @@
+//! What is added, and what a writer is told.
+
+use super::Timestamp;
+use super::discounts::Discount;
+use super::metadata::Metadata;
+use super::record::Content;
+use crate::exec::Executor;
+use crate::fingerprint::{Fingerprint, Key, Recipe};
+
+/// What a caller may set about a collection.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WriterOptions {
+    /// The winnowing window of a collection that is made; see [`Recipe::window`].
+    pub window: u32,
+    /// The key of a collection that is made, or one that the owner keeps. A collection that is
+    /// made without one gets a random key, which is stored in it.
+    pub key: Option<Key>,
+    /// Bytes of the log from which on the head is written to a segment.
+    pub head_bytes: u64,
+    /// Segments on disk from which on small ones are merged.
+    pub most_segments: usize,
+    /// Whether that is done by a thread of the writer's while it goes on. Otherwise nothing
+    /// is written to segments before [`compact`](super::CollectionWriter::compact) or
+    /// [`flush`](super::CollectionWriter::flush) is called.
+    pub background: bool,
+    /// Where merging sorts and builds tables.
+    pub exec: Executor,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        Self {
+            window: Recipe::DEFAULT_WINDOW,
+            key: None,
+            head_bytes: 64 << 20,
+            most_segments: 8,
+            background: true,
+            exec: Executor::serial(),
+        }
+    }
+}
+
+/// An item to add.
+#[derive(Clone, Debug)]
+pub struct NewItem {
+    /// What the owner calls it. Of a [code](Content::Code) it is not asked for: such an item is named
+    /// [after it](crate::fingerprint::Pipeline::name_of).
+    pub name: String,
+    /// What the owner says about it.
+    pub metadata: Metadata,
+    /// What it is made of.
+    pub content: Content,
+}
+
+impl NewItem {
+    /// An item of prints.
+    pub fn new(name: impl Into<String>, fingerprint: Fingerprint) -> Self {
+        Self {
+            name: name.into(),
+            metadata: Metadata::added(Timestamp::now()),
+            content: Content::Prints(Box::new(fingerprint)),
+        }
+    }
+
+    /// An ignore or background file, which is no item: what it shares with items, as the
+    /// kind says, proves little from then on. Its name is told from those of items.
+    pub fn discount(kind: Discount, name: impl Into<String>, fingerprint: Fingerprint) -> Self {
+        Self {
+            name: name.into(),
+            metadata: Metadata::added(Timestamp::now()),
+            content: Content::Discount(kind, Box::new(fingerprint)),
+        }
+    }
+
+    /// With other metadata.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: Metadata) -> Self {
+        self.metadata = metadata;
+        self
+    }
+}
+
+/// What became of an item that was to be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It is there now, in place of another one of its name if there was one.
+    Added,
+    /// It was there already, all the same but for the time.
+    Unchanged,
+}
