@@ -123,7 +123,7 @@ fn changes(target: Target<'_>, stop: &AtomicBool) -> Tally {
     let mut asks = Counting::new(target);
     let mut random = Random(0xADD);
     for round in 0_u64.. {
-        if !wait(Duration::from_millis(100), stop) {
+        if round > 0 && !wait(Duration::from_millis(100), stop) {
             break;
         }
         let item = text(&mut random, 200);
@@ -171,7 +171,7 @@ fn changes(target: Target<'_>, stop: &AtomicBool) -> Tally {
 fn reloads(target: Target<'_>, stop: &AtomicBool) -> Tally {
     let mut asks = Counting::new(target);
     for round in 0_u64.. {
-        if !wait(Duration::from_millis(200), stop) {
+        if round > 0 && !wait(Duration::from_millis(200), stop) {
             break;
         }
         asks.ask("reload", ("POST", "/v1/reload"), b"", &[200]);
@@ -246,10 +246,12 @@ fn is_timeout(e: &std::io::Error) -> bool {
 fn oversized(target: Target<'_>, stop: &AtomicBool) -> Tally {
     let mut asks = Counting::new(target);
     let body = vec![b'a'; target.max_body + 1];
-    while wait(Duration::from_millis(1000), stop) {
+    loop {
         asks.ask("oversized", ("POST", "/v1/match"), &body, &[413]);
+        if !wait(Duration::from_millis(1000), stop) {
+            return asks.tally;
+        }
     }
-    asks.tally
 }
 
 /// Sends what is broken, made to break something, or not asked for.
@@ -257,7 +259,7 @@ fn hostile(target: Target<'_>, stop: &AtomicBool) -> Tally {
     let bodies = hostile_bodies();
     let mut asks = Counting::new(target);
     for round in 0.. {
-        if !wait(Duration::from_millis(100), stop) {
+        if round > 0 && !wait(Duration::from_millis(100), stop) {
             break;
         }
         let body = &bodies[round % bodies.len()];

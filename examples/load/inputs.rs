@@ -147,15 +147,16 @@ fn png(picture: &RgbImage) -> Result<Vec<u8>, Failure> {
 }
 
 impl Inputs {
-    /// Made of a seed: every third text and picture shows an item.
-    pub(crate) fn made(seed: u64) -> Result<Self, Failure> {
+    /// Made of a seed: so many items that are pictures, and 25 times as many texts; every third query
+    /// shows one of them.
+    pub(crate) fn made(seed: u64, items: usize) -> Result<Self, Failure> {
         let mut random = Random(seed);
         let mut inputs = Self {
             items: Vec::new(),
             texts: Vec::new(),
             pictures: Vec::new(),
         };
-        for number in 0..300 {
+        for number in 0..25 * items {
             let item = text(&mut random, 300);
             let name = format!("text/{number:03}.txt");
             let words: Vec<&str> = item.split(' ').collect();
@@ -172,7 +173,7 @@ impl Inputs {
             }
             inputs.items.push((name, item.into_bytes()));
         }
-        for number in 0..12 {
+        for number in 0..items {
             let draw = |random: &mut Random| match number % 2 {
                 0 => screen(random),
                 _ => photo(random),

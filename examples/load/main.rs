@@ -57,6 +57,9 @@ struct Args {
     /// Pictures in a hundred queries.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(..=100))]
     pictures: u8,
+    /// Items that are pictures; there are 25 times as many texts.
+    #[arg(long, default_value_t = 12)]
+    items: usize,
     /// Send the files of this folder.
     #[arg(long)]
     inputs: Option<PathBuf>,
@@ -130,7 +133,7 @@ struct Summary {
 
 /// True if nothing came that should not.
 fn run(args: &Args) -> Result<bool, Failure> {
-    let mut inputs = Inputs::made(7)?;
+    let mut inputs = Inputs::made(7, args.items.clamp(1, 10_000))?;
     if let Some(folder) = &args.inputs {
         inputs = inputs.with_folder(folder)?;
     }
@@ -215,6 +218,7 @@ fn start(args: &Args, folder: &Path, collection: &Path) -> Result<Service, Failu
         ("--threads", args.threads),
         ("--max-body", MAX_BODY),
         ("--stalled-ms", 2000),
+        ("--deadline-ms", 60_000),
         // Nobody is refused but for a reason.
         ("--queue", args.connections.max(64)),
     ] {

@@ -14,7 +14,7 @@ use crate::admission::{Ticket, late};
 use crate::answer::{Facts, Refusal, body, line, status};
 use crate::app::{App, Shared};
 use crate::metrics::Stage;
-use crate::prints::{Hint, pairs, unknown};
+use crate::prints::{Hint, Unread, pairs, unknown};
 use crate::upload::{Upload, drain};
 
 /// What the asker wants to know.
@@ -103,6 +103,11 @@ fn find(app: &App, query: &Query, upload: Upload, ticket: &Ticket<'_>) -> Result
     if ticket.is_void() {
         return Err(late());
     }
+    let prints = match prints {
+        Ok(prints) => Ok(prints),
+        Err(Unread::Error(e)) => Err(e),
+        Err(Unread::Late) => return Err(late()),
+    };
     let result = prints.and_then(|(print, took)| {
         app.metrics.stage(Stage::Fingerprint, media, took);
         let started = Instant::now();

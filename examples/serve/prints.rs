@@ -4,14 +4,32 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
 use leakprint::media::Format;
-use leakprint::{Fingerprint, Fingerprinter, Limits};
+use leakprint::{Error, ErrorKind, Fingerprint, Fingerprinter, Limits};
 
-use crate::admission::{Lane, Ticket};
+use crate::admission::{Lane, Ticket, late};
 use crate::answer::Refusal;
 use crate::upload::Upload;
 
 /// Texts up to this size go through the short lane.
 const SHORT: usize = 16 << 10;
+
+/// Why there are no prints.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// The time that the deadline leaves was over.
+    Late,
+    /// The body cannot be read.
+    Error(Error),
+}
+
+impl From<Unread> for Refusal {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Late => late(),
+            Unread::Error(e) => e.into(),
+        }
+    }
+}
 
 /// What the asker says of a body.
 #[derive(Clone, Debug, Default)]
@@ -82,10 +100,11 @@ impl Hint {
         limits: &Limits,
         upload: &Upload,
         ticket: &Ticket<'_>,
-    ) -> Result<(Fingerprint, Duration), leakprint::Error> {
+    ) -> Result<(Fingerprint, Duration), Unread> {
         let started = Instant::now();
         let mut limits = limits.clone();
-        let left = ticket.left() * 3 / 4;
+        // In whole milliseconds, as limits have it.
+        let left = Duration::from_millis((ticket.left() * 3 / 4).as_millis() as u64);
         limits.time_ms = limits.time_ms.min(left.as_millis() as u64);
         let fingerprinter = fingerprinter.clone().with_limits(limits);
         let text = self.is_text.then(|| str::from_utf8(&upload.bytes).ok());
@@ -93,7 +112,16 @@ impl Hint {
             Some(text) => fingerprinter.fingerprint_text(text),
             None => fingerprinter.fingerprint(&upload.bytes, self.name()),
         };
-        Ok((print?, started.elapsed()))
+        let took = started.elapsed();
+        print.map(|print| (print, took)).map_err(|e| {
+            // A limit on time is the deadline's doing if that has set it.
+            let is_late = e.kind() == ErrorKind::Limit && took >= left;
+            if is_late {
+                Unread::Late
+            } else {
+                Unread::Error(e)
+            }
+        })
     }
 
     fn name(&self) -> Option<&str> {

@@ -153,7 +153,8 @@ fn what_was_accepted_is_finished() {
 #[test]
 fn the_load_program_finds_nothing_wrong() {
     let output = Command::new(program("load"))
-        .args(["--seconds", "3", "--rounds", "1", "--connections", "4"])
+        .args(["--seconds", "2", "--rounds", "1", "--connections", "4"])
+        .args(["--items", "2", "--pictures", "50"])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

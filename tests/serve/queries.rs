@@ -112,11 +112,7 @@ fn an_answer_is_a_line_of_the_command_line() {
     let answer = service.ask("POST", "/v1/match?min=possible", short.as_bytes());
     assert_eq!(names(&json(&answer)), ["memo.txt"]);
     assert_eq!(json(&answer)["query"], "");
-    for bad in [
-        "/v1/match?min=sure",
-        "/v1/match?nmae=x",
-        "/v1/match?name=%FF",
-    ] {
+    for bad in ["/v1/match?min=sure", "/v1/match?nmae=x"] {
         let answer = service.ask("POST", bad, b"x");
         assert_eq!(
             (answer.status, kind(&answer).as_str()),
