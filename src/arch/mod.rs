@@ -6,6 +6,7 @@
 //! |---|---|---|---|---|
 //! | 256-bit Hamming scan | [`scalar`] | `x86_64::avx2`, `x86_64::nibbles` | `x86_64::avx512` | `aarch64::neon` |
 //! | 16-bit Hamming filter | [`scalar`] | `x86_64::avx2`, `x86_64::nibbles` | `x86_64::avx512` | `aarch64::neon` |
+//! | ASCII to symbols | `ascii` | `x86_64::ascii` | `x86_64::ascii` | `ascii` |
 //! | gram hashes, window minima | `winnow` | `x86_64::winnow` | `x86_64::winnow` | `winnow` |
 //! | 32-bit distances to one | `near32` | `x86_64::popcnt` | `x86_64::popcnt` | `near32` |
 //! | 128-bit distances to one | `near128` | `x86_64::popcnt` | `x86_64::popcnt` | `near128` |
@@ -30,6 +31,7 @@
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+mod ascii;
 mod blur;
 mod equal;
 mod lattice;
@@ -51,6 +53,7 @@ use std::fmt;
 
 use crate::code::Code256;
 
+pub(crate) use ascii::{Alphabet, Block, STOP};
 pub(crate) use equal::equal;
 pub(crate) use lattice::Lattice;
 pub(crate) use planes::Planes;
@@ -58,7 +61,7 @@ pub(crate) use polar::{Polar, ROW, SPAN};
 pub(crate) use prefetch::prefetch;
 pub(crate) use project::{DIRECTIONS, Directions, MAX_WEIGHT, SAMPLES};
 pub(crate) use rows::{ByteBox, Divisor, LANES, Lanes, stride};
-pub(crate) use winnow::GRAM;
+pub(crate) use winnow::{GRAM, MAX_HASHES};
 
 /// A code that is searched for.
 #[derive(Clone, Copy, Debug)]
@@ -180,7 +183,7 @@ impl Backend {
         Self(Kind::Scalar(scalar::Scalar))
     }
 
-    /// AVX2 and FMA on x86-64.
+    /// AVX2 and FMA, with BMI1 and POPCNT, on x86-64.
     pub fn avx2() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         return x86_64::avx2::Avx2::new().map(|k| Self(Kind::Avx2(k)));
@@ -188,7 +191,7 @@ impl Backend {
         None
     }
 
-    /// AVX-512 F and BW with VPOPCNTDQ and BITALG on x86-64.
+    /// AVX-512 F and BW with VPOPCNTDQ and BITALG, and what [`avx2`](Self::avx2) needs, on x86-64.
     pub fn avx512() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         return x86_64::avx512::Avx512::new().map(|k| Self(Kind::Avx512(k)));
@@ -292,6 +295,19 @@ impl Backend {
 }
 
 impl Backend {
+    /// Fills a block with the symbols of the first bytes, up to one that stops.
+    pub(crate) fn ascii(self, alphabet: &Alphabet, bytes: &[u8], block: &mut Block) {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(kernel) => kernel.ascii(alphabet, bytes, block),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(kernel) => kernel.ascii(alphabet, bytes, block),
+            _ => block.fill(alphabet, bytes, ascii::translate),
+        }
+    }
+}
+
+impl Backend {
     /// Writes the hash of the gram that begins at each value of a symbol; see
     /// `winnow`. `twos` and `fours` are room for as many as there are values.
     pub(crate) fn gram_hashes(
@@ -312,16 +328,22 @@ impl Backend {
         }
     }
 
-    /// Replaces every key by the smallest of the `window` keys from it on.
-    pub(crate) fn window_minima(self, keys: &mut [i64], window: usize) {
+    /// Writes the places of the smallest hash of every `window` neighbours, each once; see
+    /// `winnow`. `keys` is twice room for as many as there are hashes, `places` for
+    /// one a window.
+    pub(crate) fn minima(
+        self,
+        hashes: &[u64],
+        window: usize,
+        keys: [&mut [f64]; 2],
+        places: &mut [u16],
+    ) -> usize {
         match self.0 {
-            Kind::Scalar(_) => winnow::window_minima(keys, window),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(kernel) => kernel.window_minima(keys, window),
+            Kind::Avx2(kernel) => kernel.minima(hashes, window, keys, places),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(kernel) => kernel.window_minima(keys, window),
-            #[cfg(target_arch = "aarch64")]
-            Kind::Neon(_) => winnow::window_minima(keys, window),
+            Kind::Avx512(kernel) => kernel.minima(hashes, window, keys, places),
+            _ => winnow::minima(hashes, window, keys, places),
         }
     }
 }

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::{
-    Backend, CodeHit, DIRECTIONS, Directions, Filter, GRAM, Lattice, List, MAX_WEIGHT, Pairs,
-    Planes, Probe, ROW, SAMPLES, SPAN,
+    Alphabet, Backend, Block, CodeHit, DIRECTIONS, Directions, Filter, GRAM, Lattice, List,
+    MAX_WEIGHT, Pairs, Planes, Probe, ROW, SAMPLES, SPAN, STOP,
 };
 use crate::code::Code256;
 
@@ -207,25 +207,31 @@ proptest! {
 
     #[test]
     fn all_back_ends_hash_grams_and_find_minima_alike(
-        values in prop::collection::vec(any::<u64>(), 0..90),
+        values in prop::collection::vec(prop_oneof![any::<u64>(), 0_u64..1 << 17], 0..200),
         window in 1_usize..70,
     ) {
         let hashes: Vec<u64> = values
             .windows(GRAM)
             .map(|gram| gram.iter().fold(0, |hash: u64, v| hash.rotate_left(1) ^ v))
             .collect();
-        let minima: Vec<i64> = values
+        let mut minima: Vec<u16> = values
             .windows(window)
-            .filter_map(|w| w.iter().map(|&value| value as i64).min())
+            .enumerate()
+            .filter_map(|(start, w)| {
+                let last_smallest = (0..w.len()).min_by_key(|&i| (w[i] >> 16, usize::MAX - i));
+                last_smallest.map(|i| (start + i) as u16)
+            })
             .collect();
+        minima.dedup();
         for backend in Backend::available() {
             let room = || vec![0; values.len()];
             let (mut twos, mut fours, mut found) = (room(), room(), room());
             backend.gram_hashes(&values, &mut twos, &mut fours, &mut found);
             prop_assert_eq!(&found[..hashes.len()], &hashes, "{:?}", backend);
-            let mut found: Vec<i64> = values.iter().map(|&value| value as i64).collect();
-            backend.window_minima(&mut found, window);
-            prop_assert_eq!(&found[..minima.len()], &minima, "{:?}", backend);
+            let [mut keys, mut room] = [(); 2].map(|()| vec![0.0; values.len()]);
+            let mut places = vec![0; values.len()];
+            let count = backend.minima(&values, window, [&mut keys, &mut room], &mut places);
+            prop_assert_eq!(&places[..count], &minima, "{:?}", backend);
         }
     }
 
@@ -426,6 +432,61 @@ proptest! {
         let expected = run(Backend::scalar());
         for backend in Backend::available() {
             prop_assert_eq!(&run(backend), &expected, "{:?}", backend);
+        }
+    }
+}
+
+/// Symbol after symbol, each merged with the one before where the two are a pair.
+fn one_by_one(alphabet: &Alphabet, last: u8, bytes: &[u8]) -> (usize, Vec<u8>, Vec<u8>) {
+    let (mut symbols, mut places) = (vec![last], Vec::new());
+    let mut read = 0;
+    for (&byte, place) in bytes.iter().zip(0..64) {
+        let symbol = alphabet.symbols.get(usize::from(byte)).copied();
+        let Some(symbol) = symbol.filter(|symbol| *symbol != STOP) else {
+            break;
+        };
+        read += 1;
+        if symbol == 0 {
+            continue;
+        }
+        let before = symbols.last_mut().expect("the one before");
+        let pair = [*before, symbol];
+        match alphabet.merges.iter().find(|m| m.starts_with(&pair)) {
+            Some([.., merged]) => *before = *merged,
+            None => {
+                symbols.push(symbol);
+                places.push(place);
+            }
+        }
+    }
+    (read, symbols, places)
+}
+
+proptest! {
+    #[test]
+    fn ascii_becomes_the_same_symbols(
+        bytes in prop_oneof![
+            prop::collection::vec(prop::sample::select(b"rncliv eE,x".as_slice()), 0..90),
+            prop::collection::vec(b' '..b'{', 0..90),
+            prop::collection::vec(0_u8.., 0..90),
+        ],
+        last in prop::sample::select(b"\0rcvnlxw".as_slice()),
+    ) {
+        let mut symbols = [0; 128];
+        for byte in b'a'..=b'z' {
+            symbols[usize::from(byte)] = byte;
+            symbols[usize::from(byte.to_ascii_uppercase())] = byte;
+        }
+        symbols[usize::from(b'i')] = b'l';
+        symbols[usize::from(b'&')] = STOP;
+        let alphabet = Alphabet { symbols, merges: [*b"rnm", *b"cld", *b"vvw"] };
+        let expected = one_by_one(&alphabet, last, &bytes);
+        for backend in Backend::available() {
+            let mut block = Block::after(last);
+            backend.ascii(&alphabet, &bytes, &mut block);
+            let symbols = [&[block.last()], block.symbols()].concat();
+            let found = (block.read(), symbols, block.places().to_vec());
+            prop_assert_eq!(&found, &expected, "{:?}", backend);
         }
     }
 }

@@ -31,28 +31,92 @@ fn double(values: &[u64], length: usize, doubled: &mut [u64]) {
     }
 }
 
-/// Replaces every key by the smallest of the `window` keys from it on, as far as
-/// there are so many. Signed, as most vector units compare. `WINDOW` is `window` where the compiler should know it.
+/// The bits of a key that tell places apart: windows and buffers are shorter.
+const PLACE_BITS: u32 = 13;
+
+/// The most hashes that [`minima`] takes.
+pub(crate) const MAX_HASHES: usize = 1 << PLACE_BITS;
+
+/// Keeps the smallest hash of every `window` neighbours: writes the place of that of the first
+/// window, and of each window where it is another than in the window before; gives how many.
+/// `keys` is twice room for as many as
+/// there are hashes, at most [`MAX_HASHES`], and `places` room for one a window.
+///
+/// Hashes are compared by their upper 48 bits; below them stands the place, counted down, so that
+/// one minimum finds the place too and prefers the last of equals. Keys are positive floating-point
+/// numbers with the same bits, which are in the order of the integers and which every vector unit
+/// finds the minima of in one instruction.
 #[inline(always)]
-pub(super) fn minima<const WINDOW: usize>(keys: &mut [i64], window: usize) {
+pub(super) fn minima(
+    hashes: &[u64],
+    window: usize,
+    keys: [&mut [f64]; 2],
+    places: &mut [u16],
+) -> usize {
+    // The exponent is neither all zeros nor all ones.
+    const NORMAL: u64 = 1 << 61;
+    const PLACE: u64 = (1 << PLACE_BITS) - 1;
+    let [keys, room] = keys.map(|room| room.get_mut(..hashes.len()).unwrap_or_default());
+    for ((key, hash), place) in keys.iter_mut().zip(hashes).zip((0..=PLACE).rev()) {
+        *key = f64::from_bits(NORMAL | hash >> 16 << PLACE_BITS | place);
+    }
+    let keys = match window {
+        8 => slide::<8>(keys, room, 8),
+        16 => slide::<16>(keys, room, 16),
+        _ => slide::<0>(keys, room, window),
+    };
+    let place = |key: f64| (PLACE - (key.to_bits() & PLACE)) as u16;
+    let mut found = 0;
+    let mut keep = |key: f64| {
+        if let Some(room) = places.get_mut(found) {
+            *room = place(key);
+        }
+        found += 1;
+    };
+    if let Some(first) = keys.first() {
+        keep(*first);
+    }
+    const GROUP: usize = 64;
+    let behind = keys.get(1..).unwrap_or_default();
+    for (before, own) in keys.chunks(GROUP).zip(behind.chunks(GROUP)) {
+        // As bits, since a branch for each key could not be foretold.
+        let mut changed = 0_u64;
+        for (i, (before, own)) in (0..).zip(before.iter().zip(own)) {
+            changed |= u64::from(before.to_bits() != own.to_bits()) << i;
+        }
+        while changed != 0 {
+            if let Some(key) = own.get(changed.trailing_zeros() as usize) {
+                keep(*key);
+            }
+            changed &= changed - 1;
+        }
+    }
+    found
+}
+
+/// The smallest of the `window` keys from each on, for as many as have so many. `WINDOW` is
+/// `window` where the compiler should know it. Both slices have the same length.
+///
+/// From one slice to the other, since in place the compiler makes conditional stores of minima.
+#[inline(always)]
+fn slide<'k, const WINDOW: usize>(
+    keys: &'k mut [f64],
+    room: &'k mut [f64],
+    window: usize,
+) -> &'k [f64] {
     let window = if WINDOW == 0 { window } else { WINDOW };
+    let windows = (keys.len() + 1).saturating_sub(window.max(1));
+    let (mut from, mut to) = (keys, room);
     // Minima over 2, 4, 8... keys, then over two such spans that overlap.
     let mut span = 1;
     while span < window {
         let step = span.min(window - span);
-        for i in 0..keys.len().saturating_sub(step) {
-            keys[i] = keys[i].min(keys[i + step]);
+        let others = from.get(step..).unwrap_or_default();
+        for (to, (&own, &other)) in to.iter_mut().zip(from.iter().zip(others)) {
+            *to = if other < own { other } else { own };
         }
+        (from, to) = (to, from);
         span += step;
     }
-}
-
-/// [`minima`] with the usual windows known to the compiler.
-#[inline(always)]
-pub(super) fn window_minima(keys: &mut [i64], window: usize) {
-    match window {
-        8 => minima::<8>(keys, 8),
-        16 => minima::<16>(keys, 16),
-        _ => minima::<0>(keys, window),
-    }
+    from.get(..windows).unwrap_or_default()
 }

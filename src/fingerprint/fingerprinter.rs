@@ -25,7 +25,8 @@ pub struct Fingerprinter {
     recipe: Recipe,
     key: Key,
     gram_key: GramKey,
-    cell_key: CellKey,
+    /// None where values in texts and tables are of no use.
+    cell_key: Option<CellKey>,
     raster_keys: RasterKeys,
     recogniser: Option<Arc<dyn TextFromImage>>,
 }
@@ -82,7 +83,7 @@ impl FingerprinterBuilder {
         Ok(Fingerprinter {
             recipe: Recipe::new(self.window, key.id())?,
             gram_key: key.gram_key(),
-            cell_key: key.cell_key(),
+            cell_key: Some(key.cell_key()),
             raster_keys: RasterKeys {
                 sketch: key.sketch_key(),
                 local: key.local_key(),
@@ -143,8 +144,20 @@ impl Fingerprinter {
         if let Some(words) = luma.and_then(|luma| recogniser.words(&luma).ok()) {
             let text = Recognised::new(words).text;
             prints.text = Some(self.text_prints(&text));
-            prints.cells = text::of_text(&self.cell_key, &text);
+            prints.cells = self.cells(&text);
         }
+    }
+
+    /// Leaves out the values of tables and texts, for queries of an index that has none.
+    pub(crate) fn without_cells(mut self) -> Self {
+        self.cell_key = None;
+        self
+    }
+
+    /// The values in running text.
+    fn cells(&self, text: &str) -> Vec<CellPrint> {
+        let key = self.cell_key.as_ref();
+        key.map_or_else(Vec::new, |key| text::of_text(key, text))
     }
 
     /// Keeps the luma of pictures for a recogniser of text.
@@ -157,7 +170,7 @@ impl Fingerprinter {
     pub(crate) fn recognised_prints(&self, text: &str) -> (TextPrints, Vec<CellPrint>) {
         let folded = fold(text);
         let grams = grams(folded.symbols(), &self.gram_key, Sampling::All);
-        let cells = text::of_text(&self.cell_key, text);
+        let cells = self.cells(text);
         (TextPrints::new(folded, grams), cells)
     }
 
@@ -203,7 +216,7 @@ impl Fingerprinter {
         collector.fingerprint.parts.push(PartPrints {
             bytes: Some(Digest::of_bytes(text.as_bytes())),
             text: Some(self.text_prints(text)),
-            cells: text::of_text(&self.cell_key, text),
+            cells: self.cells(text),
             ..PartPrints::default()
         });
         Ok(collector.fingerprint)
@@ -276,16 +289,18 @@ impl PartSink for Collector<'_> {
             }
             Content::Text(text) => {
                 prints.text = Some(self.fingerprinter.text_prints(&text));
-                prints.cells = text::of_text(&self.fingerprinter.cell_key, &text);
+                prints.cells = self.fingerprinter.cells(&text);
             }
             Content::Table(table) => {
                 prints.text = Some(self.fingerprinter.text_prints(table.text()));
-                let cells = table.cells().iter();
-                let places = cells.map(|cell| {
-                    let bytes = cell.start as usize..cell.end as usize;
-                    (cell.row, cell.column, bytes)
-                });
-                prints.cells = text::of_table(&self.fingerprinter.cell_key, table.text(), places);
+                if let Some(key) = &self.fingerprinter.cell_key {
+                    let cells = table.cells().iter();
+                    let places = cells.map(|cell| {
+                        let bytes = cell.start as usize..cell.end as usize;
+                        (cell.row, cell.column, bytes)
+                    });
+                    prints.cells = text::of_table(key, table.text(), places);
+                }
             }
             Content::Opaque => {}
         }

@@ -245,6 +245,12 @@ impl<'a> Grams<'a> {
             let slot = probe.alike.trailing_zeros() as usize;
             let start = line.start() + line.short_lengths_before(slot);
             prefetch(self.postings, start as usize);
+            // Two lists in five end in the next line.
+            let length = line.lengths.get(slot).copied().unwrap_or_default();
+            prefetch(
+                self.postings,
+                start as usize + usize::from(length.max(1)) - 1,
+            );
         } else {
             // Without a condition that nobody can foretell: at worst for what is there.
             prefetch(self.lines, probe.home + usize::from(probe.passed));

@@ -103,7 +103,11 @@ impl Matcher {
     }
 
     /// A matcher over several indexes of the fingerprinter's recipe.
-    pub(crate) fn over(shelf: Shelf, fingerprinter: Fingerprinter) -> Self {
+    pub(crate) fn over(shelf: Shelf, mut fingerprinter: Fingerprinter) -> Self {
+        let mut indexes = shelf.volumes().iter().map(|volume| &volume.index);
+        if indexes.all(|index| index.cells().is_empty()) {
+            fingerprinter = fingerprinter.without_cells();
+        }
         Self {
             shelf,
             options: MatchOptions::default(),
@@ -172,7 +176,8 @@ impl Matcher {
         &self.options
     }
 
-    /// Makes the fingerprints that this matcher compares.
+    /// Makes the fingerprints that this matcher compares. They are for that alone: where no
+    /// item has a table, they lack the values that stand in texts.
     pub fn fingerprinter(&self) -> &Fingerprinter {
         &self.fingerprinter
     }

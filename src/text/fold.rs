@@ -38,13 +38,11 @@
 use super::anchors::ANCHOR_STEP;
 use super::markup;
 use super::table::{Symbols, Table};
+use crate::arch::{Alphabet, Backend, Block, STOP};
 
 /// Text beyond this many bytes is not read, so that counts of symbols (at most
 /// six a byte) fit 32 bits. Limits on input stop far below.
 const MAX_BYTES: usize = 1 << 29;
-
-/// The ASCII characters folded at a time.
-const BLOCK: usize = 64;
 
 /// The right-to-left override, which shows what follows backwards, and what ends it.
 const OVERRIDE: char = '\u{202e}';
@@ -53,22 +51,17 @@ const OVERRIDE_ENDS: [char; 2] = ['\u{202c}', '\n'];
 /// Set in the second symbol of an ideograph.
 const SECOND: u32 = 1 << 24;
 
-/// No symbol: the follower of a symbol that merges with none.
-const NONE: u32 = 0xff;
+/// What ASCII characters become. `&`, `<` and `|` are looked at more closely.
+static ASCII: Alphabet = Alphabet {
+    symbols: ascii_symbols(),
+    merges: [*b"rnm", *b"cld", *b"vvw"],
+};
 
-/// Set in the class of a byte that the ASCII loop must leave alone.
-const SPECIAL: u32 = 1 << 31;
-
-/// For every byte: its symbol (0 if it vanishes), the symbol that it would merge
-/// with if that followed, and what it becomes if it is that follower, 8 bits each.
-static CLASSES: [u32; 256] = classes();
-
-const fn classes() -> [u32; 256] {
-    let mut table = [0; 256];
+const fn ascii_symbols() -> [u8; 128] {
+    let mut table = [0; 128];
     let mut byte = 0;
-    while byte < 256 {
-        let b = byte as u8;
-        let symbol = match b.to_ascii_lowercase() {
+    while byte < 128 {
+        table[byte] = match (byte as u8).to_ascii_lowercase() {
             b'0' => b'o',
             b'1' | b'i' => b'l',
             b'3' => b'e',
@@ -77,32 +70,20 @@ const fn classes() -> [u32; 256] {
             b'7' => b't',
             b'8' => b'b',
             b'9' | b'q' => b'g',
+            b'&' | b'<' | b'|' => STOP,
             c if c.is_ascii_alphanumeric() => c,
             _ => 0,
         };
-        let merged = match symbol {
-            b'n' => b'm',
-            b'l' => b'd',
-            b'v' => b'w',
-            _ => 0,
-        };
-        table[byte] = symbol as u32 | follower(symbol as u32) << 8 | (merged as u32) << 16;
-        if !b.is_ascii() || matches!(b, b'&' | b'<' | b'|') {
-            table[byte] |= SPECIAL;
-        }
         byte += 1;
     }
     table
 }
 
-/// The symbol that merges with `symbol` if it comes next.
-const fn follower(symbol: u32) -> u32 {
-    match symbol {
-        0x72 => 0x6e, // rn
-        0x63 => 0x6c, // cl
-        0x76 => 0x76, // vv
-        _ => NONE,
-    }
+/// The symbol of an ASCII character, 0 for none, [`STOP`] for one to look at more closely.
+#[inline]
+fn ascii_symbol(byte: u8) -> u8 {
+    // The mask only says that the byte is ASCII.
+    ASCII.symbols[usize::from(byte & 0x7f)]
 }
 
 /// A text as symbols, with the place of each in the text.
@@ -142,7 +123,7 @@ pub fn fold_into(text: &str, folded: &mut Folded) {
     let text = &text[..text.floor_char_boundary(MAX_BYTES)];
     folded.symbols.reserve(text.len());
     folded.offsets.reserve(text.len());
-    let chars = folded.push_text(text, 0);
+    let chars = folded.push_text(text, 0, Backend::detect());
     folded.chars = chars;
 }
 
@@ -153,7 +134,7 @@ fn bar_is_letter(bytes: &[u8], at: usize) -> bool {
 }
 impl Folded {
     /// Folds text that begins at a character offset; gives its characters.
-    fn push_text(&mut self, text: &str, first: u32) -> u32 {
+    fn push_text(&mut self, text: &str, first: u32, backend: Backend) -> u32 {
         let bytes = text.as_bytes();
         // `at` counts bytes, `at - extra` characters.
         let (mut at, mut extra) = (0, 0);
@@ -172,7 +153,7 @@ impl Folded {
                     at += 1;
                 }
                 0x80.. if text[at..].starts_with(OVERRIDE) => {
-                    let (read, chars) = self.push_reversed(&text[at..], offset);
+                    let (read, chars) = self.push_reversed(&text[at..], offset, backend);
                     at += read;
                     extra += read - chars;
                 }
@@ -181,20 +162,20 @@ impl Folded {
                     at += read;
                     extra += read - chars;
                 }
-                _ => at += self.push_ascii(&bytes[at..], offset),
+                _ => at += self.push_ascii(&bytes[at..], offset, backend),
             }
         }
         (text.len() - extra) as u32
     }
 
     /// Folds what a right-to-left override shows backwards; gives bytes and characters read.
-    fn push_reversed(&mut self, text: &str, offset: u32) -> (usize, usize) {
+    fn push_reversed(&mut self, text: &str, offset: u32, backend: Backend) -> (usize, usize) {
         let behind = OVERRIDE.len_utf8();
         let shown = text.get(behind..).unwrap_or_default();
         let shown = &shown[..shown.find(OVERRIDE_ENDS).unwrap_or(shown.len())];
         // Another override within changes nothing more, and must not be read as one again.
         let backwards: String = shown.chars().rev().filter(|&c| c != OVERRIDE).collect();
-        self.push_text(&backwards, offset + 1);
+        self.push_text(&backwards, offset + 1, backend);
         (behind + shown.len(), 1 + shown.chars().count())
     }
 
@@ -229,44 +210,23 @@ impl Folded {
         self.offsets
     }
 
-    /// Folds ASCII up to the next special byte, at most a [`BLOCK`]; gives the
-    /// bytes read. The first byte must not be special.
-    ///
-    /// Without a branch on the kind of byte: in prose every sixth is a space, and
-    /// mispredicting those would cost more than all the rest. Each byte is
-    /// written behind the last symbol, and stays only if the count moves on.
-    fn push_ascii(&mut self, bytes: &[u8], offset: u32) -> usize {
-        // Place 0 is the last symbol so far, which the first byte may merge with.
-        let mut symbols = [0_u32; 2 * BLOCK];
-        let mut offsets = [0_u32; 2 * BLOCK];
-        let last = self.symbols.last().copied().unwrap_or_default();
-        symbols[0] = last;
-        let mut expected = follower(last);
-        let mut next = 1;
-        let mut read = 0;
-        for &byte in &bytes[..bytes.len().min(BLOCK)] {
-            let class = CLASSES[usize::from(byte)];
-            if class & SPECIAL != 0 {
-                break;
-            }
-            let symbol = class & 0xff;
-            let merges = symbol == expected;
-            let stays = symbol != 0;
-            // The masks change nothing (`next` is at most BLOCK + 1) but save the bounds check.
-            let place = (next - usize::from(merges)) & (2 * BLOCK - 1);
-            symbols[place] = if merges { class >> 16 & 0xff } else { symbol };
-            offsets[next & (2 * BLOCK - 1)] = offset + read as u32;
-            next += usize::from(stays & !merges);
-            let follower = if merges { NONE } else { class >> 8 & 0xff };
-            expected = if stays { follower } else { expected };
-            read += 1;
+    /// Folds ASCII up to the next byte that is not or is looked at more closely, at most a
+    /// block; gives the bytes read.
+    fn push_ascii(&mut self, bytes: &[u8], offset: u32, backend: Backend) -> usize {
+        let last = self.symbols.last_mut().filter(|last| **last < 0x80);
+        let mut block = Block::after(last.as_ref().map_or(0, |last| **last as u8));
+        backend.ascii(&ASCII, bytes, &mut block);
+        if let Some(last) = last {
+            *last = u32::from(block.last());
         }
-        if let Some(place) = self.symbols.last_mut() {
-            *place = symbols[0];
-        }
-        self.symbols.extend_from_slice(&symbols[1..next]);
-        self.offsets.extend_from_slice(&offsets[1..next]);
-        read
+        let symbols = block.symbols().iter().map(|&symbol| u32::from(symbol));
+        let places = block
+            .places()
+            .iter()
+            .map(|&place| offset + u32::from(place));
+        self.symbols.extend(symbols);
+        self.offsets.extend(places);
+        block.read()
     }
 
     /// Folds text that begins outside ASCII, up to the next longer run of ASCII or
@@ -279,13 +239,13 @@ impl Folded {
         for c in text.chars() {
             let offset = offset + chars as u32;
             if c.is_ascii() {
-                let class = CLASSES[c as usize & 0xff];
+                let symbol = ascii_symbol(c as u8);
                 ascii += 1;
-                if class & SPECIAL != 0 || ascii > SHORT {
+                if symbol == STOP || ascii > SHORT {
                     break;
                 }
-                if class & 0xff != 0 {
-                    self.push(class & 0xff, offset);
+                if symbol != 0 {
+                    self.push(u32::from(symbol), offset);
                 }
             } else if c == OVERRIDE {
                 break;
@@ -299,11 +259,14 @@ impl Folded {
         (read, chars)
     }
 
+    /// Pushes the character that markup stands for.
     fn push_char(&mut self, c: char, offset: u32) {
         if !c.is_ascii() {
-            self.push_symbols(Table::get().symbols(c), offset);
-        } else if CLASSES[c as usize] & 0xff != 0 {
-            self.push(CLASSES[c as usize] & 0xff, offset);
+            return self.push_symbols(Table::get().symbols(c), offset);
+        }
+        match ascii_symbol(c as u8) {
+            0 | STOP => {}
+            symbol => self.push(u32::from(symbol), offset),
         }
     }
 
@@ -330,12 +293,13 @@ impl Folded {
 
     #[inline]
     fn push(&mut self, symbol: u32, offset: u32) {
-        if let Some(last) = self.symbols.last_mut()
-            && follower(*last) == symbol
-        {
-            // Followers are ASCII; the mask only says so.
-            *last = CLASSES[symbol as usize & 0x7f] >> 16 & 0xff;
-            return;
+        if let Some(last) = self.symbols.last_mut() {
+            let mut merges = ASCII.merges.iter();
+            let pair = merges.find(|m| u32::from(m[0]) == *last && u32::from(m[1]) == symbol);
+            if let Some([_, _, merged]) = pair {
+                *last = u32::from(*merged);
+                return;
+            }
         }
         self.symbols.push(symbol);
         self.offsets.push(offset);

@@ -13,7 +13,7 @@ use aes::Aes128;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use serde::{Deserialize, Serialize};
 
-use crate::arch::Backend;
+use crate::arch::{Backend, MAX_HASHES};
 
 /// The symbols of a gram.
 pub const GRAM_LEN: usize = crate::arch::GRAM;
@@ -26,9 +26,6 @@ const CHUNK: usize = 512;
 
 /// Blocks that the cipher gets at a time, to keep its pipeline full.
 const BATCH: usize = 64;
-
-/// The low bits of a winnowing key: the gram's place in the buffer.
-const PLACE: u64 = 0xffff;
 
 /// One gram of a text: its print and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -194,8 +191,17 @@ impl Hashes<'_> {
             return 0;
         }
         let values = &mut self.values[..count + GRAM_LEN - 1];
-        for (value, &symbol) in values.iter_mut().zip(self.symbols) {
-            *value = self.key.value(symbol);
+        let symbols = &self.symbols[..values.len()];
+        let table = &self.key.table;
+        if symbols.iter().fold(0, |all, symbol| all | symbol) < 128 {
+            for (value, &symbol) in values.iter_mut().zip(symbols) {
+                // The mask only says what was just seen.
+                *value = table[symbol as usize & 127];
+            }
+        } else {
+            for (value, &symbol) in values.iter_mut().zip(symbols) {
+                *value = self.key.value(symbol);
+            }
         }
         let (twos, fours) = (&mut self.twos, &mut self.fours);
         let hashes = &mut hashes[..count];
@@ -222,17 +228,14 @@ fn all(mut hashes: Hashes<'_>, out: &mut Vec<Gram>) {
 }
 
 /// Keeps the smallest hash of every `window` neighbours, of 2 to [`MAX_WINDOW`]
-/// and at most as many as there are.
-///
-/// Hashes are compared by their upper 48 bits; the lower ones make way for the
-/// place, counted down, so that one minimum of integers finds the place too and
-/// prefers the last of equals.
+/// and at most as many as there are, by the upper 48 bits.
 fn winnow(mut hashes: Hashes<'_>, window: usize, out: &mut Vec<Gram>) {
+    const ROOM: usize = CHUNK + MAX_WINDOW;
+    const { assert!(CHUNK >= MAX_WINDOW && ROOM <= MAX_HASHES) };
     let backend = hashes.backend;
-    const { assert!(CHUNK >= MAX_WINDOW && CHUNK + MAX_WINDOW < PLACE as usize) };
-    let mut chunk = [0; CHUNK + MAX_WINDOW];
-    let mut keys = [0_i64; CHUNK + MAX_WINDOW];
-    let mut kept = [0_u16; CHUNK + 1];
+    let mut chunk = [0; ROOM];
+    let mut keys = [[0.0; ROOM]; 2];
+    let mut places = [0_u16; ROOM];
     // The buffer begins with the hashes of the last window but its first, from gram `base` on.
     let (mut base, mut held) = (0, 0);
     let mut last = None;
@@ -242,27 +245,18 @@ fn winnow(mut hashes: Hashes<'_>, window: usize, out: &mut Vec<Gram>) {
             return;
         }
         let count = held + fresh;
-        let windows = count + 1 - window;
-        for ((key, hash), place) in keys.iter_mut().zip(&chunk[..count]).zip((0..=PLACE).rev()) {
-            // The signed order of these is the unsigned one of the hashes.
-            *key = ((hash ^ 1 << 63) & !PLACE | place) as i64;
-        }
-        backend.window_minima(&mut keys[..count], window);
-        let mut found = 0;
-        let mut previous = last
-            .and_then(|gram: usize| gram.checked_sub(base))
-            .map_or(u16::MAX, |place| place as u16);
-        for key in &keys[..windows] {
-            let place = (PLACE - (*key as u64 & PLACE)) as u16;
-            kept[found] = place;
-            found += usize::from(place != previous);
-            previous = place;
-        }
-        out.extend(kept[..found].iter().map(|&place| Gram {
-            print: chunk[usize::from(place)],
-            at: (base + usize::from(place)) as u32,
+        let keys = keys.each_mut().map(|keys| keys.as_mut_slice());
+        let found = backend.minima(&chunk[..count], window, keys, &mut places);
+        let kept = places[..found].iter().map(|&place| usize::from(place));
+        let mut kept = kept.map(|place| (base + place, chunk[place])).peekable();
+        // The first window may keep what the one before kept.
+        kept.next_if(|(at, _)| Some(*at) == last);
+        out.extend(kept.map(|(at, print)| {
+            last = Some(at);
+            let at = at as u32;
+            Gram { print, at }
         }));
-        last = Some(base + usize::from(previous));
+        let windows = count + 1 - window;
         chunk.copy_within(windows..count, 0);
         held = window - 1;
         base += windows;

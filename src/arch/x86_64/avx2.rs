@@ -32,7 +32,11 @@ pub(in crate::arch) struct Avx2(());
 impl Avx2 {
     pub(in crate::arch) fn new() -> Option<Self> {
         // Fused operations came with the same processors, but for a few that hide them.
-        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+        (is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("popcnt"))
+        .then_some(Self(()))
     }
 
     pub(in crate::arch) fn scan(

@@ -24,7 +24,8 @@ pub(in crate::arch) struct Avx512(());
 
 impl Avx512 {
     pub(in crate::arch) fn new() -> Option<Self> {
-        (is_x86_feature_detected!("avx512f")
+        (super::avx2::Avx2::new().is_some()
+            && is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vpopcntdq")
             && is_x86_feature_detected!("avx512bitalg"))

@@ -1,5 +1,6 @@
 //! x86-64: one file an instruction set.
 
+mod ascii;
 pub(super) mod avx2;
 pub(super) mod avx512;
 mod blur;

@@ -14,9 +14,15 @@ impl super::avx2::Avx2 {
         unsafe { hashes_avx2(values, twos, fours, hashes) }
     }
 
-    pub(in crate::arch) fn window_minima(self, keys: &mut [i64], window: usize) {
-        // SAFETY: `self` exists, so the CPU has the feature.
-        unsafe { minima_avx2(keys, window) }
+    pub(in crate::arch) fn minima(
+        self,
+        hashes: &[u64],
+        window: usize,
+        keys: [&mut [f64]; 2],
+        places: &mut [u16],
+    ) -> usize {
+        // SAFETY: `self` exists, so the CPU has the features.
+        unsafe { minima_avx2(hashes, window, keys, places) }
     }
 }
 
@@ -32,9 +38,15 @@ impl super::avx512::Avx512 {
         unsafe { hashes_avx512(values, twos, fours, hashes) }
     }
 
-    pub(in crate::arch) fn window_minima(self, keys: &mut [i64], window: usize) {
+    pub(in crate::arch) fn minima(
+        self,
+        hashes: &[u64],
+        window: usize,
+        keys: [&mut [f64]; 2],
+        places: &mut [u16],
+    ) -> usize {
         // SAFETY: `self` exists, so the CPU has the features.
-        unsafe { minima_avx512(keys, window) }
+        unsafe { minima_avx512(hashes, window, keys, places) }
     }
 }
 
@@ -43,9 +55,9 @@ fn hashes_avx2(values: &[u64], twos: &mut [u64], fours: &mut [u64], hashes: &mut
     winnow::gram_hashes(values, twos, fours, hashes);
 }
 
-#[target_feature(enable = "avx2")]
-fn minima_avx2(keys: &mut [i64], window: usize) {
-    winnow::window_minima(keys, window);
+#[target_feature(enable = "avx2,bmi1")]
+fn minima_avx2(hashes: &[u64], window: usize, keys: [&mut [f64]; 2], places: &mut [u16]) -> usize {
+    winnow::minima(hashes, window, keys, places)
 }
 
 #[target_feature(enable = "avx512f")]
@@ -53,7 +65,12 @@ fn hashes_avx512(values: &[u64], twos: &mut [u64], fours: &mut [u64], hashes: &m
     winnow::gram_hashes(values, twos, fours, hashes);
 }
 
-#[target_feature(enable = "avx512f")]
-fn minima_avx512(keys: &mut [i64], window: usize) {
-    winnow::window_minima(keys, window);
+#[target_feature(enable = "avx512f,bmi1")]
+fn minima_avx512(
+    hashes: &[u64],
+    window: usize,
+    keys: [&mut [f64]; 2],
+    places: &mut [u16],
+) -> usize {
+    winnow::minima(hashes, window, keys, places)
 }

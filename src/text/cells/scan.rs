@@ -4,6 +4,7 @@
 //! One pass over words. Most words have neither a digit nor a capital nor an `@` and
 //! cost one look at each byte.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::value::{self, NameWord, Value, plain};
@@ -21,6 +22,32 @@ const AT: u8 = 4;
 const LETTER: u8 = 8;
 /// A gap before the word that no value reaches across: a tab, a blank line, a bar, a semicolon.
 const APART: u8 = 16;
+/// Ends a word: white space and what separates fields. Of a comma more is asked.
+const GAP: u8 = 32;
+const FOREIGN: u8 = 64;
+
+/// The whole word is an `@`, perhaps spelled out.
+const SIGN: u8 = 128;
+
+/// What each byte is to a word that it stands in or ends.
+static CLASSES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'a'..=b'z' => LETTER,
+            b'A'..=b'Z' => LETTER | CAPITAL,
+            b'0'..=b'9' => DIGIT,
+            b'@' | b'[' | b'{' => AT,
+            b'\t' | b'|' | b';' => GAP | APART,
+            b'\n' | b' ' | b'\r' | b',' | b'<' | b'>' | b'"' => GAP,
+            0x80.. => FOREIGN,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+};
 
 /// A word, without the punctuation around it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,9 +83,9 @@ pub(super) fn scan(text: &str, mut emit: impl FnMut(Value, Range<usize>)) {
     while let Some((word, next)) = next_word(text, rest) {
         rest = next;
         state.push(word, &mut found);
-        // Nothing found later begins before the words that are still looked back upon.
-        let settled = state.oldest();
         if found.len() >= 64 {
+            // Nothing found later begins before the words that are still looked back upon.
+            let settled = state.oldest();
             found.sort_by_key(|(_, bytes)| bytes.start);
             let ready = found.partition_point(|(_, bytes)| bytes.start < settled);
             found
@@ -80,64 +107,65 @@ fn next_word(text: &str, mut at: usize) -> Option<(Word<'_>, usize)> {
     // The gap.
     loop {
         let &b = bytes.get(at)?;
-        match b {
-            b'\n' => lines += 1,
-            b'\t' | b'|' | b';' => flags |= APART,
-            b' ' | b'\r' | b',' | b'<' | b'>' | b'"' => {}
-            0x80.. => {
-                let c = text.get(at..)?.chars().next()?;
-                match plain(c) {
-                    Some(' ') | None => {
-                        at += c.len_utf8();
-                        continue;
-                    }
-                    _ => break,
-                }
+        let class = CLASSES[usize::from(b)];
+        if class & GAP != 0 {
+            flags |= class & APART;
+            lines += usize::from(b == b'\n');
+            at += 1;
+        } else if class & FOREIGN != 0 {
+            let c = text.get(at..)?.chars().next()?;
+            if !matches!(plain(c), Some(' ') | None) {
+                break;
             }
-            _ => break,
+            at += c.len_utf8();
+        } else {
+            break;
         }
-        at += 1;
     }
     if lines > 1 {
         flags |= APART;
     }
     let start = at;
     while let Some(&b) = bytes.get(at) {
-        match b {
-            b'a'..=b'z' => flags |= LETTER,
-            b'0'..=b'9' => flags |= DIGIT,
-            b'A'..=b'Z' => flags |= LETTER | CAPITAL,
-            b'@' | b'[' | b'{' => flags |= AT,
-            b',' if !joins_digits(bytes, start, at) => break,
-            b'\n' | b'\t' | b'|' | b';' | b' ' | b'\r' | b'<' | b'>' | b'"' => break,
-            0x80.. => {
-                let c = text.get(at..)?.chars().next()?;
-                match plain(c) {
-                    Some(' ') => break,
-                    Some('0'..='9') => flags |= DIGIT,
-                    _ if c.is_uppercase() => flags |= LETTER | CAPITAL,
-                    _ if c.is_alphabetic() => flags |= LETTER,
-                    _ => {}
-                }
-                at += c.len_utf8();
-                continue;
+        let class = CLASSES[usize::from(b)];
+        if class & (GAP | FOREIGN) == 0 {
+            flags |= class;
+            at += 1;
+        } else if class & FOREIGN != 0 {
+            let c = text.get(at..)?.chars().next()?;
+            match plain(c) {
+                Some(' ') => break,
+                Some('0'..='9') => flags |= DIGIT,
+                _ if c.is_uppercase() => flags |= LETTER | CAPITAL,
+                _ if c.is_alphabetic() => flags |= LETTER,
+                _ => {}
             }
-            _ => {}
+            at += c.len_utf8();
+        } else if b == b',' && joins_digits(bytes, start, at) {
+            at += 1;
+        } else {
+            break;
         }
-        at += 1;
     }
     let whole = text.get(start..at)?;
-    let inner = whole.trim_end_matches(['.', ':', '!', '?', ')', ']', '}', '\'', '*', '_']);
+    // Most words have no punctuation around them.
+    let ends_plainly = whole.ends_with(|c: char| c.is_ascii_alphanumeric());
     // What closes stays where something opens: `jane[at]example[dot]org`, `(at)`.
-    let inner = if inner.contains(['[', '{']) {
+    let inner = if ends_plainly || (flags & AT != 0 && whole.contains(['[', '{'])) {
         whole
     } else {
-        inner
+        whole.trim_end_matches(['.', ':', '!', '?', ')', ']', '}', '\'', '*', '_'])
     };
     let open = inner.len() - inner.trim_start_matches(['\'', '*', '_']).len();
     let tail = text.get(start + inner.len()..(at + 1).min(text.len()));
+    let inner = inner.get(open..)?;
+    // `[at]` is the longest.
+    let signs = inner.len() <= 4 && inner.starts_with(['@', '[', '(', '{']);
+    if signs && spelled(inner) == "@" {
+        flags |= SIGN;
+    }
     let word = Word {
-        text: inner.get(open..)?,
+        text: inner,
         at: start + open,
         flags,
         tail: tail.unwrap_or_default(),
@@ -165,7 +193,10 @@ fn joins_digits(bytes: &[u8], start: usize, at: usize) -> bool {
 
 #[derive(Default)]
 struct State<'t> {
+    /// The last words in a ring.
     recent: [Word<'t>; RECENT],
+    /// The place of the last one.
+    last: usize,
     /// Words of the name under way with those that are passed over in between.
     name: Vec<Word<'t>>,
     /// Groups of digits in a row, ending with the last word.
@@ -176,12 +207,12 @@ impl<'t> State<'t> {
     /// Where the first word begins that a value found later may begin with.
     fn oldest(&self) -> usize {
         let name = self.name.first().map_or(usize::MAX, |word| word.at);
-        self.recent[0].at.min(name)
+        self.back(RECENT - 1).at.min(name)
     }
 
     /// The word `back` words before the last.
-    fn back(&self, back: usize) -> Word<'t> {
-        self.recent[RECENT - 1 - back.min(RECENT - 1)]
+    fn back(&self, back: usize) -> &Word<'t> {
+        &self.recent[(self.last + RECENT - back.min(RECENT - 1)) % RECENT]
     }
 
     fn push(&mut self, word: Word<'t>, found: &mut Vec<(Value, Range<usize>)>) {
@@ -190,8 +221,8 @@ impl<'t> State<'t> {
         if self.groups > 0 && (!joined || tail.contains([',', '.', ':', '!', '?'])) {
             self.end_group(found);
         }
-        self.recent.rotate_left(1);
-        self.recent[RECENT - 1] = word;
+        self.last = (self.last + 1) % RECENT;
+        self.recent[self.last] = word;
         if word.has(DIGIT) {
             self.numbers(found);
         }
@@ -201,8 +232,7 @@ impl<'t> State<'t> {
 
     fn addresses(&self, found: &mut Vec<(Value, Range<usize>)>) {
         let word = self.back(0);
-        let is_at = |word: &Word<'_>| matches!(spelled(word.text).as_str(), "@");
-        if word.has(AT) && !is_at(&word) {
+        if word.has(AT) && !word.has(SIGN) {
             let text = spelled(word.text);
             let text = text.trim_start_matches(['(', '[']);
             let text = text.strip_prefix("mailto:").unwrap_or(text);
@@ -212,10 +242,10 @@ impl<'t> State<'t> {
         }
         // `jane [at] example.org`, `jane [at] example [dot] org`
         for (at, dot) in [(1, None), (3, Some(1))] {
-            let (local, host) = (self.back(at + 1), self.back(at - 1));
-            if !is_at(&self.back(at)) {
+            if !self.back(at).has(SIGN) {
                 continue;
             }
+            let (local, host) = (self.back(at + 1), self.back(at - 1));
             let text = match dot {
                 None => format!("{}@{}", local.text, spelled(host.text)),
                 Some(dot) if spelled(self.back(dot).text) == "." => {
@@ -230,7 +260,7 @@ impl<'t> State<'t> {
     }
 
     fn numbers(&mut self, found: &mut Vec<(Value, Range<usize>)>) {
-        let word = self.back(0);
+        let word = *self.back(0);
         if word.text.len() > 64 {
             self.groups = 0;
             return;
@@ -309,14 +339,15 @@ impl<'t> State<'t> {
     }
 
     fn names(&mut self, found: &mut Vec<(Value, Range<usize>)>) {
-        let word = self.back(0);
-        if word.has(APART) {
+        let flags = self.back(0).flags;
+        if flags & APART != 0 {
             self.name.clear();
         }
         // Almost all words, so that these are told by one byte.
-        if !word.has(CAPITAL) && self.name.is_empty() {
+        if flags & CAPITAL == 0 && self.name.is_empty() {
             return;
         }
+        let word = *self.back(0);
         let capital = word.text.chars().next().is_some_and(char::is_uppercase);
         let kind = value::name_word(word.text.trim_start_matches('('));
         match kind {
@@ -347,9 +378,9 @@ impl<'t> State<'t> {
 }
 
 /// `[at]`, `(at)`, `[dot]` and so on as the signs that they stand for, anywhere in a word.
-fn spelled(text: &str) -> String {
+fn spelled(text: &str) -> Cow<'_, str> {
     if text.len() > 256 || !text.contains(['[', '(', '{']) {
-        return text.to_owned();
+        return text.into();
     }
     let mut text = text.to_ascii_lowercase();
     for (open, close) in [('[', ']'), ('(', ')'), ('{', '}')] {
@@ -361,7 +392,7 @@ fn spelled(text: &str) -> String {
             }
         }
     }
-    text
+    text.into()
 }
 
 #[cfg(test)]
