@@ -189,6 +189,62 @@ fn the_text_of_an_indexed_picture_is_found_as_text() {
     assert!(matcher.find_text(OTHER).unwrap().is_empty());
 }
 
+/// The list of mails that stands in every window of a mailbox, and buttons.
+const WINDOW: &str = "Inbox 8,214 messages Astrid Moreau driver tweak for homemade kernels Colin Brandt \
+    Warchalking FAQ Louise Zeller Liberalism in America Leonid Ashworth Keeping up with the Sims Petra \
+    Rowley semaphores on seven From Tomas Ashworth To Irene Moreau Reply Reply all Forward Archive ";
+
+/// Three windows of one mailbox are indexed with what they say; a fourth is posted, and one of
+/// the mails in another program.
+#[test]
+fn windows_are_not_told_by_what_every_window_says() {
+    const BODIES: [&str; 3] = [
+        MEMO,
+        "The lawyers want the second draft of the settlement by Monday, with the schedule of payments \
+         and without the names of the two witnesses. Keep the recording of the call out of the file, and \
+         send the signed copy to nobody but me, by hand, before you leave for the airport.",
+        "Numbers for the quarter are worse than we told the board: returns went up by a third after the \
+         recall, and the plant in Tampere stood still for nine days. Let us agree on one wording before \
+         the call with the analysts, and not mention the insurance at all.",
+    ];
+    let told = |text: &str, size| {
+        let (picture, words) = page(text, size, 20, 245);
+        let recogniser = Told {
+            words,
+            ..Told::default()
+        };
+        (png(&picture), Arc::new(recogniser))
+    };
+    let key = Some(fingerprinter().key().clone());
+    let mut writer = IndexWriter::new(fingerprinter().recipe().clone(), key).unwrap();
+    for (number, body) in BODIES.iter().enumerate() {
+        let (picture, recogniser) = told(&format!("{WINDOW}{body}"), 13.0);
+        let owner = fingerprinter().with_recogniser(recogniser);
+        let print = owner.fingerprint(&picture, None).unwrap();
+        writer.add(&number.to_string(), &print).unwrap();
+    }
+    let index = Index::from_bytes(writer.to_bytes(&Executor::serial()).unwrap()).unwrap();
+    let matcher = Matcher::new(index).unwrap();
+    let texts = |query: &str, size: f32| {
+        let (picture, recogniser) = told(query, size);
+        let matcher = matcher.clone().with_recogniser(recogniser);
+        let matches = matcher.find_media(&picture, None).unwrap();
+        let texts = matches.into_iter().filter(|found| {
+            let mut evidence = found.evidence.iter();
+            evidence.any(|e| matches!(e, Evidence::Text { .. }))
+        });
+        texts.map(|found| found.item).collect::<Vec<_>>()
+    };
+    // In another size, so that the pictures themselves are not compared.
+    assert!(texts(&format!("{WINDOW}{OTHER}"), 15.0).is_empty());
+    assert_eq!(
+        texts(&format!("Sent from my telephone {}", BODIES[1]), 17.0),
+        ["1"]
+    );
+    // A post that quotes the list in so many words has copied it.
+    assert!(!matcher.find_text(WINDOW).unwrap().is_empty());
+}
+
 /// Small, large, and light on dark: read by the real program.
 #[test]
 #[ignore = "needs the program tesseract"]

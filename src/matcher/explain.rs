@@ -279,8 +279,14 @@ impl Matcher {
         let Some(prints) = &part.text else {
             return Ok(());
         };
-        let floor = self.options().floor();
-        let shared = text::shared(self.shelf(), prints, item_part, floor)?;
+        let source = text::Source {
+            part: &part.path,
+            prints,
+            pictured: part.raster.is_some(),
+            floor: self.options().floor(),
+        };
+        let shared = text::shared(self.shelf(), &source, item_part)?;
+        let floor = shared.floor;
         if shared.grams == 0 {
             return Ok(());
         }

@@ -309,8 +309,13 @@ impl Search<'_> {
             local::find(shelf, key, &part.path, raster, &mut self.stats, &mut report)?;
         }
         if let Some(text) = &part.text {
-            let floor = self.matcher.options.floor();
-            text::find(shelf, &part.path, text, floor, &mut report)?;
+            let source = text::Source {
+                part: &part.path,
+                prints: text,
+                pictured: part.raster.is_some(),
+                floor: self.matcher.options.floor(),
+            };
+            text::find(shelf, &source, &mut report)?;
         }
         record::find(shelf, &part.path, &part.cells, &mut report)?;
         if let (Some(recogniser), Some(raster)) = (&self.matcher.recogniser, &part.raster) {

@@ -41,7 +41,12 @@ pub(super) fn find(
         found.push((item_part, evidence));
         Ok(())
     };
-    let floor = matcher.options().floor();
-    text::find(shelf, part, &prints, floor, &mut place)?;
+    let source = text::Source {
+        part,
+        prints: &prints,
+        pictured: true,
+        floor: matcher.options().floor(),
+    };
+    text::find(shelf, &source, &mut place)?;
     record::find(shelf, part, &cells, &mut place)
 }

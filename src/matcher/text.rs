@@ -16,26 +16,53 @@ use crate::text::GRAM_LEN;
 /// Passages of one pair of parts that are weighed: the longest may be boilerplate.
 const MAX_PASSAGES: usize = 24;
 
+/// The text of a part of the query.
+pub(super) struct Source<'a> {
+    pub(super) part: &'a PartPath,
+    pub(super) prints: &'a TextPrints,
+    /// Whether it was read in a picture.
+    pub(super) pictured: bool,
+    /// Weighed symbols that make a strong match.
+    pub(super) floor: f64,
+}
+
+impl Source<'_> {
+    /// Weighed symbols that make a strong match with an item's part.
+    fn floor(&self, pictured: bool) -> f64 {
+        if self.pictured && pictured {
+            self.floor * weigh::WINDOW_FLOOR
+        } else {
+            self.floor
+        }
+    }
+
+    /// Weighed symbols that an item's part must have to be told of.
+    fn needed(&self, pictured: bool) -> f64 {
+        weigh::text_distinctive(Strength::Possible.min_score(), self.floor(pictured))
+    }
+}
+
 /// A passage of one part of an item, weighed.
 struct Passage {
     part: PartId,
     item: ItemId,
+    /// Whether the part is a picture whose text was read.
+    pictured: bool,
     chain: Chain,
 }
 
 /// All passages of one query part: the item's part and the evidence.
 pub(super) fn find(
     shelf: &Shelf,
-    part: &PartPath,
-    prints: &TextPrints,
-    floor: f64,
+    source: &Source<'_>,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
-    let min_distinctive = weigh::text_distinctive(Strength::Possible.min_score(), floor);
+    let prints = source.prints;
+    let min_distinctive = source.needed(false);
     let gathered = gather(shelf, prints, min_distinctive)?;
-    for passage in passages(shelf, &gathered, min_distinctive)? {
+    for passage in passages(shelf, source, &gathered, min_distinctive)? {
         let chain = &passage.chain;
-        if chain.distinctive < min_distinctive {
+        if chain.distinctive < source.needed(passage.pictured) {
             continue;
         }
         let discounted =
@@ -43,7 +70,7 @@ pub(super) fn find(
         report(
             passage.part,
             Evidence::Text {
-                part: part.clone(),
+                part: source.part.clone(),
                 item_part: PartPath::root(),
                 covered: chain.covered,
                 distinctive: (chain.distinctive * 10.0).round() / 10.0,
@@ -57,7 +84,7 @@ pub(super) fn find(
                     shelf.char_offset(passage.part, chain.item.0)?,
                     shelf.char_end(passage.part, chain.item.1)?,
                 ],
-                score: weigh::text_score(chain.distinctive, floor),
+                score: weigh::text_score(chain.distinctive, source.floor(passage.pictured)),
             },
         )?;
     }
@@ -66,7 +93,12 @@ pub(super) fn find(
 
 /// All passages that reach `min_distinctive` by themselves, weighed beside one
 /// another, those of one part together.
-fn passages(shelf: &Shelf, gathered: &Gathered, min_distinctive: f64) -> Result<Vec<Passage>> {
+fn passages(
+    shelf: &Shelf,
+    source: &Source<'_>,
+    gathered: &Gathered,
+    min_distinctive: f64,
+) -> Result<Vec<Passage>> {
     let mut found = Vec::new();
     let mut hits = Vec::new();
     for group in gathered.hits.chunk_by(|a, b| a.0 == b.0) {
@@ -83,19 +115,43 @@ fn passages(shelf: &Shelf, gathered: &Gathered, min_distinctive: f64) -> Result<
         let before = |query| gathered.discounted_before(query);
         let part = PartId(group[0].0);
         let item = shelf.part(part)?.item;
+        let pictured = is_pictured(shelf, part);
         let chains = chain::chains(&hits, before, min_distinctive, MAX_PASSAGES);
-        found.extend(
-            chains
-                .into_iter()
-                .map(|chain| Passage { part, item, chain }),
-        );
+        found.extend(chains.into_iter().map(|chain| Passage {
+            part,
+            item,
+            pictured,
+            chain,
+        }));
     }
-    let sharing = Sharing::new(&found);
+    let sharing = Sharing::new(found.iter());
+    // Two pictures of windows share the window, which no other text has.
+    let windows = found.iter().filter(|p| source.pictured && p.pictured);
+    let windows = Sharing::new(windows);
     for passage in &mut found {
-        let lost: f64 = passage.chain.runs.iter().map(|run| sharing.lost(run)).sum();
-        passage.chain.distinctive -= lost;
+        let is_window = source.pictured && passage.pictured;
+        let runs = passage.chain.runs.iter();
+        let lost = runs.map(|run| {
+            let shared = weigh::passage_weight(sharing.items(run));
+            let window = match is_window {
+                true => weigh::window_weight(windows.items(run)),
+                false => 1.0,
+            };
+            // Both weights count, though a passage that many items contain is made of
+            // grams that many items hold: by the lighter one alone, two long phrases
+            // that a few items share accused a wrong one.
+            let whole = f64::from(run.weight) * f64::from(run.length);
+            whole * (1.0 - shared.min(window))
+        });
+        passage.chain.distinctive -= lost.sum::<f64>();
     }
     Ok(found)
+}
+
+/// Whether the text of a part was read in a picture.
+fn is_pictured(shelf: &Shelf, part: PartId) -> bool {
+    let (volume, part) = shelf.of_part(part);
+    volume.index.pictures().of_part(part).is_some()
 }
 
 /// How many items contain each place of the query in a passage.
@@ -106,7 +162,8 @@ struct Sharing {
 
 impl Sharing {
     /// `passages` must be sorted by item, as parts are.
-    fn new(passages: &[Passage]) -> Self {
+    fn new<'p>(passages: impl Iterator<Item = &'p Passage>) -> Self {
+        let passages: Vec<&Passage> = passages.collect();
         let mut edges: Vec<(u32, i32)> = Vec::new();
         let mut spans: Vec<(u32, u32)> = Vec::new();
         for of_item in passages.chunk_by(|a, b| a.item == b.item) {
@@ -137,19 +194,12 @@ impl Sharing {
         Self { steps }
     }
 
-    /// What a run loses to other items that contain it.
-    fn lost(&self, run: &Run) -> f64 {
+    /// How many items contain the end of a run.
+    fn items(&self, run: &Run) -> u32 {
         let last = run.end.saturating_sub(1);
         let step = self.steps.partition_point(|(place, _)| *place <= last);
-        let items = step
-            .checked_sub(1)
-            .and_then(|step| self.steps.get(step))
-            .map_or(1, |(_, items)| *items);
-        // Both weights count, though a passage that many items contain is made of
-        // grams that many items hold: by the lighter one alone, two long phrases
-        // that a few items share accused a wrong one.
-        let whole = f64::from(run.weight) * f64::from(run.length);
-        whole * (1.0 - weigh::passage_weight(items))
+        let step = step.checked_sub(1).and_then(|step| self.steps.get(step));
+        step.map_or(1, |(_, items)| *items)
     }
 }
 
@@ -161,16 +211,13 @@ pub(super) struct Shared {
     pub(super) discounted: u32,
     /// Weighed symbols in the best chain.
     pub(super) distinctive: f64,
+    /// Weighed symbols that make a strong match.
+    pub(super) floor: f64,
 }
 
 /// Compares a text with one part of an item, floor or not.
-pub(super) fn shared(
-    shelf: &Shelf,
-    prints: &TextPrints,
-    item_part: PartId,
-    floor: f64,
-) -> Result<Shared> {
-    let gathered = gather(shelf, prints, 0.0)?;
+pub(super) fn shared(shelf: &Shelf, source: &Source<'_>, item_part: PartId) -> Result<Shared> {
+    let gathered = gather(shelf, source.prints, 0.0)?;
     let of_part = gathered
         .hits
         .iter()
@@ -180,12 +227,12 @@ pub(super) fn shared(
     let before = |query| gathered.discounted_before(query);
     let best = chain::chains(&hits, before, 0.0, 1);
     let alone = best.first().map_or(0.0, |chain| chain.distinctive);
-    let needed = weigh::text_distinctive(Strength::Possible.min_score(), floor);
+    let needed = source.needed(false);
     // What would reach the floor is weighed beside all other items, as `find` does.
     let distinctive = if alone < needed {
         alone
     } else {
-        let passages = passages(shelf, &gathered, needed)?;
+        let passages = passages(shelf, source, &gathered, needed)?;
         let own = passages.iter().filter(|passage| passage.part == item_part);
         own.map(|passage| passage.chain.distinctive)
             .fold(0.0, f64::max)
@@ -194,6 +241,7 @@ pub(super) fn shared(
         grams: hits.len(),
         discounted: before(u32::MAX),
         distinctive,
+        floor: source.floor(is_pictured(shelf, item_part)),
     })
 }
 
