@@ -97,7 +97,7 @@ impl Block {
         while pairs != 0 {
             let second = pairs.trailing_zeros() as usize;
             // What the second would have been the first of is void.
-            pairs &= pairs - 1 & !(2 << second);
+            pairs &= (pairs - 1) & !(2 << second);
             self.close(from, second, kept);
             kept += second - from;
             // The one before the first symbol stands at place 0.
