@@ -70,6 +70,7 @@ pub mod fingerprint;
 mod id;
 pub mod index;
 pub mod limits;
+pub mod lines;
 pub mod matcher;
 pub mod media;
 pub mod raster;

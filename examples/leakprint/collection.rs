@@ -10,25 +10,18 @@ use leakprint::collection::{
     Added, CollectionWriter, Content, Discount, FalseMatch, FalseScope, Metadata, NewItem,
     Timestamp, WriterOptions, repair,
 };
+use leakprint::lines::{ChangeLine, ListLine};
 use leakprint::{Collection, Digest, Error, ErrorKind, Executor, Fingerprint, PartPath};
 use serde::Serialize;
 
 use crate::input::{Read, Sources, read_file};
-use crate::output::{ErrorLine, Errors, json_line, json_pretty, progress};
+use crate::output::{Errors, json_line, json_pretty, progress};
 use crate::target::key;
 use crate::{AddArgs, Failure, MarkArgs};
 
 /// Items that share one sync, and how long the first of them waits for the others.
 const BATCH: usize = 256;
 const PATIENCE: Duration = Duration::from_millis(100);
-
-#[derive(Serialize)]
-pub(crate) struct Line<'a> {
-    pub(crate) item: &'a str,
-    pub(crate) status: &'a str,
-    pub(crate) generation: Option<u64>,
-    pub(crate) error: Option<ErrorLine>,
-}
 
 /// Opens a collection for writing, or makes one.
 pub(crate) fn writer(
@@ -82,13 +75,7 @@ impl Batch<'_> {
             } else {
                 errors.failed += 1;
             }
-            let line = Line {
-                item: name,
-                status: "error",
-                generation: None,
-                error: Some(e.into()),
-            };
-            json_line(&mut &mut *out, &line)?;
+            json_line(&mut &mut *out, &ChangeLine::failed(name, e))?;
             Ok(())
         };
         let mut added = 0;
@@ -109,15 +96,7 @@ impl Batch<'_> {
                 }
             };
             added += 1;
-            json_line(
-                out,
-                &Line {
-                    item: &item.name,
-                    status,
-                    generation: Some(generation),
-                    error: None,
-                },
-            )?;
+            json_line(out, &ChangeLine::done(&item.name, status, generation))?;
         }
         for (_, name, e) in failed {
             fail(out, &name, &e)?;
@@ -228,46 +207,18 @@ pub(crate) fn remove(
     };
     let mut out = BufWriter::new(io::stdout());
     for (name, there) in names.iter().zip(there) {
-        let line = Line {
-            item: name,
-            status: if there { "removed" } else { "absent" },
-            generation: Some(generation),
-            error: None,
-        };
-        json_line(&mut out, &line)?;
+        let status = if there { "removed" } else { "absent" };
+        json_line(&mut out, &ChangeLine::done(name, status, generation))?;
     }
     out.flush()?;
     Ok(())
-}
-
-#[derive(Serialize)]
-struct Listed<'a> {
-    item: &'a str,
-    label: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<&'a str>,
-    tags: &'a BTreeMap<String, String>,
-    added: Timestamp,
-    expires: Option<Timestamp>,
 }
 
 pub(crate) fn list(folder: &Path) -> Result<(), Failure> {
     let snapshot = Collection::open(folder)?.snapshot();
     let mut out = BufWriter::new(io::stdout());
     for item in snapshot.items() {
-        let item = item?;
-        let metadata = &item.metadata;
-        json_line(
-            &mut out,
-            &Listed {
-                item: &item.item,
-                label: metadata.label.as_deref(),
-                note: metadata.note.as_deref(),
-                tags: &metadata.tags,
-                added: metadata.added,
-                expires: metadata.expires,
-            },
-        )?;
+        json_line(&mut out, &ListLine::from(&item?))?;
     }
     out.flush()?;
     Ok(())
@@ -334,12 +285,9 @@ pub(crate) fn mark_false(args: &MarkArgs) -> Result<(), Failure> {
 }
 
 fn print_mark(item: &str, status: &str, generation: u64) -> Result<(), Failure> {
-    let line = Line {
-        item,
-        status,
-        generation: Some(generation),
-        error: None,
-    };
-    json_line(&mut io::stdout(), &line)?;
+    json_line(
+        &mut io::stdout(),
+        &ChangeLine::done(item, status, generation),
+    )?;
     Ok(())
 }

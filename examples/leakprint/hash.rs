@@ -3,11 +3,12 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use leakprint::lines::ErrorLine;
 use leakprint::{Code256, Digest, Fingerprinter};
 use serde::Serialize;
 
 use crate::input::Sources;
-use crate::output::{ErrorLine, json_line};
+use crate::output::json_line;
 use crate::{Failure, HashArgs};
 
 #[derive(Serialize)]

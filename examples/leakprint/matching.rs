@@ -4,22 +4,20 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use leakprint::lines::MatchLine;
 use leakprint::{Evidence, Executor, Fingerprint, MatchOptions, Result, Strength, Warning};
 use serde::Serialize;
 
 use crate::draw::{Drawings, Query};
 use crate::input::{Origin, Read, Sources, read_file, recogniser};
-use crate::output::{ErrorLine, Errors, json_line, json_pretty, printable, progress};
+use crate::output::{Errors, json_line, json_pretty, printable, progress};
 use crate::target::{Reported, Target};
 use crate::{ExplainArgs, Failure, Format, MatchArgs};
 
 #[derive(Serialize)]
 struct Line<'a> {
-    query: &'a str,
-    matches: &'a [Reported],
-    error: Option<ErrorLine>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    warnings: &'a [Warning],
+    #[serde(flatten)]
+    answer: MatchLine<'a, Reported>,
     /// The drawing of it, where drawings were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     drawing: Option<Option<&'a Path>>,
@@ -115,10 +113,10 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
                 Format::Jsonl => json_line(
                     &mut out,
                     &Line {
-                        query: &name,
-                        matches: &matches,
-                        error: error.as_ref().map(ErrorLine::from),
-                        warnings: &warnings,
+                        answer: match &error {
+                            None => MatchLine::found(&name, &matches, &warnings),
+                            Some(e) => MatchLine::unreadable(&name, e),
+                        },
                         drawing: drawings.is_some().then_some(drawing.as_deref()),
                     },
                 )?,

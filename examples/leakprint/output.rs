@@ -6,26 +6,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use leakprint::lines::ErrorLine;
 use leakprint::{Error, Warning};
 use serde::Serialize;
 
 use crate::Failure;
-
-/// Why one input could not be read, as the JSON lines say it.
-#[derive(Serialize)]
-pub(crate) struct ErrorLine {
-    kind: &'static str,
-    message: String,
-}
-
-impl From<&Error> for ErrorLine {
-    fn from(error: &Error) -> Self {
-        Self {
-            kind: error.kind().as_str(),
-            message: error.to_string(),
-        }
-    }
-}
 
 /// Writes one value as a JSON line.
 pub(crate) fn json_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {

@@ -1,0 +1,58 @@
+//! What the library does by itself with the same queries, on the same cores.
+
+use std::time::{Duration, Instant};
+
+use leakprint::collection::CollectionMatcher;
+use leakprint::{Executor, MatchOptions, Result};
+
+use crate::inputs::{Input, Inputs};
+
+fn find(matcher: &CollectionMatcher, input: &Input) -> Result<Vec<String>> {
+    let fingerprinter = matcher.fingerprinter();
+    let print = match str::from_utf8(&input.bytes) {
+        Ok(text) if input.is_text => fingerprinter.fingerprint_text(text)?,
+        _ => fingerprinter.fingerprint(&input.bytes, Some("load"))?,
+    };
+    let matches = matcher.find(&print)?;
+    Ok(matches.into_iter().map(|m| m.found.item).collect())
+}
+
+/// Queries a second, fingerprints included, for some time.
+pub(crate) fn rate(
+    collection: &leakprint::Collection,
+    inputs: &Inputs,
+    pictures_in_100: usize,
+    exec: &Executor,
+    time: Duration,
+) -> Result<(f64, usize)> {
+    collection.refresh()?;
+    let matcher = collection.snapshot().matcher(MatchOptions::default())?;
+    let started = Instant::now();
+    let numbers = (0..).take_while(|_| started.elapsed() < time);
+    let mut done = 0;
+    exec.map_stream(
+        numbers,
+        32 * exec.threads(),
+        // What cannot be read takes its time as well.
+        |n| find(&matcher, inputs.query(n, pictures_in_100)).is_ok(),
+        |_| {
+            done += 1;
+            Ok::<(), leakprint::Error>(())
+        },
+    )?;
+    Ok((done as f64 / started.elapsed().as_secs_f64(), done))
+}
+
+/// Forgets what queries show where the library does not find it: of the service no more is asked.
+pub(crate) fn settle(collection: &leakprint::Collection, inputs: &mut Inputs) -> Result<usize> {
+    let matcher = collection.snapshot().matcher(MatchOptions::default())?;
+    let mut missed = 0;
+    for input in inputs.texts.iter_mut().chain(&mut inputs.pictures) {
+        let Some(item) = &input.shows else { continue };
+        if !find(&matcher, input)?.contains(item) {
+            input.shows = None;
+            missed += 1;
+        }
+    }
+    Ok(missed)
+}

@@ -1,0 +1,111 @@
+//! The service under test: one that runs, or one that is started beside this program.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::Failure;
+
+/// A service that answers.
+pub(crate) struct Service {
+    /// Host and port.
+    pub(crate) address: String,
+    child: Option<Child>,
+}
+
+/// What the system says of a process.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Usage {
+    /// Processor time so far, in seconds.
+    pub(crate) cpu: f64,
+    /// Resident memory that is not files, in bytes.
+    pub(crate) memory: u64,
+}
+
+impl Service {
+    /// One that runs somewhere.
+    pub(crate) fn at(address: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            child: None,
+        }
+    }
+
+    /// Starts `serve`, which lies beside this program, on a free port; its log goes to a file.
+    pub(crate) fn start(arguments: &[String], log: &Path) -> Result<Self, Failure> {
+        let own = std::env::current_exe()?;
+        let name = format!("serve{}", std::env::consts::EXE_SUFFIX);
+        let program = own.with_file_name(name);
+        if !program.exists() {
+            let hint = "build it: cargo build --release --example serve";
+            return Err(format!("{}: there is no such program; {hint}", program.display()).into());
+        }
+        let mut child = Command::new(program)
+            .args(arguments)
+            .args(["--listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(log)?)
+            .spawn()?;
+        let mut line = String::new();
+        if let Some(out) = child.stdout.take() {
+            BufReader::new(out).read_line(&mut line)?;
+        }
+        let Some(address) = line.trim().strip_prefix("http://") else {
+            let _ = child.wait();
+            let said = fs::read_to_string(log).unwrap_or_default();
+            return Err(format!("the service does not start: {said}").into());
+        };
+        Ok(Self {
+            address: address.to_owned(),
+            child: Some(child),
+        })
+    }
+
+    /// What it has used so far, where the system tells.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        usage(&self.child.as_ref()?.id().to_string())
+    }
+
+    /// Asks it to end, and waits until it has; tells whether it ended well, and after how long.
+    pub(crate) fn stop(mut self) -> io::Result<Option<(bool, Duration)>> {
+        let Some(mut child) = self.child.take() else {
+            return Ok(None);
+        };
+        let started = Instant::now();
+        Command::new("kill")
+            .args(["-TERM", &child.id().to_string()])
+            .status()?;
+        let status = child.wait()?;
+        Ok(Some((status.success(), started.elapsed())))
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// What a process has used, by `/proc` of Linux.
+pub(crate) fn usage(process: &str) -> Option<Usage> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name may hold anything but stands in brackets.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let anonymous = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"))?;
+    let kibibytes: u64 = anonymous.split_whitespace().next()?.parse().ok()?;
+    Some(Usage {
+        // Linux tells in hundredths of a second.
+        cpu: ticks as f64 / 100.0,
+        memory: kibibytes << 10,
+    })
+}

@@ -1,0 +1,146 @@
+//! What goes back: JSON, and refusals that say why, to programs and to people.
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use leakprint::lines::ErrorLine;
+use leakprint::{Error, ErrorKind};
+use serde::Serialize;
+
+/// Why a request was not served. The kinds are the library's, and these of the service:
+/// `unauthorized`, `read_only`, `not_found`, `method_not_allowed`, `timeout`, `conflict`, `overloaded`,
+/// `deadline`, `stopping`.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) kind: &'static str,
+    pub(crate) message: String,
+    /// Seconds after which trying again makes sense.
+    pub(crate) retry_after: Option<u32>,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            kind,
+            message: message.into(),
+            retry_after: None,
+        }
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_input", message)
+    }
+
+    /// There is too much to do.
+    pub(crate) fn overloaded(message: &str, retry_after: u32) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message)
+        }
+    }
+
+    /// A body over a limit of the service's.
+    pub(crate) fn too_large(limit: usize, bytes: impl std::fmt::Display) -> Self {
+        let message = format!("limit input_bytes = {limit} exceeded: {bytes}");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "limit", message)
+    }
+
+    pub(crate) fn stopping() -> Self {
+        Self {
+            retry_after: Some(1),
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "stopping",
+                "the service is shutting down",
+            )
+        }
+    }
+}
+
+/// The status for an error of the library's.
+pub(crate) fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::Empty
+        | ErrorKind::Unsupported
+        | ErrorKind::Malformed
+        | ErrorKind::Limit
+        | ErrorKind::Panicked => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
+        ErrorKind::Locked => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::new(
+            status(error.kind()),
+            error.kind().as_str(),
+            error.to_string(),
+        )
+    }
+}
+
+#[derive(Serialize)]
+struct ErrorBody {
+    error: ErrorLine,
+}
+
+/// What a request's log line and the metrics say of it beside its status; never what it holds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) error: Option<&'static str>,
+    pub(crate) media: Option<&'static str>,
+    pub(crate) bytes: Option<usize>,
+    pub(crate) matches: Option<usize>,
+    pub(crate) strength: Option<&'static str>,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let error = ErrorLine {
+            kind: self.kind,
+            message: self.message,
+        };
+        let mut response = json(self.status, &ErrorBody { error });
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer");
+            headers.insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response.extensions_mut().insert(Facts {
+            error: Some(self.kind),
+            ..Facts::default()
+        });
+        response
+    }
+}
+
+/// One JSON line.
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    match line(value) {
+        Ok(line) => body(status, "application/json", line),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// A value as a JSON line.
+pub(crate) fn line(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// Bytes of a kind.
+pub(crate) fn body(status: StatusCode, kind: &'static str, bytes: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(Body::from(bytes.into()));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static(kind);
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}

@@ -1,0 +1,77 @@
+//! What all requests share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::http::{HeaderMap, StatusCode};
+use leakprint::Limits;
+use tokio::sync::Semaphore;
+
+use crate::admission::{Gate, Lane};
+use crate::answer::Refusal;
+use crate::auth::Tokens;
+use crate::metrics::{Levels, Metrics};
+use crate::store::Store;
+use crate::upload::Uploads;
+use crate::writing::Writing;
+
+/// What all requests share.
+pub(crate) struct App {
+    pub(crate) store: Store,
+    /// None if another process writes, or nobody may.
+    pub(crate) writing: Option<Writing>,
+    /// None if nobody may write.
+    pub(crate) tokens: Option<Tokens>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) uploads: Uploads,
+    pub(crate) metrics: Metrics,
+    /// What one input may cost.
+    pub(crate) limits: Limits,
+    /// From the last byte of a body to the answer.
+    pub(crate) deadline: Duration,
+    /// Answers that are streamed, each of which holds a thread.
+    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) stopping: AtomicBool,
+}
+
+/// What handlers get.
+pub(crate) type Shared = Arc<App>;
+
+impl App {
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Fails unless the request may administer the service.
+    pub(crate) fn authorise(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        match &self.tokens {
+            Some(tokens) => tokens.check(headers),
+            None => Err(read_only(
+                "the service was started without --token-file: nobody may write",
+            )),
+        }
+    }
+
+    /// The writer, if the request may write.
+    pub(crate) fn writing(&self, headers: &HeaderMap) -> Result<&Writing, Refusal> {
+        self.authorise(headers)?;
+        let message = "another process writes this collection, and the service follows it";
+        self.writing.as_ref().ok_or_else(|| read_only(message))
+    }
+
+    /// What the metrics look up.
+    pub(crate) fn levels(&self) -> Levels {
+        let snapshot = self.store.snapshot();
+        Levels {
+            queues: Lane::ALL.map(|lane| (lane.as_str(), self.gate.depth(lane))),
+            body_bytes: self.uploads.in_use(),
+            generation: snapshot.generation(),
+            items: snapshot.len(),
+        }
+    }
+}
+
+fn read_only(message: &str) -> Refusal {
+    Refusal::new(StatusCode::FORBIDDEN, "read_only", message)
+}

@@ -1,0 +1,260 @@
+//! A service that recognises leaked material: `cargo run --release --example serve -- --collection DIR
+//! --listen ADDR:PORT --token-file FILE`
+//!
+//! `POST /v1/match` answers with what an upload shows; items and false matches are changed by whoever has
+//! the token; `openapi.json` tells the rest. It speaks plain HTTP/1.1 and belongs behind what
+//! speaks TLS and knows who may ask: a proxy, or a host of its own.
+//!
+//! Prints its address once it listens, and logs JSON lines to standard error that hold neither content
+//! nor names. Ends on SIGTERM or SIGINT, when what it has accepted is done.
+
+mod admission;
+mod answer;
+mod app;
+mod auth;
+mod false_matches;
+mod items;
+mod listen;
+mod listing;
+mod matching;
+mod metrics;
+mod observe;
+mod operations;
+mod prints;
+mod routes;
+mod store;
+mod upload;
+mod writing;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use clap::Parser;
+use leakprint::collection::{CollectionWriter, WriterOptions};
+use leakprint::{Key, Limits};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tracing::level_filters::LevelFilter;
+
+use app::{App, Shared};
+
+/// Serves a collection over HTTP.
+#[derive(Parser)]
+#[command(name = "serve", version)]
+struct Args {
+    /// The collection's folder. With --token-file it is written by this process alone, and made where
+    /// there is none.
+    #[arg(long, required_unless_present = "routes")]
+    collection: Option<PathBuf>,
+    /// Where to listen; port 0 is any that is free.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: String,
+    /// Tokens of at least 16 characters, one a line, for whoever may write. Without it nobody may.
+    #[arg(long)]
+    token_file: Option<PathBuf>,
+    /// Follow what another process writes, as without --token-file; the token is for reloading.
+    #[arg(long)]
+    follow: bool,
+    /// The owner's key, if it is not stored in the collection: 32 bytes or 64 hex digits.
+    #[arg(long)]
+    key: Option<PathBuf>,
+    /// Threads that match; 0 means one a core.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024))]
+    threads: u16,
+    /// From the last byte of a request to its answer.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    deadline_ms: u64,
+    /// Bytes of one body.
+    #[arg(long, default_value_t = 32 << 20, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    max_body: u64,
+    /// Bytes of all bodies at once.
+    #[arg(long, default_value_t = 256 << 20, value_parser = clap::value_parser!(u64).range(1..=1 << 38))]
+    max_bodies: u64,
+    /// Requests that may wait for a thread, in each of the two lanes: small texts, and all else.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    queue: u32,
+    /// Connections at once.
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    max_connections: u32,
+    /// How long a client may take to send a head, to begin with a body, or to read on.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    stalled_ms: u64,
+    /// How long to go on with what was accepted, once the service is to end.
+    #[arg(long, default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(..=3_600_000))]
+    grace_ms: u64,
+    /// How often to look for what another process has written.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    follow_ms: u64,
+    /// Limits for what one input may cost, as JSON; what is not there is as by default.
+    #[arg(long)]
+    limits: Option<PathBuf>,
+    /// What to log: off, error, warn, info.
+    #[arg(long, default_value_t = LevelFilter::INFO)]
+    log: LevelFilter,
+    /// Print method and path of all that can be called, and end.
+    #[arg(long)]
+    routes: bool,
+}
+
+/// Why nothing could be served.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(e) => {
+            let _ = writeln!(io::stderr(), "serve: {e}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// False if something that was accepted could not be finished.
+fn run(args: &Args) -> Result<bool, Failure> {
+    if args.routes {
+        for (method, path) in routes::names() {
+            writeln!(io::stdout(), "{method} {path}")?;
+        }
+        return Ok(true);
+    }
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_target(false)
+        .with_max_level(args.log)
+        .with_writer(io::stderr)
+        .init();
+    let app = Arc::new(app(args)?);
+    // Connections are few bytes each: the cores are for matching.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads((app.gate.threads() / 4).clamp(1, 4))
+        .enable_all()
+        .build()?;
+    let is_whole = runtime.block_on(serve(args, &app))?;
+    // Whoever streams a list still is cut off.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    if let Some(writing) = &app.writing {
+        writing.stop();
+    }
+    tracing::info!(is_whole, "stopped");
+    Ok(is_whole)
+}
+
+fn app(args: &Args) -> Result<App, Failure> {
+    let folder = args.collection.as_deref().ok_or("no --collection")?;
+    let key = args.key.as_deref().map(read_key).transpose()?;
+    let tokens = args.token_file.as_deref().map(auth::Tokens::read);
+    let tokens = tokens.transpose()?;
+    let (store, writing) = if tokens.is_some() && !args.follow {
+        let mut options = WriterOptions::default();
+        options.key = key;
+        let writer = CollectionWriter::open(folder, options)?;
+        let store = store::Store::of_writer(writer.collection())?;
+        (store, Some(writing::Writing::start(writer)?))
+    } else {
+        (store::Store::follow(folder, key)?, None)
+    };
+    let stalled = Duration::from_millis(args.stalled_ms);
+    let mut limits = args
+        .limits
+        .as_deref()
+        .map_or(Ok(Limits::default()), limits)?;
+    limits.input_bytes = limits.input_bytes.min(args.max_body);
+    Ok(App {
+        store,
+        writing,
+        tokens,
+        gate: Arc::new(admission::Gate::new(
+            args.threads.into(),
+            args.queue as usize,
+        )?),
+        uploads: upload::Uploads::new(args.max_body as usize, stalled, args.max_bodies as usize),
+        metrics: metrics::Metrics::new(),
+        limits,
+        deadline: Duration::from_millis(args.deadline_ms),
+        streams: Arc::new(Semaphore::new(4)),
+        stopping: false.into(),
+    })
+}
+
+fn read_key(path: &Path) -> Result<Key, Failure> {
+    let bytes = fs::read(path).map_err(|e| format!("{}: cannot read: {e}", path.display()))?;
+    Ok(Key::from_file_bytes(&bytes).map_err(|e| e.with_path(path))?)
+}
+
+fn limits(path: &Path) -> Result<Limits, Failure> {
+    let bytes = fs::read(path).map_err(|e| format!("{}: cannot read: {e}", path.display()))?;
+    Ok(serde_json::from_slice(&bytes).map_err(|e| format!("{}: {e}", path.display()))?)
+}
+
+async fn serve(args: &Args, app: &Shared) -> Result<bool, Failure> {
+    let stop = signals()?;
+    let listener = TcpListener::bind(&args.listen)
+        .await
+        .map_err(|e| format!("cannot listen at {}: {e}", args.listen))?;
+    if app.store.follows() {
+        follow(app, Duration::from_millis(args.follow_ms))?;
+    }
+    let address = listener.local_addr()?;
+    let mut out = io::stdout();
+    writeln!(out, "http://{address}")?;
+    out.flush()?;
+    let snapshot = app.store.snapshot();
+    let (generation, items) = (snapshot.generation(), snapshot.len());
+    tracing::info!(%address, generation, items, threads = app.gate.threads(), "listening");
+    drop(snapshot);
+    let patience = listen::Patience {
+        connections: args.max_connections as usize,
+        stalled: Duration::from_millis(args.stalled_ms),
+        grace: Duration::from_millis(args.grace_ms),
+    };
+    let stop = async {
+        stop.await;
+        app.stopping.store(true, Ordering::Relaxed);
+        tracing::info!("stopping");
+    };
+    Ok(listen::serve(listener, routes::router(app), app, patience, stop).await)
+}
+
+/// Looks for what another process has written, for as long as anybody serves it.
+fn follow(app: &Shared, every: Duration) -> io::Result<()> {
+    let app = Arc::downgrade(app);
+    let thread = std::thread::Builder::new().name("follow".to_owned());
+    let spawned = thread.spawn(move || {
+        while let Some(app) = app.upgrade() {
+            // It has told log and metrics; the next time may go well.
+            let _ = operations::refresh(&app);
+            drop(app);
+            std::thread::sleep(every);
+        }
+    });
+    spawned.map(drop)
+}
+
+/// Ends when the service is to end.
+#[cfg(unix)]
+fn signals() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Ends when the service is to end.
+#[cfg(not(unix))]
+fn signals() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

@@ -1,0 +1,172 @@
+//! What the service tells of itself, as Prometheus reads it.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// What OpenMetrics text is called.
+pub(crate) const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// From 10 microseconds to 21 seconds, by doubling.
+const BUCKETS: (f64, f64, u16) = (10e-6, 2.0, 22);
+
+/// A stage of a query.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stage {
+    /// Waiting for a thread.
+    Queue,
+    /// Decoding, and making prints.
+    Fingerprint,
+    /// Searching and verifying.
+    Match,
+    /// From the head of the request to its answer, the upload included.
+    Total,
+}
+
+impl Stage {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Fingerprint => "fingerprint",
+            Self::Match => "match",
+            Self::Total => "total",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfStage {
+    stage: &'static str,
+    media: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRoute {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
+type One = [(&'static str, &'static str); 1];
+
+/// All of it.
+pub(crate) struct Metrics {
+    registry: Registry,
+    stages: Family<OfStage, Histogram, fn() -> Histogram>,
+    requests: Family<OfRoute, Counter>,
+    matches: Family<One, Counter>,
+    errors: Family<One, Counter>,
+    pub(crate) reloads: Counter,
+    pub(crate) in_flight: Gauge,
+    pub(crate) connections: Gauge,
+    queue: Family<One, Gauge>,
+    body_bytes: Gauge,
+    generation: Gauge,
+    items: Gauge,
+}
+
+/// What is looked up when somebody asks.
+pub(crate) struct Levels {
+    pub(crate) queues: [(&'static str, usize); 2],
+    pub(crate) body_bytes: usize,
+    pub(crate) generation: u64,
+    pub(crate) items: u64,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let histogram: fn() -> Histogram = || {
+            let (start, factor, length) = BUCKETS;
+            Histogram::new(exponential_buckets(start, factor, length))
+        };
+        let mut metrics = Self {
+            registry: Registry::with_prefix("leakprint"),
+            stages: Family::new_with_constructor(histogram),
+            requests: Family::default(),
+            matches: Family::default(),
+            errors: Family::default(),
+            reloads: Counter::default(),
+            in_flight: Gauge::default(),
+            connections: Gauge::default(),
+            queue: Family::default(),
+            body_bytes: Gauge::default(),
+            generation: Gauge::default(),
+            items: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let of = &mut self.registry;
+        of.register_with_unit(
+            "stage",
+            "How long the stages of queries take, by kind of media",
+            Unit::Seconds,
+            self.stages.clone(),
+        );
+        of.register("requests", "Requests answered", self.requests.clone());
+        of.register("matches", "Items found", self.matches.clone());
+        let errors = "Requests that were not served, by the kind of the error; `overloaded` are those \
+                      that were refused for want of room";
+        of.register("errors", errors, self.errors.clone());
+        let reloads = "Generations of another writer that were put in force";
+        of.register("reloads", reloads, self.reloads.clone());
+        let in_flight = "Requests under way";
+        of.register("in_flight_requests", in_flight, self.in_flight.clone());
+        of.register("connections", "Connections open", self.connections.clone());
+        of.register("queue_depth", "Jobs that wait", self.queue.clone());
+        let bytes = "Memory that bodies have set aside";
+        of.register_with_unit("body", bytes, Unit::Bytes, self.body_bytes.clone());
+        let generation = "The generation of the collection that is searched";
+        of.register("generation", generation, self.generation.clone());
+        of.register("items", "Items that are searched", self.items.clone());
+    }
+
+    pub(crate) fn stage(&self, stage: Stage, media: &'static str, took: Duration) {
+        let labels = OfStage {
+            stage: stage.as_str(),
+            media,
+        };
+        let histogram = self.stages.get_or_create(&labels);
+        histogram.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn answered(&self, method: &'static str, route: &str, status: u16) {
+        let labels = OfRoute {
+            method,
+            route: route.to_owned(),
+            status,
+        };
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn matched(&self, strength: &'static str) {
+        self.matches.get_or_create(&[("strength", strength)]).inc();
+    }
+
+    pub(crate) fn failed(&self, kind: &'static str) {
+        self.errors.get_or_create(&[("kind", kind)]).inc();
+    }
+
+    /// All of it as text.
+    pub(crate) fn text(&self, levels: &Levels) -> String {
+        for (lane, depth) in levels.queues {
+            let gauge = self.queue.get_or_create(&[("lane", lane)]);
+            gauge.set(depth as i64);
+        }
+        self.body_bytes.set(levels.body_bytes as i64);
+        self.generation.set(levels.generation as i64);
+        self.items.set(levels.items as i64);
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}

@@ -1,0 +1,144 @@
+//! From a body to prints, on the threads of the gate.
+
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderMap, header};
+use leakprint::media::Format;
+use leakprint::{Error, ErrorKind, Fingerprint, Fingerprinter, Limits};
+
+use crate::admission::{Lane, Ticket, late};
+use crate::answer::Refusal;
+use crate::upload::Upload;
+
+/// Texts up to this size go through the short lane.
+const SHORT: usize = 16 << 10;
+
+/// Why there are no prints.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// The time that the deadline leaves was over.
+    Late,
+    /// The body cannot be read.
+    Error(Error),
+}
+
+impl From<Unread> for Refusal {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Late => late(),
+            Unread::Error(e) => e.into(),
+        }
+    }
+}
+
+/// What the asker says of a body.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hint {
+    /// A file name, which settles what the content leaves open.
+    pub(crate) name: Option<String>,
+    /// Whether it is text and nothing else: a post, not a file.
+    pub(crate) is_text: bool,
+}
+
+impl Hint {
+    pub(crate) fn new(headers: &HeaderMap, name: Option<String>) -> Self {
+        let kind = headers.get(header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let (kind, parameters) = kind.split_once(';').unwrap_or((kind, ""));
+        let parameters = parameters.to_ascii_lowercase();
+        let is_utf8 = !parameters.contains("charset") || parameters.contains("utf-8");
+        Self {
+            name,
+            is_text: kind.trim().eq_ignore_ascii_case("text/plain") && is_utf8,
+        }
+    }
+
+    /// Where a request will wait, as far as its head tells.
+    pub(crate) fn lane_of_head(&self, headers: &HeaderMap) -> Lane {
+        let len = headers.get(header::CONTENT_LENGTH);
+        let len = len.and_then(|len| len.to_str().ok()?.parse::<usize>().ok());
+        match self.is_text && len.is_some_and(|len| len <= SHORT) {
+            true => Lane::Short,
+            false => Lane::Long,
+        }
+    }
+
+    /// Where a body waits.
+    pub(crate) fn lane(&self, bytes: &[u8]) -> Lane {
+        let is_short = bytes.len() <= SHORT && str::from_utf8(bytes).is_ok();
+        if is_short { Lane::Short } else { Lane::Long }
+    }
+
+    /// The kind of media, for metrics.
+    pub(crate) fn media(&self, bytes: &[u8]) -> &'static str {
+        if self.is_text {
+            return "text";
+        }
+        match Format::sniff(bytes, self.name.as_deref()) {
+            Some(
+                Format::Png
+                | Format::Jpeg
+                | Format::Gif
+                | Format::WebP
+                | Format::Bmp
+                | Format::Tiff,
+            ) => "picture",
+            Some(Format::Text | Format::Separated) => "text",
+            Some(Format::Html) => "page",
+            Some(Format::Mail | Format::Mbox) => "mail",
+            Some(Format::Pdf | Format::Rtf | Format::FlatOpenDocument) => "document",
+            Some(Format::Zip | Format::Gzip | Format::Tar) => "archive",
+            _ => "other",
+        }
+    }
+
+    /// The prints of a body, and how long they took. A quarter of the time that is left is kept for what
+    /// comes after: reading ends at a limit, and what was read is still matched.
+    pub(crate) fn prints(
+        &self,
+        fingerprinter: &Fingerprinter,
+        limits: &Limits,
+        upload: &Upload,
+        ticket: &Ticket<'_>,
+    ) -> Result<(Fingerprint, Duration), Unread> {
+        let started = Instant::now();
+        let mut limits = limits.clone();
+        // In whole milliseconds, as limits have it.
+        let left = Duration::from_millis((ticket.left() * 3 / 4).as_millis() as u64);
+        limits.time_ms = limits.time_ms.min(left.as_millis() as u64);
+        let fingerprinter = fingerprinter.clone().with_limits(limits);
+        let text = self.is_text.then(|| str::from_utf8(&upload.bytes).ok());
+        let print = match text.flatten() {
+            Some(text) => fingerprinter.fingerprint_text(text),
+            None => fingerprinter.fingerprint(&upload.bytes, self.name()),
+        };
+        let took = started.elapsed();
+        print.map(|print| (print, took)).map_err(|e| {
+            // A limit on time is the deadline's doing if that has set it.
+            let is_late = e.kind() == ErrorKind::Limit && took >= left;
+            if is_late {
+                Unread::Late
+            } else {
+                Unread::Error(e)
+            }
+        })
+    }
+
+    fn name(&self) -> Option<&str> {
+        // Text in another charset than UTF-8 is read as a file of text.
+        let text = self.is_text.then_some("body.txt");
+        self.name.as_deref().or(text)
+    }
+}
+
+/// Pairs of a query string, percent-decoded.
+pub(crate) fn pairs(uri: &axum::http::Uri) -> Result<Vec<(String, String)>, Refusal> {
+    axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri)
+        .map(|query| query.0)
+        .map_err(|e| Refusal::invalid(e.body_text()))
+}
+
+/// The one value of a key that nothing else is asked of.
+pub(crate) fn unknown(key: &str) -> Refusal {
+    Refusal::invalid(format!("no query parameter is called {key:?}"))
+}

@@ -1,0 +1,146 @@
+//! The JSON lines that programs answer with: one a query, one an item, one a change of a collection.
+//!
+//! A service and a command line that both print these say the same of the same query.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::collection::{ItemInfo, Timestamp};
+use crate::error::Error;
+use crate::fingerprint::Warning;
+
+/// Why something could not be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ErrorLine {
+    /// The [`ErrorKind`](crate::ErrorKind) as a word, for programs.
+    pub kind: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+impl From<&Error> for ErrorLine {
+    fn from(error: &Error) -> Self {
+        Self {
+            kind: error.kind().as_str(),
+            message: error.to_string(),
+        }
+    }
+}
+
+/// The answer to one query. `M` is a [`Match`](crate::Match) or a
+/// [`CollectionMatch`](crate::collection::CollectionMatch).
+///
+/// ```
+/// use leakprint::lines::MatchLine;
+/// use leakprint::{Fingerprinter, Match};
+///
+/// let result = Fingerprinter::builder().build()?.fingerprint(b"", None);
+/// let line = MatchLine::<Match>::unreadable("incoming/x.jpg", &result.unwrap_err());
+/// assert_eq!(
+///     serde_json::to_string(&line).unwrap(),
+///     r#"{"query":"incoming/x.jpg","matches":[],"error":{"kind":"empty","message":"empty input, 0 bytes"}}"#
+/// );
+/// # Ok::<(), leakprint::Error>(())
+/// ```
+#[derive(Clone, Debug, Serialize)]
+pub struct MatchLine<'a, M> {
+    /// What the asker calls the query.
+    pub query: &'a str,
+    /// By falling score, then by the item's name.
+    pub matches: &'a [M],
+    /// Why there is no answer: then there are no matches either.
+    pub error: Option<ErrorLine>,
+    /// Parts that could not be read; the rest was.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub warnings: &'a [Warning],
+}
+
+impl<'a, M> MatchLine<'a, M> {
+    /// The line of a query that could be read.
+    pub fn found(query: &'a str, matches: &'a [M], warnings: &'a [Warning]) -> Self {
+        Self {
+            query,
+            matches,
+            error: None,
+            warnings,
+        }
+    }
+
+    /// The line of a query that could not.
+    pub fn unreadable(query: &'a str, error: &Error) -> Self {
+        Self {
+            query,
+            matches: &[],
+            error: Some(error.into()),
+            warnings: &[],
+        }
+    }
+}
+
+/// An item of a collection as a list shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ListLine<'a> {
+    /// The name.
+    pub item: &'a str,
+    /// What kind of leak it is.
+    pub label: Option<&'a str>,
+    /// Anything for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<&'a str>,
+    /// Free tags.
+    pub tags: &'a BTreeMap<String, String>,
+    /// When it was added.
+    pub added: Timestamp,
+    /// From when on it is not matched.
+    pub expires: Option<Timestamp>,
+}
+
+impl<'a> From<&'a ItemInfo> for ListLine<'a> {
+    fn from(info: &'a ItemInfo) -> Self {
+        let metadata = &info.metadata;
+        Self {
+            item: &info.item,
+            label: metadata.label.as_deref(),
+            note: metadata.note.as_deref(),
+            tags: &metadata.tags,
+            added: metadata.added,
+            expires: metadata.expires,
+        }
+    }
+}
+
+/// What became of one item of a collection. Written once the change is durable, the line is a promise.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChangeLine<'a> {
+    /// The name.
+    pub item: &'a str,
+    /// `added`, `unchanged`, `removed`, `absent`, `marked`, `unmarked` or `error`.
+    pub status: &'a str,
+    /// The collection's generation from which on it holds; none for an error.
+    pub generation: Option<u64>,
+    /// What went wrong.
+    pub error: Option<ErrorLine>,
+}
+
+impl<'a> ChangeLine<'a> {
+    /// A change that is in force.
+    pub fn done(item: &'a str, status: &'a str, generation: u64) -> Self {
+        Self {
+            item,
+            status,
+            generation: Some(generation),
+            error: None,
+        }
+    }
+
+    /// A change that could not be made.
+    pub fn failed(item: &'a str, error: &Error) -> Self {
+        Self {
+            item,
+            status: "error",
+            generation: None,
+            error: Some(error.into()),
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Items and false matches: who may change them, and that changes last.
+
+use std::fs;
+use std::process::Command;
+
+use image::ImageFormat;
+use leakprint::Digest;
+use serde_json::json;
+
+use crate::programs::program;
+use crate::service::{
+    BEARER, MEMO, MERGER, Service, TOKEN, encode, json, kind, lines, names, picture, token,
+};
+
+#[test]
+fn items_come_and_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path(), &[]);
+    assert!(service.finds(MEMO).is_empty());
+
+    let path = "/v1/items/mails/2014/the%20memo.txt?label=slate&note=from%20the%20safe&tag=case=7&tag=a=b=c\
+                &expires=2999-01-01";
+    let answer = service.ask("PUT", path, MEMO.as_bytes());
+    assert_eq!(answer.status, 201);
+    let added = json(&answer);
+    assert_eq!(added["item"], "mails/2014/the memo.txt");
+    assert_eq!(
+        (&added["status"], &added["error"]),
+        (&json!("added"), &json!(null))
+    );
+    assert_eq!(service.finds(MEMO), ["mails/2014/the memo.txt"]);
+    let again = service.ask("PUT", path, MEMO.as_bytes());
+    assert_eq!(
+        (again.status, &json(&again)["status"]),
+        (200, &json!("unchanged"))
+    );
+
+    let answer = service.ask("GET", "/v1/items/mails/2014/the%20memo.txt", b"");
+    let item = json(&answer);
+    assert_eq!(item["label"], "slate");
+    assert_eq!(item["note"], "from the safe");
+    assert_eq!(item["tags"], json!({"case": "7", "a": "b=c"}));
+    assert_eq!(item["expires"], "2999-01-01T00:00:00Z");
+    assert_eq!(lines(&service.ask("GET", "/v1/items", b"")), [item]);
+
+    // What is past its time is not found.
+    service.put("old.txt?expires=2001-01-01", MERGER.as_bytes());
+    assert!(service.finds(MERGER).is_empty());
+
+    for (path, body) in [
+        ("x?tag=nothing", MEMO),
+        ("x?expires=soon", MEMO),
+        ("x?lable=x", MEMO),
+        (&format!("x?note={}", "n".repeat(66_000)), MEMO),
+    ] {
+        let answer = service.ask("PUT", &format!("/v1/items/{path}"), body.as_bytes());
+        assert!(
+            [400, 422, 431, 414].contains(&answer.status),
+            "{}",
+            answer.status
+        );
+    }
+    let answer = service.ask("PUT", "/v1/items/x", b"\0\x01\x02");
+    assert_eq!(
+        (answer.status, kind(&answer).as_str()),
+        (422, "unsupported")
+    );
+
+    let answer = service.ask("DELETE", "/v1/items/mails/2014/the%20memo.txt", b"");
+    assert_eq!(
+        (answer.status, &json(&answer)["status"]),
+        (200, &json!("removed"))
+    );
+    assert!(service.finds(MEMO).is_empty());
+    let answer = service.ask("DELETE", "/v1/items/mails/2014/the%20memo.txt", b"");
+    assert_eq!((answer.status, kind(&answer).as_str()), (404, "not_found"));
+    assert_eq!(json(&answer)["status"], "absent");
+    let answer = service.ask("GET", "/v1/items/mails/2014/the%20memo.txt", b"");
+    assert_eq!((answer.status, kind(&answer).as_str()), (404, "not_found"));
+    service.stop();
+}
+
+#[test]
+fn many_items_are_listed_and_merged_while_all_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path(), &[]);
+    // From several sides at once, so that they share syncs.
+    std::thread::scope(|scope| {
+        for side in 0..4 {
+            let service = &service;
+            scope.spawn(move || {
+                for i in 0..30 {
+                    let note = "a long note, ".repeat(60);
+                    let path = format!("/v1/items/{side}/{i}?note={}", note.replace(' ', "%20"));
+                    let item = format!("{side} {i} {MEMO}");
+                    assert_eq!(service.ask("PUT", &path, item.as_bytes()).status, 201);
+                }
+            });
+        }
+    });
+    let answer = service.ask("POST", "/v1/compact", b"");
+    assert_eq!(answer.status, 202);
+    assert!(
+        service
+            .finds(&format!("2 7 {MEMO}"))
+            .contains(&"2/7".to_owned())
+    );
+    let answer = service.ask("GET", "/v1/items", b"");
+    assert_eq!(answer.header("content-type"), Some("application/x-ndjson"));
+    assert_eq!(lines(&answer).len(), 120);
+    service.stop();
+}
+
+#[test]
+fn only_who_has_the_token_may_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let writes = [
+        ("PUT", "/v1/items/x"),
+        ("DELETE", "/v1/items/x"),
+        ("POST", "/v1/false-matches?item=x&by=me&why=so"),
+        ("DELETE", "/v1/false-matches?item=x&item_part="),
+        ("POST", "/v1/reload"),
+        ("POST", "/v1/compact"),
+    ];
+    let service = Service::start(folder, &[]);
+    service.put("x", MEMO.as_bytes());
+    let cut = format!("Bearer {}", &TOKEN[..TOKEN.len() - 1]);
+    let longer = format!("Bearer {TOKEN}s");
+    let basic = format!("Basic {TOKEN}");
+    for (method, path) in writes {
+        for value in ["", "Bearer", "Bearer ", &cut, &longer, &basic, TOKEN] {
+            let headers = [("authorization", value)];
+            let answer = service.ask_as(&headers, method, path, MERGER.as_bytes());
+            assert_eq!(
+                (answer.status, kind(&answer).as_str()),
+                (401, "unauthorized"),
+                "{method} {path} as {value:?}"
+            );
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+        }
+    }
+    assert_eq!(service.finds(MEMO), ["x"]);
+    assert!(service.finds(MERGER).is_empty());
+    service.stop();
+
+    // Without a token nobody may, and another process may hold the collection.
+    let reader = Service::with(folder, &[]);
+    let writer = Service::start(folder, &[]);
+    for (method, path) in writes {
+        let answer = reader.ask_as(&[BEARER], method, path, MERGER.as_bytes());
+        assert_eq!((answer.status, kind(&answer).as_str()), (403, "read_only"));
+    }
+    assert_eq!(reader.finds(MEMO), ["x"]);
+    reader.stop();
+
+    // One writer at a time; tokens that can be guessed are none.
+    let refused = |collection: &str, arguments: &[&str]| {
+        let output = Command::new(program("serve"))
+            .current_dir(folder)
+            .args(["--collection", collection, "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(output.stdout.is_empty());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let file = token(folder);
+    assert!(refused("leak", &["--token-file", &file]).contains("writing"));
+    writer.stop();
+    fs::write(folder.join("short"), "password\n").unwrap();
+    assert!(refused("leak", &["--token-file", "short"]).contains("guessed"));
+    fs::write(folder.join("none"), "\n\n").unwrap();
+    assert!(refused("leak", &["--token-file", "none"]).contains("no token"));
+    assert!(refused("leak", &["--token-file", "gone"]).contains("gone"));
+    assert!(refused("nowhere", &[]).contains("no collection"));
+}
+
+#[test]
+fn a_false_match_never_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let service = Service::start(folder, &[]);
+    let photo = picture(640, 9);
+    service.put("memo.txt", MEMO.as_bytes());
+    service.put("photo.png", &encode(&photo, ImageFormat::Png));
+    let copy = encode(&photo, ImageFormat::Jpeg);
+    let worse = {
+        let mut bytes = Vec::new();
+        let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 40);
+        photo.write_with_encoder(encoder).unwrap();
+        bytes
+    };
+    let finds =
+        |service: &Service, bytes: &[u8]| names(&json(&service.ask("POST", "/v1/match", bytes)));
+    let post = format!("An old press release: {MEMO}");
+    assert_eq!(finds(&service, post.as_bytes()), ["memo.txt"]);
+    assert_eq!(finds(&service, &worse), ["photo.png"]);
+
+    let mark = "/v1/false-matches?item=memo.txt&by=ada&why=published%20in%20May";
+    let answer = service.ask("POST", mark, post.as_bytes());
+    assert_eq!(
+        (answer.status, &json(&answer)["status"]),
+        (201, &json!("marked"))
+    );
+    assert!(finds(&service, post.as_bytes()).is_empty());
+    assert_eq!(
+        service.finds(MEMO),
+        ["memo.txt"],
+        "another text is another matter"
+    );
+
+    // A picture, however it is saved; by JSON.
+    let mark = "/v1/false-matches?item=photo.png&by=ada&why=stock&of=picture";
+    assert_eq!(service.ask("POST", mark, &copy).status, 201);
+    assert!(finds(&service, &copy).is_empty() && finds(&service, &worse).is_empty());
+    let decision = json!({"item": "memo.txt", "by": "bo", "why": "ours", "item_part": ""});
+    let headers = [BEARER, ("content-type", "application/json")];
+    let body = decision.to_string();
+    let answer = service.ask_as(&headers, "POST", "/v1/false-matches", body.as_bytes());
+    assert_eq!(answer.status, 201);
+    assert!(service.finds(MEMO).is_empty());
+
+    let listed = lines(&service.ask("GET", "/v1/false-matches", b""));
+    assert_eq!(listed.len(), 3);
+    let digest = Digest::of_bytes(post.as_bytes()).to_string();
+    let first = listed.iter().find(|mark| mark["digest"] == digest.as_str());
+    let first = first.expect("the mark of the post");
+    assert_eq!(
+        (&first["by"], &first["why"]),
+        (&json!("ada"), &json!("published in May"))
+    );
+    assert!(first["at"].as_str().unwrap().ends_with('Z'));
+
+    for (bad, status) in [
+        (json!({"item": "memo.txt", "by": "bo", "why": "x"}), 400),
+        (
+            json!({"item": "memo.txt", "by": "bo", "why": " ", "item_part": ""}),
+            400,
+        ),
+        (
+            json!({"item": "memo.txt", "why": "x", "item_part": ""}),
+            400,
+        ),
+        (
+            json!({"item": "gone", "by": "bo", "why": "x", "item_part": ""}),
+            404,
+        ),
+        (
+            json!({"item": "memo.txt", "by": "bo", "why": "x", "digest": "ab"}),
+            400,
+        ),
+        (
+            json!({"item": "memo.txt", "by": "bo", "why": "x", "digest": 7}),
+            400,
+        ),
+        (json!(["memo.txt"]), 400),
+    ] {
+        let body = bad.to_string();
+        let answer = service.ask_as(&headers, "POST", "/v1/false-matches", body.as_bytes());
+        assert_eq!(answer.status, status, "{bad}");
+    }
+
+    // A new process knows them all.
+    service.stop();
+    let service = Service::start(folder, &[]);
+    assert!(finds(&service, post.as_bytes()).is_empty() && finds(&service, &worse).is_empty());
+    let undo = "/v1/false-matches?item=memo.txt&item_part=";
+    assert_eq!(service.ask("DELETE", undo, b"").status, 200);
+    assert_eq!(service.ask("DELETE", undo, b"").status, 404);
+    assert_eq!(service.finds(MEMO), ["memo.txt"]);
+    assert!(finds(&service, post.as_bytes()).is_empty());
+    service.stop();
+}
