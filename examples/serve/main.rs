@@ -227,11 +227,12 @@ fn follow(app: &Shared, every: Duration) -> io::Result<()> {
     let app = Arc::downgrade(app);
     let thread = std::thread::Builder::new().name("follow".to_owned());
     let spawned = thread.spawn(move || {
-        while let Some(app) = app.upgrade() {
+        loop {
+            // What was there at the start was opened a moment ago.
+            std::thread::sleep(every);
+            let Some(app) = app.upgrade() else { return };
             // It has told log and metrics; the next time may go well.
             let _ = operations::refresh(&app);
-            drop(app);
-            std::thread::sleep(every);
         }
     });
     spawned.map(drop)

@@ -18,6 +18,15 @@ fn add(writer: &CollectionWriter, name: &str, text: &str) {
     writer.add(NewItem::new(name, print)).unwrap();
 }
 
+/// Stops whoever asks, also where a test fails: a scope waits for its threads.
+struct Stopping<'a>(&'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn another_process_writes_and_no_request_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
@@ -32,6 +41,7 @@ fn another_process_writes_and_no_request_is_dropped() {
     );
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let stopping = Stopping(&stop);
         let asks: Vec<_> = (0..3)
             .map(|_| {
                 scope.spawn(|| {
@@ -74,7 +84,7 @@ fn another_process_writes_and_no_request_is_dropped() {
         assert_eq!(json(&answer)["items"], 1);
         let answer = service.ask("POST", "/v1/reload", b"");
         assert_eq!(json(&answer)["reloaded"], false);
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         for ask in asks {
             assert!(ask.join().unwrap() > 0);
         }
