@@ -19,6 +19,9 @@ const MAX_PASSAGES: usize = 24;
 /// Symbols around a weak passage that are looked at again with all their grams.
 const AROUND: u32 = 64;
 
+/// A passage that covers so many times the floor and is weak is so for being common.
+const LONG_ENOUGH: f64 = 1.25;
+
 /// The text of a part of the query.
 pub(super) struct Source<'a> {
     pub(super) fingerprinter: &'a Fingerprinter,
@@ -98,14 +101,27 @@ pub(super) fn find(
 ///
 /// Winnowing leaves a short quotation few grams, and each error hides some of them. So where
 /// passages are found that are too weak to be told of, their surroundings are looked at again with all
-/// grams: one in 4.5 of these is in the index, whatever stands around it in the query.
+/// grams: one in 4.5 of these is in the index, whatever stands around it in the query. Not where another
+/// item explains the place, nor where what is shared is long enough but common.
 fn weighed(shelf: &Shelf, source: &Source<'_>) -> Result<(Gathered, Vec<Passage>)> {
     let needed = source.needed(false);
     let gathered = gather(shelf, source.prints, needed)?;
     let found = passages(shelf, source, &gathered, needed)?;
+    let is_strong = |passage: &Passage| passage.chain.distinctive >= source.floor(passage.pictured);
+    let strong: Vec<(u32, u32)> = found
+        .iter()
+        .filter(|passage| is_strong(passage))
+        .map(|passage| passage.chain.query)
+        .collect();
+    // Weak for want of letters, not of rarity; and no other item explains them.
     let weak = found.iter().filter(|passage| {
-        let distinctive = passage.chain.distinctive;
-        (source.needed(passage.pictured)..source.floor(passage.pictured)).contains(&distinctive)
+        let chain = &passage.chain;
+        let (start, end) = chain.query;
+        chain.distinctive >= source.needed(passage.pictured)
+            && f64::from(chain.covered) < LONG_ENOUGH * source.floor(passage.pictured)
+            && !strong
+                .iter()
+                .any(|strong| strong.0 < end && start < strong.1)
     });
     let symbols = source.prints.folded;
     let mut spans: Vec<(u32, u32)> = weak
