@@ -15,12 +15,28 @@ pub(crate) struct Alphabet {
     pub(crate) merges: [[u8; 3]; 3],
 }
 
+impl Alphabet {
+    /// What two neighbours become, if they merge.
+    #[inline(always)]
+    pub(crate) fn merged(&self, before: u32, symbol: u32) -> Option<u8> {
+        let mut merges = self.merges.iter();
+        let pair = merges.find(|m| (u32::from(m[0]), u32::from(m[1])) == (before, symbol));
+        pair.map(|[_, _, merged]| *merged)
+    }
+}
+
+/// Room for the symbols of a block, behind the one before.
+pub(super) type Symbols = [u8; 1 + BLOCK + 15];
+
+/// Room for their places.
+pub(super) type Places = [u8; BLOCK + 16];
+
 /// The symbols of a few bytes.
 pub(crate) struct Block {
     /// The symbol before, those of the bytes, and room for whole vectors.
-    symbols: [u8; 1 + BLOCK + 15],
+    symbols: Symbols,
     /// Which byte each comes from.
-    places: [u8; BLOCK + 16],
+    places: Places,
     len: usize,
     read: usize,
 }
@@ -38,14 +54,14 @@ pub(super) struct Unmerged {
 impl Block {
     /// No symbol yet; `last` is the one before, 0 for none that merges.
     pub(crate) fn after(last: u8) -> Self {
-        let mut symbols = [0; 1 + BLOCK + 15];
-        symbols[0] = last;
-        Self {
-            symbols,
-            places: [0; BLOCK + 16],
+        let mut block = Self {
+            symbols: [0; _],
+            places: [0; _],
             len: 0,
             read: 0,
-        }
+        };
+        block.symbols[0] = last;
+        block
     }
 
     /// The symbol before, which may have become another.
@@ -98,13 +114,13 @@ impl Block {
             let second = pairs.trailing_zeros() as usize;
             // What the second would have been the first of is void.
             pairs &= (pairs - 1) & !(2 << second);
+            let symbol = u32::from(self.symbols[1 + second]);
             self.close(from, second, kept);
             kept += second - from;
             // The one before the first symbol stands at place 0.
-            let first = &mut self.symbols[kept];
-            let merge = alphabet.merges.iter().find(|[before, ..]| before == first);
-            if let Some([_, _, merged]) = merge {
-                *first = *merged;
+            let before = &mut self.symbols[kept];
+            if let Some(merged) = alphabet.merged(u32::from(*before), symbol) {
+                *before = merged;
             }
             from = second + 1;
         }
@@ -118,12 +134,6 @@ impl Block {
         self.places.copy_within(from..to, kept);
     }
 }
-
-/// Room for the symbols of a block, behind the one before.
-pub(super) type Symbols = [u8; 1 + BLOCK + 15];
-
-/// Room for their places.
-pub(super) type Places = [u8; BLOCK + 16];
 
 /// The scalar twin. Without a branch on the kind of byte: in prose every sixth is a space.
 pub(super) fn translate(

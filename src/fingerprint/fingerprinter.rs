@@ -244,8 +244,8 @@ impl Fingerprinter {
     }
 
     /// The grams of a text with all of them, not only the winnowed ones, in spans of symbols, which
-    /// come by their beginnings; `None` where the text is not at hand.
-    pub(crate) fn denser(&self, prints: &TextPrints, spans: &[(u32, u32)]) -> Option<TextPrints> {
+    /// come by their beginnings; `None` where the text is not at hand or has no more of them.
+    pub(crate) fn denser(&self, prints: &TextPrints, spans: &[(u32, u32)]) -> Option<Vec<Gram>> {
         let symbols = &prints.exact.symbols;
         let mut dense: Vec<Gram> = Vec::new();
         let mut outside = prints.grams.iter().copied().peekable();
@@ -266,10 +266,7 @@ impl Fingerprinter {
             done = end;
         }
         dense.extend(outside);
-        Some(TextPrints {
-            grams: dense,
-            ..TextPrints::default()
-        })
+        (dense.len() > prints.grams.len()).then_some(dense)
     }
 }
 

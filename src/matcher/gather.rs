@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::chain::{self, Hit};
 use super::weigh;
 use crate::error::{Error, Result};
-use crate::fingerprint::{Gram, TextPrints};
+use crate::fingerprint::Gram;
 use crate::index::filter::PrintFilter;
 use crate::index::shelf::{Shelf, Volume};
 use crate::index::{Grams, PostingList};
@@ -47,13 +47,13 @@ struct Found<'a> {
 }
 
 /// Looks all grams up. Hits of parts that cannot reach `min_distinctive` may be left out.
-pub(super) fn gather(shelf: &Shelf, prints: &TextPrints, min_distinctive: f64) -> Result<Gathered> {
+pub(super) fn gather(shelf: &Shelf, all: &[Gram], min_distinctive: f64) -> Result<Gathered> {
     // In the order of the text: most grams are absent, and those need no sorting.
     let mut found: Vec<Found<'_>> = Vec::new();
     for (first, volumes, filter) in shelf.rows() {
         let grams = match filter {
-            Some(filter) => Cow::Owned(passing(&prints.grams, filter)),
-            None => Cow::Borrowed(&prints.grams),
+            Some(filter) => Cow::Owned(passing(all, filter)),
+            None => Cow::Borrowed(all),
         };
         let print = |i: usize| grams.get(i).map(|gram| gram.print);
         let mut add = |volume: usize, i: usize, list| {

@@ -105,12 +105,11 @@ pub(super) fn find(
 /// item explains the place, nor where what is shared is long enough but common.
 fn weighed(shelf: &Shelf, source: &Source<'_>) -> Result<(Gathered, Vec<Passage>)> {
     let needed = source.needed(false);
-    let gathered = gather(shelf, source.prints, needed)?;
+    let gathered = gather(shelf, &source.prints.grams, needed)?;
     let found = passages(shelf, source, &gathered, needed)?;
-    let is_strong = |passage: &Passage| passage.chain.distinctive >= source.floor(passage.pictured);
     let strong: Vec<(u32, u32)> = found
         .iter()
-        .filter(|passage| is_strong(passage))
+        .filter(|passage| passage.chain.distinctive >= source.floor(passage.pictured))
         .map(|passage| passage.chain.query)
         .collect();
     // Weak for want of letters, not of rarity; and no other item explains them.
@@ -189,9 +188,10 @@ fn passages(
         let runs = passage.chain.runs.iter();
         let lost = runs.map(|run| {
             let shared = weigh::passage_weight(sharing.items(run));
-            let window = match is_window {
-                true => weigh::window_weight(windows.items(run)),
-                false => 1.0,
+            let window = if is_window {
+                weigh::window_weight(windows.items(run))
+            } else {
+                1.0
             };
             // Both weights count, though a passage that many items contain is made of
             // grams that many items hold: by the lighter one alone, two long phrases
@@ -273,7 +273,7 @@ pub(super) struct Shared {
 
 /// Compares a text with one part of an item, floor or not.
 pub(super) fn shared(shelf: &Shelf, source: &Source<'_>, item_part: PartId) -> Result<Shared> {
-    let gathered = gather(shelf, source.prints, 0.0)?;
+    let gathered = gather(shelf, &source.prints.grams, 0.0)?;
     let of_part = gathered
         .hits
         .iter()

@@ -293,13 +293,11 @@ impl Folded {
 
     #[inline]
     fn push(&mut self, symbol: u32, offset: u32) {
-        if let Some(last) = self.symbols.last_mut() {
-            let mut merges = ASCII.merges.iter();
-            let pair = merges.find(|m| u32::from(m[0]) == *last && u32::from(m[1]) == symbol);
-            if let Some([_, _, merged]) = pair {
-                *last = u32::from(*merged);
-                return;
-            }
+        if let Some(last) = self.symbols.last_mut()
+            && let Some(merged) = ASCII.merged(*last, symbol)
+        {
+            *last = u32::from(merged);
+            return;
         }
         self.symbols.push(symbol);
         self.offsets.push(offset);
