@@ -120,18 +120,21 @@ pub(super) fn gather(shelf: &Shelf, all: &[Gram], min_distinctive: f64) -> Resul
         }
         let mut hidden = 0;
         let first = hits.len();
+        let weight = weigh::gram_weight(frequency, shelf.item_count());
         for of_volume in volumes() {
             let Some(Found { volume, list, .. }) = of_volume.first() else {
                 continue;
             };
             if let Some(volume) = shelf.volumes().get(*volume as usize) {
-                hidden += collect(volume, list, of_volume, &mut hits)?;
+                hidden += collect(volume, list, of_volume, weight, &mut hits)?;
             }
         }
         // Items that were removed make nothing common.
-        let weight = weigh::gram_weight(frequency.saturating_sub(hidden), shelf.item_count());
-        for (_, hit) in hits.get_mut(first..).unwrap_or_default() {
-            hit.weight = weight;
+        if hidden > 0 {
+            let weight = weigh::gram_weight(frequency.saturating_sub(hidden), shelf.item_count());
+            for (_, hit) in hits.get_mut(first..).unwrap_or_default() {
+                hit.weight = weight;
+            }
         }
     }
     drop_hopeless(&mut hits, min_distinctive);
@@ -162,17 +165,18 @@ fn passing(grams: &[Gram], filter: &PrintFilter) -> Vec<Gram> {
     passing
 }
 
-/// Adds the hits of one gram in one index, not weighed yet; gives how many items that have the gram
-/// are hidden.
+/// Adds the hits of one gram in one index; gives how many items that have the gram are hidden.
 fn collect(
     volume: &Volume,
     list: &PostingList<'_>,
     of_volume: &[Found<'_>],
+    weight: f32,
     hits: &mut Vec<(u32, Hit)>,
 ) -> Result<u32> {
     let (mut last, mut repeats) = (None, 0);
     let (mut hidden, mut last_hidden) = (0, None);
     let parts = volume.index.part_count();
+    let hides = !volume.hidden.is_empty();
     for place in list.iter() {
         let (part, item) = place?;
         if part.0 >= parts {
@@ -185,7 +189,7 @@ fn collect(
         if repeats >= MAX_REPEATS {
             continue;
         }
-        if !volume.hidden.is_empty() {
+        if hides {
             let owner = volume.index.item_of(part)?;
             if volume.hidden.contains(owner.0) {
                 hidden += u32::from(last_hidden != Some(owner));
@@ -194,15 +198,18 @@ fn collect(
             }
         }
         let part = part.0.saturating_add(volume.first_part);
-        let places = of_volume.iter().take(MAX_REPEATS);
-        hits.extend(places.map(|found| {
-            let hit = Hit {
-                query: found.at,
-                item,
-                weight: 0.0,
-            };
-            (part, hit)
-        }));
+        let hit = |query| Hit {
+            query,
+            item,
+            weight,
+        };
+        match of_volume {
+            [found] => hits.push((part, hit(found.at))),
+            _ => {
+                let places = of_volume.iter().take(MAX_REPEATS);
+                hits.extend(places.map(|found| (part, hit(found.at))));
+            }
+        }
     }
     Ok(hidden)
 }
@@ -212,26 +219,24 @@ fn collect(
 #[derive(Clone, Copy, Default)]
 struct Reach {
     sum: f32,
-    /// The last hit in the query, and its weight.
-    last: Option<(u32, f32)>,
+    /// The end of the last hit in the query, 0 before the first; and its weight.
+    end: u32,
+    weight: f32,
 }
 
 impl Reach {
     /// A hit covers [`chain::MOST`] symbols, with those that it may bridge. What it has in common
     /// with hits before it the last of them covers too, for all are of one length.
+    #[inline]
     fn add(&mut self, hit: &Hit) {
         const MOST: u32 = chain::MOST;
-        let (fresh, heavier) = match self.last {
-            Some((query, _)) if query > hit.query => (MOST, 0.0),
-            Some((query, weight)) => {
-                let fresh = MOST.min(hit.query - query);
-                (fresh, (hit.weight - weight).max(0.0))
-            }
-            None => (MOST, 0.0),
-        };
+        let end = hit.query.saturating_add(MOST);
+        // A hit in front of the last one counts whole.
+        let fresh = MOST.min(end.wrapping_sub(self.end));
+        let heavier = (hit.weight - self.weight).max(0.0);
         self.sum += hit.weight * fresh as f32 + heavier * (MOST - fresh) as f32;
-        if self.last.is_none_or(|(query, _)| query <= hit.query) {
-            self.last = Some((hit.query, hit.weight));
+        if end >= self.end {
+            (self.end, self.weight) = (end, hit.weight);
         }
     }
 }
