@@ -4,11 +4,19 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use leakprint::{Collection, Executor, Fingerprint, Fingerprinter, Index, IndexWriter, Result};
+use leakprint::{
+    Collection, Error, Executor, Fingerprint, Fingerprinter, Index, IndexWriter, Result,
+};
 use serde::Serialize;
 
 use crate::input::{Read, Sources, read_key, recogniser};
-use crate::output::{Errors, json_line, json_pretty, progress};
+use crate::journal::Locked;
+use crate::output::{Errors, check_apart, json_line, json_pretty, progress};
+use crate::resume::{
+    Otherwise, Payload, Resume, Tally, are_settled, is_settled, journal_path, known_or,
+    settled_kind,
+};
+use crate::settings::Settings;
 use crate::target::check;
 use crate::{Failure, IndexArgs};
 
@@ -19,6 +27,9 @@ struct Written<'a> {
     failed: u64,
     warnings: u64,
     bytes: u64,
+    /// What became of the inputs of a run with `--resume`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resumed: Option<Tally>,
 }
 
 pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
@@ -26,11 +37,22 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
     if input.paths.is_empty() && input.jsonl.is_empty() {
         return Err("nothing to index: name files, folders or --jsonl FILE".into());
     }
+    check_writable(&args.output)?;
+    let journal = args.resume.then(|| journal_path(&args.output));
+    if let Some(path) = &journal {
+        check_apart("--resume", path, &read(args))?;
+    }
+    let ignore = Sources::existing("--ignore", &args.ignore, &input.base)?;
+    let background = Sources::existing("--background", &args.background, &input.base)?;
+    let items = Sources::new(&input.paths, &input.base, &input.jsonl)?;
     let key = input.key.as_deref().map(read_key).transpose()?;
-    let mut builder = Fingerprinter::builder().window(args.window);
     // A key that the owner keeps stays out of the file; a random one must be in it.
     let keep_apart = key.is_some();
-    if let Some(key) = key {
+    let locked = journal.as_deref().map(Locked::open).transpose()?;
+    // Fingerprints of two random keys are of no use to each other.
+    let known = locked.as_ref().and_then(Locked::settings);
+    let mut builder = Fingerprinter::builder().window(args.window);
+    if let Some(key) = key.or_else(|| known.and_then(Settings::stored_key)) {
         builder = builder.key(key);
     }
     let mut fingerprinter = builder.build()?;
@@ -39,43 +61,52 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
     }
     let exec = Executor::with_threads(input.threads)?;
     let stored_key = (!keep_apart).then(|| fingerprinter.key().clone());
-    let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), stored_key)?;
-    check_writable(&args.output)?;
+    let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), stored_key.clone())?;
     let mut written: Vec<&Path> = vec![&args.output];
     written.extend(input.errors.as_deref());
-    let ignore = Sources::existing("--ignore", &args.ignore, &input.base)?;
-    let background = Sources::existing("--background", &args.background, &input.base)?;
-    let items = Sources::new(&input.paths, &input.base, &input.jsonl)?;
-    // Last: it replaces a file.
+    written.extend(journal.as_deref());
+    // Last: they replace a file.
     let mut errors = {
-        let mut used: Vec<&Path> = vec![&args.output];
-        let read = input.paths.iter().chain(&input.jsonl).chain(&input.key);
-        let read = read.chain(&args.ignore).chain(&args.background);
-        used.extend(read.map(PathBuf::as_path));
+        let mut used = read(args);
+        used.push(&args.output);
+        used.extend(journal.as_deref());
         Errors::new(input.errors.as_ref(), &used)?
     };
+    let begin = |(path, locked): (&PathBuf, Locked)| {
+        let (recipe, limits) = (fingerprinter.recipe(), fingerprinter.limits());
+        let recognise = args.recognise.as_deref();
+        let settings = Settings::of_index(recipe, limits, recognise, stored_key.as_ref());
+        Resume::begin(path, locked, &settings, &Otherwise::DoAgain)
+    };
+    let mut resume = journal.as_ref().zip(locked).map(begin).transpose()?;
     let [ignore, background, items] =
         [ignore, background, items].map(|sources| sources.without(&written));
-    let mut each = |what, sources: Sources, add: &mut Add<'_>| {
-        fingerprint_all(what, sources, &fingerprinter, &exec, &mut errors, add)
+    let mut run = Run {
+        fingerprinter: &fingerprinter,
+        exec: &exec,
+        errors: &mut errors,
+        resume: resume.as_mut(),
     };
-    each("ignoring", ignore, &mut |_, print| writer.ignore(print))?;
-    each("background", background, &mut |_, print| {
+    run.each("ignoring", ignore, &mut |_, print| writer.ignore(print))?;
+    run.each("background", background, &mut |_, print| {
         writer.background(print)
     })?;
-    let items = each("indexing", items, &mut |name, print| {
+    let items = run.each("indexing", items, &mut |name, print| {
         writer.add(name, print).map(drop)
     })?;
     if items == 0 {
         return Err("no input could be read, no index written".into());
     }
     writer.save(&args.output, &exec)?;
+    let finish = |resume: Resume| resume.finish("fingerprinted");
+    let resumed = resume.map(finish).transpose()?;
     let written = Written {
         index: &args.output,
         items,
         failed: errors.failed,
         warnings: errors.warnings,
         bytes: fs::metadata(&args.output)?.len(),
+        resumed,
     };
     json_line(&mut io::stdout(), &written)?;
     errors.finish()
@@ -99,38 +130,117 @@ fn check_writable(output: &Path) -> Result<(), Failure> {
     Err(format!("-o {}: {what}", output.display()).into())
 }
 
+/// Everything that is read.
+fn read(args: &IndexArgs) -> Vec<&Path> {
+    let input = &args.input;
+    let read = input.paths.iter().chain(&input.jsonl).chain(&input.key);
+    let read = read.chain(&args.ignore).chain(&args.background);
+    read.map(PathBuf::as_path).collect()
+}
+
 type Add<'a> = dyn FnMut(&str, &Fingerprint) -> Result<()> + Send + 'a;
 
-/// Fingerprints in parallel, adds in input order; returns how many were added.
-fn fingerprint_all(
-    what: &'static str,
-    sources: Sources,
-    fingerprinter: &Fingerprinter,
-    exec: &Executor,
-    errors: &mut Errors,
-    add: &mut Add<'_>,
-) -> Result<u64, Failure> {
-    let bar = progress(what);
-    let mut added = 0;
-    exec.map_stream(
-        sources.inputs(),
-        8 * exec.threads(),
-        |input| input.read(fingerprinter, |print, _| Ok(print)),
-        |Read { name, result, .. }| -> Result<(), Failure> {
-            bar.inc(1);
-            match result.and_then(|print| add(&name, &print).map(|()| print)) {
-                Ok(print) => {
-                    added += 1;
-                    let mut warnings = print.warnings.iter();
-                    warnings.try_for_each(|w| bar.suspend(|| errors.warning(&name, w)))
-                }
-                Err(e) => bar.suspend(|| errors.failed(&name, &e)),
-            }
-        },
-    )?;
-    bar.finish_and_clear();
-    Ok(added)
+/// What all kinds of inputs go through.
+struct Run<'a> {
+    fingerprinter: &'a Fingerprinter,
+    exec: &'a Executor,
+    errors: &'a mut Errors,
+    resume: Option<&'a mut Resume>,
 }
+
+impl Run<'_> {
+    /// Fingerprints in parallel, adds in input order; returns how many were added.
+    fn each(
+        &mut self,
+        what: &'static str,
+        sources: Sources,
+        add: &mut Add<'_>,
+    ) -> Result<u64, Failure> {
+        let bar = progress(what);
+        let mut added = 0;
+        let (fingerprinter, errors) = (self.fingerprinter, &mut *self.errors);
+        let (journal, mut keeper) = match &mut self.resume {
+            Some(Resume { journal, keeper }) => (Some(&*journal), Some(keeper)),
+            None => (None, None),
+        };
+        self.exec.map_stream(
+            sources.inputs(),
+            8 * self.exec.threads(),
+            |input| {
+                known_or(journal, input, fingerprinter.limits(), |input| {
+                    input.read(fingerprinter, |print, _| Ok(print))
+                })
+            },
+            |known| -> Result<(), Failure> {
+                bar.inc(1);
+                let Read { name, result, .. } = match &mut keeper {
+                    Some(keeper) => {
+                        let read = keeper.keep(known)?;
+                        bar.set_message(format!("{what}, {} unchanged", keeper.tally.unchanged()));
+                        read
+                    }
+                    None => known.value,
+                };
+                match result.and_then(|print| add(&name, &print).map(|()| print)) {
+                    Ok(print) => {
+                        added += 1;
+                        let mut warnings = print.warnings.iter();
+                        warnings.try_for_each(|w| bar.suspend(|| errors.warning(&name, w)))
+                    }
+                    Err(e) => bar.suspend(|| errors.failed(&name, &e)),
+                }
+            },
+        )?;
+        bar.finish_and_clear();
+        Ok(added)
+    }
+}
+
+/// The name, and the fingerprint or why there is none.
+impl Payload for Read<Fingerprint> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn pack(&self) -> Option<Vec<u8>> {
+        let mut bytes = u32::try_from(self.name.len()).ok()?.to_le_bytes().to_vec();
+        bytes.extend_from_slice(self.name.as_bytes());
+        match &self.result {
+            Ok(print) if are_settled(&print.warnings) => {
+                bytes.push(PRINTS);
+                bytes.extend_from_slice(&print.to_bytes());
+            }
+            Err(e) if is_settled(e) => {
+                bytes.push(FAILED);
+                bytes.extend_from_slice(format!("{} {e}", e.kind()).as_bytes());
+            }
+            _ => return None,
+        }
+        Some(bytes)
+    }
+
+    fn unpack(bytes: &[u8]) -> Option<Self> {
+        let (len, rest) = bytes.split_first_chunk()?;
+        let (name, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+        let result = match rest.split_first()? {
+            (&PRINTS, print) => Ok(Fingerprint::from_bytes(print).ok()?),
+            (&FAILED, error) => {
+                let (kind, message) = std::str::from_utf8(error).ok()?.split_once(' ')?;
+                Err(Error::new(settled_kind(kind, message)?, message))
+            }
+            _ => return None,
+        };
+        Some(Self {
+            name: String::from_utf8(name.to_vec()).ok()?,
+            undecoded: None,
+            result,
+        })
+    }
+}
+
+/// What a payload holds behind the name.
+const PRINTS: u8 = 0;
+const FAILED: u8 = 1;
 
 pub(crate) fn info(path: &PathBuf) -> Result<(), Failure> {
     if path.is_dir() {

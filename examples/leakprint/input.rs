@@ -1,5 +1,6 @@
 //! What a command reads: files and folders in sorted order, texts from JSON lines.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ pub(crate) struct Input {
 
 enum Content {
     File(PathBuf),
+    /// A file that was read before its turn.
+    Loaded(PathBuf, Vec<u8>),
     /// A line of a JSON-lines file, which names itself.
     Line(Vec<u8>, Taken),
     Unreadable(Error),
@@ -49,6 +52,35 @@ pub(crate) struct Read<T> {
 }
 
 impl Input {
+    /// What it is called; of a line that was not parsed yet, by its place.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it lies, for a file.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match &self.content {
+            Content::File(path) | Content::Loaded(path, _) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// All of it, for a line.
+    pub(crate) fn line(&self) -> Option<&[u8]> {
+        match &self.content {
+            Content::Line(line, _) => Some(line),
+            _ => None,
+        }
+    }
+
+    /// A file whose bytes the caller has read.
+    pub(crate) fn with_bytes(mut self, bytes: Vec<u8>) -> Self {
+        if let Content::File(path) = self.content {
+            self.content = Content::Loaded(path, bytes);
+        }
+        self
+    }
+
     /// Reads and fingerprints it, and does with the fingerprint what is to be
     /// done: work for any thread.
     pub(crate) fn read<T>(
@@ -62,13 +94,19 @@ impl Input {
             result: Err(Error::new(ErrorKind::Io, "not read")),
         };
         let mut content = None;
+        let mut file = |path: &Path, bytes: Vec<u8>| {
+            let bytes = content.insert(bytes);
+            // Not the whole path: what an input is called decides, not where it lies.
+            let name = path.file_name().and_then(OsStr::to_str);
+            fingerprinter
+                .fingerprint(bytes, name)
+                .inspect_err(|_| read.undecoded = Some(Digest::of_bytes(bytes)))
+        };
         let print = match self.content {
-            Content::File(path) => read_file(&path, fingerprinter.limits()).and_then(|bytes| {
-                let bytes = content.insert(bytes);
-                fingerprinter
-                    .fingerprint(bytes, path.to_str())
-                    .inspect_err(|_| read.undecoded = Some(Digest::of_bytes(bytes)))
-            }),
+            Content::File(path) => {
+                read_file(&path, fingerprinter.limits()).and_then(|bytes| file(&path, bytes))
+            }
+            Content::Loaded(path, bytes) => file(&path, bytes),
             Content::Line(line, _room) => {
                 let (id, text) = parse(&line);
                 if let Some(id) = id {

@@ -3,6 +3,8 @@
 //! Nothing but JSON (or the table asked for) goes to standard output; progress
 //! and what failed go to standard error.
 
+mod answer;
+mod answers;
 mod canvas;
 mod collection;
 mod draw;
@@ -10,11 +12,15 @@ mod exchange;
 mod hash;
 mod index;
 mod input;
+mod journal;
 mod matching;
 mod names;
 mod output;
+mod resume;
 mod room;
 mod search_codes;
+mod settings;
+mod stamp;
 mod target;
 
 use std::path::PathBuf;
@@ -136,6 +142,10 @@ struct IndexArgs {
     /// Winnowing window, 1..=64: larger is smaller and less sensitive.
     #[arg(long, default_value_t = leakprint::Recipe::DEFAULT_WINDOW)]
     window: u32,
+    /// Go on where an earlier run with --resume was cut off, and take what is known of files that
+    /// have not changed since: state and fingerprints are kept in OUTPUT.resume, as secret as the key.
+    #[arg(long)]
+    resume: bool,
 }
 
 #[derive(Args)]
@@ -262,6 +272,13 @@ struct MatchArgs {
     /// How to print.
     #[arg(long, value_enum, default_value_t = Format::Jsonl)]
     format: Format,
+    /// Where the answers go, in place of standard output.
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+    /// Go on where an earlier run with --resume was cut off, and match only what has changed since:
+    /// state and answers are kept in OUTPUT.resume.
+    #[arg(long, requires = "output")]
+    resume: bool,
     /// Draw what was found: each query's picture that matches goes to this folder as a PNG,
     /// what it shows of every item outlined and named.
     #[arg(long, value_name = "DIR")]

@@ -1,41 +1,30 @@
 //! `match` and `explain`.
 
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use leakprint::lines::MatchLine;
-use leakprint::{Evidence, Executor, Fingerprint, MatchOptions, Result, Strength, Warning};
+use leakprint::{Executor, Fingerprint, MatchOptions, Strength};
 use serde::Serialize;
 
+use crate::answer::{Answer, Found};
+use crate::answers::Answers;
 use crate::draw::{Drawings, Query};
-use crate::input::{Origin, Read, Sources, read_file, recogniser};
-use crate::output::{Errors, json_line, json_pretty, printable, progress};
+use crate::input::{Input, Origin, Sources, read_file, recogniser};
+use crate::journal::Locked;
+use crate::output::{Errors, check_apart, json_pretty, progress};
+use crate::resume::{Otherwise, Resume, journal_path, known_or};
+use crate::settings::Settings;
 use crate::target::{Reported, Target};
 use crate::{ExplainArgs, Failure, Format, MatchArgs};
-
-#[derive(Serialize)]
-struct Line<'a> {
-    #[serde(flatten)]
-    answer: MatchLine<'a, Reported>,
-    /// The drawing of it, where drawings were asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    drawing: Option<Option<&'a Path>>,
-}
-
-/// What was found out about one query.
-#[derive(Default)]
-struct Found {
-    matches: Vec<Reported>,
-    warnings: Vec<Warning>,
-    /// The file, if anything could be drawn.
-    drawing: Option<Result<PathBuf>>,
-}
 
 pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
     let input = &args.input;
     if input.paths.is_empty() && input.jsonl.is_empty() {
         return Err("nothing to match: name files, folders or --jsonl FILE".into());
+    }
+    if args.resume && args.format != Format::Jsonl {
+        return Err("--resume goes on with JSON lines, not with a table".into());
     }
     let exec = Executor::with_threads(input.threads)?;
     let mut options = MatchOptions::default();
@@ -51,77 +40,92 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
         .as_deref()
         .map(|folder| Drawings::new(folder, &input.paths));
     let drawings = drawings.transpose()?;
+    let output = args.output.as_deref();
+    let journal = output.filter(|_| args.resume).map(journal_path);
     let mut errors = {
         let mut used: Vec<&Path> = vec![&args.index];
         let read = input.paths.iter().chain(&input.jsonl).chain(&input.key);
         used.extend(read.map(PathBuf::as_path));
+        for (option, path) in [("-o", output), ("--resume", journal.as_deref())] {
+            let Some(path) = path else { continue };
+            check_apart(option, path, &used)?;
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
+            if same(folder.unwrap_or(Path::new(".")), &args.index) {
+                let message = "would lie among the files of the collection";
+                return Err(format!("{option} {}: {message}", path.display()).into());
+            }
+        }
+        used.extend(output.into_iter().chain(journal.as_deref()));
         Errors::new(input.errors.as_ref(), &used)?
+    };
+    let sources = Sources::new(&input.paths, &input.base, &input.jsonl)?;
+    let mut resume = match (output, &journal) {
+        (Some(output), Some(path)) => Some(resumed(output, path, args, &matcher)?),
+        _ => None,
+    };
+    let mut out = match output.filter(|_| args.resume) {
+        Some(output) => Answers::continued(output)?,
+        None => Answers::new(output)?,
     };
     let mut written: Vec<&Path> = Vec::new();
     written.extend(input.errors.as_deref());
+    written.extend(output);
+    written.extend(journal.as_deref());
     written.extend(drawings.as_ref().map(Drawings::folder));
-    let sources = Sources::new(&input.paths, &input.base, &input.jsonl)?.without(&written);
+    let sources = sources.without(&written);
     // Whoever asks line by line wants each answer at once.
     let interactive = input.jsonl.iter().any(|path| path == Path::new("-"));
-    let mut out = BufWriter::new(io::stdout());
     let bar = progress("matching");
     let mut queries = 0_u64;
+    let (journal, mut keeper) = match &mut resume {
+        Some(Resume { journal, keeper }) => (Some(&*journal), Some(keeper)),
+        None => (None, None),
+    };
+    let find = |input: Input| {
+        let read = input.read(matcher.fingerprinter(), |print, Origin { name, bytes }| {
+            let matches = matcher.find(&print)?;
+            let drawing = drawings.as_ref().zip(bytes).and_then(|(drawings, bytes)| {
+                let query = query(&matcher, bytes, &print, &matches);
+                drawings.draw(name, &query).transpose()
+            });
+            Ok(Found {
+                matches,
+                warnings: print.warnings,
+                drawing,
+            })
+        });
+        Answer::new(read, args.format, drawings.is_some())
+    };
     exec.map_stream(
         sources.inputs(),
         32 * exec.threads(),
-        |input| {
-            input.read(matcher.fingerprinter(), |print, Origin { name, bytes }| {
-                let matches = matcher.find(&print)?;
-                let drawing = drawings.as_ref().zip(bytes).and_then(|(drawings, bytes)| {
-                    let query = query(&matcher, bytes, &print, &matches);
-                    drawings.draw(name, &query).transpose()
-                });
-                Ok(Found {
-                    matches,
-                    warnings: print.warnings,
-                    drawing,
-                })
-            })
-        },
-        |Read { name, result, .. }| -> Result<(), Failure> {
+        |input| known_or(journal, input, matcher.fingerprinter().limits(), find),
+        |known| -> Result<(), Failure> {
             bar.inc(1);
             queries += 1;
-            let (found, error) = match result {
-                Ok(found) => (found, None),
-                Err(e) => (Found::default(), Some(e)),
-            };
-            let Found {
-                matches, warnings, ..
-            } = found;
-            // Nothing else says why there is none.
-            let drawing = match found.drawing {
-                Some(Err(e)) => {
-                    bar.suspend(|| errors.undrawn(&name, &e))?;
-                    None
+            let answer = match &mut keeper {
+                Some(keeper) => {
+                    let answer = keeper.keep(known)?;
+                    bar.set_message(format!("matching, {} unchanged", keeper.tally.unchanged()));
+                    answer
                 }
-                Some(Ok(path)) => Some(path),
-                None => None,
+                None => known.value,
             };
+            // Nothing else says why there is none.
+            if let Some(e) = &answer.undrawn {
+                bar.suspend(|| errors.undrawn(&answer.query, e))?;
+            }
             // Its line says it too, so it is repeated only where that was asked for.
             if errors.is_file() {
-                if let Some(e) = &error {
-                    errors.failed(&name, e)?;
+                if let Some(e) = &answer.error {
+                    errors.failed(&answer.query, e)?;
                 }
-                warnings.iter().try_for_each(|w| errors.warning(&name, w))?;
+                let mut warnings = answer.warnings.iter();
+                warnings.try_for_each(|w| errors.warning(&answer.query, w))?;
             }
-            match args.format {
-                Format::Jsonl => json_line(
-                    &mut out,
-                    &Line {
-                        answer: match &error {
-                            None => MatchLine::found(&name, &matches, &warnings),
-                            Some(e) => MatchLine::unreadable(&name, e),
-                        },
-                        drawing: drawings.is_some().then_some(drawing.as_deref()),
-                    },
-                )?,
-                Format::Table => table(&mut out, &name, &matches, error.as_ref())?,
-            }
+            out.put(&answer.printed?)?;
             if interactive {
                 out.flush()?;
             }
@@ -129,12 +133,39 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
         },
     )?;
     bar.finish_and_clear();
-    out.flush()?;
-    errors.finish()?;
+    // Before anything is cut off: a disk that is not mounted holds no query either.
     if queries == 0 {
+        errors.finish()?;
         return Err("nothing to match: the folders and files given hold no query".into());
     }
-    Ok(())
+    out.finish()?;
+    if let Some(resume) = resume {
+        resume.finish("matched")?;
+    }
+    errors.finish()
+}
+
+/// The journal of an output, made under the same settings or not yet.
+fn resumed(
+    output: &Path,
+    journal: &Path,
+    args: &MatchArgs,
+    matcher: &Target,
+) -> Result<Resume, Failure> {
+    let holds_something = |path: &Path| fs::metadata(path).is_ok_and(|file| file.len() > 0);
+    // Answers that nobody vouches for are neither believed nor overwritten.
+    if holds_something(output) && !holds_something(journal) {
+        return Err(format!(
+            "{}: is there without {}, so it was not written with --resume: remove it, or give \
+             another file with -o",
+            output.display(),
+            journal.display()
+        )
+        .into());
+    }
+    let settings = Settings::of_match(matcher, args.recognise.as_deref(), args.draw.is_some());
+    let locked = Locked::open(journal)?;
+    Resume::begin(journal, locked, &settings, &Otherwise::Refuse(output))
 }
 
 /// The input as a picture to be drawn.
@@ -155,112 +186,6 @@ fn query<'a>(
         matches,
         target: matcher,
         limits: matcher.fingerprinter().limits(),
-    }
-}
-
-fn table(
-    out: &mut impl Write,
-    name: &str,
-    matches: &[Reported],
-    error: Option<&leakprint::Error>,
-) -> io::Result<()> {
-    let name = printable(name);
-    if let Some(e) = error {
-        let message = e.to_string();
-        return writeln!(out, "{name}\n    {}: {}", e.kind(), printable(&message));
-    }
-    if matches.is_empty() {
-        return writeln!(out, "{name}\n    nothing");
-    }
-    writeln!(out, "{name}")?;
-    for Reported { found: m, .. } in matches {
-        let item = printable(&m.item);
-        writeln!(out, "    {:8} {:.3}  {item}", m.strength, m.score)?;
-        for e in &m.evidence {
-            writeln!(out, "             {}", printable(&describe(e)))?;
-        }
-    }
-    Ok(())
-}
-
-fn describe(evidence: &Evidence) -> String {
-    let place = |part: &leakprint::PartPath, item_part: &leakprint::PartPath| {
-        let or_whole = |p: &leakprint::PartPath| match p.as_str() {
-            "" => "whole".to_owned(),
-            p => p.to_owned(),
-        };
-        format!("[{} <- {}]", or_whole(part), or_whole(item_part))
-    };
-    match evidence {
-        Evidence::Bytes { part, item_part } => {
-            format!("the same bytes {}", place(part, item_part))
-        }
-        Evidence::Pixels { part, item_part } => {
-            format!("the same pixels {}", place(part, item_part))
-        }
-        Evidence::Image {
-            part,
-            item_part,
-            distance,
-            gradient_distance,
-            sketch_distance,
-            transform,
-            inverted,
-            ..
-        } => format!(
-            "the same picture, {distance} and {gradient_distance} of 256 bits and {sketch_distance} \
-             of 2,048 off, {transform:?}{} {}",
-            if *inverted { ", inverted" } else { "" },
-            place(part, item_part)
-        ),
-        Evidence::Code {
-            part,
-            item_part,
-            pipeline,
-            distance,
-            transform,
-            inverted,
-            ..
-        } => format!(
-            "a hash of a hash list, {distance} of 256 bits off ({pipeline}), {transform:?}{} {}",
-            if *inverted { ", inverted" } else { "" },
-            place(part, item_part)
-        ),
-        Evidence::Text {
-            part,
-            item_part,
-            covered,
-            query_span,
-            item_span,
-            discounted,
-            ..
-        } => format!(
-            "{covered} letters and digits in order ({discounted} discounted), characters {}..{} \
-             of the query, {}..{} of the item {}",
-            query_span[0],
-            query_span[1],
-            item_span[0],
-            item_span[1],
-            place(part, item_part)
-        ),
-        Evidence::Region {
-            part,
-            item_part,
-            region: [x, y, width, height],
-            agreed,
-            compared,
-            share,
-            mirrored,
-            inverted,
-            ..
-        } => format!(
-            "a part of the picture, {width} x {height} at {x}, {y}: {agreed} of {compared} details \
-             agree, weighed {share:.2}{}{} {}",
-            if *mirrored { ", mirrored" } else { "" },
-            if *inverted { ", inverted" } else { "" },
-            place(part, item_part)
-        ),
-        other => format!("{other:?}"),
     }
 }
 

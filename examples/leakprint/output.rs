@@ -106,7 +106,8 @@ impl Errors {
     }
 }
 
-fn create(path: &Path, others: &[&Path]) -> Result<(PathBuf, BufWriter<File>), Failure> {
+/// Fails if what `option` writes is one of `others`, which it would overwrite.
+pub(crate) fn check_apart(option: &str, path: &Path, others: &[&Path]) -> Result<(), Failure> {
     // Also where neither is there yet.
     let place = |path: &Path| {
         let folder = path
@@ -119,9 +120,14 @@ fn create(path: &Path, others: &[&Path]) -> Result<(PathBuf, BufWriter<File>), F
     let own = place(path);
     let used = |other: &&Path| place(other) == own;
     if own.is_some() && others.iter().any(used) {
-        let message = "--errors would overwrite a file that this command uses";
+        let message = format!("{option} would overwrite a file that this command uses");
         return Err(format!("{}: {message}", path.display()).into());
     }
+    Ok(())
+}
+
+fn create(path: &Path, others: &[&Path]) -> Result<(PathBuf, BufWriter<File>), Failure> {
+    check_apart("--errors", path, others)?;
     match File::create(path) {
         Ok(file) => Ok((path.to_owned(), BufWriter::new(file))),
         Err(e) => Err(format!("{}: cannot write: {e}", path.display()).into()),

@@ -108,6 +108,26 @@ impl Target {
         }
     }
 
+    /// What it is told by: whatever changes an answer changes this, but the time at which items of
+    /// a collection expire.
+    pub(crate) fn state(&self) -> String {
+        match self {
+            Self::Index(matcher) => format!("index {}", matcher.index().digest()),
+            Self::Collection(matcher) => {
+                let info = matcher.snapshot().info();
+                format!(
+                    "collection {}, generation {}, {} items, {} hashes, {} false matches, {} discounted",
+                    info.recipe.key_id,
+                    info.generation,
+                    info.items,
+                    info.codes,
+                    info.false_matches,
+                    info.discounts
+                )
+            }
+        }
+    }
+
     pub(crate) fn find(&self, query: &Fingerprint) -> Result<Vec<Reported>> {
         Ok(match self {
             Self::Index(matcher) => {

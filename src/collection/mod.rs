@@ -35,7 +35,7 @@ mod record;
 mod records;
 mod repair;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod segment;
 #[cfg(test)]
 mod simulator;
@@ -55,6 +55,7 @@ pub use item::{Added, NewItem, WriterOptions};
 pub use manifest::COLLECTION_VERSION;
 pub use matching::{CollectionMatch, CollectionMatcher};
 pub use metadata::Metadata;
+pub(crate) use packed::{pack_behind, unpack_all};
 pub use reader::Collection;
 pub use record::Content;
 pub use repair::{Lost, RepairReport, repair};

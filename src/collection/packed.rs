@@ -25,6 +25,21 @@ const KIND: u8 = 15;
 const HAS_PIXELS: u8 = 1;
 const HAS_STORED: u8 = 2;
 
+/// Fingerprints as bytes for others than collections: [`pack`] behind what is there.
+pub(crate) fn pack_behind(bytes: Vec<u8>, fingerprint: &Fingerprint) -> Vec<u8> {
+    let mut out = Encoder(bytes);
+    pack(&mut out, fingerprint);
+    out.0
+}
+
+/// Reads what [`pack_behind`] wrote, all of it.
+pub(crate) fn unpack_all(bytes: &[u8], recipe: &Recipe) -> Result<Fingerprint> {
+    let mut read = Decoder::new(bytes);
+    let fingerprint = unpack(&mut read, recipe)?;
+    read.end()?;
+    Ok(fingerprint)
+}
+
 /// Appends a fingerprint; its recipe is the collection's and not written.
 pub(super) fn pack(out: &mut Encoder, fingerprint: &Fingerprint) {
     out.varint(fingerprint.warnings.len() as u64);

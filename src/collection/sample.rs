@@ -3,16 +3,16 @@
 use crate::fingerprint::{Fingerprint, Fingerprinter, Key};
 use crate::raster::{Pixels, Raster};
 
-pub(super) fn key() -> Key {
+pub(crate) fn key() -> Key {
     Key::from_bytes([7; 32])
 }
 
-pub(super) fn fingerprinter() -> Fingerprinter {
+pub(crate) fn fingerprinter() -> Fingerprinter {
     Fingerprinter::builder().key(key()).build().unwrap()
 }
 
 /// Words that are told by `seed` alone.
-pub(super) fn words(seed: &str, count: usize) -> String {
+pub(crate) fn words(seed: &str, count: usize) -> String {
     let mut random = blake3::Hasher::new();
     let mut bytes = vec![0; count * 4];
     random
@@ -31,14 +31,14 @@ pub(super) fn words(seed: &str, count: usize) -> String {
     bytes.chunks(4).map(word).collect::<Vec<_>>().join(" ")
 }
 
-pub(super) fn text(seed: &str, count: usize) -> Fingerprint {
+pub(crate) fn text(seed: &str, count: usize) -> Fingerprint {
     fingerprinter()
         .fingerprint_text(&words(seed, count))
         .unwrap()
 }
 
 /// People in separated values.
-pub(super) fn table() -> Fingerprint {
+pub(crate) fn table() -> Fingerprint {
     let rows = (0..12).map(|i| {
         let (id, phone) = (4_100_371 + 977 * i, 5_550_100 + 31 * i);
         format!(
@@ -54,7 +54,7 @@ pub(super) fn table() -> Fingerprint {
 }
 
 /// Discs on a gradient.
-pub(super) fn raster(seed: u32) -> Raster {
+pub(crate) fn raster(seed: u32) -> Raster {
     let mut random = super::simulator::Random::new(u64::from(seed));
     let discs: Vec<[i64; 5]> = (0..40)
         .map(|_| {
@@ -83,6 +83,6 @@ pub(super) fn raster(seed: u32) -> Raster {
     Raster::new(320, 240, Pixels::Rgb8(pixels)).unwrap()
 }
 
-pub(super) fn picture(seed: u32) -> Fingerprint {
+pub(crate) fn picture(seed: u32) -> Fingerprint {
     fingerprinter().fingerprint_raster(&raster(seed))
 }

@@ -3,11 +3,13 @@
 //! - [`PdqList`]: PDQ hash lists as CSV: hash, quality, label.
 //! - [`ThreatEntry`]: one entry of a ThreatExchange or HMA export, for any serde format.
 //! - [`ItemLine`]: an item of a collection with its fingerprint, one JSON line each.
+//! - [`Fingerprint::to_bytes`](crate::Fingerprint::to_bytes): a fingerprint alone, as bytes.
 //!
 //! A list is read line by line: what is wrong with a line is told with its number and loses
 //! that line alone.
 
 mod items;
+mod packed;
 mod pdq_csv;
 mod threat;
 

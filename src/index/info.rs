@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::layout::Section;
+use super::layout::{FRAME_LEN, Section};
 use super::records::KEY_STORED;
 use super::{FORMAT_VERSION, Index};
-use crate::fingerprint::Recipe;
+use crate::fingerprint::{Digest, Recipe};
 
 /// What an index says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -52,6 +52,12 @@ pub struct SectionInfo {
 }
 
 impl Index {
+    /// What this index is told from every other by: BLAKE3 of the header, which holds the checksum of every
+    /// section, so that it says as much as a digest of the whole file and reads 1,280 bytes.
+    pub fn digest(&self) -> Digest {
+        Digest::of_bytes(self.0.bytes.get(..FRAME_LEN).unwrap_or_default())
+    }
+
     /// What the index says about itself; reads the header only.
     pub fn info(&self) -> IndexInfo {
         let meta = &self.0.meta;

@@ -1,0 +1,184 @@
+//! Under which settings a journal was made: under others, what it holds is of no use.
+
+use std::fs::File;
+
+use leakprint::{Key, Limits, MatchOptions, Recipe};
+use serde::{Deserialize, Serialize};
+
+use crate::Failure;
+use crate::target::Target;
+
+const MAGIC: [u8; 8] = *b"\x89LKJ\r\n\x1a\n";
+const VERSION: u32 = 1;
+const SUM: usize = 32;
+
+/// Everything that decides what is found out about an input, but the input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    task: Task,
+    program: Program,
+    recipe: Recipe,
+    limits: Limits,
+    /// Languages of the recogniser.
+    recognise: Option<String>,
+    /// The random key of an index that keeps it, in hex.
+    key: Option<String>,
+    matching: Option<Matching>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Task {
+    Index,
+    Match,
+}
+
+/// Which program it was: formats are read better by the next one, whatever its recipe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Program {
+    version: String,
+    features: Vec<String>,
+    /// BLAKE3 of the program itself, where that can be read.
+    digest: Option<String>,
+}
+
+/// What only matters for matches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Matching {
+    /// The index, or the state of a collection.
+    target: String,
+    options: MatchOptions,
+    draws: bool,
+}
+
+impl Program {
+    fn this() -> Self {
+        let features = [
+            ("mail", cfg!(feature = "mail")),
+            ("html", cfg!(feature = "html")),
+            ("charset", cfg!(feature = "charset")),
+            ("archive", cfg!(feature = "archive")),
+            ("office", cfg!(feature = "office")),
+            ("pdf", cfg!(feature = "pdf")),
+            ("rtf", cfg!(feature = "rtf")),
+            ("tesseract", cfg!(feature = "tesseract")),
+        ];
+        let features = features.into_iter().filter(|(_, is_on)| *is_on);
+        let own = std::env::current_exe().and_then(File::open);
+        let digest = own.and_then(|file| {
+            let mut hasher = blake3::Hasher::new();
+            Ok(hasher.update_reader(file)?.finalize().to_string())
+        });
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            features: features.map(|(name, _)| name.to_owned()).collect(),
+            digest: digest.ok(),
+        }
+    }
+}
+
+impl Settings {
+    /// Bytes of the head that holds them, at most.
+    pub(crate) const MOST_HEAD: u64 = 1 << 20;
+
+    /// Those of fingerprints for an index. `stored` is the key that the index is to hold.
+    pub(crate) fn of_index(
+        recipe: &Recipe,
+        limits: &Limits,
+        recognise: Option<&str>,
+        stored: Option<&Key>,
+    ) -> Self {
+        let hex = |key: &Key| blake3::Hash::from_bytes(*key.as_bytes()).to_string();
+        Self {
+            task: Task::Index,
+            program: Program::this(),
+            recipe: recipe.clone(),
+            limits: limits.clone(),
+            recognise: recognise.map(str::to_owned),
+            key: stored.map(hex),
+            matching: None,
+        }
+    }
+
+    /// Those of the lines of `match`.
+    pub(crate) fn of_match(target: &Target, recognise: Option<&str>, draws: bool) -> Self {
+        let fingerprinter = target.fingerprinter();
+        Self {
+            task: Task::Match,
+            program: Program::this(),
+            recipe: fingerprinter.recipe().clone(),
+            limits: fingerprinter.limits().clone(),
+            recognise: recognise.map(str::to_owned),
+            key: None,
+            matching: Some(Matching {
+                target: target.state(),
+                options: target.options().clone(),
+                draws,
+            }),
+        }
+    }
+
+    /// The random key that the index of an earlier run was to hold.
+    pub(crate) fn stored_key(&self) -> Option<Key> {
+        Key::from_file_bytes(self.key.as_ref()?.as_bytes()).ok()
+    }
+
+    /// What differs, in words.
+    pub(crate) fn differences(&self, other: &Self) -> String {
+        let matching = |settings: &Self| settings.matching.clone();
+        let target = |settings: &Self| matching(settings).map(|m| m.target);
+        let options = |settings: &Self| matching(settings).map(|m| (m.options, m.draws));
+        let own_key = |settings: &Self| (settings.recipe.key_id, settings.key.clone());
+        let own_recipe = |settings: &Self| (settings.recipe.version, settings.recipe.window);
+        let all = [
+            (self.task != other.task, "command"),
+            (own_key(self) != own_key(other), "key"),
+            (own_recipe(self) != own_recipe(other), "recipe"),
+            (target(self) != target(other), "index"),
+            (self.limits != other.limits, "limits"),
+            (
+                options(self) != options(other) || self.recognise != other.recognise,
+                "options",
+            ),
+            (self.program != other.program, "build of this program"),
+        ];
+        let differ: Vec<_> = (all.iter())
+            .filter(|(differs, _)| *differs)
+            .map(|(_, what)| *what)
+            .collect();
+        differ.join(" and ")
+    }
+
+    /// The head of a journal: magic, version, length, the settings as JSON, and BLAKE3 of all that.
+    pub(crate) fn head(&self) -> Result<Vec<u8>, Failure> {
+        let json = serde_json::to_vec(self)?;
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&(json.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&json);
+        let sum = blake3::hash(&bytes);
+        bytes.extend_from_slice(sum.as_bytes());
+        Ok(bytes)
+    }
+
+    /// Whether these are the first bytes of a journal, or of one that could not be finished.
+    pub(crate) fn is_journal(start: &[u8]) -> bool {
+        let len = start.len().min(MAGIC.len());
+        start[..len] == MAGIC[..len]
+    }
+
+    /// The settings in the head of a journal, and the bytes of it.
+    pub(crate) fn read_head(start: &[u8]) -> Option<(Self, &[u8])> {
+        let rest = start.strip_prefix(&MAGIC)?;
+        let rest = rest.strip_prefix(&VERSION.to_le_bytes())?;
+        let (len, rest) = rest.split_first_chunk()?;
+        let json = rest.get(..u32::from_le_bytes(*len) as usize)?;
+        let end = start.len() - rest.len() + json.len();
+        let (head, sum) = start.get(..end + SUM)?.split_last_chunk::<SUM>()?;
+        if blake3::hash(head).as_bytes() != sum {
+            return None;
+        }
+        let settings = serde_json::from_slice(json).ok()?;
+        Some((settings, start.get(..end + SUM)?))
+    }
+}

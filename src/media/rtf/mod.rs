@@ -1,0 +1,238 @@
+//! Rich Text Format (version 1.9.1) to the text that a reader sees.
+//!
+//! One pass over the bytes. Groups are counted, not nested calls, so that the
+//! stack stays flat. Destinations that no reader sees (fonts, styles, fields'
+//! instructions, embedded objects) are passed over; headers, footers, notes,
+//! comments and former versions of changed paragraphs stand behind the text.
+//! Bytes beyond ASCII count in the code page of their font.
+
+mod charset;
+mod control;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::collections::HashMap;
+
+use encoding_rs::{Encoding, WINDOWS_1252};
+
+use super::flow::{Flow, Gap};
+use super::guard::guard;
+use crate::error::{Error, Result};
+use crate::limits::Budget;
+
+/// What a file holds.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    pub(super) text: String,
+    /// The bytes of each embedded picture.
+    pub(super) pictures: Vec<Vec<u8>>,
+    /// Why the end is missing.
+    pub(super) problem: Option<Error>,
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// [`Malformed`](crate::ErrorKind::Malformed) if there is not even a header;
+/// [`Limit`](crate::ErrorKind::Limit) once the time is over or the text is too long.
+pub(super) fn read(bytes: &[u8], budget: &mut Budget) -> Result<Document> {
+    budget.charge_decoded(bytes.len() as u64)?;
+    guard("the rtf reader", || {
+        let mut reader = Reader::new(bytes);
+        reader.run(budget)?;
+        let document = reader.finish();
+        budget.check_text(document.text.chars().count() as u64)?;
+        Ok(document)
+    })
+}
+
+/// Groups inside one another whose properties are kept; beyond, they share those
+/// of the last one.
+const MAX_GROUPS: usize = 4096;
+
+/// Where text goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Destination {
+    #[default]
+    Body,
+    /// A header, note or comment: behind the text.
+    Aside,
+    /// Not read.
+    Nowhere,
+    FontTable,
+    Picture,
+}
+
+/// What a group inherits and gives back.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    destination: Destination,
+    font: i32,
+    encoding: &'static Encoding,
+    /// How many characters stand for a Unicode escape in old readers.
+    fallback: u32,
+    deleted: bool,
+    inserted: bool,
+}
+
+struct Reader<'r> {
+    bytes: &'r [u8],
+    at: usize,
+    group: Group,
+    groups: Vec<Group>,
+    /// Open groups beyond those kept.
+    deeper: u64,
+    /// `\*` was read: an unknown destination follows.
+    optional: bool,
+    /// Bytes of text in the current encoding, not decoded yet.
+    pending: Vec<u8>,
+    /// Characters to pass over after a Unicode escape.
+    passed: u32,
+    high_surrogate: Option<u16>,
+    code_page: &'static Encoding,
+    fonts: HashMap<i32, &'static Encoding>,
+    in_table: bool,
+    flow: Flow,
+    asides: Flow,
+    former: String,
+    changed: bool,
+    picture: Vec<u8>,
+    pictures: Vec<Vec<u8>>,
+    closed: bool,
+}
+
+impl<'r> Reader<'r> {
+    fn new(bytes: &'r [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            group: Group {
+                destination: Destination::Body,
+                font: 0,
+                encoding: WINDOWS_1252,
+                fallback: 1,
+                deleted: false,
+                inserted: false,
+            },
+            groups: Vec::new(),
+            deeper: 0,
+            optional: false,
+            pending: Vec::new(),
+            passed: 0,
+            high_surrogate: None,
+            code_page: WINDOWS_1252,
+            fonts: HashMap::new(),
+            in_table: false,
+            flow: Flow::default(),
+            asides: Flow::default(),
+            former: String::new(),
+            changed: false,
+            picture: Vec::new(),
+            pictures: Vec::new(),
+            closed: false,
+        }
+    }
+
+    fn run(&mut self, budget: &Budget) -> Result<()> {
+        let mut steps = 0_u32;
+        while let Some(&byte) = self.bytes.get(self.at) {
+            steps = steps.wrapping_add(1);
+            if steps.is_multiple_of(1 << 16) {
+                budget.check_time()?;
+            }
+            self.at += 1;
+            match byte {
+                b'{' => self.open(),
+                b'}' => {
+                    if self.close() {
+                        self.closed = true;
+                        return Ok(());
+                    }
+                }
+                b'\\' => self.control(),
+                b'\r' | b'\n' => {}
+                byte => self.byte(byte),
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Document {
+        self.flush();
+        self.paragraph();
+        let mut flow = self.flow;
+        flow.gap(Gap::Line);
+        flow.push(&self.asides.into_text());
+        let problem = (!self.closed).then(|| Error::malformed("rtf: cut before its end"));
+        Document {
+            text: flow.into_text(),
+            pictures: self.pictures,
+            problem,
+        }
+    }
+
+    fn open(&mut self) {
+        self.flush();
+        self.passed = 0;
+        self.optional = false;
+        if self.groups.len() < MAX_GROUPS {
+            self.groups.push(self.group);
+        } else {
+            self.deeper += 1;
+        }
+    }
+
+    /// Ends a group; whether it was the outermost.
+    fn close(&mut self) -> bool {
+        self.flush();
+        self.passed = 0;
+        self.optional = false;
+        if self.deeper > 0 {
+            self.deeper -= 1;
+            return false;
+        }
+        let Some(outer) = self.groups.pop() else {
+            return true;
+        };
+        let inner = std::mem::replace(&mut self.group, outer);
+        if inner.destination != outer.destination {
+            match inner.destination {
+                Destination::Aside => self.asides.gap(Gap::Line),
+                Destination::Picture => {
+                    let picture = std::mem::take(&mut self.picture);
+                    if !picture.is_empty() {
+                        self.pictures.push(unhex(&picture));
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.groups.is_empty()
+    }
+
+    /// A byte of text as it stands in the file.
+    fn byte(&mut self, byte: u8) {
+        match self.group.destination {
+            Destination::Body | Destination::Aside => {
+                if self.passed > 0 {
+                    self.passed -= 1;
+                } else {
+                    self.pending.push(byte);
+                }
+            }
+            Destination::Picture if byte.is_ascii_hexdigit() => self.picture.push(byte),
+            _ => {}
+        }
+    }
+}
+
+/// Pairs of hexadecimal digits; an odd one at the end is dropped.
+fn unhex(digits: &[u8]) -> Vec<u8> {
+    let value = |digit: u8| char::from(digit).to_digit(16);
+    let (pairs, _) = digits.as_chunks::<2>();
+    pairs
+        .iter()
+        .filter_map(|&[high, low]| Some((value(high)? << 4 | value(low)?) as u8))
+        .collect()
+}
