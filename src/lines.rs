@@ -12,11 +12,22 @@ use crate::fingerprint::Warning;
 
 /// Why something could not be done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ErrorLine {
     /// The [`ErrorKind`](crate::ErrorKind) as a word, for programs.
     pub kind: &'static str,
     /// For people.
     pub message: String,
+}
+
+impl ErrorLine {
+    /// An error that is not the library's: `kind` is one lower-case word.
+    pub fn new(kind: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
 }
 
 impl From<&Error> for ErrorLine {
@@ -44,6 +55,7 @@ impl From<&Error> for ErrorLine {
 /// # Ok::<(), leakprint::Error>(())
 /// ```
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct MatchLine<'a, M> {
     /// What the asker calls the query.
     pub query: &'a str,
@@ -80,6 +92,7 @@ impl<'a, M> MatchLine<'a, M> {
 
 /// An item of a collection as a list shows it.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct ListLine<'a> {
     /// The name.
     pub item: &'a str,
@@ -112,6 +125,7 @@ impl<'a> From<&'a ItemInfo> for ListLine<'a> {
 
 /// What became of one item of a collection. Written once the change is durable, the line is a promise.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct ChangeLine<'a> {
     /// The name.
     pub item: &'a str,

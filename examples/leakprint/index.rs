@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use leakprint::{Collection, Executor, Fingerprint, Fingerprinter, Index, IndexWriter, Result};
 use serde::Serialize;
 
-use crate::input::{Read, Sources, read_key, recogniser};
+use crate::input::{Read, Sources, recogniser};
 use crate::output::{Errors, json_line, json_pretty, progress};
-use crate::target::check;
+use crate::target::{check, key};
 use crate::{Failure, IndexArgs};
 
 #[derive(Serialize)]
@@ -26,11 +26,8 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
     if input.paths.is_empty() && input.jsonl.is_empty() {
         return Err("nothing to index: name files, folders or --jsonl FILE".into());
     }
-    let key = input.key.as_deref().map(read_key).transpose()?;
     let mut builder = Fingerprinter::builder().window(args.window);
-    // A key that the owner keeps stays out of the file; a random one must be in it.
-    let keep_apart = key.is_some();
-    if let Some(key) = key {
+    if let Some(key) = key(input.key.as_deref())? {
         builder = builder.key(key);
     }
     let mut fingerprinter = builder.build()?;
@@ -38,8 +35,8 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
         fingerprinter = fingerprinter.with_recogniser(recogniser(languages)?);
     }
     let exec = Executor::with_threads(input.threads)?;
-    let stored_key = (!keep_apart).then(|| fingerprinter.key().clone());
-    let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), stored_key)?;
+    // A key that the owner keeps stays out of the file; a random one is in it.
+    let mut writer = IndexWriter::from(&fingerprinter);
     check_writable(&args.output)?;
     let mut written: Vec<&Path> = vec![&args.output];
     written.extend(input.errors.as_deref());

@@ -38,8 +38,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
         return Err("nothing to match: name files, folders or --jsonl FILE".into());
     }
     let exec = Executor::with_threads(input.threads)?;
-    let mut options = MatchOptions::default();
-    options.min_strength = args.min;
+    let options = MatchOptions::default().with_min_strength(args.min);
     let verify = (!args.no_verify).then_some(&exec);
     let mut matcher = Target::open(&args.index, input.key.as_deref(), options, verify)?;
     if let Some(languages) = &args.recognise {
@@ -192,10 +191,14 @@ fn describe(evidence: &Evidence) -> String {
         format!("[{} <- {}]", or_whole(part), or_whole(item_part))
     };
     match evidence {
-        Evidence::Bytes { part, item_part } => {
+        Evidence::Bytes {
+            part, item_part, ..
+        } => {
             format!("the same bytes {}", place(part, item_part))
         }
-        Evidence::Pixels { part, item_part } => {
+        Evidence::Pixels {
+            part, item_part, ..
+        } => {
             format!("the same pixels {}", place(part, item_part))
         }
         Evidence::Image {

@@ -37,6 +37,7 @@ pub enum FalseScope {
 
 /// One decision of a reviewer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct FalseMatch {
     /// The item's name.
     pub item: String,
@@ -52,6 +53,22 @@ pub struct FalseMatch {
 }
 
 impl FalseMatch {
+    /// A decision of now: the item's name, which of its matches are false, who says so and why.
+    pub fn new(
+        item: impl Into<String>,
+        scope: FalseScope,
+        by: impl Into<String>,
+        why: impl Into<String>,
+    ) -> Self {
+        Self {
+            item: item.into(),
+            scope,
+            by: by.into(),
+            at: Timestamp::now(),
+            why: why.into(),
+        }
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         for text in [&self.item, &self.by, &self.why] {
             check_text("bytes of a name or reason", text)?;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::item::{Added, NewItem};
 use super::merge::Plan;
 use super::metadata::Metadata;
@@ -18,7 +20,8 @@ use crate::index::shelf::ItemSet;
 const BULK: usize = 4096;
 
 /// A line of a hash list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CodeItem {
     /// The hash.
     pub code: Code256,
@@ -28,8 +31,20 @@ pub struct CodeItem {
     pub metadata: Metadata,
 }
 
+impl CodeItem {
+    /// A line of a hash list; `quality` is PDQ's, 0..=100, 100 where a list does not say it.
+    pub fn new(code: Code256, quality: u8, metadata: Metadata) -> Self {
+        Self {
+            code,
+            quality,
+            metadata,
+        }
+    }
+}
+
 /// What became of the lines of a hash list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Imported {
     /// Codes that are new, or say something else than before.
     pub added: u64,

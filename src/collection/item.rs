@@ -1,5 +1,7 @@
 //! What is added, and what a writer is told.
 
+use serde::{Deserialize, Serialize};
+
 use super::Timestamp;
 use super::discounts::Discount;
 use super::metadata::Metadata;
@@ -41,8 +43,18 @@ impl Default for WriterOptions {
     }
 }
 
+impl WriterOptions {
+    /// With a key that the owner keeps; `None` leaves it to the collection.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<Option<Key>>) -> Self {
+        self.key = key.into();
+        self
+    }
+}
+
 /// An item to add.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct NewItem {
     /// What the owner calls it. Of a [code](Content::Code) it is not asked for: such an item is named
     /// [after it](crate::fingerprint::Pipeline::name_of).
@@ -82,10 +94,22 @@ impl NewItem {
 }
 
 /// What became of an item that was to be added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Added {
     /// It is there now, in place of another one of its name if there was one.
     Added,
     /// It was there already, all the same but for the time.
     Unchanged,
+}
+
+impl Added {
+    /// As one lower-case word: `added` or `unchanged`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Unchanged => "unchanged",
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::metadata::Metadata;
 use super::record::Content;
@@ -30,7 +30,8 @@ const MIN_QUALITY: u8 = 50;
 const EQUAL: f64 = 0.94;
 
 /// A match, and what the owner says about the item.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CollectionMatch {
     /// The match.
     #[serde(flatten)]

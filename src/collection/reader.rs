@@ -65,12 +65,13 @@ impl Collection {
         Self::open_folder(path.as_ref(), None)
     }
 
-    /// Opens a collection whose key is kept apart from it.
+    /// Opens a collection whose key is kept apart from it. Takes a [`Key`], or an `Option<Key>`
+    /// where there may be one: `None` is as [`open`](Self::open).
     ///
     /// # Errors
     /// As [`open`](Self::open), and [`Recipe`](ErrorKind::Recipe) if the key is another one.
-    pub fn open_with_key(path: impl AsRef<Path>, key: Key) -> Result<Self> {
-        Self::open_folder(path.as_ref(), Some(key))
+    pub fn open_with_key(path: impl AsRef<Path>, key: impl Into<Option<Key>>) -> Result<Self> {
+        Self::open_folder(path.as_ref(), key.into())
     }
 
     /// Whether a path is a folder that holds a collection.
@@ -80,7 +81,10 @@ impl Collection {
 
     fn open_folder(path: &Path, key: Option<Key>) -> Result<Self> {
         if !path.is_dir() {
-            let message = "there is no collection: it is no folder";
+            let message = match path.exists() {
+                true => "a collection is a folder, this is none: `Index::open` opens an index file",
+                false => "there is no such folder: `CollectionWriter::open` makes a collection",
+            };
             return Err(Error::new(ErrorKind::Io, message).with_path(path));
         }
         Self::on(Arc::new(Folder::new(path)), path, key).map_err(|e| within(path, e))
@@ -118,12 +122,8 @@ impl Collection {
     /// # Errors
     /// [`Recipe`](ErrorKind::Recipe) if the owner keeps the key and it was not given.
     pub fn fingerprinter(&self) -> Result<&Fingerprinter> {
-        self.shared.fingerprinter.as_ref().ok_or_else(|| {
-            Error::new(
-                ErrorKind::Recipe,
-                "the collection was made with a key of the owner's: give that key",
-            )
-        })
+        let known = self.shared.fingerprinter.as_ref();
+        known.ok_or_else(|| self.recipe().without_key("collection"))
     }
 
     /// What the collection holds now. Takes no lock and never waits; what is added or removed
@@ -175,11 +175,11 @@ pub(super) fn within(folder: &Path, e: Error) -> Error {
 
 pub(super) fn fingerprinter(recipe: &Recipe, key: Option<Key>) -> Result<Option<Fingerprinter>> {
     let Some(key) = key else { return Ok(None) };
+    recipe.check_key(&key)?;
     let fingerprinter = Fingerprinter::builder()
         .key(key)
         .window(recipe.window)
         .build()?;
-    recipe.check_same(fingerprinter.recipe())?;
     Ok(Some(fingerprinter))
 }
 

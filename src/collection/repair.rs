@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::codec::Encoder;
 use super::log::{self, Log, LogWriter};
@@ -22,20 +22,20 @@ use crate::index::{Bytes, Index};
 const FRAME: usize = 16 << 20;
 
 /// Something that could not be saved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Lost {
     /// The file that is damaged.
     pub file: String,
     /// The item, if its name is still known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
     /// What is lost.
     pub what: String,
 }
 
 /// What repairing did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RepairReport {
     /// The generation in force now.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::false_matches::FalseMatch;
 use super::matching::{CollectionMatch, CollectionMatcher};
@@ -24,7 +24,8 @@ pub struct Snapshot {
 }
 
 /// An item's name and what the owner says about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ItemInfo {
     /// The name.
     pub item: String,
@@ -33,8 +34,18 @@ pub struct ItemInfo {
     pub metadata: Metadata,
 }
 
+impl ItemInfo {
+    /// An item's name and what the owner says about it.
+    pub fn new(item: impl Into<String>, metadata: Metadata) -> Self {
+        Self {
+            item: item.into(),
+            metadata,
+        }
+    }
+}
+
 /// What a collection says about itself.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CollectionInfo {
     /// The version of its files.
@@ -58,7 +69,7 @@ pub struct CollectionInfo {
 }
 
 /// One segment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SegmentSummary {
     /// Whether its items are in the log only.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::log::Log;
 use super::manifest::{COPY, Manifest};
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::exec::Executor;
 
 /// What was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct VerifyReport {
     /// The generation in force.

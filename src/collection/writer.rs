@@ -98,7 +98,8 @@ impl CollectionWriter {
                 ));
             }
             if names.iter().any(|name| name != LOCK && !is_leftover(name)) {
-                let message = "the folder holds other files, and no collection";
+                let message =
+                    "the folder holds other files, and no collection: give a new or an empty one";
                 return Err(Error::new(ErrorKind::InvalidInput, message));
             }
             create(&*storage, &options)?;
@@ -109,9 +110,9 @@ impl CollectionWriter {
                 return Err(Error::new(
                     ErrorKind::Recipe,
                     format!(
-                        "the collection has the key {}, not {}",
-                        stored.id(),
-                        given.id()
+                        "the key given is {}, the collection was made with {} and holds it: give no key",
+                        given.id(),
+                        stored.id()
                     ),
                 ));
             }

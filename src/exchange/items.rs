@@ -30,6 +30,7 @@ pub struct ItemLine {
 
 /// The hash of a hash list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CodeLine {
     /// How it was made.
     pub pipeline: Pipeline,

@@ -22,6 +22,7 @@ const UNSAID: u8 = 100;
 
 /// What a line of a hash list says.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ListLine<'a> {
     /// The hash.
     pub code: Code256,

@@ -24,6 +24,7 @@ pub(super) const SHARED: usize = SIDE * (SIDE + 1);
 /// The gradient hash of a picture and of its variants, so that a query can be
 /// compared with an item under every symmetry without the pixels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct GradientPrints {
     /// Indexed by [`Dihedral`]: the hash of the picture after that transformation.
     pub upright: [Code256; 8],

@@ -15,6 +15,7 @@ pub struct CellList<'a> {
 
 /// A cell of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct PlacedCell {
     /// The part whose table it is in.
     pub part: PartId,

@@ -8,6 +8,7 @@ use crate::fingerprint::Digest;
 
 /// What a digest was made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum DigestKind {
     /// The bytes of a part.
     Bytes,
@@ -17,6 +18,7 @@ pub enum DigestKind {
 
 /// A part with the digest that was looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DigestHit {
     /// What the digest was made of.
     pub kind: DigestKind,

@@ -45,7 +45,8 @@ impl Inner {
         let extent = self.layout.extent(section);
         let bytes = self.bytes.get(extent.range()).unwrap_or_default();
         if *blake3::hash(bytes).as_bytes() != extent.checksum {
-            return Err(section.corrupt("the checksum does not hold"));
+            let what = "the checksum does not hold: restore the file, or make it anew";
+            return Err(section.corrupt(what));
         }
         // The bytes up to the next section belong to no checksum.
         let next = Section::ALL

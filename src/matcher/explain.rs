@@ -61,13 +61,33 @@ impl Matcher {
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no such item, and as [`find`](Self::find).
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::Matcher;
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// let query = matcher.fingerprinter().fingerprint_text("Lighthouse opens in fourteen territories.")?;
+    /// assert!(matcher.find(&query)?.is_empty());
+    /// let explanation = matcher.explain("memo.txt", &query)?;
+    /// let text = explanation.stages.iter().find(|stage| stage.stage == "text").unwrap();
+    /// // So many letters and digits in a row, where 80 would have been enough.
+    /// assert!((20.0..40.0).contains(&text.measure) && !text.passed);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn explain(&self, item: &str, query: &Fingerprint) -> Result<Explanation> {
         let shelf = self.shelf();
         self.check(query)?;
         let Some(id) = shelf.item_by_name(item)? else {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
-                format!("the index has no item {item:?}"),
+                format!("there is no item {item:?}: give a name as it was added"),
             ));
         };
         let mut explanation = Explanation {

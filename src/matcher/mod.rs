@@ -19,7 +19,9 @@ use serde::{Deserialize, Serialize};
 pub use evidence::{Evidence, Match, Strength};
 pub use explain::{Explanation, Stage};
 
-use crate::error::{Error, ErrorKind, Result};
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::error::Result;
 use crate::exec::Executor;
 use crate::fingerprint::{Digest, Fingerprint, Fingerprinter, Key, PartPrints, TextPrints};
 use crate::index::shelf::Shelf;
@@ -29,6 +31,15 @@ use crate::media::{PartPath, TextFromImage};
 use crate::text::GRAM_LEN;
 
 /// What a caller may set about matching; serialisable, so that a service keeps it in its configuration.
+///
+/// ```
+/// use leakprint::{MatchOptions, Strength};
+///
+/// let options: MatchOptions = serde_json::from_str(r#"{"min_strength": "possible"}"#).unwrap();
+/// assert_eq!(options, MatchOptions::default().with_min_strength(Strength::Possible));
+/// assert_eq!(options.text_floor, 80);
+/// assert!(serde_json::from_str::<MatchOptions>(r#"{"min_strenght": "possible"}"#).is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -56,6 +67,27 @@ impl Default for MatchOptions {
 }
 
 impl MatchOptions {
+    /// With another least strength.
+    #[must_use]
+    pub fn with_min_strength(mut self, min_strength: Strength) -> Self {
+        self.min_strength = min_strength;
+        self
+    }
+
+    /// With another floor for quotations, in letters and digits.
+    #[must_use]
+    pub fn with_text_floor(mut self, text_floor: u32) -> Self {
+        self.text_floor = text_floor;
+        self
+    }
+
+    /// With another number of pieces of evidence for one item; 0 counts as 1.
+    #[must_use]
+    pub fn with_max_evidence(mut self, max_evidence: usize) -> Self {
+        self.max_evidence = max_evidence;
+        self
+    }
+
     /// The floor in force: a gram is the least that can be shared.
     fn floor(&self) -> f64 {
         f64::from(self.text_floor.max(GRAM_LEN as u32))
@@ -64,7 +96,28 @@ impl MatchOptions {
 
 /// Compares fingerprints with an index and answers with evidence.
 ///
-/// Cheap to clone, `Send + Sync`: one matcher serves all threads of a service.
+/// Cheap to clone, `Send + Sync`: one matcher serves all threads of a service. To put a new index in
+/// force, make a new matcher and swap it in; queries that are under way go on with the old one.
+///
+/// ```
+/// # use leakprint::{Fingerprinter, IndexWriter};
+/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+/// # let fingerprinter = Fingerprinter::builder().build()?;
+/// # let mut writer = IndexWriter::from(&fingerprinter);
+/// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+/// # let index = writer.to_index()?;
+/// use leakprint::{Matcher, Strength};
+///
+/// let matcher = Matcher::new(index)?; // of `Index::open("leak.lpx")?`
+/// let matches = matcher.find_media(memo.as_bytes(), Some("upload.txt"))?;
+/// assert_eq!((matches[0].item.as_str(), matches[0].strength), ("memo.txt", Strength::Certain));
+/// assert_eq!(matches[0].evidence[0].kind(), "bytes");
+/// let one = matcher.clone();
+/// let thread = std::thread::spawn(move || one.find_text("Nothing of it."));
+/// assert!(thread.join().unwrap()?.is_empty());
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Matcher {
     shelf: Shelf,
@@ -79,25 +132,36 @@ impl Matcher {
     /// # Errors
     /// [`Recipe`](ErrorKind::Recipe) if the owner kept the key apart: see [`with_key`](Self::with_key).
     pub fn new(index: Index) -> Result<Self> {
-        let key = index.key().ok_or_else(|| {
-            Error::new(
-                ErrorKind::Recipe,
-                "the index was made with a key of the owner's: give that key",
-            )
-        })?;
-        Self::with_key(index, key)
+        Self::with_key(index, None::<Key>)
     }
 
-    /// A matcher over an index whose key is kept apart from it.
+    /// A matcher over an index whose key is kept apart from it. Takes a [`Key`], or an
+    /// `Option<Key>` where there may be one: `None` is as [`new`](Self::new).
     ///
     /// # Errors
-    /// [`Recipe`](ErrorKind::Recipe) if the key is not the one that the index was made with.
-    pub fn with_key(index: Index, key: Key) -> Result<Self> {
+    /// [`Recipe`](ErrorKind::Recipe) if the key is not the one that the index was made with, or
+    /// is needed and not given.
+    ///
+    /// ```
+    /// use leakprint::{ErrorKind, Fingerprinter, IndexWriter, Key, Matcher};
+    ///
+    /// let key = Key::from_bytes([7; 32]);
+    /// let fingerprinter = Fingerprinter::builder().key(key.clone()).build()?;
+    /// let index = IndexWriter::from(&fingerprinter).to_index()?;
+    /// assert!(Matcher::with_key(index.clone(), key).is_ok());
+    /// let error = Matcher::new(index).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Recipe);
+    /// assert!(error.message().contains(&fingerprinter.key().id().to_string()));
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn with_key(index: Index, key: impl Into<Option<Key>>) -> Result<Self> {
+        let key = key.into().or_else(|| index.key());
+        let key = key.ok_or_else(|| index.recipe().without_key("index"))?;
+        index.recipe().check_key(&key)?;
         let fingerprinter = Fingerprinter::builder()
             .key(key)
             .window(index.recipe().window)
             .build()?;
-        index.recipe().check_same(fingerprinter.recipe())?;
         let shelf = Shelf::new([(index, Default::default())])?;
         Ok(Self::over(shelf, fingerprinter))
     }
@@ -120,7 +184,25 @@ impl Matcher {
         &self.shelf
     }
 
-    /// Other options.
+    /// The same index under other options; the old matcher is as it was if it was cloned.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{MatchOptions, Matcher, Strength};
+    ///
+    /// let strict = Matcher::new(index)?;
+    /// let post = "So Lighthouse opens in fourteen territories with no press screening.";
+    /// assert!(strict.find_text(post)?.is_empty());
+    /// let wide = MatchOptions::default().with_min_strength(Strength::Possible);
+    /// assert_eq!(strict.with_options(wide).find_text(post)?[0].strength, Strength::Possible);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     #[must_use]
     pub fn with_options(mut self, options: MatchOptions) -> Self {
         self.options = options;
@@ -137,7 +219,7 @@ impl Matcher {
     /// Asks a recogniser for the text in pictures that look like text and in which nothing else
     /// is found; [`fingerprinter`](Self::fingerprinter) keeps the luma of pictures for it, a
     /// byte a pixel. Recognising takes far longer than all else. A recogniser that fails costs
-    /// the text of that picture only.
+    /// the text of that picture only. [`TextFromImage`] has an example.
     #[must_use]
     pub fn with_recogniser(mut self, recogniser: Arc<dyn TextFromImage>) -> Self {
         self.fingerprinter = self.fingerprinter.keep_luma();
@@ -185,7 +267,23 @@ impl Matcher {
     /// Fingerprints one upload and finds what it shows: [`Fingerprinter::fingerprint`], then [`find`](Self::find).
     ///
     /// # Errors
-    /// As those two.
+    /// As those two: most come from the upload, [`kind`](crate::Error::kind) tells.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{ErrorKind, Matcher};
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// assert_eq!(matcher.find_media(memo.as_bytes(), Some("a.txt"))?[0].item, "memo.txt");
+    /// assert_eq!(matcher.find_media(b"\x89PNG\r\n\x1a\n", None).unwrap_err().kind(), ErrorKind::Malformed);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn find_media(&self, bytes: &[u8], name: Option<&str>) -> Result<Vec<Match>> {
         self.find(&self.fingerprinter.fingerprint(bytes, name)?)
     }
@@ -194,6 +292,23 @@ impl Matcher {
     ///
     /// # Errors
     /// As [`Fingerprinter::fingerprint_text`] and [`find`](Self::find).
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{Evidence, Matcher};
+    ///
+    /// let post = format!("They say: {}", &memo[12..130].to_uppercase());
+    /// let matches = Matcher::new(index)?.find_text(&post)?;
+    /// let Evidence::Text { query_span: [start, end], .. } = matches[0].evidence[0] else { panic!() };
+    /// assert!((10..=20).contains(&start) && end as usize > post.len() - 10);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn find_text(&self, text: &str) -> Result<Vec<Match>> {
         self.find(&self.fingerprinter.fingerprint_text(text)?)
     }
@@ -204,6 +319,25 @@ impl Matcher {
     /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key,
     /// [`Malformed`](ErrorKind::Malformed) for one whose places contradict each other,
     /// [`Corrupt`](ErrorKind::Corrupt) if the index file turns out damaged.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{ErrorKind, Matcher};
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// let query = matcher.fingerprinter().fingerprint_text(memo)?;
+    /// assert_eq!(matcher.find(&query)?[0].score, 1.0);
+    /// // Prints of another key say nothing here, and are refused.
+    /// let foreign = Fingerprinter::builder().build()?.fingerprint_text(memo)?;
+    /// assert_eq!(matcher.find(&foreign).unwrap_err().kind(), ErrorKind::Recipe);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn find(&self, query: &Fingerprint) -> Result<Vec<Match>> {
         self.find_with_stats(query).map(|(matches, _)| matches)
     }
@@ -248,6 +382,25 @@ impl Matcher {
 
     /// [`find`](Self::find) of every query, in parallel; results in input order,
     /// the same for any number of threads.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{Executor, Matcher};
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// let print = |text| matcher.fingerprinter().fingerprint_text(text);
+    /// let queries = [print("Nothing of it.")?, print(memo)?];
+    /// let results = matcher.find_batch(&queries, &Executor::with_threads(2)?);
+    /// assert!(results[0].as_ref().unwrap().is_empty());
+    /// assert_eq!(results[1].as_ref().unwrap()[0].item, "memo.txt");
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn find_batch(&self, queries: &[Fingerprint], exec: &Executor) -> Vec<Result<Vec<Match>>> {
         exec.map(queries, |query| self.find(query))
     }
@@ -260,6 +413,33 @@ impl Matcher {
     ///
     /// # Errors
     /// The first error of `sink`, which stops the stream. A query's own error goes to the sink.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{Executor, Matcher};
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// let mut out = Vec::new();
+    /// matcher.find_stream(
+    ///     ["Nothing of it.", memo, ""].into_iter(),
+    ///     64,
+    ///     &Executor::with_threads(2)?,
+    ///     |fingerprinter, post| fingerprinter.fingerprint_text(post),
+    ///     |_, result| {
+    ///         out.push(result.ok().map(|(_, matches)| matches.len()));
+    ///         Ok::<(), std::io::Error>(())
+    ///     },
+    /// )
+    /// .unwrap();
+    /// assert_eq!(out, [Some(0), Some(1), None]);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn find_stream<T, E>(
         &self,
         queries: impl Iterator<Item = T>,

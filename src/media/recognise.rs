@@ -155,6 +155,7 @@ impl fmt::Debug for GreyPicture {
 
 /// A word that was recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Word {
     /// What it says.
     pub text: String,
@@ -162,6 +163,24 @@ pub struct Word {
     pub region: [u32; 4],
     /// Whether it is the last one of its line.
     pub ends_line: bool,
+}
+
+impl Word {
+    /// A word inside its line; `region` as in the field.
+    pub fn new(text: impl Into<String>, region: [u32; 4]) -> Self {
+        Self {
+            text: text.into(),
+            region,
+            ends_line: false,
+        }
+    }
+
+    /// The same as the last word of its line.
+    #[must_use]
+    pub fn ending_line(mut self) -> Self {
+        self.ends_line = true;
+        self
+    }
 }
 
 /// Reads text out of pictures.

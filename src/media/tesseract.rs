@@ -144,7 +144,7 @@ impl Tesseract {
         if !status.success() {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                "tesseract failed: it may lack the language",
+                "tesseract failed, it may lack the language: `tesseract --list-langs` names what it has",
             ));
         }
         Ok(String::from_utf8_lossy(&output).into_owned())

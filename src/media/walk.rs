@@ -347,7 +347,7 @@ fn unsupported(format: Format, bytes: &[u8]) -> Error {
         Some(feature) => format!("{word}: this build lacks the feature `{feature}`"),
         // The shell that Office puts around documents with a password.
         None if format == Format::Ole && is_encrypted_package(bytes) => {
-            "encrypted office document, a password is needed".to_owned()
+            "encrypted office document, a password is needed: save it without one".to_owned()
         }
         None => format!("{word} is recognised, but this build does not read it"),
     };

@@ -31,6 +31,7 @@ const MIN_SIDE: usize = 5;
 
 /// PDQ of a picture and of its seven turned and mirrored variants.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PdqHash {
     /// Indexed by [`Dihedral`]: the hash of the picture after that
     /// transformation, derived from the frequencies as the reference derives it.

@@ -309,7 +309,10 @@ fn check_batch(queries: usize, radius: u32) -> Result<()> {
     if u32::try_from(queries).is_err() {
         return Err(Error::new(
             ErrorKind::InvalidInput,
-            format!("{queries} queries in one batch, at most {}", u32::MAX),
+            format!(
+                "{queries} queries in one batch, at most {}: split it",
+                u32::MAX
+            ),
         ));
     }
     Ok(())
