@@ -11,6 +11,14 @@ use crate::error::Error;
 use crate::fingerprint::Warning;
 
 /// Why something could not be done.
+///
+/// ```
+/// use leakprint::lines::ErrorLine;
+///
+/// let error = leakprint::Key::from_file_bytes(b"").unwrap_err();
+/// assert_eq!(ErrorLine::from(&error).kind, "invalid_input");
+/// assert_eq!(ErrorLine::new("busy", "try again").message, "try again");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ErrorLine {
@@ -91,6 +99,17 @@ impl<'a, M> MatchLine<'a, M> {
 }
 
 /// An item of a collection as a list shows it.
+///
+/// ```
+/// use leakprint::collection::{ItemInfo, Metadata, Timestamp};
+/// use leakprint::lines::ListLine;
+///
+/// let info = ItemInfo::new("memo.txt", Metadata::added(Timestamp(0)).with_tag("case", "7"));
+/// assert_eq!(
+///     serde_json::to_string(&ListLine::from(&info)).unwrap(),
+///     r#"{"item":"memo.txt","label":null,"tags":{"case":"7"},"added":"1970-01-01T00:00:00Z","expires":null}"#
+/// );
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct ListLine<'a> {
@@ -124,6 +143,15 @@ impl<'a> From<&'a ItemInfo> for ListLine<'a> {
 }
 
 /// What became of one item of a collection. Written once the change is durable, the line is a promise.
+///
+/// ```
+/// use leakprint::lines::ChangeLine;
+///
+/// assert_eq!(
+///     serde_json::to_string(&ChangeLine::done("memo.txt", "added", 3)).unwrap(),
+///     r#"{"item":"memo.txt","status":"added","generation":3,"error":null}"#
+/// );
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct ChangeLine<'a> {

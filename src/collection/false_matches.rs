@@ -35,7 +35,29 @@ pub enum FalseScope {
     ItemPart(PartPath),
 }
 
-/// One decision of a reviewer.
+/// One decision of a reviewer, for [`CollectionWriter::mark_false`](super::CollectionWriter::mark_false).
+///
+/// ```
+/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("leak.collection");
+/// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// use leakprint::collection::{FalseMatch, FalseScope};
+///
+/// writer.add(NewItem::new("memo.txt", print.clone()))?;
+/// // These very bytes are public by now; whoever posts other parts of the memo is still found.
+/// let scope = FalseScope::Digest(print.parts[0].bytes.unwrap());
+/// writer.mark_false(&[FalseMatch::new("memo.txt", scope.clone(), "ada", "in the press")])?;
+/// let snapshot = writer.collection().snapshot();
+/// assert!(snapshot.find_text(memo)?.is_empty());
+/// assert_eq!(snapshot.find_text(&memo[..150])?.len(), 1);
+/// writer.unmark("memo.txt", &scope)?;
+/// assert_eq!(writer.collection().snapshot().find_text(memo)?.len(), 1);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FalseMatch {

@@ -64,6 +64,27 @@ impl CollectionWriter {
     /// [`Recipe`](ErrorKind::Recipe) if the collection has codes of the other pipeline and
     /// `mix` is not set: the two are never compared, so a list of the wrong one finds nothing.
     /// [`Limit`](ErrorKind::Limit) for texts that are too long, [`Io`](ErrorKind::Io).
+    ///
+    /// ```
+    /// # use leakprint::collection::{CollectionWriter, WriterOptions};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.collection");
+    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+    /// use leakprint::collection::{CodeItem, Metadata};
+    /// use leakprint::exchange::PdqList;
+    /// use leakprint::fingerprint::Pipeline;
+    ///
+    /// let hash = "d8f8f0cec0f4a84f0637022a278f67f0b36e2ed596621e1d33e6339c4e9c9b22";
+    /// let codes = PdqList::new(hash.as_bytes()).map(|(_, line)| {
+    ///     line.map(|line| CodeItem::new(line.code, line.quality, Metadata::default()))
+    /// });
+    /// let codes = codes.collect::<leakprint::Result<Vec<_>>>()?;
+    /// assert_eq!(writer.import_codes(Pipeline::Full, codes, false)?.added, 1);
+    /// assert!(writer.collection().snapshot().item(&format!("pdq:{hash}"))?.is_some());
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn import_codes(
         &self,
         pipeline: Pipeline,

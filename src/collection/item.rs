@@ -9,7 +9,21 @@ use super::record::Content;
 use crate::exec::Executor;
 use crate::fingerprint::{Fingerprint, Key, Recipe};
 
-/// What a caller may set about a collection.
+/// What a caller may set about a collection. Not serialisable, since it may hold the key.
+///
+/// ```
+/// use leakprint::collection::{CollectionWriter, WriterOptions};
+/// use leakprint::{Executor, Key};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("leak.collection");
+/// let mut options = WriterOptions::default().with_key(Key::from_bytes([7; 32]));
+/// options.head_bytes = 8 << 20;
+/// options.exec = Executor::with_threads(2)?;
+/// let writer = CollectionWriter::open(&path, options)?;
+/// assert!(!writer.collection().snapshot().info().key_stored);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WriterOptions {
@@ -53,6 +67,18 @@ impl WriterOptions {
 }
 
 /// An item to add.
+///
+/// ```
+/// use leakprint::Fingerprinter;
+/// use leakprint::collection::{Content, Metadata, NewItem};
+///
+/// let print = Fingerprinter::builder().build()?.fingerprint_text("The memo.")?;
+/// let item = NewItem::new("memo.txt", print)
+///     .with_metadata(Metadata::default().with_label("plans").with_tag("case", "7"));
+/// assert!(matches!(item.content, Content::Prints(_)));
+/// assert_eq!(item.metadata.tags["case"], "7");
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NewItem {
@@ -66,7 +92,7 @@ pub struct NewItem {
 }
 
 impl NewItem {
-    /// An item of prints.
+    /// An item of prints, added now.
     pub fn new(name: impl Into<String>, fingerprint: Fingerprint) -> Self {
         Self {
             name: name.into(),
@@ -85,7 +111,7 @@ impl NewItem {
         }
     }
 
-    /// With other metadata.
+    /// With other metadata, the time at which it was added among it.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = metadata;
@@ -93,7 +119,7 @@ impl NewItem {
     }
 }
 
-/// What became of an item that was to be added.
+/// What became of an item that was to be added. Serialised as its [word](Self::as_str).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

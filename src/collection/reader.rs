@@ -26,6 +26,25 @@ const PATIENCE: usize = 20;
 /// [`refresh`](Self::refresh) picks up what a writer in another process has done since.
 /// With a [`CollectionWriter`](super::CollectionWriter) in this process its
 /// [`collection`](super::CollectionWriter::collection) sees every change when it is done.
+///
+/// ```
+/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("leak.collection");
+/// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// use leakprint::Collection;
+///
+/// writer.add(NewItem::new("memo.txt", print.clone()))?;
+/// // Another process, or a thread of this one.
+/// let collection = Collection::open(&path)?;
+/// assert_eq!(collection.snapshot().find_text(memo)?.len(), 1);
+/// writer.remove(&["memo.txt"])?;
+/// assert!(collection.refresh()? && collection.snapshot().is_empty());
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Collection {
     pub(super) shared: Arc<Shared>,
@@ -70,6 +89,20 @@ impl Collection {
     ///
     /// # Errors
     /// As [`open`](Self::open), and [`Recipe`](ErrorKind::Recipe) if the key is another one.
+    ///
+    /// ```
+    /// use leakprint::collection::{CollectionWriter, WriterOptions};
+    /// use leakprint::{Collection, Key};
+    ///
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.collection");
+    /// let key = Key::from_bytes([7; 32]);
+    /// CollectionWriter::open(&path, WriterOptions::default().with_key(key.clone()))?;
+    /// assert!(Collection::open_with_key(&path, key)?.fingerprinter().is_ok());
+    /// // Without the key everything can be read and nothing matched.
+    /// assert!(Collection::open(&path)?.fingerprinter().is_err());
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn open_with_key(path: impl AsRef<Path>, key: impl Into<Option<Key>>) -> Result<Self> {
         Self::open_folder(path.as_ref(), key.into())
     }

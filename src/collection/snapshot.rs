@@ -16,7 +16,27 @@ use crate::fingerprint::Recipe;
 use crate::matcher::MatchOptions;
 
 /// A collection at one moment. Cheap to clone; holds what it needs, whatever happens to the
-/// collection meanwhile.
+/// collection meanwhile. Memory and files of segments that were merged are kept for as long.
+///
+/// ```
+/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("leak.collection");
+/// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// use leakprint::collection::Metadata;
+///
+/// writer.add(NewItem::new("memo.txt", print).with_metadata(Metadata::default().with_label("plans")))?;
+/// let before = writer.collection().snapshot();
+/// writer.remove(&["memo.txt"])?;
+/// assert_eq!(before.item("memo.txt")?.unwrap().label.as_deref(), Some("plans"));
+/// let items: Vec<String> = before.items().map(|info| Ok(info?.item)).collect::<leakprint::Result<_>>()?;
+/// assert_eq!((items, before.len()), (vec!["memo.txt".to_owned()], 1));
+/// assert!(writer.collection().snapshot().generation() > before.generation());
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub(super) state: Arc<State>,
@@ -188,6 +208,23 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`Recipe`](crate::ErrorKind::Recipe) if the owner keeps the key and it was not given.
+    ///
+    /// ```
+    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.collection");
+    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// use leakprint::MatchOptions;
+    ///
+    /// writer.add(NewItem::new("memo.txt", print.clone()))?;
+    /// let matcher = writer.collection().snapshot().matcher(MatchOptions::default())?;
+    /// let query = matcher.fingerprinter().fingerprint_text(memo)?;
+    /// assert_eq!(matcher.find(&query)?[0].found.item, "memo.txt");
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn matcher(&self, options: MatchOptions) -> Result<CollectionMatcher> {
         CollectionMatcher::new(self.clone(), options, true)
     }
