@@ -283,8 +283,8 @@ impl Fingerprinter {
         Ok(collector.fingerprint)
     }
 
-    /// The prints of a picture that the caller has decoded: the same as those of the file, but for
-    /// its bytes. No [`Limits`] apply.
+    /// The prints of a picture that the caller has decoded: as those of a file that keeps every
+    /// pixel, but for the file's bytes. No [`Limits`] apply.
     ///
     /// ```
     /// use leakprint::Fingerprinter;

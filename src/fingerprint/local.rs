@@ -27,6 +27,9 @@ const PLACE_STEPS: f32 = 8.0;
 const WEIGHT_SCALE: f64 = MAX_WEIGHT as f64 / 3.0;
 
 /// One keypoint of a picture with the keyed code of its patch.
+///
+/// Sources: Lowe, "Distinctive image features from scale-invariant keypoints", 2004 (where);
+/// Charikar, "Similarity estimation techniques from rounding algorithms", 2002 (the code).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LocalPrint {

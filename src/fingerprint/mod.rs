@@ -203,6 +203,9 @@ impl RasterPrints {
 }
 
 /// The prints of a text: keyed, winnowed character grams with their places.
+///
+/// Source: Schleimer, Wilkerson, Aiken, "Winnowing: local algorithms for document fingerprinting",
+/// 2003.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TextPrints {
@@ -244,8 +247,18 @@ impl std::fmt::Debug for Exact {
 }
 
 impl TextPrints {
-    /// The character offset of a folded symbol: exact where the text was
-    /// fingerprinted in this process, else interpolated between anchors.
+    /// The character offset (Unicode scalar values) of a folded symbol: exact where the text was
+    /// fingerprinted in this process, else interpolated between anchors. One behind the last stands
+    /// at the end.
+    ///
+    /// ```
+    /// use leakprint::Fingerprinter;
+    ///
+    /// let print = Fingerprinter::builder().build()?.fingerprint_text("- é, a!")?;
+    /// let text = print.parts[0].text.as_ref().unwrap();
+    /// assert_eq!([text.char_offset(0), text.char_offset(1), text.char_end(2)], [2, 5, 6]);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn char_offset(&self, symbol: u32) -> u32 {
         match self.exact.offsets.get(symbol as usize) {
             Some(&offset) => offset,

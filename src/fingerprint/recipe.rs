@@ -13,6 +13,16 @@ use crate::text::MAX_WINDOW;
 /// behind them, the gram length, the canonical forms of cells, the key derivation. Golden tests pin every
 /// print of a version; whoever must change one makes a new version. The other
 /// fields are the caller's choices. Prints of two recipes are not comparable.
+///
+/// ```
+/// use leakprint::{Fingerprinter, Key, Recipe};
+///
+/// let key = Key::from_bytes([7; 32]);
+/// let fingerprinter = Fingerprinter::builder().key(key.clone()).build()?;
+/// let recipe = fingerprinter.recipe();
+/// assert_eq!((recipe.version, recipe.key_id), (Recipe::VERSION, key.id()));
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Recipe {

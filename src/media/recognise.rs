@@ -184,6 +184,29 @@ impl Word {
 }
 
 /// Reads text out of pictures.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use leakprint::media::{GreyPicture, TextFromImage, Word};
+/// use leakprint::{Fingerprinter, Result};
+///
+/// #[derive(Debug)]
+/// struct Remote; // that asks another machine
+///
+/// impl TextFromImage for Remote {
+///     fn words(&self, picture: &GreyPicture) -> Result<Vec<Word>> {
+///         let line = [0, 0, picture.width(), picture.height()];
+///         Ok(vec![Word::new("Friday", line).ending_line()])
+///     }
+/// }
+///
+/// let picture = GreyPicture::new(2, 1, vec![0, 255]).unwrap();
+/// assert_eq!(Remote.words(&picture)?[0].region, [0, 0, 2, 1]);
+/// // The owner's side; a platform has `Matcher::with_recogniser`.
+/// let fingerprinter = Fingerprinter::builder().build()?.with_recogniser(Arc::new(Remote));
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 pub trait TextFromImage: fmt::Debug + Send + Sync {
     /// The words in reading order. Called from several threads at once; what takes too long or
     /// fails is an error, which costs the text of this picture only.
