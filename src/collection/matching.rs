@@ -183,6 +183,30 @@ impl CollectionMatcher {
     ///
     /// # Errors
     /// The first error of `sink`, which stops the stream. A query's own error goes to the sink.
+    ///
+    /// ```
+    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.collection");
+    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// use leakprint::{Executor, MatchOptions};
+    ///
+    /// writer.add(NewItem::new("memo.txt", print))?;
+    /// let matcher = writer.collection().snapshot().matcher(MatchOptions::default())?;
+    /// let mut found = Vec::new();
+    /// matcher.find_stream(
+    ///     [("a.txt", "Nothing of it."), ("b.txt", memo)].into_iter(),
+    ///     64,
+    ///     &Executor::with_threads(2)?,
+    ///     |fingerprinter, (name, post)| fingerprinter.fingerprint(post.as_bytes(), Some(name)),
+    ///     |(name, _), result| result.map(|(_, matches)| found.push((name, matches.len()))),
+    /// )?;
+    /// assert_eq!(found, [("a.txt", 0), ("b.txt", 1)]);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn find_stream<T, E>(
         &self,
         queries: impl Iterator<Item = T>,

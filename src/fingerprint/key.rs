@@ -38,7 +38,16 @@ pub struct Key([u8; 32]);
 /// More than any key file holds, white space included.
 const MOST_BYTES: u64 = 4 << 10;
 
-/// Names a [`Key`] without giving it away: 8 bytes derived from it, printed as 16 hex digits.
+/// Names a [`Key`] without giving it away: 8 bytes derived from it, printed and serialised as 16 hex
+/// digits. Every fingerprint and index has it in its [`Recipe`](crate::Recipe), in the clear.
+///
+/// ```
+/// use leakprint::Key;
+///
+/// let (key, other) = (Key::from_bytes([7; 32]), Key::from_bytes([8; 32]));
+/// assert_eq!(key.id().to_string().len(), 16);
+/// assert_ne!(key.id(), other.id());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; 8]);
 

@@ -89,6 +89,20 @@ pub struct Warning {
 }
 
 /// The prints of one part.
+///
+/// ```
+/// use leakprint::Fingerprinter;
+/// use leakprint::raster::{Pixels, Raster};
+///
+/// let rings = (0..90 * 60_u32).map(|i| ((i % 90).pow(2) / 32 + (i / 90).pow(2) / 8) as u8);
+/// let raster = Raster::new(90, 60, Pixels::Luma8(rings.collect())).unwrap();
+/// let fingerprinter = Fingerprinter::builder().build()?;
+/// let print = fingerprinter.fingerprint_raster(&raster);
+/// let part = &print.parts[0];
+/// assert!(part.path.as_str().is_empty() && part.raster.is_some() && part.text.is_none());
+/// assert!(part.pixels().is_some() && part.bytes.is_none());
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PartPrints {

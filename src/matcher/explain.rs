@@ -22,7 +22,8 @@ struct Region {
     score: f64,
 }
 
-/// What every stage of matching says of one query and one item.
+/// What every stage of matching says of one query and one item: made by [`Matcher::explain`], where an
+/// example stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Explanation {

@@ -210,6 +210,25 @@ impl Matcher {
     }
 
     /// Other limits for what [`fingerprinter`](Self::fingerprinter) reads.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let print = fingerprinter.fingerprint_text(memo)?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &print)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{ErrorKind, Limits, Matcher};
+    ///
+    /// let mut limits = Limits::default();
+    /// limits.input_bytes = 100;
+    /// let matcher = Matcher::new(index)?.with_limits(limits);
+    /// let error = matcher.find_media(memo.as_bytes(), None).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Limit);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.fingerprinter = self.fingerprinter.with_limits(limits);
@@ -232,10 +251,27 @@ impl Matcher {
         self.shelf.first()
     }
 
-    /// Width and height of a part of an item, if it is a picture.
+    /// Width and height in pixels of a part of an item; `None` if it is no picture or not there. What
+    /// `item_region` of [evidence](Evidence::Region) lies in.
     ///
     /// # Errors
     /// [`Corrupt`](ErrorKind::Corrupt) if the index file turns out damaged.
+    ///
+    /// ```
+    /// use leakprint::raster::{Pixels, Raster};
+    /// use leakprint::{Fingerprinter, IndexWriter, Matcher, PartPath};
+    ///
+    /// let rings = (0..90 * 60_u32).map(|i| ((i % 90).pow(2) / 32 + (i / 90).pow(2) / 8) as u8);
+    /// let raster = Raster::new(90, 60, Pixels::Luma8(rings.collect())).unwrap();
+    /// let fingerprinter = Fingerprinter::builder().build()?;
+    /// let print = fingerprinter.fingerprint_raster(&raster);
+    /// let mut writer = IndexWriter::from(&fingerprinter);
+    /// writer.add("rings", &print)?;
+    /// let matcher = Matcher::new(writer.to_index()?)?;
+    /// assert_eq!(matcher.picture_size("rings", &PartPath::root())?, Some((90, 60)));
+    /// assert_eq!(matcher.picture_size("squares", &PartPath::root())?, None);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn picture_size(&self, item: &str, part: &PartPath) -> Result<Option<(u32, u32)>> {
         let Some(item) = self.shelf.item_by_name(item)? else {
             return Ok(None);

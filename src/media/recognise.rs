@@ -10,6 +10,15 @@ use std::fmt;
 use crate::error::Result;
 
 /// A picture in shades of grey.
+///
+/// ```
+/// use leakprint::media::GreyPicture;
+///
+/// let picture = GreyPicture::new(2, 1, vec![0, 255]).unwrap();
+/// assert_eq!((picture.width(), picture.pixels()), (2, &[0, 255][..]));
+/// assert!(picture.stems().is_none());
+/// assert!(GreyPicture::new(2, 2, vec![0, 255]).is_none());
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct GreyPicture {
     width: u32,

@@ -146,6 +146,22 @@ impl SearchStats {
 ///
 /// Source of the tables: Norouzi, Punjani, Fleet, "Fast exact search in Hamming space with
 /// multi-index hashing", 2014.
+///
+/// ```
+/// use leakprint::index::{CodeSet, Engine};
+/// use leakprint::{Code256, Executor};
+///
+/// let exec = Executor::serial();
+/// let list: Vec<u8> = (0..2000_u32).flat_map(|i| *blake3::hash(&i.to_le_bytes()).as_bytes()).collect();
+/// let set = CodeSet::from_records(&list, Engine::Mih, &exec)?;
+/// let query = [set.view().get(77).unwrap()];
+/// // Both engines give the same, at different cost.
+/// let [tables, scan] = [Engine::Mih, Engine::Scan].map(|engine| set.view().with_engine(engine));
+/// let ((found, few), (same, all)) = (tables.search(&query, 31, &exec)?, scan.search(&query, 31, &exec)?);
+/// assert_eq!((found[0].code, &found), (77, &same));
+/// assert!(few.candidates < all.candidates && all.candidates == 2000);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct HammingIndex<'a> {
     /// What a scan reads.

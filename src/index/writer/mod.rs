@@ -194,6 +194,18 @@ impl IndexWriter {
     /// recipe or key, [`Malformed`](ErrorKind::Malformed) for one whose places
     /// contradict each other, [`Limit`](ErrorKind::Limit) from 2^32 parts,
     /// digests, grams or cells on.
+    ///
+    /// ```
+    /// use leakprint::{ErrorKind, Fingerprinter, IndexWriter};
+    ///
+    /// let fingerprinter = Fingerprinter::builder().build()?;
+    /// let print = fingerprinter.fingerprint_text("The memo.")?;
+    /// let mut writer = IndexWriter::from(&fingerprinter);
+    /// assert_eq!(writer.add("memo.txt", &print)?.index(), 0);
+    /// assert_eq!(writer.add("memo.txt", &print).unwrap_err().kind(), ErrorKind::InvalidInput);
+    /// assert_eq!(writer.add("copy.txt", &print)?.index(), 1);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn add(&mut self, name: &str, fingerprint: &Fingerprint) -> Result<ItemId> {
         self.recipe.check_same(&fingerprint.recipe)?;
         if self.names.contains(name) {
@@ -252,6 +264,23 @@ impl IndexWriter {
     ///
     /// # Errors
     /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let print = fingerprinter.fingerprint_text(memo)?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &print)?;
+    /// use leakprint::Matcher;
+    ///
+    /// writer.background(&print)?;
+    /// assert_eq!(Matcher::new(writer.to_index()?)?.find_text(memo)?.len(), 1);
+    /// writer.background(&print)?; // another one that says the same
+    /// assert!(Matcher::new(writer.to_index()?)?.find_text(memo)?.is_empty());
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn background(&mut self, fingerprint: &Fingerprint) -> Result<()> {
         self.recipe.check_same(&fingerprint.recipe)?;
         self.discounts.background(fingerprint);
@@ -277,6 +306,27 @@ impl IndexWriter {
     /// # Errors
     /// [`Io`](ErrorKind::Io) if it cannot be written, [`Limit`](ErrorKind::Limit) for
     /// grams that were made up so that no table holds them.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let print = fingerprinter.fingerprint_text(memo)?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &print)?;
+    /// use leakprint::{Executor, Index};
+    ///
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.lpx");
+    /// writer.save(&path, &Executor::with_threads(2)?)?;
+    /// let old = Index::open(&path)?;
+    /// writer.add("copy.txt", &print)?;
+    /// writer.save(&path, &Executor::with_threads(2)?)?;
+    /// // Whoever has the old file open keeps it.
+    /// assert_eq!((old.item_count(), Index::open(&path)?.item_count()), (1, 2));
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn save(&mut self, path: impl AsRef<Path>, exec: &Executor) -> Result<()> {
         let path = path.as_ref();
         self.save_to(path, exec).map_err(|e| e.with_path(path))
