@@ -66,7 +66,8 @@
 //! - the names and meanings of public items. Enums and structs that will grow are
 //!   `#[non_exhaustive]`; [`Strength`], [`Dihedral`] and [`Code256`] are complete;
 //! - the fields of [JSON lines](lines) and of whatever else is serialised. Readers pass over fields that they
-//!   do not know, since more may come; configuration ([`Limits`], [`MatchOptions`]) refuses them;
+//!   do not know, since more may come, and kinds of evidence; configuration ([`Limits`],
+//!   [`MatchOptions`]) is refused with a field that is not known;
 //! - the index file ([`FORMAT_VERSION`](index::FORMAT_VERSION)) and the folder of a collection
 //!   ([`COLLECTION_VERSION`](collection::COLLECTION_VERSION)): what an earlier release of that kind
 //!   wrote is read;
@@ -78,8 +79,7 @@
 //! Not promised: the wording of messages (programs go by [`ErrorKind`]); scores to the last digit,
 //! which get better with what is measured, while a [`Strength`] keeps its meaning; times and
 //! memory; which decoder reads a format, so that the text of a damaged or exotic file may differ; the example
-//! programs' options; the least version of Rust, which a minor release may raise to one that is
-//! half a year old.
+//! programs' options; the least version of Rust, which a minor release may raise.
 //!
 //! # Features
 //! All on by default.

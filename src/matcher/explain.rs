@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Strength;
-use super::{Matcher, is_telling, local, picture, record, text, weigh};
+use super::search::is_telling;
+use super::{Matcher, local, picture, record, text, weigh};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Fingerprint, PartPrints, Sketch};
 use crate::index::{DigestKind, PartId, SearchStats};

@@ -5,94 +5,33 @@ mod evidence;
 mod explain;
 mod gather;
 mod local;
+mod options;
 mod picture;
 mod recognised;
 mod record;
+mod search;
 mod text;
 mod weigh;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
 
 pub use evidence::{Evidence, Match, Strength};
 pub use explain::{Explanation, Stage};
+pub use options::MatchOptions;
+pub(crate) use search::rank;
 
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::exec::Executor;
-use crate::fingerprint::{Digest, Fingerprint, Fingerprinter, Key, PartPrints, TextPrints};
+use crate::fingerprint::{Digest, Fingerprint, Fingerprinter, Key, TextPrints};
 use crate::index::shelf::Shelf;
-use crate::index::{DigestKind, Index, ItemId, PartId, SearchStats};
+use crate::index::{Index, ItemId, SearchStats};
 use crate::limits::Limits;
 use crate::media::{PartPath, TextFromImage};
-use crate::text::GRAM_LEN;
 
-/// What a caller may set about matching; serialisable, so that a service keeps it in its configuration.
-///
-/// ```
-/// use leakprint::{MatchOptions, Strength};
-///
-/// let options: MatchOptions = serde_json::from_str(r#"{"min_strength": "possible"}"#).unwrap();
-/// assert_eq!(options, MatchOptions::default().with_min_strength(Strength::Possible));
-/// assert_eq!(options.text_floor, 80);
-/// assert!(serde_json::from_str::<MatchOptions>(r#"{"min_strenght": "possible"}"#).is_err());
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct MatchOptions {
-    /// Matches below this strength are not reported.
-    pub min_strength: Strength,
-    /// The policy for quotations: a passage of this many letters and digits,
-    /// rare in the index, is a [`Strong`](Strength::Strong) match; shorter ones
-    /// are weaker. The default, 80, lets a quotation of a dozen words pass.
-    /// Up to `window - 1` symbols at each end of a passage may go uncounted,
-    /// since not every gram is kept.
-    pub text_floor: u32,
-    /// Pieces of evidence kept for one item, the strongest first.
-    pub max_evidence: usize,
-}
-
-impl Default for MatchOptions {
-    fn default() -> Self {
-        Self {
-            min_strength: Strength::Strong,
-            text_floor: 80,
-            max_evidence: 8,
-        }
-    }
-}
-
-impl MatchOptions {
-    /// With another least strength.
-    #[must_use]
-    pub fn with_min_strength(mut self, min_strength: Strength) -> Self {
-        self.min_strength = min_strength;
-        self
-    }
-
-    /// With another floor for quotations, in letters and digits.
-    #[must_use]
-    pub fn with_text_floor(mut self, text_floor: u32) -> Self {
-        self.text_floor = text_floor;
-        self
-    }
-
-    /// With another number of pieces of evidence for one item; 0 counts as 1.
-    #[must_use]
-    pub fn with_max_evidence(mut self, max_evidence: usize) -> Self {
-        self.max_evidence = max_evidence;
-        self
-    }
-
-    /// The floor in force: a gram is the least that can be shared.
-    fn floor(&self) -> f64 {
-        f64::from(self.text_floor.max(GRAM_LEN as u32))
-    }
-}
+use search::Search;
 
 /// Compares fingerprints with an index and answers with evidence.
 ///
@@ -400,11 +339,7 @@ impl Matcher {
         query: &Fingerprint,
     ) -> Result<(Vec<(ItemId, Match)>, SearchStats)> {
         self.check(query)?;
-        let mut search = Search {
-            matcher: self,
-            stats: SearchStats::default(),
-            items: BTreeMap::new(),
-        };
+        let mut search = Search::new(self);
         let mut seen: HashSet<Digest> = HashSet::new();
         for part in &query.parts {
             // A mailbox may hold one picture ten thousand times: once tells all.
@@ -412,8 +347,7 @@ impl Matcher {
                 search.part(part)?;
             }
         }
-        let matches = search.matches()?;
-        Ok((matches, search.stats))
+        search.finish()
     }
 
     /// [`find`](Self::find) of every query, in parallel; results in input order,
@@ -501,163 +435,4 @@ impl Matcher {
             |(query, result)| sink(query, result),
         )
     }
-}
-
-/// What one query has shown so far.
-struct Search<'a> {
-    matcher: &'a Matcher,
-    stats: SearchStats,
-    items: BTreeMap<ItemId, Vec<Evidence>>,
-}
-
-impl Search<'_> {
-    fn part(&mut self, part: &PartPrints) -> Result<()> {
-        self.digests(part)?;
-        let shelf = &self.matcher.shelf;
-        let mut found = Vec::new();
-        let mut report = |item_part, evidence| {
-            found.push((item_part, evidence));
-            Ok(())
-        };
-        if let Some(raster) = &part.raster {
-            picture::find(shelf, &part.path, raster, &mut self.stats, &mut report)?;
-            let key = self.matcher.fingerprinter.local_key();
-            local::find(shelf, key, &part.path, raster, &mut self.stats, &mut report)?;
-        }
-        if let Some(text) = &part.text {
-            let source = text::Source {
-                fingerprinter: &self.matcher.fingerprinter,
-                part: &part.path,
-                prints: text,
-                pictured: part.raster.is_some(),
-                floor: self.matcher.options.floor(),
-            };
-            text::find(shelf, &source, &mut report)?;
-        }
-        record::find(shelf, &part.path, &part.cells, &mut report)?;
-        if let (Some(recogniser), Some(raster)) = (&self.matcher.recogniser, &part.raster) {
-            let explained = found.iter().any(|(_, evidence): &(_, Evidence)| {
-                evidence.score() >= Strength::Strong.min_score()
-            });
-            if !explained && !self.known(part)? {
-                recognised::find(self.matcher, &**recogniser, &part.path, raster, &mut found)?;
-            }
-        }
-        for (item_part, evidence) in found {
-            self.add(item_part, evidence)?;
-        }
-        Ok(())
-    }
-
-    /// Whether the index has this very picture.
-    fn known(&self, part: &PartPrints) -> Result<bool> {
-        for digest in part.bytes.into_iter().chain(part.pixels()) {
-            for volume in self.matcher.shelf.with_digest(&digest) {
-                for hit in volume.index.digests().find(&digest) {
-                    if !volume.hides(hit?.part)? {
-                        return Ok(true);
-                    }
-                }
-            }
-        }
-        Ok(false)
-    }
-
-    fn digests(&mut self, part: &PartPrints) -> Result<()> {
-        if !is_telling(part, self.matcher.options.text_floor) {
-            return Ok(());
-        }
-        let pixels = part.pixels();
-        let matcher = self.matcher;
-        for digest in part.bytes.into_iter().chain(pixels) {
-            if matcher.shelf.discounts_digest(&digest) {
-                continue;
-            }
-            for volume in matcher.shelf.with_digest(&digest) {
-                for entry in volume.index.digests().find(&digest) {
-                    let entry = entry?;
-                    if entry.discounted || volume.hides(entry.part)? {
-                        continue;
-                    }
-                    let (part, item_part) = (part.path.clone(), PartPath::root());
-                    let evidence = match entry.kind {
-                        DigestKind::Bytes => Evidence::Bytes { part, item_part },
-                        DigestKind::Pixels => Evidence::Pixels { part, item_part },
-                    };
-                    self.add(volume.part(entry.part), evidence)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, item_part: PartId, mut evidence: Evidence) -> Result<()> {
-        let info = self.matcher.shelf.part(item_part)?;
-        match &mut evidence {
-            Evidence::Bytes { item_part, .. }
-            | Evidence::Pixels { item_part, .. }
-            | Evidence::Image { item_part, .. }
-            | Evidence::Code { item_part, .. }
-            | Evidence::Region { item_part, .. }
-            | Evidence::Text { item_part, .. }
-            | Evidence::Record { item_part, .. } => *item_part = PartPath::from(info.path),
-        }
-        let kept = self.items.entry(info.item).or_default();
-        kept.push(evidence);
-        // Only the strongest will be asked for; a query of many parts may bring many more.
-        let most = self.matcher.options.max_evidence.max(1);
-        if kept.len() >= most.saturating_mul(2).max(64) {
-            strongest(kept, most);
-        }
-        Ok(())
-    }
-
-    fn matches(&mut self) -> Result<Vec<(ItemId, Match)>> {
-        let options = &self.matcher.options;
-        let mut matches = Vec::new();
-        for (item, mut evidence) in std::mem::take(&mut self.items) {
-            strongest(&mut evidence, options.max_evidence.max(1));
-            let score = evidence.first().map_or(0.0, Evidence::score);
-            let Some(strength) = Strength::of_score(score) else {
-                continue;
-            };
-            if strength < options.min_strength {
-                continue;
-            }
-            let found = Match {
-                item: self.matcher.shelf.item_name(item)?.to_owned(),
-                score,
-                strength,
-                evidence,
-            };
-            matches.push((item, found));
-        }
-        matches.sort_by(|(_, a), (_, b)| rank(a, b));
-        Ok(matches)
-    }
-}
-
-/// The order of matches: by falling score, then by name.
-pub(crate) fn rank(a: &Match, b: &Match) -> std::cmp::Ordering {
-    b.score
-        .total_cmp(&a.score)
-        .then_with(|| a.item.cmp(&b.item))
-}
-
-/// Keeps the strongest; equal scores stay in the order of the query's parts.
-fn strongest(evidence: &mut Vec<Evidence>, most: usize) {
-    evidence.sort_by(|a, b| b.score().total_cmp(&a.score()));
-    evidence.truncate(most);
-}
-
-/// Whether it says anything that a part is the same, byte for byte: a blank
-/// picture or the text "ok" is the same everywhere.
-fn is_telling(part: &PartPrints, text_floor: u32) -> bool {
-    if let Some(raster) = &part.raster {
-        return raster.pdq.quality >= picture::MIN_QUALITY;
-    }
-    if let Some(text) = &part.text {
-        return text.folded >= text_floor / 2;
-    }
-    true
 }
