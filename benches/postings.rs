@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use common::cpu::CpuTime;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use leakprint::index::PostingList;
 use leakprint::text::{Folded, GramKey, Sampling, fold_into, grams_into};
 use leakprint::{Executor, Fingerprint, Index, IndexWriter, Matcher};
 
@@ -147,16 +148,14 @@ fn look_up(c: &mut Criterion<CpuTime>) {
         for (name, index) in [("mapped", &mapped), ("loaded", &loaded)] {
             group.bench_function(format!("leakprint, {name}: batches, lists read"), |b| {
                 let grams = index.grams();
-                let mut hits = Vec::new();
                 b.iter(|| {
                     let mut sum = 0_u64;
                     for batch in black_box(&prints).chunks(BATCH) {
-                        grams.lookup_batch(batch, &mut hits).expect("sound");
-                        for (_, list) in &hits {
-                            for place in list.iter() {
-                                sum += u64::from(place.expect("sound").1);
-                            }
-                        }
+                        let read = |_, list: PostingList<'_>| {
+                            let places = list.iter().map(|place| place.expect("sound"));
+                            sum += places.map(|(_, at)| u64::from(at)).sum::<u64>();
+                        };
+                        grams.lookup_each(batch, read).expect("sound");
                     }
                     sum
                 });

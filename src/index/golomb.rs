@@ -229,6 +229,13 @@ impl<'a> Pairs<'a> {
         Some((self.number(self.order)?, self.number(self.place)?))
     }
 
+    /// Whether only the zeros are left that fill the last byte.
+    #[inline(always)]
+    fn is_over(&self) -> bool {
+        let rest = self.end.saturating_sub(self.at);
+        rest < 8 && (rest == 0 || self.peek() & ((1 << rest) - 1) == 0)
+    }
+
     #[inline(always)]
     fn pair(&mut self) -> Option<(u32, u32)> {
         let (gap, place) = self.numbers()?;
@@ -253,8 +260,7 @@ impl Iterator for Pairs<'_> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.end.saturating_sub(self.at);
-        if rest < 8 && (rest == 0 || self.peek() & ((1 << rest) - 1) == 0) {
+        if self.is_over() {
             return None;
         }
         let pair = self.pair();
@@ -262,6 +268,20 @@ impl Iterator for Pairs<'_> {
             self.end = 0;
         }
         Some(pair)
+    }
+
+    /// As `next` again and again, but what is read so far stays in registers.
+    #[inline(always)]
+    fn fold<B, F: FnMut(B, Self::Item) -> B>(mut self, init: B, mut f: F) -> B {
+        let mut folded = init;
+        while !self.is_over() {
+            let pair = self.pair();
+            folded = f(folded, pair);
+            if pair.is_none() {
+                break;
+            }
+        }
+        folded
     }
 }
 
@@ -324,6 +344,9 @@ mod tests {
             for _ in 0..2 {
                 let found: Option<Vec<_>> = Pairs::new(&bytes, len, orders).collect();
                 prop_assert_eq!(found, Some(pairs.clone()));
+                let mut folded = Vec::new();
+                Pairs::new(&bytes, len, orders).for_each(|pair| folded.extend(pair));
+                prop_assert_eq!(&folded, &pairs);
                 bytes.extend(behind);
             }
         }
@@ -336,6 +359,9 @@ mod tests {
         ) {
             let pairs: Vec<_> = Pairs::new(&bytes, len, orders).collect();
             prop_assert!(pairs.len() <= bytes.len() * 4 + 1);
+            let mut folded = Vec::new();
+            Pairs::new(&bytes, len, orders).for_each(|pair| folded.push(pair));
+            prop_assert_eq!(&folded, &pairs);
             let sound = pairs.iter().flatten().count();
             prop_assert!(sound + 1 >= pairs.len(), "nothing follows what is none");
             prop_assert!(pairs.iter().flatten().is_sorted_by(|a, b| a < b) || pairs.iter().flatten().any(|pair| pair.1 == u32::MAX));

@@ -65,6 +65,8 @@ impl<'a> PostingList<'a> {
     /// [`at`](crate::fingerprint::Gram::at) in it. In a damaged file the part
     /// may be none of the index, which [`Index::part`](super::Index::part) then says, or
     /// the last place is a [`Corrupt`](crate::ErrorKind::Corrupt) error.
+    ///
+    /// `for_each` and `fold` are faster than a loop.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Result<(PartId, u32)>> + use<'a> {
         self.pairs().map(|pair| match pair {
@@ -208,17 +210,32 @@ impl<'a> Grams<'a> {
         prints: &[u64],
         hits: &mut Vec<(usize, PostingList<'a>)>,
     ) -> Result<()> {
-        self.lookup_each(prints.len(), |i| prints.get(i).copied(), hits)
+        hits.clear();
+        self.lookup_each(prints, |i, list| hits.push((i, list)))
     }
 
-    /// [`lookup_batch`](Self::lookup_batch) of the prints that `print` gives for `0..count`.
-    pub(crate) fn lookup_each(
+    /// Calls `found` with the place in `prints` and the list of each print that the index has, in
+    /// the order of `prints`. A list that is read at once is in the nearest cache: after a
+    /// thousand others it is not, nor is the address of its page.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the file is damaged.
+    pub fn lookup_each(
+        &self,
+        prints: &[u64],
+        found: impl FnMut(usize, PostingList<'a>),
+    ) -> Result<()> {
+        self.lookup_all(prints.len(), |i| prints.get(i).copied(), found)
+    }
+
+    /// [`lookup_each`](Self::lookup_each) of the prints that `print` gives for `0..count`.
+    #[inline]
+    pub(crate) fn lookup_all(
         &self,
         count: usize,
         print: impl Fn(usize) -> Option<u64>,
-        hits: &mut Vec<(usize, PostingList<'a>)>,
+        mut found: impl FnMut(usize, PostingList<'a>),
     ) -> Result<()> {
-        hits.clear();
         if self.is_empty() {
             return Ok(());
         }
@@ -245,7 +262,7 @@ impl<'a> Grams<'a> {
             if let Some(start) = start.checked_sub(2 * GROUP) {
                 for (probe, i) in seen.iter().zip(start..count) {
                     if let Some(list) = self.answer(probe)? {
-                        hits.push((i, list));
+                        found(i, list);
                     }
                 }
             }
@@ -268,7 +285,7 @@ impl<'a> Grams<'a> {
         let mut numbers = (0..tables.len()).flat_map(|table| (0..count).map(move |i| (table, i)));
         let mut groups: [Vec<(usize, usize, Probe)>; 3] = Default::default();
         loop {
-            // As in `lookup_each`, but for what a group is made of.
+            // As in `lookup_all`, but for what a group is made of.
             groups.rotate_right(1);
             let [new, asked, seen] = &mut groups;
             new.clear();

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::Gram;
 use crate::index::filter::PrintFilter;
 use crate::index::shelf::{Shelf, Volume};
-use crate::index::{Grams, PostingList};
+use crate::index::{Grams, PartId, PostingList};
 use crate::text::GRAM_LEN;
 
 /// Grams in more items than this only bridge: so many items are not told apart
@@ -67,10 +67,8 @@ pub(super) fn gather(shelf: &Shelf, all: &[Gram], min_distinctive: f64) -> Resul
             }
         };
         if let [volume] = volumes {
-            let mut lists = Vec::new();
             let table = volume.index.grams();
-            table.lookup_each(grams.len(), print, &mut lists)?;
-            lists.into_iter().for_each(|(i, list)| add(0, i, list));
+            table.lookup_all(grams.len(), print, |i, list| add(0, i, list))?;
         } else if !grams.is_empty() {
             let tables: Vec<Grams<'_>> = volumes.iter().map(|v| v.index.grams()).collect();
             Grams::lookup_in_all(&tables, grams.len(), print, add)?;
@@ -177,7 +175,7 @@ fn collect(
     let (mut hidden, mut last_hidden) = (0, None);
     let parts = volume.index.part_count();
     let hides = !volume.hidden.is_empty();
-    for place in list.iter() {
+    let mut add = |place: Result<(PartId, u32)>| {
         let (part, item) = place?;
         if part.0 >= parts {
             return Err(Error::corrupt(format!(
@@ -187,14 +185,14 @@ fn collect(
         repeats = if last == Some(part) { repeats + 1 } else { 0 };
         last = Some(part);
         if repeats >= MAX_REPEATS {
-            continue;
+            return Ok(());
         }
         if hides {
             let owner = volume.index.item_of(part)?;
             if volume.hidden.contains(owner.0) {
                 hidden += u32::from(last_hidden != Some(owner));
                 last_hidden = Some(owner);
-                continue;
+                return Ok(());
             }
         }
         let part = part.0.saturating_add(volume.first_part);
@@ -210,8 +208,16 @@ fn collect(
                 hits.extend(places.map(|found| (part, hit(found.at))));
             }
         }
-    }
-    Ok(hidden)
+        Ok(())
+    };
+    let mut outcome = Ok(());
+    // Not `try_for_each`: only a fold keeps what the list's reader knows in registers.
+    list.iter().for_each(|place| {
+        if outcome.is_ok() {
+            outcome = add(place);
+        }
+    });
+    outcome.map(|()| hidden)
 }
 
 /// What the hits of the parts that share a sum may cover at most: every symbol once, by the
