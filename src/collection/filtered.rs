@@ -67,7 +67,9 @@ impl OnDisk {
         }
         if known.is_none() && prepare {
             *known = Some(Covered {
-                filter: Arc::new(PrintFilter::of(on_disk.clone().map(|(_, index)| index))),
+                filter: Arc::new(PrintFilter::of_each(
+                    on_disk.clone().map(|(_, index)| index),
+                )),
                 segments: on_disk.map(|(number, _)| number).collect(),
             });
         }

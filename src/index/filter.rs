@@ -6,6 +6,10 @@
 //! taken out: whoever looks into older or fewer indexes is told of more than they have, which costs
 //! a look-up of what is not there.
 //!
+//! A filter that was made for it also tells which of the indexes may have a gram: two more bits in
+//! the same word, chosen by gram and index. An index is known by its sizes; two of the same sizes are
+//! told together.
+//!
 //! A gram is known by the upper 36 bits of its product with the number that nearly every index
 //! uses ([`Spread`]). These can be read off its place among the lines, so an index can be added
 //! without its fingerprints. A digest or a cell is known by its first 36 bits.
@@ -25,6 +29,9 @@ const BITS_OF_PRINT: usize = 16;
 /// Bits that are set for a print.
 const MARKS: u32 = 4;
 
+/// Bits that are set for a gram and the index that has it.
+const OWN_MARKS: u32 = 2;
+
 /// Prints that there is room for at least: 8 KiB.
 const LEAST: usize = 1 << 12;
 
@@ -37,6 +44,8 @@ pub(crate) struct PrintFilter {
     words: Box<[AtomicU64]>,
     spread: Spread,
     room: usize,
+    /// Whether it tells which index has a gram.
+    tells_index: bool,
     /// How many were added; whoever adds holds it.
     added: Mutex<usize>,
     /// Set when an index was added whose grams cannot be told.
@@ -58,6 +67,7 @@ impl PrintFilter {
             words: words.collect(),
             spread: Spread::new(0, 0),
             room,
+            tells_index: false,
             added: Mutex::new(0),
             blind: AtomicBool::new(false),
         }
@@ -65,10 +75,40 @@ impl PrintFilter {
 
     /// Of some indexes, with room for half as many prints again.
     pub(crate) fn of<'a>(indexes: impl Iterator<Item = &'a Index> + Clone) -> Self {
+        Self::filled(indexes, false)
+    }
+
+    /// Likewise, and tells which index has a gram. Whoever asks for an index must have added that
+    /// very one, not one that has its prints.
+    pub(crate) fn of_each<'a>(indexes: impl Iterator<Item = &'a Index> + Clone) -> Self {
+        Self::filled(indexes, true)
+    }
+
+    fn filled<'a>(indexes: impl Iterator<Item = &'a Index> + Clone, tells_index: bool) -> Self {
         let all: usize = indexes.clone().map(prints).sum();
-        let filter = Self::new(all.saturating_add(all / 2));
+        let filter = Self {
+            tells_index,
+            ..Self::new(all.saturating_add(all / 2))
+        };
         indexes.for_each(|index| filter.add(index));
         filter
+    }
+
+    /// What an index is known by.
+    pub(crate) fn tag(index: &Index) -> u64 {
+        let grams = index.grams();
+        let sizes = [
+            grams.len(),
+            grams.postings(),
+            index.part_count() as usize,
+            index.digests().len(),
+        ];
+        let mix = |tag: u64, size: &usize| {
+            (tag ^ *size as u64)
+                .wrapping_mul(0xD6E8_FEB8_6659_FD93)
+                .rotate_left(29)
+        };
+        sizes.iter().fold(0, mix)
     }
 
     /// Whether there is room for the prints of an index, so that few that are absent pass.
@@ -82,11 +122,12 @@ impl PrintFilter {
     pub(crate) fn add(&self, index: &Index) {
         let mut added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
         for digest in index.digests().all() {
-            self.mark(first_bits(digest));
+            self.mark(first_bits(digest), None);
         }
         for print in index.cells().prints() {
-            self.mark(print >> DROPPED);
+            self.mark(print >> DROPPED, None);
         }
+        let of_index = self.tells_index.then(|| Self::tag(index));
         let grams = index.grams();
         let spread = grams.spread();
         if spread.multiplier == self.spread.multiplier && spread.homes < 1 << DROPPED {
@@ -97,7 +138,7 @@ impl PrintFilter {
                     // Home and fraction are the product times the homes, less what is dropped of
                     // it; divided again they are the product, less what is dropped of that.
                     let place = home << FRACTION_BITS | tag.fraction();
-                    self.mark(place / u64::from(spread.homes.max(1)));
+                    self.mark(place / u64::from(spread.homes.max(1)), of_index);
                 }
             }
         } else {
@@ -108,8 +149,9 @@ impl PrintFilter {
 
     /// Under the lock: nobody else writes, so that no bit is lost, and writes need not wait for
     /// one another.
-    fn mark(&self, upper: u64) {
+    fn mark(&self, upper: u64, tag: Option<u64>) {
         let (word, marks) = self.place(upper);
+        let marks = marks | tag.map_or(0, |tag| own_marks(upper, tag));
         if let Some(word) = self.words.get(word) {
             word.store(word.load(Ordering::Relaxed) | marks, Ordering::Relaxed);
         }
@@ -119,6 +161,26 @@ impl PrintFilter {
     #[inline]
     pub(crate) fn may_have(&self, print: u64) -> bool {
         self.is_marked(self.spread.product(print) >> DROPPED) || self.blind.load(Ordering::Relaxed)
+    }
+
+    /// Numbers of the indexes of these tags that [may have](Self::may_have) a gram which one of
+    /// them may have.
+    pub(crate) fn indexes<'t>(
+        &self,
+        print: u64,
+        tags: &'t [u64],
+    ) -> impl Iterator<Item = usize> + use<'t> {
+        let upper = self.spread.product(print) >> DROPPED;
+        let (word, _) = self.place(upper);
+        let word = self.words.get(word);
+        let word = word.map_or(u64::MAX, |word| word.load(Ordering::Relaxed));
+        let tells = self.tells_index && !self.blind.load(Ordering::Relaxed);
+        let word = if tells { word } else { u64::MAX };
+        let numbered = tags.iter().enumerate();
+        numbered.filter_map(move |(number, &tag)| {
+            let marks = own_marks(upper, tag);
+            (word & marks == marks).then_some(number)
+        })
     }
 
     /// Asks for the word of a gram, so that [`may_have`](Self::may_have) finds it in the cache.
@@ -151,12 +213,18 @@ impl PrintFilter {
     fn place(&self, upper: u64) -> (usize, u64) {
         let word = (u128::from(upper) * self.words.len() as u128) >> FRACTION_BITS;
         // Those of one word differ in their lowest bits, which the multiplication takes up.
-        let mixed = upper.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let marks = (0..MARKS).fold(0, |marks, mark| {
-            marks | 1 << ((mixed >> (58 - 6 * mark)) & 63)
-        });
-        (word as usize, marks)
+        (word as usize, bits(upper, MARKS))
     }
+}
+
+fn bits(of: u64, count: u32) -> u64 {
+    let mixed = of.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (0..count).fold(0, |bits, bit| bits | 1 << ((mixed >> (58 - 6 * bit)) & 63))
+}
+
+/// The bits of a gram and an index.
+fn own_marks(upper: u64, tag: u64) -> u64 {
+    bits(upper ^ tag, OWN_MARKS)
 }
 
 fn first_bits(digest: &[u8; 32]) -> u64 {
@@ -221,6 +289,25 @@ mod tests {
         assert!(told > 99_000, "{told}");
         let absent = (0..1000_u32).map(|n| Digest::of_bytes(&n.to_le_bytes()));
         assert!(absent.filter(|d| full.may_have_digest(d)).count() < 40);
+    }
+
+    #[test]
+    fn the_index_of_a_gram_is_told_and_few_others() {
+        let indexes: Vec<_> = (0..8).map(|n| index(20 * n..20 * n + 20 + n)).collect();
+        let filter = PrintFilter::of_each(indexes.iter().map(|(index, _)| index));
+        let tags: Vec<u64> = indexes.iter().map(|(i, _)| PrintFilter::tag(i)).collect();
+        let (mut told, mut asked) = (0, 0);
+        for (number, (_, prints)) in indexes.iter().enumerate() {
+            for &print in prints {
+                assert!(filter.indexes(print, &tags).any(|i| i == number));
+                told += filter.indexes(print, &tags).count() - 1;
+                asked += tags.len() - 1;
+            }
+        }
+        assert!(told * 5 < asked, "{told} of {asked}");
+        // One that was not made for it names all.
+        let filter = PrintFilter::of(indexes.iter().map(|(index, _)| index));
+        assert_eq!(filter.indexes(indexes[0].1[0], &tags).count(), 8);
     }
 
     #[test]

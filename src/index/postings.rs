@@ -270,26 +270,25 @@ impl<'a> Grams<'a> {
         Ok(())
     }
 
-    /// The places of the prints that `print` gives for `0..count` in several tables, which wait for
-    /// memory together: `found` gets the table's number, the print's, and the list, one
-    /// table after the other.
+    /// The places of prints in several tables, which wait for memory together: of the print that
+    /// `print` gives for the second of each of `asked` in the table whose number is the first, in that
+    /// order. `found` gets the table's number, the print's, and the list.
     ///
     /// # Errors
     /// [`Corrupt`](crate::ErrorKind::Corrupt) if a file is damaged.
     pub(crate) fn lookup_in_all(
         tables: &[Self],
-        count: usize,
+        mut asked: impl Iterator<Item = (usize, usize)>,
         print: impl Fn(usize) -> Option<u64>,
         mut found: impl FnMut(usize, usize, PostingList<'a>),
     ) -> Result<()> {
-        let mut numbers = (0..tables.len()).flat_map(|table| (0..count).map(move |i| (table, i)));
         let mut groups: [Vec<(usize, usize, Probe)>; 3] = Default::default();
         loop {
             // As in `lookup_all`, but for what a group is made of.
             groups.rotate_right(1);
-            let [new, asked, seen] = &mut groups;
+            let [new, placed, seen] = &mut groups;
             new.clear();
-            for (number, i) in numbers.by_ref().take(GROUP) {
+            for (number, i) in asked.by_ref().take(GROUP) {
                 let Some(table) = tables.get(number) else {
                     continue;
                 };
@@ -302,7 +301,7 @@ impl<'a> Grams<'a> {
                 };
                 new.push((number, i, probe));
             }
-            for (number, _, probe) in asked.iter_mut() {
+            for (number, _, probe) in placed.iter_mut() {
                 if let Some(table) = tables.get(*number) {
                     table.look(probe);
                 }

@@ -71,7 +71,26 @@ pub(super) fn gather(shelf: &Shelf, all: &[Gram], min_distinctive: f64) -> Resul
             table.lookup_all(grams.len(), print, |i, list| add(0, i, list))?;
         } else if !grams.is_empty() {
             let tables: Vec<Grams<'_>> = volumes.iter().map(|v| v.index.grams()).collect();
-            Grams::lookup_in_all(&tables, grams.len(), print, add)?;
+            let all = 0..grams.len();
+            match filter {
+                Some(filter) => {
+                    let tags: Vec<u64> = volumes
+                        .iter()
+                        .map(|volume| PrintFilter::tag(&volume.index))
+                        .collect();
+                    let asked = all.flat_map(|i| {
+                        let print = print(i).unwrap_or_default();
+                        let tables = filter.indexes(print, &tags);
+                        tables.map(move |table| (table, i))
+                    });
+                    Grams::lookup_in_all(&tables, asked, print, add)?;
+                }
+                None => {
+                    let each = |table| all.clone().map(move |i| (table, i));
+                    let asked = (0..tables.len()).flat_map(each);
+                    Grams::lookup_in_all(&tables, asked, print, add)?;
+                }
+            }
         }
     }
     found.sort_unstable_by_key(|found| (found.print, found.volume, found.at));
