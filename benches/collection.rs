@@ -142,11 +142,7 @@ fn importing(writer: &CollectionWriter, list: &[u8]) {
             let line = line.ok()?;
             let mut metadata = Metadata::added(Timestamp(0));
             metadata.label = line.label.map(|label| label.into_owned());
-            Some(CodeItem {
-                code: line.code,
-                quality: line.quality,
-                metadata,
-            })
+            Some(CodeItem::new(line.code, line.quality, metadata))
         })
         .collect();
     let imported = writer

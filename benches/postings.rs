@@ -124,7 +124,7 @@ fn look_up(c: &mut Criterion<CpuTime>) {
         (keys, places)
     );
     let sections = mapped.info().sections.into_iter();
-    let sections = sections.filter(|s| matches!(s.name, "postings" | "gram_lines"));
+    let sections = sections.filter(|s| matches!(s.name.as_str(), "postings" | "gram_lines"));
     let bytes = sections.map(|s| s.bytes).sum::<u64>() as f64 / places as f64;
     let mut map = Map::default();
     for part in 0..places / PER_PART {

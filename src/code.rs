@@ -8,7 +8,18 @@ use crate::error::{Error, ErrorKind};
 /// A 256-bit perceptual hash.
 ///
 /// Bit `i` of the hash is bit `i % 64` of word `i / 64`. Printed as 64 hex digits
-/// from bit 255 down to bit 0, as the PDQ reference does.
+/// from bit 255 down to bit 0, as the PDQ reference does, and serialised so.
+///
+/// ```
+/// use leakprint::Code256;
+///
+/// let code: Code256 = format!("{:064x}", 7).parse()?;
+/// assert_eq!(code, Code256([7, 0, 0, 0]));
+/// assert_eq!(code.distance(&Code256::default()), 3);
+/// assert_eq!(code.distance(&code.complement()), 256);
+/// assert_eq!(Code256::from_le_bytes(&code.to_le_bytes()), code);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code256(pub [u64; 4]);
 

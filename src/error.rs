@@ -3,11 +3,29 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, for programs. The wording for people is in the [`Error`] itself.
+///
+/// Serialised as its [word](Self::as_str).
+///
+/// ```
+/// use leakprint::{ErrorKind, Fingerprinter};
+///
+/// let fingerprinter = Fingerprinter::builder().build()?;
+/// // An upload service tells its user what was wrong with the file, or its operator with the host.
+/// let status = |bytes| match fingerprinter.fingerprint(bytes, None) {
+///     Ok(_) => 200,
+///     Err(e) if e.kind() == ErrorKind::Io => 500,
+///     Err(_) => 422,
+/// };
+/// assert_eq!([status(b"some text"), status(b"")], [200, 422]);
+/// assert_eq!("limit".parse::<ErrorKind>()?, ErrorKind::Limit);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -19,15 +37,19 @@ pub enum ErrorKind {
     Unsupported,
     /// The bytes claim to be a known format, but break its rules.
     Malformed,
-    /// A number of [`Limits`](crate::Limits) was exceeded; the message names it and the value.
+    /// A number of [`Limits`](crate::Limits) was exceeded; the message names the field, which may be
+    /// raised if such input is to be read, and the value. Or more was given than can be kept.
     Limit,
-    /// A decoder panicked; the panic was contained and the part is lost.
+    /// A decoder panicked; the panic was contained and the part is lost. Trying again does not help;
+    /// the file is worth a report.
     Panicked,
-    /// An index file is damaged: a checksum, bound or stride does not hold.
+    /// A file of ours is damaged: a checksum, bound or stride does not hold. Restore it or make it
+    /// anew; [`repair`](crate::collection::repair) saves what is sound of a collection.
     Corrupt,
-    /// The file is not an index at all, or of a format version this build cannot read.
+    /// The file is not an index at all, or of a format version this build cannot read: make it anew
+    /// with this build.
     Version,
-    /// Two recipes or two keys met that must not be mixed.
+    /// Two recipes or two keys met that must not be mixed, or the key is missing.
     Recipe,
     /// An argument of the call makes no sense; the message says which.
     InvalidInput,
@@ -36,6 +58,20 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    const ALL: [Self; 11] = [
+        Self::Io,
+        Self::Empty,
+        Self::Unsupported,
+        Self::Malformed,
+        Self::Limit,
+        Self::Panicked,
+        Self::Corrupt,
+        Self::Version,
+        Self::Recipe,
+        Self::InvalidInput,
+        Self::Locked,
+    ];
+
     /// The kind as one lower-case word, as the JSON lines of the example programs print it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -60,8 +96,35 @@ impl fmt::Display for ErrorKind {
     }
 }
 
+impl FromStr for ErrorKind {
+    type Err = Error;
+
+    /// The kind of its [word](Self::as_str).
+    fn from_str(word: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|kind| kind.as_str() == word);
+        found.ok_or_else(|| {
+            let message = format!("no kind of error is called {word:?}");
+            Error::new(Self::InvalidInput, message)
+        })
+    }
+}
+
+crate::written::as_text!(ErrorKind);
+
 /// Why an operation failed: a [kind](Error::kind) for programs, a message for
-/// people, and the file where one is known.
+/// people that says what to do where something can be done, and the file where one is known.
+///
+/// ```
+/// use leakprint::{ErrorKind, Index};
+///
+/// let error = Index::from_bytes(b"no index").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Version);
+/// assert_eq!(
+///     error.with_path("leak.lpx").to_string(),
+///     "leak.lpx: this is no leakprint index, it does not begin with the magic bytes: \
+///      give a file that `IndexWriter::save` wrote"
+/// );
+/// ```
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
@@ -149,5 +212,19 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_deref().map(|e| e as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_read_back_from_its_word() {
+        for kind in ErrorKind::ALL {
+            assert_eq!(kind.as_str().parse::<ErrorKind>().unwrap(), kind);
+        }
+        let error = "broken".parse::<ErrorKind>().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
     }
 }

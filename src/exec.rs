@@ -12,7 +12,17 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Where parallel work runs: on the caller's thread or on a rayon pool the caller gives.
 ///
-/// Cheap to clone. The crate never touches rayon's global pool.
+/// Cheap to clone. The crate never touches rayon's global pool. The default is
+/// [`serial`](Self::serial).
+///
+/// ```
+/// use leakprint::Executor;
+///
+/// let exec = Executor::with_threads(2)?;
+/// assert_eq!(exec.threads(), 2);
+/// assert_eq!(exec.map(&[1, 2, 3], |n| n * n), [1, 4, 9]);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Executor {
     pool: Option<Arc<rayon::ThreadPool>>,
@@ -25,6 +35,17 @@ impl Executor {
     }
 
     /// On a pool that the caller made and may share with other work.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use leakprint::Executor;
+    ///
+    /// let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build()?;
+    /// let exec = Executor::pool(Arc::new(pool));
+    /// assert_eq!(exec.install(rayon::current_num_threads), 3);
+    /// # Ok::<(), rayon::ThreadPoolBuildError>(())
+    /// ```
     pub fn pool(pool: Arc<rayon::ThreadPool>) -> Self {
         Self { pool: Some(pool) }
     }
@@ -101,6 +122,18 @@ impl Executor {
     ///
     /// # Panics
     /// If `f` or `sink` does, after the work in flight has ended.
+    ///
+    /// ```
+    /// use leakprint::Executor;
+    ///
+    /// let mut out = Vec::new();
+    /// let result = Executor::with_threads(2)?.map_stream(1.., 8, |n| n * n, |square| {
+    ///     out.push(square);
+    ///     if square < 16 { Ok(()) } else { Err("enough") }
+    /// });
+    /// assert_eq!((out, result), (vec![1, 4, 9, 16], Err("enough")));
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn map_stream<T, R, E>(
         &self,
         items: impl Iterator<Item = T>,

@@ -6,21 +6,20 @@
 //! and gets *evidence*: which item, which passage, how strong.
 //!
 //! ```
-//! use leakprint::{Fingerprinter, Index, IndexWriter, Matcher};
+//! use leakprint::{Fingerprinter, IndexWriter, Matcher};
 //!
 //! # fn main() -> leakprint::Result<()> {
-//! // The owner.
+//! // The owner; `save` in place of `to_index` writes the file that is handed over.
 //! let fingerprinter = Fingerprinter::builder().build()?;
 //! let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen \
 //!             territories with no press screening before the Wednesday, even though it \
 //!             tested at seventy-one.";
-//! let key = Some(fingerprinter.key().clone());
-//! let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), key)?;
+//! let mut writer = IndexWriter::from(&fingerprinter);
 //! writer.add("memo.txt", &fingerprinter.fingerprint(memo.as_bytes(), None)?)?;
-//! let bytes = writer.to_bytes(&Default::default())?;
+//! let index = writer.to_index()?;
 //!
 //! // The platform.
-//! let matcher = Matcher::new(Index::from_bytes(bytes)?)?;
+//! let matcher = Matcher::new(index)?;
 //! let post = "OMG: \"Lighthouse opens in 14 territories\"... no wait: LIGHTHOUSE OPENS IN \
 //!             FOURTEEN TERRITORIES, WITH NO PRESS SCREENING BEFORE THE WEDNESDAY, EVEN \
 //!             THOUGH IT TESTED AT SEVENTY-ONE!";
@@ -40,14 +39,47 @@
 //! The same [`Fingerprinter`] serves both sides. Modules lower in that list
 //! import only what stands above them.
 //!
+//! # Where to begin
+//! - One index that never changes: [`IndexWriter`], [`Index`], [`Matcher`].
+//! - Items that come and go: [`CollectionWriter`], [`Collection`] and its
+//!   [`Snapshot`](collection::Snapshot).
+//! - What was found, and why: [`Match`], [`Evidence`]; why not: [`Matcher::explain`].
+//! - What may be set: [`MatchOptions`], [`Limits`], [`FingerprinterBuilder`](fingerprint::FingerprinterBuilder).
+//! - Hash lists of others: [`exchange`]; bare 256-bit codes: [`CodeSet`](index::CodeSet).
+//! - JSON lines as the command line answers with: [`lines`].
+//!
 //! # Threads, state, output
-//! Everything is `Send + Sync`, there is no mutable global state, and nothing
-//! is printed. Parallel work runs on a rayon pool that the caller gives in an
-//! [`Executor`]; results do not depend on the number of threads.
+//! Everything is `Send + Sync + 'static`, there is no mutable global state, and
+//! nothing is printed. Parallel work runs on a rayon pool that the caller gives in an
+//! [`Executor`]; results do not depend on the number of threads. [`Fingerprinter`], [`Index`],
+//! [`Matcher`], [`Collection`], [`Snapshot`](collection::Snapshot) and
+//! [`CollectionMatcher`](collection::CollectionMatcher) are handles: cloning one copies counts of
+//! references and a kilobyte or so of keys, never prints, and takes some hundred nanoseconds.
 //!
 //! # Hostile input
 //! Media and index files are hostile: [`Limits`] bound what one input may
 //! cost, decoders run behind a panic border, damage is a typed [`Error`].
+//!
+//! # What stays as it is
+//! Versions follow [SemVer](https://semver.org). A release of the same major version (of the same
+//! minor one before 1.0) keeps, or extends so that what worked goes on working:
+//! - the names and meanings of public items. Enums and structs that will grow are
+//!   `#[non_exhaustive]`; [`Strength`], [`Dihedral`] and [`Code256`] are complete;
+//! - the fields of [JSON lines](lines) and of whatever else is serialised. Readers pass over fields that they
+//!   do not know, since more may come, and kinds of evidence; configuration ([`Limits`],
+//!   [`MatchOptions`]) is refused with a field that is not known;
+//! - the index file ([`FORMAT_VERSION`](index::FORMAT_VERSION)) and the folder of a collection
+//!   ([`COLLECTION_VERSION`](collection::COLLECTION_VERSION)): what an earlier release of that kind
+//!   wrote is read;
+//! - every print of a [`Recipe::VERSION`], to the bit.
+//!
+//! A new version of the recipe or of the index file comes with a new major version only (a new
+//! minor one before 1.0): indexes are then made anew from the originals.
+//!
+//! Not promised: the wording of messages (programs go by [`ErrorKind`]); scores to the last digit,
+//! which get better with what is measured, while a [`Strength`] keeps its meaning; times and
+//! memory; which decoder reads a format, so that the text of a damaged or exotic file may differ; the example
+//! programs' options; the least version of Rust, which a minor release may raise.
 //!
 //! # Features
 //! All on by default.

@@ -14,6 +14,21 @@ use crate::error::{Error, Result};
 /// The defaults suit an upload service: one picture of 64 megapixels decodes
 /// into 64 MB (JPEG) to 256 MB (with alpha), 512 MB while 16-bit samples are
 /// narrowed; an animation is charged for every frame of it. Prints of a text take some 12 bytes a character on top.
+///
+/// Serialisable, so that a service keeps them in its configuration; fields that are left out have
+/// their default.
+///
+/// ```
+/// use leakprint::{ErrorKind, Fingerprinter, Limits};
+///
+/// let mut limits = Limits::default();
+/// limits.input_bytes = 1 << 20;
+/// let fingerprinter = Fingerprinter::builder().limits(limits).build()?;
+/// let error = fingerprinter.fingerprint(&vec![b'a'; 2 << 20], None).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Limit);
+/// assert_eq!(error.message(), "limit input_bytes = 1048576 exceeded: 2097152");
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -61,7 +76,21 @@ impl Default for Limits {
 /// What is left of the [`Limits`] while one input is read.
 ///
 /// One budget runs through all nested containers of an input, so that a zip in
-/// a mail in a zip cannot multiply.
+/// a mail in a zip cannot multiply. [`media::read`](crate::media::read) takes one; whoever only
+/// fingerprints never sees it.
+///
+/// ```
+/// use leakprint::{Budget, Limits};
+///
+/// let mut limits = Limits::default();
+/// limits.decoded_bytes = 1000;
+/// let mut budget = Budget::new(&limits);
+/// budget.charge_picture(10, 20, 3)?;
+/// assert!(budget.charge_decoded(400).is_ok());
+/// let error = budget.charge_decoded(1).unwrap_err();
+/// assert_eq!(error.message(), "limit decoded_bytes = 1000 exceeded: 1 more after 1000");
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Budget {
     limits: Limits,
@@ -89,6 +118,9 @@ impl Budget {
     }
 
     /// Checks the size of the whole input.
+    ///
+    /// # Errors
+    /// [`Limit`](crate::ErrorKind::Limit) for `input_bytes`.
     pub fn check_input(&self, bytes: u64) -> Result<()> {
         if bytes > self.limits.input_bytes {
             return Err(Error::limit("input_bytes", self.limits.input_bytes, bytes));
@@ -98,6 +130,10 @@ impl Budget {
 
     /// Checks a picture's size *before* anything is allocated for it, and
     /// charges `width * height * bytes_per_pixel` decoded bytes.
+    ///
+    /// # Errors
+    /// [`Limit`](crate::ErrorKind::Limit) for `side`, `pixels` or `decoded_bytes`; then nothing is
+    /// charged.
     pub fn charge_picture(&mut self, width: u32, height: u32, bytes_per_pixel: u32) -> Result<()> {
         let side = width.max(height);
         if side > self.limits.side {
@@ -115,6 +151,9 @@ impl Budget {
     }
 
     /// Charges bytes that a decoder is about to produce, or has produced.
+    ///
+    /// # Errors
+    /// [`Limit`](crate::ErrorKind::Limit) for `decoded_bytes`; then nothing is charged.
     pub fn charge_decoded(&mut self, bytes: u64) -> Result<()> {
         match self.decoded_left.checked_sub(bytes) {
             Some(left) => {
@@ -134,6 +173,9 @@ impl Budget {
     }
 
     /// Charges one part.
+    ///
+    /// # Errors
+    /// [`Limit`](crate::ErrorKind::Limit) for `parts`.
     pub fn charge_part(&mut self) -> Result<()> {
         match self.parts_left.checked_sub(1) {
             Some(left) => {
@@ -153,7 +195,10 @@ impl Budget {
         self.decoded_left
     }
 
-    /// Checks the characters of one part's text.
+    /// Checks the characters (Unicode scalar values) of one part's text.
+    ///
+    /// # Errors
+    /// [`Limit`](crate::ErrorKind::Limit) for `text_chars`.
     pub fn check_text(&self, chars: u64) -> Result<()> {
         if chars > self.limits.text_chars {
             return Err(Error::limit("text_chars", self.limits.text_chars, chars));
@@ -162,6 +207,9 @@ impl Budget {
     }
 
     /// Runs `f` one container deeper.
+    ///
+    /// # Errors
+    /// [`Limit`](crate::ErrorKind::Limit) for `depth`, and those of `f`.
     pub fn nested<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.depth >= self.limits.depth {
             return Err(Error::limit(
@@ -177,6 +225,9 @@ impl Budget {
     }
 
     /// Fails once the time is over.
+    ///
+    /// # Errors
+    /// [`Limit`](crate::ErrorKind::Limit) for `time_ms`.
     pub fn check_time(&self) -> Result<()> {
         if self
             .deadline

@@ -11,12 +11,31 @@ use crate::error::Error;
 use crate::fingerprint::Warning;
 
 /// Why something could not be done.
+///
+/// ```
+/// use leakprint::lines::ErrorLine;
+///
+/// let error = leakprint::Key::from_file_bytes(b"").unwrap_err();
+/// assert_eq!(ErrorLine::from(&error).kind, "invalid_input");
+/// assert_eq!(ErrorLine::new("busy", "try again").message, "try again");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ErrorLine {
     /// The [`ErrorKind`](crate::ErrorKind) as a word, for programs.
     pub kind: &'static str,
     /// For people.
     pub message: String,
+}
+
+impl ErrorLine {
+    /// An error that is not the library's: `kind` is one lower-case word.
+    pub fn new(kind: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
 }
 
 impl From<&Error> for ErrorLine {
@@ -44,6 +63,7 @@ impl From<&Error> for ErrorLine {
 /// # Ok::<(), leakprint::Error>(())
 /// ```
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct MatchLine<'a, M> {
     /// What the asker calls the query.
     pub query: &'a str,
@@ -79,7 +99,19 @@ impl<'a, M> MatchLine<'a, M> {
 }
 
 /// An item of a collection as a list shows it.
+///
+/// ```
+/// use leakprint::collection::{ItemInfo, Metadata, Timestamp};
+/// use leakprint::lines::ListLine;
+///
+/// let info = ItemInfo::new("memo.txt", Metadata::added(Timestamp(0)).with_tag("case", "7"));
+/// assert_eq!(
+///     serde_json::to_string(&ListLine::from(&info)).unwrap(),
+///     r#"{"item":"memo.txt","label":null,"tags":{"case":"7"},"added":"1970-01-01T00:00:00Z","expires":null}"#
+/// );
+/// ```
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct ListLine<'a> {
     /// The name.
     pub item: &'a str,
@@ -111,7 +143,17 @@ impl<'a> From<&'a ItemInfo> for ListLine<'a> {
 }
 
 /// What became of one item of a collection. Written once the change is durable, the line is a promise.
+///
+/// ```
+/// use leakprint::lines::ChangeLine;
+///
+/// assert_eq!(
+///     serde_json::to_string(&ChangeLine::done("memo.txt", "added", 3)).unwrap(),
+///     r#"{"item":"memo.txt","status":"added","generation":3,"error":null}"#
+/// );
+/// ```
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct ChangeLine<'a> {
     /// The name.
     pub item: &'a str,

@@ -35,11 +35,8 @@ fn page(text: &str, size: f32, ink: u8, paper: u8) -> (GrayImage, Vec<Word>) {
             words.last_mut().unwrap().ends_line = true;
             (x, y) = (30.0, y + size * 1.4);
         }
-        words.push(Word {
-            text: word.to_owned(),
-            region: [x as u32, (y - size) as u32, length as u32, size as u32],
-            ends_line: false,
-        });
+        let region = [x as u32, (y - size) as u32, length as u32, size as u32];
+        words.push(Word::new(word, region));
         for c in word.chars() {
             let mut glyph = font.scaled_glyph(c);
             glyph.position = ab_glyph::point(x, y);

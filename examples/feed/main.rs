@@ -90,9 +90,8 @@ fn run(args: &Args) -> Result<(), Failure> {
         }
     }
     let exec = Executor::with_threads(args.threads)?;
-    let mut options = MatchOptions::default();
-    options.min_strength = args.min;
-    let key = args.key.as_deref().map(read_key).transpose()?;
+    let options = MatchOptions::default().with_min_strength(args.min);
+    let key = args.key.as_deref().map(Key::from_file).transpose()?;
     let target = Target::open(&args.index, key, options, &exec)?;
 
     scan(args, &target, &exec)?;
@@ -168,11 +167,6 @@ fn scan(args: &Args, target: &Target, exec: &Executor) -> Result<(), Failure> {
         Some(e) => Err(e.into()),
         None => Ok(()),
     }
-}
-
-fn read_key(path: &Path) -> Result<Key, Failure> {
-    let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    Ok(Key::from_file_bytes(&bytes).map_err(|e| e.with_path(path))?)
 }
 
 fn create(path: &Path) -> Result<File, Failure> {

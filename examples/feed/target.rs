@@ -27,19 +27,13 @@ impl Target {
                 let message = format!("{damage}: `leakprint repair` saves what is sound");
                 return Err(Error::new(ErrorKind::Corrupt, message));
             }
-            let collection = match key {
-                Some(key) => Collection::open_with_key(path, key)?,
-                None => Collection::open(path)?,
-            };
+            let collection = Collection::open_with_key(path, key)?;
             let matcher = collection.snapshot().matcher(options)?;
             return Ok(Self::Collection(matcher));
         }
         let index = Index::open(path)?;
         index.verify(exec).map_err(|e| e.with_path(path))?;
-        let matcher = match key {
-            Some(key) => Matcher::with_key(index, key)?,
-            None => Matcher::new(index)?,
-        };
+        let matcher = Matcher::with_key(index, key)?;
         Ok(Self::Index(matcher.with_options(options)))
     }
 

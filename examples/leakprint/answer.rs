@@ -167,10 +167,14 @@ fn describe(evidence: &Evidence) -> String {
         format!("[{} <- {}]", or_whole(part), or_whole(item_part))
     };
     match evidence {
-        Evidence::Bytes { part, item_part } => {
+        Evidence::Bytes {
+            part, item_part, ..
+        } => {
             format!("the same bytes {}", place(part, item_part))
         }
-        Evidence::Pixels { part, item_part } => {
+        Evidence::Pixels {
+            part, item_part, ..
+        } => {
             format!("the same pixels {}", place(part, item_part))
         }
         Evidence::Image {

@@ -29,8 +29,7 @@ pub(crate) fn writer(
     key_file: Option<&Path>,
     window: Option<u32>,
 ) -> Result<CollectionWriter, Failure> {
-    let mut options = WriterOptions::default();
-    options.key = key(key_file)?;
+    let mut options = WriterOptions::default().with_key(key(key_file)?);
     if let Some(window) = window {
         options.window = window;
     }
@@ -89,7 +88,7 @@ impl Batch<'_> {
                     Content::Discount(..) => "background",
                     _ => "added",
                 },
-                Ok(Added::Unchanged) => "unchanged",
+                Ok(other) => other.as_str(),
                 Err(e) => {
                     fail(out, &item.name, &e)?;
                     continue;
@@ -273,13 +272,7 @@ pub(crate) fn mark_false(args: &MarkArgs) -> Result<(), Failure> {
         let message = format!("the collection has no item {:?}", args.item);
         return Err(Error::new(ErrorKind::InvalidInput, message).into());
     }
-    let mark = FalseMatch {
-        item: args.item.clone(),
-        scope,
-        by: args.by.clone(),
-        at: Timestamp::now(),
-        why: args.why.clone(),
-    };
+    let mark = FalseMatch::new(&args.item, scope, &args.by, &args.why);
     let generation = writer.mark_false(&[mark])?;
     print_mark(&args.item, "marked", generation)
 }

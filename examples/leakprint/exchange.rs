@@ -112,11 +112,7 @@ fn csv(
                     }
                     None => metadata.label = said,
                 }
-                codes.push(CodeItem {
-                    code: line.code,
-                    quality: line.quality,
-                    metadata,
-                });
+                codes.push(CodeItem::new(line.code, line.quality, metadata));
             }
             Err(e) => broken.line(number, &e)?,
         }
@@ -168,11 +164,7 @@ fn threats(
                 metadata.tags = entry.tag_pairs();
                 metadata.label = label.map(str::to_owned).or(entry.label);
                 metadata.note = entry.description;
-                codes.push(CodeItem {
-                    code,
-                    quality,
-                    metadata,
-                });
+                codes.push(CodeItem::new(code, quality, metadata));
             }
             Err(e) => broken.line(number, &e)?,
         }
@@ -230,8 +222,8 @@ fn items(
         let (mut added, mut unchanged) = (0, 0);
         for (number, result) in numbers.into_iter().zip(results) {
             match result {
-                Ok(Added::Added) => added += 1,
                 Ok(Added::Unchanged) => unchanged += 1,
+                Ok(_) => added += 1,
                 Err(e) => broken.line(number, &e)?,
             }
         }

@@ -9,7 +9,7 @@ use leakprint::{
 };
 use serde::Serialize;
 
-use crate::input::{Read, Sources, read_key, recogniser};
+use crate::input::{Read, Sources, recogniser};
 use crate::journal::Locked;
 use crate::output::{Errors, check_apart, json_line, json_pretty, progress};
 use crate::resume::{
@@ -17,7 +17,7 @@ use crate::resume::{
     settled_kind,
 };
 use crate::settings::Settings;
-use crate::target::check;
+use crate::target::{check, key};
 use crate::{Failure, IndexArgs};
 
 #[derive(Serialize)]
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
     let ignore = Sources::existing("--ignore", &args.ignore, &input.base)?;
     let background = Sources::existing("--background", &args.background, &input.base)?;
     let items = Sources::new(&input.paths, &input.base, &input.jsonl)?;
-    let key = input.key.as_deref().map(read_key).transpose()?;
+    let key = key(input.key.as_deref())?;
     // A key that the owner keeps stays out of the file; a random one must be in it.
     let keep_apart = key.is_some();
     let locked = journal.as_deref().map(Locked::open).transpose()?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use leakprint::media::{Tesseract, TextFromImage};
-use leakprint::{Digest, Error, ErrorKind, Fingerprint, Fingerprinter, Key, Limits, Result};
+use leakprint::{Digest, Error, ErrorKind, Fingerprint, Fingerprinter, Limits, Result};
 
 use serde::Deserialize;
 
@@ -199,12 +199,6 @@ pub(crate) fn recogniser(languages: &str) -> Result<Arc<dyn TextFromImage>> {
     let recogniser = Tesseract::default().with_languages(languages);
     recogniser.check()?;
     Ok(Arc::new(recogniser))
-}
-
-/// Reads a key file.
-pub(crate) fn read_key(path: &Path) -> Result<Key> {
-    let bytes = read_file(path, &Limits::default()).map_err(|e| e.with_path(path))?;
-    Key::from_file_bytes(&bytes).map_err(|e| e.with_path(path))
 }
 
 /// What to read, checked before the first of it is read.

@@ -27,8 +27,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
         return Err("--resume goes on with JSON lines, not with a table".into());
     }
     let exec = Executor::with_threads(input.threads)?;
-    let mut options = MatchOptions::default();
-    options.min_strength = args.min;
+    let options = MatchOptions::default().with_min_strength(args.min);
     let verify = (!args.no_verify).then_some(&exec);
     let mut matcher = Target::open(&args.index, input.key.as_deref(), options, verify)?;
     if let Some(languages) = &args.recognise {

@@ -87,7 +87,7 @@ impl Errors {
             complain(&format!("{name}{hash}{part}: {kind}: {message}"));
             return Ok(());
         };
-        let error = ErrorLine { kind, message };
+        let error = ErrorLine::new(kind, message);
         let line = Failed {
             path: name,
             part,

@@ -1,6 +1,7 @@
 //! Under which settings a journal was made: under others, what it holds is of no use.
 
-use std::fs::File;
+use std::fs;
+use std::time::UNIX_EPOCH;
 
 use leakprint::{Key, Limits, MatchOptions, Recipe};
 use serde::{Deserialize, Serialize};
@@ -38,8 +39,9 @@ enum Task {
 struct Program {
     version: String,
     features: Vec<String>,
-    /// BLAKE3 of the program itself, where that can be read.
-    digest: Option<String>,
+    /// Size and time of the program's own file, where that can be told: another build has another
+    /// time, and reading it whole took longer than what was left to do.
+    build: Option<(u64, u64)>,
 }
 
 /// What only matters for matches.
@@ -64,15 +66,15 @@ impl Program {
             ("tesseract", cfg!(feature = "tesseract")),
         ];
         let features = features.into_iter().filter(|(_, is_on)| *is_on);
-        let own = std::env::current_exe().and_then(File::open);
-        let digest = own.and_then(|file| {
-            let mut hasher = blake3::Hasher::new();
-            Ok(hasher.update_reader(file)?.finalize().to_string())
+        let own = std::env::current_exe().and_then(fs::metadata).ok();
+        let build = own.and_then(|file| {
+            let time = file.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+            Some((file.len(), u64::try_from(time.as_nanos()).ok()?))
         });
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             features: features.map(|(name, _)| name.to_owned()).collect(),
-            digest: digest.ok(),
+            build,
         }
     }
 }

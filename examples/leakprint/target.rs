@@ -11,8 +11,6 @@ use leakprint::{
 };
 use serde::Serialize;
 
-use crate::input::read_key;
-
 /// What is matched against.
 pub(crate) enum Target {
     Index(Matcher),
@@ -30,15 +28,12 @@ pub(crate) struct Reported {
 
 /// The key in a file, if there is one.
 pub(crate) fn key(path: Option<&Path>) -> Result<Option<Key>> {
-    path.map(read_key).transpose()
+    path.map(Key::from_file).transpose()
 }
 
 /// Opens a collection for reading.
 pub(crate) fn collection(path: &Path, key_file: Option<&Path>) -> Result<Collection> {
-    match key(key_file)? {
-        Some(key) => Collection::open_with_key(path, key),
-        None => Collection::open(path),
-    }
+    Collection::open_with_key(path, key(key_file)?)
 }
 
 /// Reads all of a collection; the first damage is the error.
@@ -72,11 +67,10 @@ impl Target {
         if let Some(exec) = verify {
             index.verify(exec).map_err(|e| e.with_path(path))?;
         }
-        let matcher = match key_file {
-            Some(file) => Matcher::with_key(index, read_key(file)?).map_err(|e| e.with_path(file)),
-            None => Matcher::new(index),
-        };
-        Ok(Self::Index(matcher?.with_options(options)))
+        // The file that is to be replaced by another: the key, or the index that lacks one.
+        let wrong = key_file.unwrap_or(path);
+        let matcher = Matcher::with_key(index, key(key_file)?).map_err(|e| e.with_path(wrong))?;
+        Ok(Self::Index(matcher.with_options(options)))
     }
 
     /// Asks a recogniser for text in pictures.

@@ -23,16 +23,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("leak.lpx");
 
-    // The owner: fingerprint in house, hand over the index. The key stays in it here;
-    // an owner who keeps it apart passes `None` and gives it to the matcher.
+    // The owner: fingerprint in house, hand over the index. The key is random here and goes into it;
+    // an owner who gives the fingerprinter a key keeps it apart and gives it to the matcher too.
     let started = Instant::now();
     let items = leak::items()?;
     let fingerprinter = Fingerprinter::builder().build()?;
     let prints = exec.map(&items, |item| {
         fingerprinter.fingerprint(&item.bytes, Some(&item.name))
     });
-    let key = Some(fingerprinter.key().clone());
-    let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), key)?;
+    let mut writer = IndexWriter::from(&fingerprinter);
     for disclaimer in leak::BOILERPLATE {
         writer.ignore(&fingerprinter.fingerprint_text(disclaimer)?)?;
     }

@@ -100,10 +100,7 @@ pub(crate) struct Facts {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let error = ErrorLine {
-            kind: self.kind,
-            message: self.message,
-        };
+        let error = ErrorLine::new(self.kind, self.message);
         let mut response = json(self.status, &ErrorBody { error });
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after {

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use leakprint::Digest;
-use leakprint::collection::{FalseMatch, FalseScope, Timestamp};
+use leakprint::collection::{FalseMatch, FalseScope};
 use leakprint::lines::ChangeLine;
 use serde_json::{Value, json};
 
@@ -99,13 +99,7 @@ pub(crate) async fn post(State(app): State<Shared>, request: Request) -> Result<
     if app.store.snapshot().item(&decision.item)?.is_none() {
         return Err(absent(&decision.item));
     }
-    let mark = FalseMatch {
-        item: decision.item.clone(),
-        scope,
-        by: decision.by,
-        at: Timestamp::now(),
-        why: decision.why,
-    };
+    let mark = FalseMatch::new(&decision.item, scope, decision.by, decision.why);
     let generation = writing.order(|reply| Order::Mark(mark, reply)).await?;
     let line = ChangeLine::done(&decision.item, "marked", generation);
     Ok(answer(StatusCode::CREATED, &line))

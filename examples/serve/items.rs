@@ -7,7 +7,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use leakprint::collection::{Added, ItemInfo, Metadata, NewItem, Timestamp};
-use leakprint::lines::{ChangeLine, ListLine};
+use leakprint::lines::{ChangeLine, ErrorLine, ListLine};
 use leakprint::{Fingerprint, Warning};
 use serde::Serialize;
 
@@ -65,12 +65,12 @@ pub(crate) async fn put(
     let print = app.gate.run(Lane::Long, deadline, work).await?;
     let warnings = print.warnings.clone();
     let (added, generation) = add(writing, &name, print, metadata).await?;
-    let (status, word) = match added {
-        Added::Added => (StatusCode::CREATED, "added"),
-        Added::Unchanged => (StatusCode::OK, "unchanged"),
+    let status = match added {
+        Added::Unchanged => StatusCode::OK,
+        _ => StatusCode::CREATED,
     };
     let change = Change {
-        line: ChangeLine::done(&name, word, generation),
+        line: ChangeLine::done(&name, added.as_str(), generation),
         warnings: &warnings,
     };
     let mut response = json(status, &change);
@@ -130,15 +130,8 @@ pub(crate) async fn delete(
 }
 
 /// Says that what was to go was not there.
-pub(crate) fn gone(line: ChangeLine<'_>) -> Response {
-    let error = leakprint::lines::ErrorLine {
-        kind: "not_found",
-        message: "there is nothing of that name".to_owned(),
-    };
-    let line = ChangeLine {
-        error: Some(error),
-        ..line
-    };
+pub(crate) fn gone(mut line: ChangeLine<'_>) -> Response {
+    line.error = Some(ErrorLine::new("not_found", "there is nothing of that name"));
     let mut response = json(StatusCode::NOT_FOUND, &line);
     response.extensions_mut().insert(Facts {
         error: Some("not_found"),
@@ -160,7 +153,7 @@ pub(crate) async fn get(
 ) -> Result<Response, Refusal> {
     match app.store.snapshot().item(&item)? {
         Some(metadata) => {
-            let info = ItemInfo { item, metadata };
+            let info = ItemInfo::new(item, metadata);
             Ok(json(StatusCode::OK, &ListLine::from(&info)))
         }
         None => Err(absent(&item)),

@@ -148,12 +148,11 @@ fn run(args: &Args) -> Result<bool, Failure> {
 
 fn app(args: &Args) -> Result<App, Failure> {
     let folder = args.collection.as_deref().ok_or("no --collection")?;
-    let key = args.key.as_deref().map(read_key).transpose()?;
+    let key = args.key.as_deref().map(Key::from_file).transpose()?;
     let tokens = args.token_file.as_deref().map(auth::Tokens::read);
     let tokens = tokens.transpose()?;
     let (store, writing) = if tokens.is_some() && !args.follow {
-        let mut options = WriterOptions::default();
-        options.key = key;
+        let options = WriterOptions::default().with_key(key);
         let writer = CollectionWriter::open(folder, options)?;
         let store = store::Store::of_writer(writer.collection())?;
         (store, Some(writing::Writing::start(writer)?))
@@ -181,11 +180,6 @@ fn app(args: &Args) -> Result<App, Failure> {
         streams: Arc::new(Semaphore::new(4)),
         stopping: false.into(),
     })
-}
-
-fn read_key(path: &Path) -> Result<Key, Failure> {
-    let bytes = fs::read(path).map_err(|e| format!("{}: cannot read: {e}", path.display()))?;
-    Ok(Key::from_file_bytes(&bytes).map_err(|e| e.with_path(path))?)
 }
 
 fn limits(path: &Path) -> Result<Limits, Failure> {

@@ -20,7 +20,7 @@ pub(crate) struct Store {
 impl Store {
     /// Follows what another process writes.
     pub(crate) fn follow(path: &Path, key: Option<Key>) -> Result<Self> {
-        let collection = open(path, key.clone())?;
+        let collection = Collection::open_with_key(path, key.clone())?;
         // Whether there is a key, before anybody asks.
         collection.fingerprinter()?;
         Ok(Self {
@@ -54,8 +54,7 @@ impl Store {
 
     /// Compares queries with what the collection holds now.
     pub(crate) fn matcher(&self, min_strength: Strength) -> Result<CollectionMatcher> {
-        let mut options = MatchOptions::default();
-        options.min_strength = min_strength;
+        let options = MatchOptions::default().with_min_strength(min_strength);
         self.snapshot().matcher(options)
     }
 
@@ -68,19 +67,12 @@ impl Store {
         match self.current.load().refresh() {
             Err(e) if e.kind() == ErrorKind::Recipe => {
                 // Another collection has taken the place of the one that was here.
-                let collection = open(&self.path, self.key.clone())?;
+                let collection = Collection::open_with_key(&self.path, self.key.clone())?;
                 collection.fingerprinter()?;
                 self.current.store(Arc::new(collection));
                 Ok(true)
             }
             result => result,
         }
-    }
-}
-
-fn open(path: &Path, key: Option<Key>) -> Result<Collection> {
-    match key {
-        Some(key) => Collection::open_with_key(path, key),
-        None => Collection::open(path),
     }
 }

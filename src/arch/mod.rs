@@ -140,7 +140,7 @@ pub(crate) struct Filter {
     pub(crate) query: u32,
 }
 
-/// A code within the radius of a query.
+/// A code within the radius of a query. No field will be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CodeHit {
     /// The place of the query in the batch.
@@ -155,6 +155,19 @@ pub struct CodeHit {
 ///
 /// A value exists only where the CPU has the instructions, so holding one is
 /// the permission to use it.
+///
+/// ```
+/// use leakprint::index::{Backend, CodeSet};
+/// use leakprint::{Code256, Executor};
+///
+/// let set = CodeSet::from_codes((0..999).map(|i| Code256([i, i, !i, i])))?;
+/// let search = |backend| set.view().with_backend(backend).search(&[Code256([5; 4])], 40, &Executor::serial());
+/// let expected = search(Backend::scalar())?;
+/// for backend in Backend::available() {
+///     assert_eq!(search(backend)?, expected, "{}", backend.name());
+/// }
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Backend(Kind);
 

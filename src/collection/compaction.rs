@@ -70,8 +70,8 @@ impl Drop for Background {
 }
 
 impl CollectionWriter {
-    /// Merges everything to one segment, leaving out what was removed or is past its time.
-    /// Readers and other calls of the writer go on meanwhile.
+    /// Merges everything to one segment, leaving out what was removed or is past its time; gives the
+    /// generation. Readers and other calls of the writer go on meanwhile.
     ///
     /// Memory: 16 bytes a gram, 370 and 24 for each local print a picture, 60 a code, and while
     /// the index is written ten bytes a distinct gram.
@@ -79,6 +79,24 @@ impl CollectionWriter {
     /// # Errors
     /// [`Io`](ErrorKind::Io), or [`Corrupt`](ErrorKind::Corrupt) if a record is
     /// damaged; then all is as before.
+    ///
+    /// ```
+    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.collection");
+    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// for name in ["a", "b"] {
+    ///     writer.add(NewItem::new(name, print.clone()))?;
+    ///     writer.flush()?;
+    /// }
+    /// assert_eq!(writer.collection().snapshot().info().segments.len(), 2);
+    /// writer.compact()?;
+    /// assert_eq!(writer.collection().snapshot().info().segments.len(), 1);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn compact(&self) -> Result<u64> {
         let _one = self.core.one_at_a_time();
         self.core.merge(true, |_| true)

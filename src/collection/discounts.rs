@@ -15,6 +15,24 @@ use crate::fingerprint::Recipe;
 use crate::index::{Common, Discounts};
 
 /// What media are kept for that are no items.
+///
+/// ```
+/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("leak.collection");
+/// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// use leakprint::collection::Discount;
+///
+/// writer.add(NewItem::new("memo.txt", print.clone()))?;
+/// writer.add(NewItem::discount(Discount::Ignore, "press-release.txt", print))?;
+/// assert!(writer.collection().snapshot().find_text(memo)?.is_empty());
+/// writer.remove_discounts(Discount::Ignore, &["press-release.txt"])?;
+/// assert_eq!(writer.collection().snapshot().find_text(memo)?.len(), 1);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

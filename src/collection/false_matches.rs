@@ -35,8 +35,31 @@ pub enum FalseScope {
     ItemPart(PartPath),
 }
 
-/// One decision of a reviewer.
+/// One decision of a reviewer, for [`CollectionWriter::mark_false`](super::CollectionWriter::mark_false).
+///
+/// ```
+/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("leak.collection");
+/// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// use leakprint::collection::{FalseMatch, FalseScope};
+///
+/// writer.add(NewItem::new("memo.txt", print.clone()))?;
+/// // These very bytes are public by now; whoever posts other parts of the memo is still found.
+/// let scope = FalseScope::Digest(print.parts[0].bytes.unwrap());
+/// writer.mark_false(&[FalseMatch::new("memo.txt", scope.clone(), "ada", "in the press")])?;
+/// let snapshot = writer.collection().snapshot();
+/// assert!(snapshot.find_text(memo)?.is_empty());
+/// assert_eq!(snapshot.find_text(&memo[..150])?.len(), 1);
+/// writer.unmark("memo.txt", &scope)?;
+/// assert_eq!(writer.collection().snapshot().find_text(memo)?.len(), 1);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct FalseMatch {
     /// The item's name.
     pub item: String,
@@ -52,6 +75,22 @@ pub struct FalseMatch {
 }
 
 impl FalseMatch {
+    /// A decision of now: the item's name, which of its matches are false, who says so and why.
+    pub fn new(
+        item: impl Into<String>,
+        scope: FalseScope,
+        by: impl Into<String>,
+        why: impl Into<String>,
+    ) -> Self {
+        Self {
+            item: item.into(),
+            scope,
+            by: by.into(),
+            at: Timestamp::now(),
+            why: why.into(),
+        }
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         for text in [&self.item, &self.by, &self.why] {
             check_text("bytes of a name or reason", text)?;

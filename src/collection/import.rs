@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::item::{Added, NewItem};
 use super::merge::Plan;
 use super::metadata::Metadata;
@@ -18,7 +20,8 @@ use crate::index::shelf::ItemSet;
 const BULK: usize = 4096;
 
 /// A line of a hash list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CodeItem {
     /// The hash.
     pub code: Code256,
@@ -28,8 +31,20 @@ pub struct CodeItem {
     pub metadata: Metadata,
 }
 
+impl CodeItem {
+    /// A line of a hash list; `quality` is PDQ's, 0..=100, 100 where a list does not say it.
+    pub fn new(code: Code256, quality: u8, metadata: Metadata) -> Self {
+        Self {
+            code,
+            quality,
+            metadata,
+        }
+    }
+}
+
 /// What became of the lines of a hash list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Imported {
     /// Codes that are new, or say something else than before.
     pub added: u64,
@@ -49,6 +64,27 @@ impl CollectionWriter {
     /// [`Recipe`](ErrorKind::Recipe) if the collection has codes of the other pipeline and
     /// `mix` is not set: the two are never compared, so a list of the wrong one finds nothing.
     /// [`Limit`](ErrorKind::Limit) for texts that are too long, [`Io`](ErrorKind::Io).
+    ///
+    /// ```
+    /// # use leakprint::collection::{CollectionWriter, WriterOptions};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.collection");
+    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+    /// use leakprint::collection::{CodeItem, Metadata};
+    /// use leakprint::exchange::PdqList;
+    /// use leakprint::fingerprint::Pipeline;
+    ///
+    /// let hash = "d8f8f0cec0f4a84f0637022a278f67f0b36e2ed596621e1d33e6339c4e9c9b22";
+    /// let codes = PdqList::new(hash.as_bytes()).map(|(_, line)| {
+    ///     line.map(|line| CodeItem::new(line.code, line.quality, Metadata::default()))
+    /// });
+    /// let codes = codes.collect::<leakprint::Result<Vec<_>>>()?;
+    /// assert_eq!(writer.import_codes(Pipeline::Full, codes, false)?.added, 1);
+    /// assert!(writer.collection().snapshot().item(&format!("pdq:{hash}"))?.is_some());
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn import_codes(
         &self,
         pipeline: Pipeline,

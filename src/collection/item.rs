@@ -1,5 +1,7 @@
 //! What is added, and what a writer is told.
 
+use serde::{Deserialize, Serialize};
+
 use super::Timestamp;
 use super::discounts::Discount;
 use super::metadata::Metadata;
@@ -7,7 +9,21 @@ use super::record::Content;
 use crate::exec::Executor;
 use crate::fingerprint::{Fingerprint, Key, Recipe};
 
-/// What a caller may set about a collection.
+/// What a caller may set about a collection. Not serialisable, since it may hold the key.
+///
+/// ```
+/// use leakprint::collection::{CollectionWriter, WriterOptions};
+/// use leakprint::{Executor, Key};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("leak.collection");
+/// let mut options = WriterOptions::default().with_key(Key::from_bytes([7; 32]));
+/// options.head_bytes = 8 << 20;
+/// options.exec = Executor::with_threads(2)?;
+/// let writer = CollectionWriter::open(&path, options)?;
+/// assert!(!writer.collection().snapshot().info().key_stored);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WriterOptions {
@@ -41,8 +57,30 @@ impl Default for WriterOptions {
     }
 }
 
+impl WriterOptions {
+    /// With a key that the owner keeps; `None` leaves it to the collection.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<Option<Key>>) -> Self {
+        self.key = key.into();
+        self
+    }
+}
+
 /// An item to add.
+///
+/// ```
+/// use leakprint::Fingerprinter;
+/// use leakprint::collection::{Content, Metadata, NewItem};
+///
+/// let print = Fingerprinter::builder().build()?.fingerprint_text("The memo.")?;
+/// let item = NewItem::new("memo.txt", print)
+///     .with_metadata(Metadata::default().with_label("plans").with_tag("case", "7"));
+/// assert!(matches!(item.content, Content::Prints(_)));
+/// assert_eq!(item.metadata.tags["case"], "7");
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct NewItem {
     /// What the owner calls it. Of a [code](Content::Code) it is not asked for: such an item is named
     /// [after it](crate::fingerprint::Pipeline::name_of).
@@ -54,7 +92,7 @@ pub struct NewItem {
 }
 
 impl NewItem {
-    /// An item of prints.
+    /// An item of prints, added now.
     pub fn new(name: impl Into<String>, fingerprint: Fingerprint) -> Self {
         Self {
             name: name.into(),
@@ -73,7 +111,7 @@ impl NewItem {
         }
     }
 
-    /// With other metadata.
+    /// With other metadata, the time at which it was added among it.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = metadata;
@@ -81,11 +119,23 @@ impl NewItem {
     }
 }
 
-/// What became of an item that was to be added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What became of an item that was to be added. Serialised as its [word](Self::as_str).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Added {
     /// It is there now, in place of another one of its name if there was one.
     Added,
     /// It was there already, all the same but for the time.
     Unchanged,
+}
+
+impl Added {
+    /// As one lower-case word: `added` or `unchanged`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Unchanged => "unchanged",
+        }
+    }
 }

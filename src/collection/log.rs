@@ -352,7 +352,7 @@ impl Log {
 
 /// Names a log that is missing.
 pub(super) fn missing(number: u64) -> Error {
-    Error::corrupt("a log that the manifest names is not there")
+    Error::corrupt("a log that the manifest names is not there: restore it, or `repair`")
         .with_path(Path::new(&file_name(number)))
 }
 

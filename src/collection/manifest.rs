@@ -163,29 +163,23 @@ impl Manifest {
             || len != read.left() as u64
             || checksum(version, read.rest()) != blake3::Hash::from_bytes(sum)
         {
-            return Err(Error::corrupt("the manifest's checksum does not hold"));
+            return Err(Error::corrupt(
+                "the manifest's checksum does not hold: `repair` uses its copy",
+            ));
         }
         if !(1..=COLLECTION_VERSION).contains(&version) {
             return Err(Error::new(
                 ErrorKind::Version,
                 format!(
-                    "a collection of version {version}, this build reads up to {COLLECTION_VERSION}"
+                    "a collection of version {version}, this build reads up to \
+                     {COLLECTION_VERSION}: use a newer one"
                 ),
             ));
         }
         let generation = read.u64()?;
         let next = read.u64()?;
         let recipe_version = read.u32()?;
-        if recipe_version != Recipe::VERSION {
-            return Err(Error::new(
-                ErrorKind::Recipe,
-                format!(
-                    "the prints of the collection were made by recipe version {recipe_version}, this \
-                     build makes {}",
-                    Recipe::VERSION
-                ),
-            ));
-        }
+        Recipe::check_version(recipe_version)?;
         let recipe = Recipe::new(read.u32()?, KeyId(read.array()?))?;
         let key = match read.u8()? {
             0 => None,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::metadata::Metadata;
 use super::record::Content;
@@ -29,8 +29,18 @@ const MIN_QUALITY: u8 = 50;
 /// opinion: never certain.
 const EQUAL: f64 = 0.94;
 
-/// A match, and what the owner says about the item.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A match, and what the owner says about the item. Serialised as one object.
+///
+/// ```
+/// use leakprint::collection::CollectionMatch;
+///
+/// let line = r#"{"item": "memo.txt", "score": 1.0, "strength": "certain", "evidence":
+///     [{"kind": "bytes", "part": "", "item_part": ""}], "label": "plans", "added": "2026-03-01T12:00:00Z"}"#;
+/// let one: CollectionMatch = serde_json::from_str(line).unwrap();
+/// assert_eq!((one.found.score, one.metadata.label.as_deref()), (1.0, Some("plans")));
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CollectionMatch {
     /// The match.
     #[serde(flatten)]
@@ -40,7 +50,28 @@ pub struct CollectionMatch {
     pub metadata: Metadata,
 }
 
-/// Compares fingerprints with a snapshot. Cheap to clone, `Send + Sync`.
+/// Compares fingerprints with a snapshot. Cheap to clone, `Send + Sync`. Made by
+/// [`Snapshot::matcher`]; what a [`Matcher`] is for an index.
+///
+/// ```
+/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("leak.collection");
+/// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// use leakprint::{Executor, MatchOptions};
+///
+/// writer.add(NewItem::new("memo.txt", print.clone()))?;
+/// let matcher = writer.collection().snapshot().matcher(MatchOptions::default())?;
+/// // It goes on with what the snapshot holds.
+/// writer.remove(&["memo.txt"])?;
+/// for result in matcher.find_batch(&[print.clone(), print], &Executor::with_threads(2)?) {
+///     assert_eq!(result?[0].found.item, "memo.txt");
+/// }
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct CollectionMatcher {
     snapshot: Snapshot,
@@ -91,6 +122,25 @@ impl CollectionMatcher {
     ///
     /// # Errors
     /// As [`find`](Self::find).
+    ///
+    /// ```
+    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.collection");
+    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// use leakprint::MatchOptions;
+    /// use leakprint::collection::Metadata;
+    ///
+    /// let until = Metadata::default().until("2030-01-01".parse()?);
+    /// writer.add(NewItem::new("memo.txt", print.clone()).with_metadata(until))?;
+    /// let matcher = writer.collection().snapshot().matcher(MatchOptions::default())?;
+    /// assert_eq!(matcher.find_at(&print, "2029-12-31".parse()?)?.len(), 1);
+    /// assert!(matcher.find_at(&print, "2030-01-01".parse()?)?.is_empty());
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn find_at(&self, query: &Fingerprint, now: Timestamp) -> Result<Vec<CollectionMatch>> {
         let state = &self.snapshot.state;
         let mut stats = SearchStats::default();
@@ -133,6 +183,30 @@ impl CollectionMatcher {
     ///
     /// # Errors
     /// The first error of `sink`, which stops the stream. A query's own error goes to the sink.
+    ///
+    /// ```
+    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.collection");
+    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// use leakprint::{Executor, MatchOptions};
+    ///
+    /// writer.add(NewItem::new("memo.txt", print))?;
+    /// let matcher = writer.collection().snapshot().matcher(MatchOptions::default())?;
+    /// let mut found = Vec::new();
+    /// matcher.find_stream(
+    ///     [("a.txt", "Nothing of it."), ("b.txt", memo)].into_iter(),
+    ///     64,
+    ///     &Executor::with_threads(2)?,
+    ///     |fingerprinter, (name, post)| fingerprinter.fingerprint(post.as_bytes(), Some(name)),
+    ///     |(name, _), result| result.map(|(_, matches)| found.push((name, matches.len()))),
+    /// )?;
+    /// assert_eq!(found, [("a.txt", 0), ("b.txt", 1)]);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn find_stream<T, E>(
         &self,
         queries: impl Iterator<Item = T>,

@@ -14,7 +14,19 @@ pub(super) const MOST_BYTES: usize = 64 << 10;
 /// Tags of one item, at most.
 const MOST_TAGS: usize = 256;
 
-/// What the owner says about an item.
+/// What the owner says about an item. Texts are of at most 64 KiB each, and there are at most 256 tags.
+///
+/// ```
+/// use leakprint::collection::{Metadata, Timestamp};
+///
+/// let metadata = Metadata::added(Timestamp::now())
+///     .with_label("plans")
+///     .with_note("from the board's folder")
+///     .until("2030-01-01".parse()?);
+/// assert!(!metadata.is_expired("2029-12-31T23:59:59Z".parse()?));
+/// assert!(metadata.is_expired("2030-01-01".parse()?));
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -48,6 +60,13 @@ impl Metadata {
     #[must_use]
     pub fn with_label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
+        self
+    }
+
+    /// With a note.
+    #[must_use]
+    pub fn with_note(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
         self
     }
 

@@ -26,6 +26,25 @@ const PATIENCE: usize = 20;
 /// [`refresh`](Self::refresh) picks up what a writer in another process has done since.
 /// With a [`CollectionWriter`](super::CollectionWriter) in this process its
 /// [`collection`](super::CollectionWriter::collection) sees every change when it is done.
+///
+/// ```
+/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("leak.collection");
+/// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// use leakprint::Collection;
+///
+/// writer.add(NewItem::new("memo.txt", print.clone()))?;
+/// // Another process, or a thread of this one.
+/// let collection = Collection::open(&path)?;
+/// assert_eq!(collection.snapshot().find_text(memo)?.len(), 1);
+/// writer.remove(&["memo.txt"])?;
+/// assert!(collection.refresh()? && collection.snapshot().is_empty());
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Collection {
     pub(super) shared: Arc<Shared>,
@@ -65,12 +84,27 @@ impl Collection {
         Self::open_folder(path.as_ref(), None)
     }
 
-    /// Opens a collection whose key is kept apart from it.
+    /// Opens a collection whose key is kept apart from it. Takes a [`Key`], or an `Option<Key>`
+    /// where there may be one: `None` is as [`open`](Self::open).
     ///
     /// # Errors
     /// As [`open`](Self::open), and [`Recipe`](ErrorKind::Recipe) if the key is another one.
-    pub fn open_with_key(path: impl AsRef<Path>, key: Key) -> Result<Self> {
-        Self::open_folder(path.as_ref(), Some(key))
+    ///
+    /// ```
+    /// use leakprint::collection::{CollectionWriter, WriterOptions};
+    /// use leakprint::{Collection, Key};
+    ///
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.collection");
+    /// let key = Key::from_bytes([7; 32]);
+    /// CollectionWriter::open(&path, WriterOptions::default().with_key(key.clone()))?;
+    /// assert!(Collection::open_with_key(&path, key)?.fingerprinter().is_ok());
+    /// // Without the key everything can be read and nothing matched.
+    /// assert!(Collection::open(&path)?.fingerprinter().is_err());
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn open_with_key(path: impl AsRef<Path>, key: impl Into<Option<Key>>) -> Result<Self> {
+        Self::open_folder(path.as_ref(), key.into())
     }
 
     /// Whether a path is a folder that holds a collection.
@@ -80,7 +114,10 @@ impl Collection {
 
     fn open_folder(path: &Path, key: Option<Key>) -> Result<Self> {
         if !path.is_dir() {
-            let message = "there is no collection: it is no folder";
+            let message = match path.exists() {
+                true => "a collection is a folder, this is none: `Index::open` opens an index file",
+                false => "there is no such folder: `CollectionWriter::open` makes a collection",
+            };
             return Err(Error::new(ErrorKind::Io, message).with_path(path));
         }
         Self::on(Arc::new(Folder::new(path)), path, key).map_err(|e| within(path, e))
@@ -118,12 +155,8 @@ impl Collection {
     /// # Errors
     /// [`Recipe`](ErrorKind::Recipe) if the owner keeps the key and it was not given.
     pub fn fingerprinter(&self) -> Result<&Fingerprinter> {
-        self.shared.fingerprinter.as_ref().ok_or_else(|| {
-            Error::new(
-                ErrorKind::Recipe,
-                "the collection was made with a key of the owner's: give that key",
-            )
-        })
+        let known = self.shared.fingerprinter.as_ref();
+        known.ok_or_else(|| self.recipe().without_key("collection"))
     }
 
     /// What the collection holds now. Takes no lock and never waits; what is added or removed
@@ -175,11 +208,11 @@ pub(super) fn within(folder: &Path, e: Error) -> Error {
 
 pub(super) fn fingerprinter(recipe: &Recipe, key: Option<Key>) -> Result<Option<Fingerprinter>> {
     let Some(key) = key else { return Ok(None) };
+    recipe.check_key(&key)?;
     let fingerprinter = Fingerprinter::builder()
         .key(key)
         .window(recipe.window)
         .build()?;
-    recipe.check_same(fingerprinter.recipe())?;
     Ok(Some(fingerprinter))
 }
 

@@ -58,7 +58,8 @@ pub(super) fn encode(name: &str, metadata: &Metadata, content: &Content) -> Resu
     match content {
         Content::Prints(fingerprint) => {
             if Pipeline::of_name(name).is_some() {
-                let message = format!("{name:?} is what a hash of a list is called");
+                let message =
+                    format!("{name:?} is what a hash of a list is called: give another name");
                 return Err(Error::new(ErrorKind::InvalidInput, message));
             }
             check_text("bytes of a name", name)?;

@@ -170,7 +170,11 @@ impl Records {
             let message = format!("item {item} of {}", self.counts.all());
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
-        find().ok_or_else(|| Error::corrupt(format!("record {item} of a segment is damaged")))
+        find().ok_or_else(|| {
+            let message =
+                format!("record {item} of a segment is damaged: `repair` saves the others");
+            Error::corrupt(message)
+        })
     }
 
     pub(super) fn get(&self, item: u32) -> Result<Record<'_>> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::codec::Encoder;
 use super::log::{self, Log, LogWriter};
@@ -22,20 +22,20 @@ use crate::index::{Bytes, Index};
 const FRAME: usize = 16 << 20;
 
 /// Something that could not be saved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Lost {
     /// The file that is damaged.
     pub file: String,
     /// The item, if its name is still known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
     /// What is lost.
     pub what: String,
 }
 
 /// What repairing did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RepairReport {
     /// The generation in force now.
@@ -57,6 +57,27 @@ pub struct RepairReport {
 /// [`Locked`](crate::ErrorKind::Locked) while it has a writer, [`Corrupt`](crate::ErrorKind::Corrupt)
 /// if both the manifest and its copy are lost, since nothing then tells what was removed;
 /// [`Io`](crate::ErrorKind::Io) if it cannot be written.
+///
+/// ```
+/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("leak.collection");
+/// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// use leakprint::collection::repair;
+/// use leakprint::{Collection, ErrorKind, Executor};
+///
+/// writer.add(NewItem::new("memo.txt", print))?;
+/// drop(writer);
+/// std::fs::write(path.join("manifest"), b"").unwrap();
+/// assert_eq!(Collection::open(&path).unwrap_err().kind(), ErrorKind::Corrupt);
+/// let report = repair(&path, &Executor::serial())?;
+/// assert_eq!((report.repaired, report.lost[0].file.as_str()), (true, "manifest"));
+/// assert_eq!(Collection::open(&path)?.snapshot().find_text(memo)?.len(), 1);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 pub fn repair(path: impl AsRef<Path>, exec: &Executor) -> Result<RepairReport> {
     let path = path.as_ref();
     repair_on(&Folder::new(path), exec).map_err(|e| within(path, e))

@@ -192,9 +192,10 @@ impl Segment {
             let name = file.kind.file_name(entry.number);
             let (len, start, whole) = hash_file(storage, &name)?;
             if (len, start, whole) != (file.len, file.start, file.whole) {
-                return Err(
-                    Error::corrupt("the file is not the one that was written").with_path(name)
-                );
+                return Err(Error::corrupt(
+                    "the file is not the one that was written: restore it, or `repair`",
+                )
+                .with_path(name));
             }
         }
         let segment = Self::open(storage, entry)?;

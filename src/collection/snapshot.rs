@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::false_matches::FalseMatch;
 use super::matching::{CollectionMatch, CollectionMatcher};
@@ -16,7 +16,27 @@ use crate::fingerprint::Recipe;
 use crate::matcher::MatchOptions;
 
 /// A collection at one moment. Cheap to clone; holds what it needs, whatever happens to the
-/// collection meanwhile.
+/// collection meanwhile. Memory and files of segments that were merged are kept for as long.
+///
+/// ```
+/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("leak.collection");
+/// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// use leakprint::collection::Metadata;
+///
+/// writer.add(NewItem::new("memo.txt", print).with_metadata(Metadata::default().with_label("plans")))?;
+/// let before = writer.collection().snapshot();
+/// writer.remove(&["memo.txt"])?;
+/// assert_eq!(before.item("memo.txt")?.unwrap().label.as_deref(), Some("plans"));
+/// let items: Vec<String> = before.items().map(|info| Ok(info?.item)).collect::<leakprint::Result<_>>()?;
+/// assert_eq!((items, before.len()), (vec!["memo.txt".to_owned()], 1));
+/// assert!(writer.collection().snapshot().generation() > before.generation());
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub(super) state: Arc<State>,
@@ -24,7 +44,8 @@ pub struct Snapshot {
 }
 
 /// An item's name and what the owner says about it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ItemInfo {
     /// The name.
     pub item: String,
@@ -33,8 +54,18 @@ pub struct ItemInfo {
     pub metadata: Metadata,
 }
 
+impl ItemInfo {
+    /// An item's name and what the owner says about it.
+    pub fn new(item: impl Into<String>, metadata: Metadata) -> Self {
+        Self {
+            item: item.into(),
+            metadata,
+        }
+    }
+}
+
 /// What a collection says about itself.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CollectionInfo {
     /// The version of its files.
@@ -58,7 +89,7 @@ pub struct CollectionInfo {
 }
 
 /// One segment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SegmentSummary {
     /// Whether its items are in the log only.
@@ -93,6 +124,21 @@ impl Snapshot {
     }
 
     /// What it says about itself. Time is that of counting segments.
+    ///
+    /// ```
+    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.collection");
+    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// writer.add(NewItem::new("memo.txt", print))?;
+    /// let info = writer.collection().snapshot().info();
+    /// assert_eq!((info.items, info.codes, info.key_stored), (1, 0, true));
+    /// assert!(info.segments[0].head);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn info(&self) -> CollectionInfo {
         let state = &self.state;
         let codes = state.slots.iter().map(|slot| {
@@ -122,12 +168,34 @@ impl Snapshot {
     }
 
     /// All items, segment by segment. An item whose record is damaged is a
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) error.
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) error. The name, what the owner says, and hashes of
+    /// hash lists too.
+    ///
+    /// ```
+    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.collection");
+    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// use leakprint::collection::Metadata;
+    ///
+    /// for case in ["7", "8"] {
+    ///     let metadata = Metadata::default().with_tag("case", case);
+    ///     writer.add(NewItem::new(format!("memo {case}"), print.clone()).with_metadata(metadata))?;
+    /// }
+    /// let snapshot = writer.collection().snapshot();
+    /// let mut of_case = snapshot.items().filter_map(Result::ok);
+    /// assert_eq!(of_case.find(|info| info.metadata.tags["case"] == "8").unwrap().item, "memo 8");
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn items(&self) -> impl Iterator<Item = Result<ItemInfo>> + '_ {
         self.records().map(|record| Ok(info(&record?)))
     }
 
-    /// All items with what they are made of, likewise.
+    /// All items with what they are made of, likewise; [`ItemLine`](crate::exchange::ItemLine) has an
+    /// example.
     pub fn contents(&self) -> impl Iterator<Item = Result<(ItemInfo, Content)>> + '_ {
         let recipe = self.collection.recipe();
         self.records().map(move |record| {
@@ -177,6 +245,23 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`Recipe`](crate::ErrorKind::Recipe) if the owner keeps the key and it was not given.
+    ///
+    /// ```
+    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.collection");
+    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// use leakprint::MatchOptions;
+    ///
+    /// writer.add(NewItem::new("memo.txt", print.clone()))?;
+    /// let matcher = writer.collection().snapshot().matcher(MatchOptions::default())?;
+    /// let query = matcher.fingerprinter().fingerprint_text(memo)?;
+    /// assert_eq!(matcher.find(&query)?[0].found.item, "memo.txt");
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn matcher(&self, options: MatchOptions) -> Result<CollectionMatcher> {
         CollectionMatcher::new(self.clone(), options, true)
     }
@@ -191,6 +276,21 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`matcher`](Self::matcher), and those of fingerprinting and matching.
+    ///
+    /// ```
+    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.collection");
+    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// writer.add(NewItem::new("memo.txt", print))?;
+    /// let snapshot = writer.collection().snapshot();
+    /// assert_eq!(snapshot.find_text(memo)?[0].found.item, "memo.txt");
+    /// assert!(snapshot.find_text("Nothing of it.")?.is_empty());
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn find_text(&self, text: &str) -> Result<Vec<CollectionMatch>> {
         let matcher = self.matcher_of_one()?;
         matcher.find(&matcher.fingerprinter().fingerprint_text(text)?)
@@ -200,6 +300,22 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`find_text`](Self::find_text).
+    ///
+    /// ```
+    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.collection");
+    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// use leakprint::Strength;
+    ///
+    /// writer.add(NewItem::new("memo.txt", print))?;
+    /// let found = writer.collection().snapshot().find_media(memo.as_bytes(), Some("upload.txt"))?;
+    /// assert_eq!(found[0].found.strength, Strength::Certain);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn find_media(&self, bytes: &[u8], name: Option<&str>) -> Result<Vec<CollectionMatch>> {
         let matcher = self.matcher_of_one()?;
         matcher.find(&matcher.fingerprinter().fingerprint(bytes, name)?)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::log::Log;
 use super::manifest::{COPY, Manifest};
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::exec::Executor;
 
 /// What was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct VerifyReport {
     /// The generation in force.
@@ -33,7 +33,31 @@ pub struct VerifyReport {
 ///
 /// # Errors
 /// [`Io`](crate::ErrorKind::Io) if there is no collection, and as
-/// [`Collection::open`](super::Collection::open) if its manifest is damaged.
+/// [`Collection::open`](super::Collection::open) if its manifest is damaged. Damage of other files is in the
+/// report.
+///
+/// ```
+/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("leak.collection");
+/// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// use leakprint::Executor;
+/// use leakprint::collection::verify;
+///
+/// writer.add(NewItem::new("memo.txt", print))?;
+/// let report = verify(&path, &Executor::serial())?;
+/// assert!(report.damage.is_empty());
+/// # let log = std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path());
+/// # let log = log.filter(|p| p.extension().is_some_and(|e| e == "log")).next().unwrap();
+/// let mut bytes = std::fs::read(&log).unwrap();
+/// bytes[100] ^= 1;
+/// std::fs::write(&log, bytes).unwrap();
+/// assert_eq!(verify(&path, &Executor::serial())?.damage.len(), 1);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 pub fn verify(path: impl AsRef<Path>, exec: &Executor) -> Result<VerifyReport> {
     let path = path.as_ref();
     verify_on(&Folder::new(path), exec).map_err(|e| within(path, e))

@@ -64,7 +64,8 @@ impl CollectionWriter {
     /// Opens a collection for writing, or makes one where there is none.
     ///
     /// # Errors
-    /// [`Locked`](ErrorKind::Locked) if it has a writer, and as [`Collection::open`].
+    /// [`Locked`](ErrorKind::Locked) if it has a writer, [`InvalidInput`](ErrorKind::InvalidInput) for a
+    /// folder that holds other files, and as [`Collection::open`].
     pub fn open(path: impl AsRef<Path>, options: WriterOptions) -> Result<Self> {
         let path = path.as_ref();
         let failed = |e| Error::io("cannot make the collection's folder", e).with_path(path);
@@ -98,7 +99,8 @@ impl CollectionWriter {
                 ));
             }
             if names.iter().any(|name| name != LOCK && !is_leftover(name)) {
-                let message = "the folder holds other files, and no collection";
+                let message =
+                    "the folder holds other files, and no collection: give a new or an empty one";
                 return Err(Error::new(ErrorKind::InvalidInput, message));
             }
             create(&*storage, &options)?;
@@ -109,9 +111,9 @@ impl CollectionWriter {
                 return Err(Error::new(
                     ErrorKind::Recipe,
                     format!(
-                        "the collection has the key {}, not {}",
-                        stored.id(),
-                        given.id()
+                        "the key given is {}, the collection was made with {} and holds it: give no key",
+                        given.id(),
+                        stored.id()
                     ),
                 ));
             }
@@ -157,7 +159,9 @@ impl CollectionWriter {
         &self.core.collection
     }
 
-    /// Adds an item, in place of one of the same name.
+    /// Adds an item, in place of one of the same name. Gives what became of it, and the generation
+    /// of the collection from which on that holds. Takes one sync of the disk, which
+    /// [`add_batch`](Self::add_batch) shares among many.
     ///
     /// # Errors
     /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key,
@@ -177,6 +181,23 @@ impl CollectionWriter {
     ///
     /// # Errors
     /// [`Io`](ErrorKind::Io) if they could not be made durable.
+    ///
+    /// ```
+    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.collection");
+    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// use leakprint::collection::Added;
+    ///
+    /// let items = [NewItem::new("memo.txt", print.clone()), NewItem::new("memo.txt", print)];
+    /// let (results, generation) = writer.add_batch(&items)?;
+    /// assert!(matches!(results[..], [Ok(Added::Added), Ok(Added::Unchanged)]));
+    /// assert_eq!(writer.collection().snapshot().generation(), generation);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn add_batch(&self, items: &[NewItem]) -> Result<(Vec<Result<Added>>, u64)> {
         let encoded: Vec<Result<Vec<u8>>> = items.iter().map(|item| self.encode(item)).collect();
         let mut inner = self.core.lock();
@@ -236,6 +257,19 @@ impl CollectionWriter {
     ///
     /// # Errors
     /// [`Io`](ErrorKind::Io) if it could not be made durable; then none was removed.
+    ///
+    /// ```
+    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.collection");
+    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// writer.add(NewItem::new("memo.txt", print))?;
+    /// assert_eq!(writer.remove(&["memo.txt", "another.txt"])?.0, [true, false]);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn remove(&self, names: &[impl AsRef<str>]) -> Result<(Vec<bool>, u64)> {
         self.remove_keys(names.iter().map(|name| ItemKey::of_name(name.as_ref())))
     }

@@ -9,6 +9,27 @@ use crate::fingerprint::{Fingerprint, Pipeline};
 
 /// An item with everything that is known of it, as one line of JSON or in any serde format.
 /// Whoever has the key can import it; grams and sketches mean nothing without.
+///
+/// ```
+/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("leak.collection");
+/// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// use leakprint::exchange::ItemLine;
+///
+/// writer.add(NewItem::new("memo.txt", print))?;
+/// let snapshot = writer.collection().snapshot();
+/// let (info, content) = snapshot.contents().next().unwrap()?;
+/// let line = serde_json::to_string(&ItemLine::new(info, content)).unwrap();
+///
+/// let item = serde_json::from_str::<ItemLine>(&line).unwrap().into_item()?;
+/// assert_eq!(item.name, "memo.txt");
+/// assert_eq!(writer.add(item)?.0.as_str(), "unchanged");
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ItemLine {
@@ -30,6 +51,7 @@ pub struct ItemLine {
 
 /// The hash of a hash list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CodeLine {
     /// How it was made.
     pub pipeline: Pipeline,

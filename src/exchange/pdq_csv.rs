@@ -22,6 +22,7 @@ const UNSAID: u8 = 100;
 
 /// What a line of a hash list says.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ListLine<'a> {
     /// The hash.
     pub code: Code256,
@@ -221,10 +222,19 @@ fn fields(line: &str) -> Result<Vec<Cow<'_, str>>> {
     Ok(fields)
 }
 
-/// Writes one line of a hash list.
+/// Writes one line of a hash list: what [`PdqList`] reads back. Control characters of the label are
+/// left out, so that it stays one line.
 ///
 /// # Errors
 /// Those of `out`.
+///
+/// ```
+/// use leakprint::exchange::write_pdq_line;
+///
+/// let mut out = Vec::new();
+/// write_pdq_line(&mut out, &Default::default(), 87, "bridge, old.jpg").unwrap();
+/// assert_eq!(out, format!("{},87,\"bridge, old.jpg\"\n", "0".repeat(64)).into_bytes());
+/// ```
 pub fn write_pdq_line(
     out: &mut impl Write,
     code: &Code256,

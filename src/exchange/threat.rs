@@ -12,6 +12,18 @@ use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
 
 /// One entry. Fields that are not known are passed over.
+///
+/// ```
+/// use leakprint::exchange::ThreatEntry;
+///
+/// let entry = r#"{"indicator": "d8f8f0cec0f4a84f0637022a278f67f0b36e2ed596621e1d33e6339c4e9c9b22",
+///                 "type": "HASH_PDQ", "tags": ["case-7"], "privacy_type": "VISIBLE"}"#;
+/// let entry: ThreatEntry = serde_json::from_str(entry).unwrap();
+/// let (code, quality) = entry.code()?;
+/// assert!(code.to_string().starts_with("d8f8f0ce") && quality == 100);
+/// assert!(entry.tag_pairs().contains_key("case-7"));
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]

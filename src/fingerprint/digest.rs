@@ -8,7 +8,17 @@ use std::str::FromStr;
 use crate::error::{Error, ErrorKind};
 use crate::raster::{Pixels, Raster};
 
-/// A 256-bit BLAKE3 digest, printed as 64 lower-case hex digits.
+/// A 256-bit BLAKE3 digest, printed and serialised as 64 lower-case hex digits. Not keyed: the same
+/// as other programs compute.
+///
+/// ```
+/// use leakprint::Digest;
+///
+/// let digest = Digest::of_bytes(b"");
+/// assert!(digest.to_string().starts_with("af1349b9f5f9a1a6"));
+/// assert_eq!(digest.to_string().parse::<Digest>()?, digest);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
 

@@ -20,11 +20,26 @@ use crate::text::{self, CellKey, Folded, GramKey, Sampling, fold, grams};
 /// looks for it; the platform gets its own from
 /// [`Matcher::fingerprinter`](crate::Matcher::fingerprinter), so that recipe and
 /// key agree. Pure: no state, no threads, no output. Cheap to clone.
+///
+/// ```
+/// use leakprint::{Fingerprinter, Key};
+///
+/// let key = Key::from_bytes([7; 32]);
+/// let fingerprinter = Fingerprinter::builder().key(key.clone()).build()?;
+/// let memo = fingerprinter.fingerprint(b"Nobody is to know before Friday.", Some("memo.txt"))?;
+/// // The same key and bytes make the same prints, another key makes others.
+/// assert_eq!(memo, fingerprinter.fingerprint_text("Nobody is to know before Friday.")?);
+/// let other = Fingerprinter::builder().build()?;
+/// assert_ne!(memo, other.fingerprint_text("Nobody is to know before Friday.")?);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Fingerprinter {
     limits: Limits,
     recipe: Recipe,
     key: Key,
+    /// Whether somebody keeps the key, so that an index need not hold it.
+    key_given: bool,
     gram_key: GramKey,
     /// None where values in texts and tables are of no use.
     cell_key: Option<CellKey>,
@@ -33,6 +48,19 @@ pub struct Fingerprinter {
 }
 
 /// Builds a [`Fingerprinter`].
+///
+/// ```
+/// use leakprint::{Fingerprinter, Key};
+///
+/// let fingerprinter = Fingerprinter::builder()
+///     .key(Key::from_bytes([7; 32]))
+///     .window(16)
+///     .local_prints(false)
+///     .build()?;
+/// assert_eq!(fingerprinter.recipe().window, 16);
+/// assert!(Fingerprinter::builder().window(0).build().is_err());
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct FingerprinterBuilder {
     limits: Limits,
@@ -49,7 +77,8 @@ impl FingerprinterBuilder {
         self
     }
 
-    /// The secret of the text prints. Without one, [`build`](Self::build) makes a random key.
+    /// The owner's secret, from which the keys of all keyed prints are derived. Without one,
+    /// [`build`](Self::build) makes a random key.
     #[must_use]
     pub fn key(mut self, key: Key) -> Self {
         self.key = Some(key);
@@ -73,10 +102,13 @@ impl FingerprinterBuilder {
         self
     }
 
+    /// The fingerprinter. Deriving its keys takes some hundred microseconds: make one and share it.
+    ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a window out of range,
     /// [`Io`](crate::ErrorKind::Io) if no random key can be made.
     pub fn build(self) -> Result<Fingerprinter> {
+        let key_given = self.key.is_some();
         let key = match self.key {
             Some(key) => key,
             None => Key::random()?,
@@ -94,6 +126,7 @@ impl FingerprinterBuilder {
             recogniser: None,
             limits: self.limits,
             key,
+            key_given,
         })
     }
 }
@@ -117,6 +150,11 @@ impl Fingerprinter {
     /// The secret in use: the one given, or the random one that was made.
     pub fn key(&self) -> &Key {
         &self.key
+    }
+
+    /// Whether the caller gave the key, and so keeps it.
+    pub(crate) fn key_given(&self) -> bool {
+        self.key_given
     }
 
     /// The same recipe and key under other limits.
@@ -192,6 +230,19 @@ impl Fingerprinter {
     /// Only if the input itself cannot be read at all: empty, of no known
     /// format, malformed or over a limit. What is wrong with a part inside is
     /// in [`Fingerprint::warnings`].
+    ///
+    /// ```
+    /// use leakprint::Fingerprinter;
+    ///
+    /// # #[cfg(feature = "mail")] {
+    /// let mail = b"From: ada@example.org\r\nSubject: Friday\r\n\r\nNobody is to know.\r\n";
+    /// let print = Fingerprinter::builder().build()?.fingerprint(mail, Some("friday.eml"))?;
+    /// let paths: Vec<_> = print.parts.iter().map(|part| part.path.as_str()).collect();
+    /// assert_eq!(paths, ["", "subject", "body"]);
+    /// assert!(print.warnings.is_empty());
+    /// # }
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn fingerprint(&self, bytes: &[u8], name: Option<&str>) -> Result<Fingerprint> {
         let mut budget = Budget::new(&self.limits);
         let mut collector = Collector::new(self);
@@ -203,6 +254,15 @@ impl Fingerprinter {
     ///
     /// # Errors
     /// [`Empty`](crate::ErrorKind::Empty) or [`Limit`](crate::ErrorKind::Limit).
+    ///
+    /// ```
+    /// use leakprint::Fingerprinter;
+    ///
+    /// let print = Fingerprinter::builder().build()?.fingerprint_text("Nobody is to know.")?;
+    /// let text = print.parts[0].text.as_ref().unwrap();
+    /// assert_eq!((text.chars, text.folded), (18, 14));
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn fingerprint_text(&self, text: &str) -> Result<Fingerprint> {
         if text.is_empty() {
             return Err(Error::new(crate::ErrorKind::Empty, "empty text"));
@@ -223,7 +283,21 @@ impl Fingerprinter {
         Ok(collector.fingerprint)
     }
 
-    /// The prints of a picture that the caller has decoded.
+    /// The prints of a picture that the caller has decoded: as those of a file that keeps every
+    /// pixel, but for the file's bytes. No [`Limits`] apply.
+    ///
+    /// ```
+    /// use leakprint::Fingerprinter;
+    /// use leakprint::raster::{Pixels, Raster};
+    ///
+    /// let rings = (0..90 * 60_u32).map(|i| ((i % 90).pow(2) / 32 + (i / 90).pow(2) / 8) as u8);
+    /// let raster = Raster::new(90, 60, Pixels::Luma8(rings.collect())).unwrap();
+    /// let print = Fingerprinter::builder().build()?.fingerprint_raster(&raster);
+    /// let prints = print.parts[0].raster.as_ref().unwrap();
+    /// assert_eq!((prints.width, prints.height), (90, 60));
+    /// assert!(prints.pdq.quality >= 50);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn fingerprint_raster(&self, raster: &Raster) -> Fingerprint {
         let mut collector = Collector::new(self);
         collector.fingerprint.parts.push(PartPrints {

@@ -23,7 +23,24 @@ pub(super) const SHARED: usize = SIDE * (SIDE + 1);
 
 /// The gradient hash of a picture and of its variants, so that a query can be
 /// compared with an item under every symmetry without the pixels.
+///
+/// Source: `HashAlg::Gradient` of the crate `image_hasher`, the maintained fork of `img_hash`, after
+/// Krawetz, "Kind of like that", 2013 (dHash).
+///
+/// ```
+/// use leakprint::Dihedral;
+/// use leakprint::fingerprint::GradientPrints;
+/// use leakprint::raster::{Pixels, Raster};
+///
+/// let rings = (0..90 * 60_u32).map(|i| ((i % 90).pow(2) / 32 + (i / 90).pow(2) / 8) as u8);
+/// let raster = Raster::new(90, 60, Pixels::Luma8(rings.collect())).unwrap();
+/// let prints = GradientPrints::of(&raster);
+/// // Cells that are brighter than their left neighbours are darker once the picture is inverted.
+/// let upright = prints.variant(Dihedral::Identity, false);
+/// assert!(upright.distance(&prints.variant(Dihedral::Identity, true)) > 200);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct GradientPrints {
     /// Indexed by [`Dihedral`]: the hash of the picture after that transformation.
     pub upright: [Code256; 8],

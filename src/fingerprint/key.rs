@@ -1,6 +1,9 @@
 //! The secret that makes prints of text and tables one-way.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -14,10 +17,37 @@ use crate::text::{CellKey, GramKey};
 /// sentence?"), and whoever matches must hold it. Without it the prints of grams and
 /// cells are 64-bit pseudo-random numbers and the sketches of pictures random bits;
 /// digests, PDQ and gradient codes are not keyed. Keep it as you keep the leak.
+///
+/// `Debug` shows the [id](Self::id) alone, and a key is not serialisable, so that none gets into a
+/// log or a configuration by oversight.
+///
+/// ```
+/// use leakprint::Key;
+///
+/// let key = Key::random()?;
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("leak.key");
+/// std::fs::write(&path, key.as_bytes()).unwrap();
+/// assert_eq!(Key::from_file(&path)?, key);
+/// assert_eq!(format!("{key:?}"), format!("Key(id {})", key.id()));
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key([u8; 32]);
 
-/// Names a [`Key`] without giving it away: 8 bytes derived from it, printed as 16 hex digits.
+/// More than any key file holds, white space included.
+const MOST_BYTES: u64 = 4 << 10;
+
+/// Names a [`Key`] without giving it away: 8 bytes derived from it, printed and serialised as 16 hex
+/// digits. Every fingerprint and index has it in its [`Recipe`](crate::Recipe), in the clear.
+///
+/// ```
+/// use leakprint::Key;
+///
+/// let (key, other) = (Key::from_bytes([7; 32]), Key::from_bytes([8; 32]));
+/// assert_eq!(key.id().to_string().len(), 16);
+/// assert_ne!(key.id(), other.id());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; 8]);
 
@@ -28,8 +58,10 @@ impl Key {
     /// [`Io`](ErrorKind::Io) if there is no random source.
     pub fn random() -> Result<Self> {
         let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes)
-            .map_err(|e| Error::new(ErrorKind::Io, format!("no random source: {e}")))?;
+        getrandom::fill(&mut bytes).map_err(|e| {
+            let message = format!("no random source for a key, give one instead: {e}");
+            Error::new(ErrorKind::Io, message)
+        })?;
         Ok(Self(bytes))
     }
 
@@ -38,10 +70,36 @@ impl Key {
         Self(bytes)
     }
 
-    /// Reads a key file: exactly 32 bytes, or 64 hex digits with white space around.
+    /// Reads a key file, of which it looks at the first 4 KiB: see
+    /// [`from_file_bytes`](Self::from_file_bytes).
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io) if it cannot be read, and as `from_file_bytes`, with the file's name.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let read = || {
+            let mut bytes = Vec::new();
+            File::open(path)?.take(MOST_BYTES).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        read()
+            .map_err(|e| Error::io("cannot read the key file", e))
+            .and_then(|bytes| Self::from_file_bytes(&bytes))
+            .map_err(|e| e.with_path(path))
+    }
+
+    /// Reads what a key file holds: exactly 32 bytes, or 64 hex digits with white space around.
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) for anything else.
+    ///
+    /// ```
+    /// use leakprint::Key;
+    ///
+    /// assert_eq!(Key::from_file_bytes("07".repeat(32).as_bytes())?, Key::from_bytes([7; 32]));
+    /// assert!(Key::from_file_bytes(b"a password").is_err());
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn from_file_bytes(bytes: &[u8]) -> Result<Self> {
         if let Ok(key) = <[u8; 32]>::try_from(bytes) {
             return Ok(Self(key));
@@ -54,7 +112,8 @@ impl Key {
                 Error::new(
                     ErrorKind::InvalidInput,
                     format!(
-                        "a key file holds 32 bytes or 64 hex digits, this one {} bytes",
+                        "a key file holds 32 bytes or 64 hex digits, this one {} bytes: \
+                         `openssl rand -hex 32` makes one",
                         bytes.len()
                     ),
                 )
@@ -148,6 +207,18 @@ mod tests {
         for bad in [&b"password"[..], &[1; 31], &[b'z'; 64]] {
             let error = Key::from_file_bytes(bad).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        std::fs::write(&file, hex).unwrap();
+        assert_eq!(Key::from_file(&file).unwrap(), key);
+        std::fs::write(&file, [b'a'; 9000]).unwrap();
+        for (at, kind) in [
+            (&file, ErrorKind::InvalidInput),
+            (&folder.path().join("none"), ErrorKind::Io),
+        ] {
+            let error = Key::from_file(at).unwrap_err();
+            assert_eq!((error.kind(), error.path()), (kind, Some(at.as_path())));
         }
     }
 

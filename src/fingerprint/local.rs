@@ -27,7 +27,11 @@ const PLACE_STEPS: f32 = 8.0;
 const WEIGHT_SCALE: f64 = MAX_WEIGHT as f64 / 3.0;
 
 /// One keypoint of a picture with the keyed code of its patch.
+///
+/// Sources: Lowe, "Distinctive image features from scale-invariant keypoints", 2004 (where);
+/// Charikar, "Similarity estimation techniques from rounding algorithms", 2002 (the code).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LocalPrint {
     /// Column in eighths of a pixel of the working plane: the picture itself, shrunk
     /// to 2.4 million pixels if it has more.
@@ -70,6 +74,7 @@ pub(crate) fn distance(a: &[u64; 2], b: &[u64; 2]) -> u32 {
 
 /// The local prints of a picture, the most telling of each size first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct LocalPrints {
     /// The prints, size by size from the finest.
     pub prints: Vec<LocalPrint>,

@@ -38,6 +38,18 @@ use crate::raster::Texture;
 use crate::text;
 
 /// All prints of one piece of media. Holds no text and no pixels.
+///
+/// Serialisable; what was made elsewhere is checked where it is used.
+///
+/// ```
+/// use leakprint::{Fingerprint, Fingerprinter};
+///
+/// let print = Fingerprinter::builder().build()?.fingerprint_text("Nobody is to know.")?;
+/// let json = serde_json::to_string(&print).unwrap();
+/// assert!(!json.contains("know"));
+/// assert_eq!(serde_json::from_str::<Fingerprint>(&json).unwrap(), print);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Fingerprint {
@@ -51,7 +63,22 @@ pub struct Fingerprint {
 }
 
 /// A part that could not be read, or not whole.
+///
+/// ```
+/// use leakprint::Fingerprinter;
+///
+/// # #[cfg(feature = "mail")] {
+/// let mail = b"From: ada@example.org\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; \
+///     boundary=b\r\n\r\n--b\r\n\r\nSee the picture.\r\n--b\r\nContent-Type: image/png\r\n\r\n\
+///     \x89PNG\r\n\x1a\ncut\r\n--b--\r\n";
+/// let print = Fingerprinter::builder().build()?.fingerprint(mail, None)?;
+/// let warning = &print.warnings[0];
+/// assert_eq!((warning.part.as_str(), warning.kind.as_str()), ("attachment:1", "malformed"));
+/// # }
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Warning {
     /// Which part.
     pub part: PartPath,
@@ -62,6 +89,20 @@ pub struct Warning {
 }
 
 /// The prints of one part.
+///
+/// ```
+/// use leakprint::Fingerprinter;
+/// use leakprint::raster::{Pixels, Raster};
+///
+/// let rings = (0..90 * 60_u32).map(|i| ((i % 90).pow(2) / 32 + (i / 90).pow(2) / 8) as u8);
+/// let raster = Raster::new(90, 60, Pixels::Luma8(rings.collect())).unwrap();
+/// let fingerprinter = Fingerprinter::builder().build()?;
+/// let print = fingerprinter.fingerprint_raster(&raster);
+/// let part = &print.parts[0];
+/// assert!(part.path.as_str().is_empty() && part.raster.is_some() && part.text.is_none());
+/// assert!(part.pixels().is_some() && part.bytes.is_none());
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PartPrints {
@@ -143,6 +184,7 @@ impl std::fmt::Debug for Luma {
 
 /// PDQ of a picture whose alpha was dropped, as the reference drops it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct StoredPdq {
     /// The hash of the upright picture.
     pub code: Code256,
@@ -153,6 +195,19 @@ pub struct StoredPdq {
 impl RasterPrints {
     /// Hash and quality for comparison with hash lists: to the bit those of the
     /// reference on the same samples.
+    ///
+    /// ```
+    /// use leakprint::Fingerprinter;
+    /// use leakprint::raster::{Pixels, Raster};
+    ///
+    /// let rings = (0..90 * 60_u32).map(|i| ((i % 90).pow(2) / 32 + (i / 90).pow(2) / 8) as u8);
+    /// let raster = Raster::new(90, 60, Pixels::Luma8(rings.collect())).unwrap();
+    /// let print = Fingerprinter::builder().build()?.fingerprint_raster(&raster);
+    /// let prints = print.parts[0].raster.as_ref().unwrap();
+    /// // This one hides nothing under transparency.
+    /// assert_eq!(prints.exchange_pdq().code, prints.pdq.code());
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn exchange_pdq(&self) -> StoredPdq {
         self.pdq_stored.unwrap_or(StoredPdq {
             code: self.pdq.code(),
@@ -162,6 +217,9 @@ impl RasterPrints {
 }
 
 /// The prints of a text: keyed, winnowed character grams with their places.
+///
+/// Source: Schleimer, Wilkerson, Aiken, "Winnowing: local algorithms for document fingerprinting",
+/// 2003.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TextPrints {
@@ -203,8 +261,18 @@ impl std::fmt::Debug for Exact {
 }
 
 impl TextPrints {
-    /// The character offset of a folded symbol: exact where the text was
-    /// fingerprinted in this process, else interpolated between anchors.
+    /// The character offset (Unicode scalar values) of a folded symbol: exact where the text was
+    /// fingerprinted in this process, else interpolated between anchors. One behind the last stands
+    /// at the end.
+    ///
+    /// ```
+    /// use leakprint::Fingerprinter;
+    ///
+    /// let print = Fingerprinter::builder().build()?.fingerprint_text("- é, a!")?;
+    /// let text = print.parts[0].text.as_ref().unwrap();
+    /// assert_eq!([text.char_offset(0), text.char_offset(1), text.char_end(2)], [2, 5, 6]);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn char_offset(&self, symbol: u32) -> u32 {
         match self.exact.offsets.get(symbol as usize) {
             Some(&offset) => offset,
@@ -234,7 +302,7 @@ impl TextPrints {
             return Ok(());
         }
         Err(Error::malformed(
-            "the places in the fingerprint's text contradict each other",
+            "the places in the fingerprint's text contradict each other: fingerprint the text anew",
         ))
     }
 }

@@ -10,6 +10,15 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Which of PDQ's two official pipelines made a code. They are up to thirty bits apart on
 /// the same picture and never compared with one another.
+///
+/// ```
+/// use leakprint::Code256;
+/// use leakprint::fingerprint::Pipeline;
+///
+/// let name = Pipeline::Nn512.name_of(&Code256::default());
+/// assert!(name.starts_with("pdq-nn512:0000"));
+/// assert_eq!(Pipeline::of_name(&name), Some((Pipeline::Nn512, Code256::default())));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pipeline {

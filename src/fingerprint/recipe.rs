@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::KeyId;
+use super::{Key, KeyId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::MAX_WINDOW;
 
@@ -13,6 +13,16 @@ use crate::text::MAX_WINDOW;
 /// behind them, the gram length, the canonical forms of cells, the key derivation. Golden tests pin every
 /// print of a version; whoever must change one makes a new version. The other
 /// fields are the caller's choices. Prints of two recipes are not comparable.
+///
+/// ```
+/// use leakprint::{Fingerprinter, Key, Recipe};
+///
+/// let key = Key::from_bytes([7; 32]);
+/// let fingerprinter = Fingerprinter::builder().key(key.clone()).build()?;
+/// let recipe = fingerprinter.recipe();
+/// assert_eq!((recipe.version, recipe.key_id), (Recipe::VERSION, key.id()));
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Recipe {
@@ -51,12 +61,56 @@ impl Recipe {
         })
     }
 
+    /// Fails with [`Recipe`](ErrorKind::Recipe) unless the prints were made with `key`.
+    pub(crate) fn check_key(&self, key: &Key) -> Result<()> {
+        if key.id() == self.key_id {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Recipe,
+            format!(
+                "the key given is {}, the prints were made with {}: give that one",
+                key.id(),
+                self.key_id
+            ),
+        ))
+    }
+
+    /// Fails with [`Recipe`](ErrorKind::Recipe) unless this build makes such prints.
+    pub(crate) fn check_version(version: u32) -> Result<()> {
+        if version == Self::VERSION {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Recipe,
+            format!(
+                "the prints were made by recipe version {version}, this build makes {}: fingerprint \
+                 the originals anew, or use the build that made them",
+                Self::VERSION
+            ),
+        ))
+    }
+
+    /// What to say where the key of `what`, an index or a collection, is needed and nobody gave it.
+    pub(crate) fn without_key(&self, what: &str) -> Error {
+        Error::new(
+            ErrorKind::Recipe,
+            format!(
+                "the {what} does not hold its key, the owner kept it apart: open it with the key {}",
+                self.key_id
+            ),
+        )
+    }
+
     /// Fails with [`Recipe`](ErrorKind::Recipe) unless prints of both recipes are comparable.
     pub(crate) fn check_same(&self, other: &Self) -> Result<()> {
         let differs = |what: &str, a: &dyn std::fmt::Display, b: &dyn std::fmt::Display| {
             Err(Error::new(
                 ErrorKind::Recipe,
-                format!("the {what} differs: {a} here, {b} there"),
+                format!(
+                    "the {what} differs, {a} here and {b} there: one fingerprinter makes the prints of \
+                     both sides, such as `Matcher::fingerprinter`"
+                ),
             ))
         };
         if self.version != other.version {

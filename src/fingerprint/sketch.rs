@@ -31,7 +31,24 @@ const CELLS: usize = SIDE * SIDE;
 ///
 /// Compared by [`distance`](Self::distance); for pictures whose local contrast
 /// correlates by `c`, about `2048 * acos(c) / pi` bits. Meaningless without the
-/// key, and comparable only between prints of one key.
+/// key, and comparable only between prints of one key. Serialised as 512 hex digits.
+///
+/// ```
+/// use leakprint::Fingerprinter;
+/// use leakprint::fingerprint::Sketch;
+/// use leakprint::raster::{Pixels, Raster};
+///
+/// let rings = (0..90 * 60_u32).map(|i| ((i % 90).pow(2) / 32 + (i / 90).pow(2) / 8) as u8);
+/// let raster = Raster::new(90, 60, Pixels::Luma8(rings.collect())).unwrap();
+/// let sketch = |fingerprinter: &Fingerprinter| {
+///     fingerprinter.fingerprint_raster(&raster).parts[0].raster.as_ref().unwrap().sketch[0]
+/// };
+/// let (mine, others) = (Fingerprinter::builder().build()?, Fingerprinter::builder().build()?);
+/// assert_eq!(sketch(&mine).distance(&sketch(&mine).complement()), Sketch::BITS);
+/// // Under another key the same picture is as far away as any.
+/// assert!((800..1250).contains(&sketch(&mine).distance(&sketch(&others))));
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sketch(pub [u64; Self::WORDS]);
 

@@ -15,6 +15,7 @@ pub struct CellList<'a> {
 
 /// A cell of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct PlacedCell {
     /// The part whose table it is in.
     pub part: PartId,
@@ -62,6 +63,21 @@ impl CellPlace {
 }
 
 /// The cells of an index.
+///
+/// ```
+/// use leakprint::{Fingerprinter, IndexWriter};
+///
+/// let fingerprinter = Fingerprinter::builder().build()?;
+/// let sheet = b"name,mail\nAda Byron,ada.byron@example.org\nEmmy Noether,emmy@example.net\n";
+/// let print = fingerprinter.fingerprint(sheet, Some("people.csv"))?;
+/// let mut writer = IndexWriter::from(&fingerprinter);
+/// writer.add("people.csv", &print)?;
+/// let index = writer.to_index()?;
+/// let cell = print.parts[0].cells.iter().find(|cell| (cell.row, cell.column) == (1, 1)).unwrap();
+/// let place = index.cells().find(cell.print)?.unwrap().iter().next().unwrap()?;
+/// assert_eq!((place.row, place.column), (1, 1));
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Cells<'a> {
     inner: &'a Inner,

@@ -8,6 +8,7 @@ use crate::fingerprint::Digest;
 
 /// What a digest was made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum DigestKind {
     /// The bytes of a part.
     Bytes,
@@ -17,6 +18,7 @@ pub enum DigestKind {
 
 /// A part with the digest that was looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DigestHit {
     /// What the digest was made of.
     pub kind: DigestKind,
@@ -27,6 +29,24 @@ pub struct DigestHit {
 }
 
 /// The exact digests of an index.
+///
+/// ```
+/// # use leakprint::{Fingerprinter, IndexWriter};
+/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+/// # let fingerprinter = Fingerprinter::builder().build()?;
+/// # let print = fingerprinter.fingerprint_text(memo)?;
+/// # let mut writer = IndexWriter::from(&fingerprinter);
+/// # writer.add("memo.txt", &print)?;
+/// # let index = writer.to_index()?;
+/// use leakprint::Digest;
+///
+/// let mut hits = index.digests().find(&Digest::of_bytes(memo.as_bytes()));
+/// let part = hits.next().unwrap()?.part;
+/// assert_eq!(index.item_name(index.part(part)?.item)?, "memo.txt");
+/// assert!(index.digests().find(&Digest::of_bytes(b"another")).next().is_none());
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Digests<'a> {
     inner: &'a Inner,

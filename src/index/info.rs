@@ -1,6 +1,6 @@
 //! What an index says about itself.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::layout::{FRAME_LEN, Section};
 use super::records::KEY_STORED;
@@ -8,7 +8,7 @@ use super::{FORMAT_VERSION, Index};
 use crate::fingerprint::{Digest, Recipe};
 
 /// What an index says about itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct IndexInfo {
     /// The version of the file format.
@@ -42,11 +42,11 @@ pub struct IndexInfo {
 }
 
 /// One section of the file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SectionInfo {
     /// The name, as the description of the file has it.
-    pub name: &'static str,
+    pub name: String,
     /// Its bytes.
     pub bytes: u64,
 }
@@ -78,7 +78,7 @@ impl Index {
             sections: Section::ALL
                 .into_iter()
                 .map(|section| SectionInfo {
-                    name: section.name(),
+                    name: section.name().to_owned(),
                     bytes: self.0.layout.extent(section).range().len() as u64,
                 })
                 .collect(),

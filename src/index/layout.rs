@@ -205,7 +205,8 @@ impl Layout {
         if bytes.is_empty() || !MAGIC.starts_with(magic) {
             return Err(Error::new(
                 ErrorKind::Version,
-                "this is no leakprint index: it does not begin with the magic bytes",
+                "this is no leakprint index, it does not begin with the magic bytes: give a file that \
+                 `IndexWriter::save` wrote",
             ));
         }
         let version = bytes
@@ -216,20 +217,23 @@ impl Layout {
             return Err(Error::new(
                 ErrorKind::Version,
                 format!(
-                    "the index has format version {version}, this build reads {FORMAT_VERSION}"
+                    "the index has format version {version}, this build reads {FORMAT_VERSION}: make \
+                     it anew, or use the build that made it"
                 ),
             ));
         }
         let (frame, _) = Frame::read_from_prefix(bytes).map_err(|_| cut_short(bytes.len()))?;
         if frame.checksum() != frame.header.checksum {
-            return Err(Error::corrupt("the checksum of the header does not hold"));
+            return Err(Error::corrupt(
+                "the checksum of the header does not hold: restore the file, or make it anew",
+            ));
         }
         if frame.header.sections as usize != Section::COUNT || frame.header.reserved != 0 {
             return Err(Error::corrupt("the header breaks the rules of its version"));
         }
         if frame.header.file_len != bytes.len() as u64 {
             return Err(Error::corrupt(format!(
-                "the file has {} bytes, its header says {}",
+                "the file has {} bytes, its header says {}: copy it again",
                 bytes.len(),
                 frame.header.file_len
             )));
@@ -328,7 +332,7 @@ impl Entry {
 
 fn cut_short(len: usize) -> Error {
     Error::corrupt(format!(
-        "the file ends after {len} bytes, inside its header of {FRAME_LEN}"
+        "the file ends after {len} bytes, inside its header of {FRAME_LEN}: copy it again"
     ))
 }
 

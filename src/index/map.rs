@@ -50,7 +50,12 @@ impl Bytes {
         if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
             return Err(Error::new(
                 ErrorKind::Version,
-                format!("this is no leakprint {what}: it is no regular file"),
+                match path.is_dir() {
+                    true => format!(
+                        "this is no leakprint {what} but a folder: `Collection::open` opens a collection"
+                    ),
+                    false => format!("this is no leakprint {what}: it is no regular file"),
+                },
             ));
         }
         let mut file = File::open(path).map_err(unreadable)?;

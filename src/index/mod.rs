@@ -19,7 +19,7 @@
 //! keyed: without the [`Key`] they are random numbers. An index made
 //! without a key of the owner's carries a random one inside, so that it can be
 //! used by itself; whoever has such a file can test guesses of sentences. Give
-//! the writer a recipe with your own key and store none to keep the two apart.
+//! the fingerprinter a key of your own to keep the two apart: `IndexWriter::from` stores none then.
 //!
 //! # The file
 #![doc = include_str!("FORMAT.md")]
@@ -53,7 +53,9 @@ use std::sync::Arc;
 
 use zerocopy::{FromBytes, Immutable};
 
-use crate::error::{Error, ErrorKind, Result};
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::error::Result;
 use crate::fingerprint::{Key, KeyId, Recipe};
 
 pub use crate::id::{ItemId, PartId};
@@ -77,6 +79,25 @@ use layout::{Layout, Section};
 use records::{KEY_STORED, MetaRecord};
 
 /// An opened index. Cheap to clone: all clones share one mapping.
+///
+/// ```
+/// # use leakprint::{Fingerprinter, IndexWriter};
+/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+/// # let fingerprinter = Fingerprinter::builder().build()?;
+/// # let mut writer = IndexWriter::from(&fingerprinter);
+/// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+/// use leakprint::{Executor, Index};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("leak.lpx");
+/// writer.save(&path, &Executor::serial())?;
+/// let index = Index::open(&path)?;
+/// index.verify(&Executor::serial())?; // all of it; opening reads the header alone
+/// assert_eq!(index.item_name(index.item_by_name("memo.txt")?.unwrap())?, "memo.txt");
+/// assert!(index.info().grams > 0 && index.pictures().is_empty());
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Index(Arc<Inner>);
 
@@ -130,6 +151,16 @@ impl Index {
     ///
     /// # Errors
     /// As [`open`](Self::open), except [`Io`](ErrorKind::Io).
+    ///
+    /// ```
+    /// use leakprint::{ErrorKind, Executor, Fingerprinter, Index, IndexWriter};
+    ///
+    /// let mut bytes = IndexWriter::from(&Fingerprinter::builder().build()?).to_bytes(&Executor::serial())?;
+    /// assert_eq!(Index::from_bytes(&bytes)?.item_count(), 0);
+    /// bytes.truncate(1000);
+    /// assert_eq!(Index::from_bytes(&bytes).unwrap_err().kind(), ErrorKind::Corrupt);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self> {
         Self::from_mapped(Bytes::copy_of(bytes.as_ref()))
     }
@@ -217,16 +248,7 @@ fn read_meta(bytes: &[u8], layout: &Layout) -> Result<(MetaRecord, Recipe)> {
     if *blake3::hash(section).as_bytes() != extent.checksum {
         return Err(corrupt("the checksum does not hold"));
     }
-    if meta.recipe_version != Recipe::VERSION {
-        return Err(Error::new(
-            ErrorKind::Recipe,
-            format!(
-                "the prints of the index were made by recipe version {}, this build makes {}",
-                meta.recipe_version,
-                Recipe::VERSION
-            ),
-        ));
-    }
+    Recipe::check_version(meta.recipe_version)?;
     let recipe = Recipe::new(meta.window, KeyId(meta.key_id))
         .map_err(|e| corrupt(e.message()).with_source(e))?;
     if meta.flags & !KEY_STORED != 0 || meta.reserved != [0; 16] {

@@ -36,6 +36,24 @@ pub struct PictureInfo {
 }
 
 /// The pictures of an index, numbered from 0 in the order of their parts.
+///
+/// ```
+/// use leakprint::raster::{Pixels, Raster};
+/// use leakprint::{Executor, Fingerprinter, IndexWriter};
+///
+/// let rings = (0..90 * 60_u32).map(|i| ((i % 90).pow(2) / 32 + (i / 90).pow(2) / 8) as u8);
+/// let raster = Raster::new(90, 60, Pixels::Luma8(rings.collect())).unwrap();
+/// let fingerprinter = Fingerprinter::builder().build()?;
+/// let print = fingerprinter.fingerprint_raster(&raster);
+/// let mut writer = IndexWriter::from(&fingerprinter);
+/// writer.add("rings", &print)?;
+/// let index = writer.to_index()?;
+/// let code = print.parts[0].raster.as_ref().unwrap().pdq.code();
+/// let (hits, _) = index.pictures().pdq().search(&[code], 31, &Executor::serial())?;
+/// assert_eq!((hits[0].code, hits[0].distance), (0, 0));
+/// assert_eq!(index.pictures().get(0)?.width, 90);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Pictures<'a> {
     inner: &'a Inner,

@@ -109,6 +109,23 @@ pub(super) fn count_items(parts: &[u32], table: &[PartRecord]) -> u32 {
 }
 
 /// The grams of an index.
+///
+/// ```
+/// # use leakprint::{Fingerprinter, IndexWriter};
+/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+/// # let fingerprinter = Fingerprinter::builder().build()?;
+/// # let print = fingerprinter.fingerprint_text(memo)?;
+/// # let mut writer = IndexWriter::from(&fingerprinter);
+/// # writer.add("memo.txt", &print)?;
+/// # let index = writer.to_index()?;
+/// let text = print.parts[0].text.as_ref().unwrap();
+/// let list = index.grams().get(text.grams[0].print)?.unwrap();
+/// let places: Vec<_> = list.iter().collect::<leakprint::Result<_>>()?;
+/// assert_eq!((places[0].1, list.document_frequency()), (text.grams[0].at, 1));
+/// assert!(index.grams().get(!text.grams[0].print)?.is_none());
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Grams<'a> {
     lines: &'a [Line],

@@ -18,6 +18,21 @@ impl Index {
     ///
     /// # Errors
     /// [`Corrupt`](crate::ErrorKind::Corrupt) with the first damage in the order of the file.
+    ///
+    /// ```
+    /// use leakprint::{Executor, Fingerprinter, Index, IndexWriter};
+    ///
+    /// let exec = Executor::serial();
+    /// let fingerprinter = Fingerprinter::builder().build()?;
+    /// let mut writer = IndexWriter::from(&fingerprinter);
+    /// writer.add("memo.txt", &fingerprinter.fingerprint_text("Nobody is to know before Friday.")?)?;
+    /// let mut bytes = writer.to_bytes(&exec)?;
+    /// assert!(Index::from_bytes(&bytes)?.verify(&exec).is_ok());
+    /// *bytes.last_mut().unwrap() ^= 1;
+    /// // Opening reads the header alone.
+    /// assert!(Index::from_bytes(&bytes)?.verify(&exec).is_err());
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn verify(&self, exec: &Executor) -> Result<()> {
         let inner = &*self.0;
         let sound = exec.map(&Section::ALL, |&section| inner.verify_checksum(section));
@@ -45,7 +60,8 @@ impl Inner {
         let extent = self.layout.extent(section);
         let bytes = self.bytes.get(extent.range()).unwrap_or_default();
         if *blake3::hash(bytes).as_bytes() != extent.checksum {
-            return Err(section.corrupt("the checksum does not hold"));
+            let what = "the checksum does not hold: restore the file, or make it anew";
+            return Err(section.corrupt(what));
         }
         // The bytes up to the next section belong to no checksum.
         let next = Section::ALL

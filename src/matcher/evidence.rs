@@ -10,7 +10,17 @@ use crate::fingerprint::Pipeline;
 use crate::media::PartPath;
 use crate::raster::Dihedral;
 
-/// One leaked item that a query shows, wholly or in part.
+/// One leaked item that a query shows, wholly or in part. Serialisable, as the JSON lines have it.
+///
+/// ```
+/// use leakprint::{Evidence, Match};
+///
+/// let line = r#"{"item": "memo.txt", "score": 1.0, "strength": "certain",
+///                "evidence": [{"kind": "bytes", "part": "attachment:1", "item_part": ""}]}"#;
+/// let found: Match = serde_json::from_str(line).unwrap();
+/// let (part, _) = found.evidence[0].parts();
+/// assert_eq!((found.item.as_str(), part.as_str()), ("memo.txt", "attachment:1"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Match {
@@ -24,7 +34,17 @@ pub struct Match {
     pub evidence: Vec<Evidence>,
 }
 
-/// How sure a match is, from weak to sure.
+/// How sure a match is, from weak to sure: three levels, to which none will be added.
+///
+/// ```
+/// use leakprint::Strength;
+///
+/// assert!(Strength::Possible < Strength::Strong);
+/// assert_eq!("certain".parse::<Strength>()?, Strength::Certain);
+/// assert_eq!(Strength::of_score(0.8), Some(Strength::Strong));
+/// assert_eq!(Strength::of_score(0.3), None);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Strength {
@@ -88,11 +108,31 @@ impl FromStr for Strength {
 /// Why a query matches an item: the kind of trace, its measure, and where on both sides.
 ///
 /// `part` is the query's part, `item_part` the item's; empty for the media itself.
+///
+/// ```
+/// use leakprint::{Evidence, Match};
+///
+/// fn why(found: &Match) -> String {
+///     match &found.evidence[0] {
+///         Evidence::Bytes { .. } | Evidence::Pixels { .. } => "a copy".to_owned(),
+///         Evidence::Text { covered, query_span: [start, end], .. } => {
+///             format!("{covered} letters of it at {start}..{end}")
+///         }
+///         Evidence::Region { region: [x, y, ..], .. } => format!("a part of it at {x}, {y}"),
+///         other => format!("{}, {:.2}", other.kind(), other.score()),
+///     }
+/// }
+/// # let found: Match = serde_json::from_str(r#"{"item": "memo.txt", "score": 0.9, "strength": "strong",
+/// #     "evidence": [{"kind": "text", "part": "", "item_part": "", "covered": 96, "distinctive": 90.5,
+/// #     "discounted": 0, "query_span": [10, 131], "item_span": [12, 133], "score": 0.9}]}"#).unwrap();
+/// assert_eq!(why(&found), "96 letters of it at 10..131");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Evidence {
     /// The same bytes.
+    #[non_exhaustive]
     Bytes {
         /// The query's part.
         part: PartPath,
@@ -100,6 +140,7 @@ pub enum Evidence {
         item_part: PartPath,
     },
     /// The same pixels, saved anew without loss.
+    #[non_exhaustive]
     Pixels {
         /// The query's part.
         part: PartPath,
@@ -107,6 +148,7 @@ pub enum Evidence {
         item_part: PartPath,
     },
     /// The same picture as a whole: two independent hashes agree under one transformation.
+    #[non_exhaustive]
     Image {
         /// The query's part.
         part: PartPath,
@@ -126,6 +168,7 @@ pub enum Evidence {
         score: f64,
     },
     /// A perceptual hash of a hash list: one opinion, with no second one to be had.
+    #[non_exhaustive]
     Code {
         /// The query's part.
         part: PartPath,
@@ -143,6 +186,7 @@ pub enum Evidence {
         score: f64,
     },
     /// A part of the item's picture, seen in a part of the query.
+    #[non_exhaustive]
     Region {
         /// The query's part.
         part: PartPath,
@@ -176,6 +220,7 @@ pub enum Evidence {
         score: f64,
     },
     /// A passage of the item's text, in its order.
+    #[non_exhaustive]
     Text {
         /// The query's part.
         part: PartPath,
@@ -202,6 +247,7 @@ pub enum Evidence {
     },
     /// Rows of a table of the item: values of each stand close together in the query, in
     /// whatever order and form.
+    #[non_exhaustive]
     Record {
         /// The query's part.
         part: PartPath,

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Strength;
-use super::{Matcher, is_telling, local, picture, record, text, weigh};
+use super::search::is_telling;
+use super::{Matcher, local, picture, record, text, weigh};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Fingerprint, PartPrints, Sketch};
 use crate::index::{DigestKind, PartId, SearchStats};
@@ -22,7 +23,8 @@ struct Region {
     score: f64,
 }
 
-/// What every stage of matching says of one query and one item.
+/// What every stage of matching says of one query and one item: made by [`Matcher::explain`], where an
+/// example stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Explanation {
@@ -61,13 +63,33 @@ impl Matcher {
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no such item, and as [`find`](Self::find).
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::Matcher;
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// let query = matcher.fingerprinter().fingerprint_text("Lighthouse opens in fourteen territories.")?;
+    /// assert!(matcher.find(&query)?.is_empty());
+    /// let explanation = matcher.explain("memo.txt", &query)?;
+    /// let text = explanation.stages.iter().find(|stage| stage.stage == "text").unwrap();
+    /// // So many letters and digits in a row, where 80 would have been enough.
+    /// assert!((20.0..40.0).contains(&text.measure) && !text.passed);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn explain(&self, item: &str, query: &Fingerprint) -> Result<Explanation> {
         let shelf = self.shelf();
         self.check(query)?;
         let Some(id) = shelf.item_by_name(item)? else {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
-                format!("the index has no item {item:?}"),
+                format!("there is no item {item:?}: give a name as it was added"),
             ));
         };
         let mut explanation = Explanation {

@@ -372,8 +372,20 @@ mod tests {
         };
         let mut hits: Vec<_> = (0..100)
             .flat_map(|i| {
-                let far = move |part: &u32| if part % 10 == 0 { i < 5 } else { i < 3 };
-                let at = move |part: u32| if part % 10 == 0 { 12 * i } else { 2 * i };
+                let far = move |part: &u32| {
+                    if part.is_multiple_of(10) {
+                        i < 5
+                    } else {
+                        i < 3
+                    }
+                };
+                let at = move |part: u32| {
+                    if part.is_multiple_of(10) {
+                        12 * i
+                    } else {
+                        2 * i
+                    }
+                };
                 (0..1_000_u32)
                     .filter(far)
                     .map(move |part| hit(part, at(part)))

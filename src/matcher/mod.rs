@@ -5,66 +5,58 @@ mod evidence;
 mod explain;
 mod gather;
 mod local;
+mod options;
 mod picture;
 mod recognised;
 mod record;
+mod search;
 mod text;
 mod weigh;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
 
 pub use evidence::{Evidence, Match, Strength};
 pub use explain::{Explanation, Stage};
+pub use options::MatchOptions;
+pub(crate) use search::rank;
 
-use crate::error::{Error, ErrorKind, Result};
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::error::Result;
 use crate::exec::Executor;
-use crate::fingerprint::{Digest, Fingerprint, Fingerprinter, Key, PartPrints, TextPrints};
+use crate::fingerprint::{Digest, Fingerprint, Fingerprinter, Key, TextPrints};
 use crate::index::shelf::Shelf;
-use crate::index::{DigestKind, Index, ItemId, PartId, SearchStats};
+use crate::index::{Index, ItemId, SearchStats};
 use crate::limits::Limits;
 use crate::media::{PartPath, TextFromImage};
-use crate::text::GRAM_LEN;
 
-/// What a caller may set about matching; serialisable, so that a service keeps it in its configuration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct MatchOptions {
-    /// Matches below this strength are not reported.
-    pub min_strength: Strength,
-    /// The policy for quotations: a passage of this many letters and digits,
-    /// rare in the index, is a [`Strong`](Strength::Strong) match; shorter ones
-    /// are weaker. The default, 80, lets a quotation of a dozen words pass.
-    /// Up to `window - 1` symbols at each end of a passage may go uncounted,
-    /// since not every gram is kept.
-    pub text_floor: u32,
-    /// Pieces of evidence kept for one item, the strongest first.
-    pub max_evidence: usize,
-}
-
-impl Default for MatchOptions {
-    fn default() -> Self {
-        Self {
-            min_strength: Strength::Strong,
-            text_floor: 80,
-            max_evidence: 8,
-        }
-    }
-}
-
-impl MatchOptions {
-    /// The floor in force: a gram is the least that can be shared.
-    fn floor(&self) -> f64 {
-        f64::from(self.text_floor.max(GRAM_LEN as u32))
-    }
-}
+use search::Search;
 
 /// Compares fingerprints with an index and answers with evidence.
 ///
-/// Cheap to clone, `Send + Sync`: one matcher serves all threads of a service.
+/// Cheap to clone, `Send + Sync`: one matcher serves all threads of a service. To put a new index in
+/// force, make a new matcher and swap it in; queries that are under way go on with the old one.
+///
+/// ```
+/// # use leakprint::{Fingerprinter, IndexWriter};
+/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+/// # let fingerprinter = Fingerprinter::builder().build()?;
+/// # let mut writer = IndexWriter::from(&fingerprinter);
+/// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+/// # let index = writer.to_index()?;
+/// use leakprint::{Matcher, Strength};
+///
+/// let matcher = Matcher::new(index)?; // of `Index::open("leak.lpx")?`
+/// let matches = matcher.find_media(memo.as_bytes(), Some("upload.txt"))?;
+/// assert_eq!((matches[0].item.as_str(), matches[0].strength), ("memo.txt", Strength::Certain));
+/// assert_eq!(matches[0].evidence[0].kind(), "bytes");
+/// let one = matcher.clone();
+/// let thread = std::thread::spawn(move || one.find_text("Nothing of it."));
+/// assert!(thread.join().unwrap()?.is_empty());
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Matcher {
     shelf: Shelf,
@@ -79,25 +71,36 @@ impl Matcher {
     /// # Errors
     /// [`Recipe`](ErrorKind::Recipe) if the owner kept the key apart: see [`with_key`](Self::with_key).
     pub fn new(index: Index) -> Result<Self> {
-        let key = index.key().ok_or_else(|| {
-            Error::new(
-                ErrorKind::Recipe,
-                "the index was made with a key of the owner's: give that key",
-            )
-        })?;
-        Self::with_key(index, key)
+        Self::with_key(index, None::<Key>)
     }
 
-    /// A matcher over an index whose key is kept apart from it.
+    /// A matcher over an index whose key is kept apart from it. Takes a [`Key`], or an
+    /// `Option<Key>` where there may be one: `None` is as [`new`](Self::new).
     ///
     /// # Errors
-    /// [`Recipe`](ErrorKind::Recipe) if the key is not the one that the index was made with.
-    pub fn with_key(index: Index, key: Key) -> Result<Self> {
+    /// [`Recipe`](ErrorKind::Recipe) if the key is not the one that the index was made with, or
+    /// is needed and not given.
+    ///
+    /// ```
+    /// use leakprint::{ErrorKind, Fingerprinter, IndexWriter, Key, Matcher};
+    ///
+    /// let key = Key::from_bytes([7; 32]);
+    /// let fingerprinter = Fingerprinter::builder().key(key.clone()).build()?;
+    /// let index = IndexWriter::from(&fingerprinter).to_index()?;
+    /// assert!(Matcher::with_key(index.clone(), key).is_ok());
+    /// let error = Matcher::new(index).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Recipe);
+    /// assert!(error.message().contains(&fingerprinter.key().id().to_string()));
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn with_key(index: Index, key: impl Into<Option<Key>>) -> Result<Self> {
+        let key = key.into().or_else(|| index.key());
+        let key = key.ok_or_else(|| index.recipe().without_key("index"))?;
+        index.recipe().check_key(&key)?;
         let fingerprinter = Fingerprinter::builder()
             .key(key)
             .window(index.recipe().window)
             .build()?;
-        index.recipe().check_same(fingerprinter.recipe())?;
         let shelf = Shelf::new([(index, Default::default())])?;
         Ok(Self::over(shelf, fingerprinter))
     }
@@ -120,7 +123,25 @@ impl Matcher {
         &self.shelf
     }
 
-    /// Other options.
+    /// The same index under other options; the old matcher is as it was if it was cloned.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{MatchOptions, Matcher, Strength};
+    ///
+    /// let strict = Matcher::new(index)?;
+    /// let post = "So Lighthouse opens in fourteen territories with no press screening.";
+    /// assert!(strict.find_text(post)?.is_empty());
+    /// let wide = MatchOptions::default().with_min_strength(Strength::Possible);
+    /// assert_eq!(strict.with_options(wide).find_text(post)?[0].strength, Strength::Possible);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     #[must_use]
     pub fn with_options(mut self, options: MatchOptions) -> Self {
         self.options = options;
@@ -128,6 +149,25 @@ impl Matcher {
     }
 
     /// Other limits for what [`fingerprinter`](Self::fingerprinter) reads.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let print = fingerprinter.fingerprint_text(memo)?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &print)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{ErrorKind, Limits, Matcher};
+    ///
+    /// let mut limits = Limits::default();
+    /// limits.input_bytes = 100;
+    /// let matcher = Matcher::new(index)?.with_limits(limits);
+    /// let error = matcher.find_media(memo.as_bytes(), None).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Limit);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.fingerprinter = self.fingerprinter.with_limits(limits);
@@ -137,7 +177,7 @@ impl Matcher {
     /// Asks a recogniser for the text in pictures that look like text and in which nothing else
     /// is found; [`fingerprinter`](Self::fingerprinter) keeps the luma of pictures for it, a
     /// byte a pixel. Recognising takes far longer than all else. A recogniser that fails costs
-    /// the text of that picture only.
+    /// the text of that picture only. [`TextFromImage`] has an example.
     #[must_use]
     pub fn with_recogniser(mut self, recogniser: Arc<dyn TextFromImage>) -> Self {
         self.fingerprinter = self.fingerprinter.keep_luma();
@@ -150,10 +190,27 @@ impl Matcher {
         self.shelf.first()
     }
 
-    /// Width and height of a part of an item, if it is a picture.
+    /// Width and height in pixels of a part of an item; `None` if it is no picture or not there. What
+    /// `item_region` of [evidence](Evidence::Region) lies in.
     ///
     /// # Errors
     /// [`Corrupt`](ErrorKind::Corrupt) if the index file turns out damaged.
+    ///
+    /// ```
+    /// use leakprint::raster::{Pixels, Raster};
+    /// use leakprint::{Fingerprinter, IndexWriter, Matcher, PartPath};
+    ///
+    /// let rings = (0..90 * 60_u32).map(|i| ((i % 90).pow(2) / 32 + (i / 90).pow(2) / 8) as u8);
+    /// let raster = Raster::new(90, 60, Pixels::Luma8(rings.collect())).unwrap();
+    /// let fingerprinter = Fingerprinter::builder().build()?;
+    /// let print = fingerprinter.fingerprint_raster(&raster);
+    /// let mut writer = IndexWriter::from(&fingerprinter);
+    /// writer.add("rings", &print)?;
+    /// let matcher = Matcher::new(writer.to_index()?)?;
+    /// assert_eq!(matcher.picture_size("rings", &PartPath::root())?, Some((90, 60)));
+    /// assert_eq!(matcher.picture_size("squares", &PartPath::root())?, None);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn picture_size(&self, item: &str, part: &PartPath) -> Result<Option<(u32, u32)>> {
         let Some(item) = self.shelf.item_by_name(item)? else {
             return Ok(None);
@@ -185,7 +242,23 @@ impl Matcher {
     /// Fingerprints one upload and finds what it shows: [`Fingerprinter::fingerprint`], then [`find`](Self::find).
     ///
     /// # Errors
-    /// As those two.
+    /// As those two: most come from the upload, [`kind`](crate::Error::kind) tells.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{ErrorKind, Matcher};
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// assert_eq!(matcher.find_media(memo.as_bytes(), Some("a.txt"))?[0].item, "memo.txt");
+    /// assert_eq!(matcher.find_media(b"\x89PNG\r\n\x1a\n", None).unwrap_err().kind(), ErrorKind::Malformed);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn find_media(&self, bytes: &[u8], name: Option<&str>) -> Result<Vec<Match>> {
         self.find(&self.fingerprinter.fingerprint(bytes, name)?)
     }
@@ -194,6 +267,23 @@ impl Matcher {
     ///
     /// # Errors
     /// As [`Fingerprinter::fingerprint_text`] and [`find`](Self::find).
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{Evidence, Matcher};
+    ///
+    /// let post = format!("They say: {}", &memo[12..130].to_uppercase());
+    /// let matches = Matcher::new(index)?.find_text(&post)?;
+    /// let Evidence::Text { query_span: [start, end], .. } = matches[0].evidence[0] else { panic!() };
+    /// assert!((10..=20).contains(&start) && end as usize > post.len() - 10);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn find_text(&self, text: &str) -> Result<Vec<Match>> {
         self.find(&self.fingerprinter.fingerprint_text(text)?)
     }
@@ -204,6 +294,25 @@ impl Matcher {
     /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key,
     /// [`Malformed`](ErrorKind::Malformed) for one whose places contradict each other,
     /// [`Corrupt`](ErrorKind::Corrupt) if the index file turns out damaged.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{ErrorKind, Matcher};
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// let query = matcher.fingerprinter().fingerprint_text(memo)?;
+    /// assert_eq!(matcher.find(&query)?[0].score, 1.0);
+    /// // Prints of another key say nothing here, and are refused.
+    /// let foreign = Fingerprinter::builder().build()?.fingerprint_text(memo)?;
+    /// assert_eq!(matcher.find(&foreign).unwrap_err().kind(), ErrorKind::Recipe);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn find(&self, query: &Fingerprint) -> Result<Vec<Match>> {
         self.find_with_stats(query).map(|(matches, _)| matches)
     }
@@ -230,11 +339,7 @@ impl Matcher {
         query: &Fingerprint,
     ) -> Result<(Vec<(ItemId, Match)>, SearchStats)> {
         self.check(query)?;
-        let mut search = Search {
-            matcher: self,
-            stats: SearchStats::default(),
-            items: BTreeMap::new(),
-        };
+        let mut search = Search::new(self);
         let mut seen: HashSet<Digest> = HashSet::new();
         for part in &query.parts {
             // A mailbox may hold one picture ten thousand times: once tells all.
@@ -242,12 +347,30 @@ impl Matcher {
                 search.part(part)?;
             }
         }
-        let matches = search.matches()?;
-        Ok((matches, search.stats))
+        search.finish()
     }
 
     /// [`find`](Self::find) of every query, in parallel; results in input order,
     /// the same for any number of threads.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{Executor, Matcher};
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// let print = |text| matcher.fingerprinter().fingerprint_text(text);
+    /// let queries = [print("Nothing of it.")?, print(memo)?];
+    /// let results = matcher.find_batch(&queries, &Executor::with_threads(2)?);
+    /// assert!(results[0].as_ref().unwrap().is_empty());
+    /// assert_eq!(results[1].as_ref().unwrap()[0].item, "memo.txt");
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn find_batch(&self, queries: &[Fingerprint], exec: &Executor) -> Vec<Result<Vec<Match>>> {
         exec.map(queries, |query| self.find(query))
     }
@@ -260,6 +383,33 @@ impl Matcher {
     ///
     /// # Errors
     /// The first error of `sink`, which stops the stream. A query's own error goes to the sink.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{Executor, Matcher};
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// let mut out = Vec::new();
+    /// matcher.find_stream(
+    ///     ["Nothing of it.", memo, ""].into_iter(),
+    ///     64,
+    ///     &Executor::with_threads(2)?,
+    ///     |fingerprinter, post| fingerprinter.fingerprint_text(post),
+    ///     |_, result| {
+    ///         out.push(result.ok().map(|(_, matches)| matches.len()));
+    ///         Ok::<(), std::io::Error>(())
+    ///     },
+    /// )
+    /// .unwrap();
+    /// assert_eq!(out, [Some(0), Some(1), None]);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn find_stream<T, E>(
         &self,
         queries: impl Iterator<Item = T>,
@@ -285,163 +435,4 @@ impl Matcher {
             |(query, result)| sink(query, result),
         )
     }
-}
-
-/// What one query has shown so far.
-struct Search<'a> {
-    matcher: &'a Matcher,
-    stats: SearchStats,
-    items: BTreeMap<ItemId, Vec<Evidence>>,
-}
-
-impl Search<'_> {
-    fn part(&mut self, part: &PartPrints) -> Result<()> {
-        self.digests(part)?;
-        let shelf = &self.matcher.shelf;
-        let mut found = Vec::new();
-        let mut report = |item_part, evidence| {
-            found.push((item_part, evidence));
-            Ok(())
-        };
-        if let Some(raster) = &part.raster {
-            picture::find(shelf, &part.path, raster, &mut self.stats, &mut report)?;
-            let key = self.matcher.fingerprinter.local_key();
-            local::find(shelf, key, &part.path, raster, &mut self.stats, &mut report)?;
-        }
-        if let Some(text) = &part.text {
-            let source = text::Source {
-                fingerprinter: &self.matcher.fingerprinter,
-                part: &part.path,
-                prints: text,
-                pictured: part.raster.is_some(),
-                floor: self.matcher.options.floor(),
-            };
-            text::find(shelf, &source, &mut report)?;
-        }
-        record::find(shelf, &part.path, &part.cells, &mut report)?;
-        if let (Some(recogniser), Some(raster)) = (&self.matcher.recogniser, &part.raster) {
-            let explained = found.iter().any(|(_, evidence): &(_, Evidence)| {
-                evidence.score() >= Strength::Strong.min_score()
-            });
-            if !explained && !self.known(part)? {
-                recognised::find(self.matcher, &**recogniser, &part.path, raster, &mut found)?;
-            }
-        }
-        for (item_part, evidence) in found {
-            self.add(item_part, evidence)?;
-        }
-        Ok(())
-    }
-
-    /// Whether the index has this very picture.
-    fn known(&self, part: &PartPrints) -> Result<bool> {
-        for digest in part.bytes.into_iter().chain(part.pixels()) {
-            for volume in self.matcher.shelf.with_digest(&digest) {
-                for hit in volume.index.digests().find(&digest) {
-                    if !volume.hides(hit?.part)? {
-                        return Ok(true);
-                    }
-                }
-            }
-        }
-        Ok(false)
-    }
-
-    fn digests(&mut self, part: &PartPrints) -> Result<()> {
-        if !is_telling(part, self.matcher.options.text_floor) {
-            return Ok(());
-        }
-        let pixels = part.pixels();
-        let matcher = self.matcher;
-        for digest in part.bytes.into_iter().chain(pixels) {
-            if matcher.shelf.discounts_digest(&digest) {
-                continue;
-            }
-            for volume in matcher.shelf.with_digest(&digest) {
-                for entry in volume.index.digests().find(&digest) {
-                    let entry = entry?;
-                    if entry.discounted || volume.hides(entry.part)? {
-                        continue;
-                    }
-                    let (part, item_part) = (part.path.clone(), PartPath::root());
-                    let evidence = match entry.kind {
-                        DigestKind::Bytes => Evidence::Bytes { part, item_part },
-                        DigestKind::Pixels => Evidence::Pixels { part, item_part },
-                    };
-                    self.add(volume.part(entry.part), evidence)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, item_part: PartId, mut evidence: Evidence) -> Result<()> {
-        let info = self.matcher.shelf.part(item_part)?;
-        match &mut evidence {
-            Evidence::Bytes { item_part, .. }
-            | Evidence::Pixels { item_part, .. }
-            | Evidence::Image { item_part, .. }
-            | Evidence::Code { item_part, .. }
-            | Evidence::Region { item_part, .. }
-            | Evidence::Text { item_part, .. }
-            | Evidence::Record { item_part, .. } => *item_part = PartPath::from(info.path),
-        }
-        let kept = self.items.entry(info.item).or_default();
-        kept.push(evidence);
-        // Only the strongest will be asked for; a query of many parts may bring many more.
-        let most = self.matcher.options.max_evidence.max(1);
-        if kept.len() >= most.saturating_mul(2).max(64) {
-            strongest(kept, most);
-        }
-        Ok(())
-    }
-
-    fn matches(&mut self) -> Result<Vec<(ItemId, Match)>> {
-        let options = &self.matcher.options;
-        let mut matches = Vec::new();
-        for (item, mut evidence) in std::mem::take(&mut self.items) {
-            strongest(&mut evidence, options.max_evidence.max(1));
-            let score = evidence.first().map_or(0.0, Evidence::score);
-            let Some(strength) = Strength::of_score(score) else {
-                continue;
-            };
-            if strength < options.min_strength {
-                continue;
-            }
-            let found = Match {
-                item: self.matcher.shelf.item_name(item)?.to_owned(),
-                score,
-                strength,
-                evidence,
-            };
-            matches.push((item, found));
-        }
-        matches.sort_by(|(_, a), (_, b)| rank(a, b));
-        Ok(matches)
-    }
-}
-
-/// The order of matches: by falling score, then by name.
-pub(crate) fn rank(a: &Match, b: &Match) -> std::cmp::Ordering {
-    b.score
-        .total_cmp(&a.score)
-        .then_with(|| a.item.cmp(&b.item))
-}
-
-/// Keeps the strongest; equal scores stay in the order of the query's parts.
-fn strongest(evidence: &mut Vec<Evidence>, most: usize) {
-    evidence.sort_by(|a, b| b.score().total_cmp(&a.score()));
-    evidence.truncate(most);
-}
-
-/// Whether it says anything that a part is the same, byte for byte: a blank
-/// picture or the text "ok" is the same everywhere.
-fn is_telling(part: &PartPrints, text_floor: u32) -> bool {
-    if let Some(raster) = &part.raster {
-        return raster.pdq.quality >= picture::MIN_QUALITY;
-    }
-    if let Some(text) = &part.text {
-        return text.folded >= text_floor / 2;
-    }
-    true
 }

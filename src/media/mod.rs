@@ -56,6 +56,15 @@ pub use walk::read;
 /// Where a part lies inside its media: empty for the media itself, else steps
 /// such as `attachment:2/body`, as they stand behind the `#` in
 /// `mail.eml#attachment:2/body`. Numbers count from 1 among siblings of one kind.
+///
+/// ```
+/// use leakprint::PartPath;
+///
+/// let path = PartPath::root().child("attachment:2").child("body");
+/// assert_eq!(path.as_str(), "attachment:2/body");
+/// assert_eq!(PartPath::from("attachment:2/body"), path);
+/// assert_eq!(PartPath::root().as_str(), "");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PartPath(String);

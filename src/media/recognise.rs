@@ -10,6 +10,15 @@ use std::fmt;
 use crate::error::Result;
 
 /// A picture in shades of grey.
+///
+/// ```
+/// use leakprint::media::GreyPicture;
+///
+/// let picture = GreyPicture::new(2, 1, vec![0, 255]).unwrap();
+/// assert_eq!((picture.width(), picture.pixels()), (2, &[0, 255][..]));
+/// assert!(picture.stems().is_none());
+/// assert!(GreyPicture::new(2, 2, vec![0, 255]).is_none());
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct GreyPicture {
     width: u32,
@@ -155,6 +164,7 @@ impl fmt::Debug for GreyPicture {
 
 /// A word that was recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Word {
     /// What it says.
     pub text: String,
@@ -164,7 +174,48 @@ pub struct Word {
     pub ends_line: bool,
 }
 
+impl Word {
+    /// A word inside its line; `region` as in the field.
+    pub fn new(text: impl Into<String>, region: [u32; 4]) -> Self {
+        Self {
+            text: text.into(),
+            region,
+            ends_line: false,
+        }
+    }
+
+    /// The same as the last word of its line.
+    #[must_use]
+    pub fn ending_line(mut self) -> Self {
+        self.ends_line = true;
+        self
+    }
+}
+
 /// Reads text out of pictures.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use leakprint::media::{GreyPicture, TextFromImage, Word};
+/// use leakprint::{Fingerprinter, Result};
+///
+/// #[derive(Debug)]
+/// struct Remote; // that asks another machine
+///
+/// impl TextFromImage for Remote {
+///     fn words(&self, picture: &GreyPicture) -> Result<Vec<Word>> {
+///         let line = [0, 0, picture.width(), picture.height()];
+///         Ok(vec![Word::new("Friday", line).ending_line()])
+///     }
+/// }
+///
+/// let picture = GreyPicture::new(2, 1, vec![0, 255]).unwrap();
+/// assert_eq!(Remote.words(&picture)?[0].region, [0, 0, 2, 1]);
+/// // The owner's side; a platform has `Matcher::with_recogniser`.
+/// let fingerprinter = Fingerprinter::builder().build()?.with_recogniser(Arc::new(Remote));
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 pub trait TextFromImage: fmt::Debug + Send + Sync {
     /// The words in reading order. Called from several threads at once; what takes too long or
     /// fails is an error, which costs the text of this picture only.

@@ -6,7 +6,30 @@ use crate::limits::Budget;
 /// The cells of a sheet in reading order: row by row, each from left to right.
 ///
 /// Empty cells are left out, so that a sheet with two cells in opposite corners
-/// is as small as it looks.
+/// is as small as it looks. Sheets of office documents and separated values come so, see
+/// [`Content::Table`](super::Content::Table).
+///
+/// ```
+/// use leakprint::media::{Content, Part, PartPath, PartSink, read};
+/// use leakprint::{Budget, Limits};
+///
+/// struct Cells(Vec<(u32, u32, String)>);
+/// impl PartSink for Cells {
+///     fn part(&mut self, part: Part<'_>) {
+///         let Content::Table(table) = part.content else { return };
+///         let cells = table.cells().iter();
+///         self.0.extend(cells.map(|cell| (cell.row, cell.column, table.cell_text(cell).to_owned())));
+///     }
+///     fn warning(&mut self, _: PartPath, error: leakprint::Error) {
+///         panic!("{error}");
+///     }
+/// }
+///
+/// let mut cells = Cells(Vec::new());
+/// read(b"Ada,,7\n", Some("x.csv"), &mut Budget::new(&Limits::default()), &mut cells)?;
+/// assert_eq!(cells.0, [(0, 0, "Ada".to_owned()), (0, 2, "7".to_owned())]);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
     text: String,

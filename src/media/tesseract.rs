@@ -32,6 +32,19 @@ const LEAST_CONFIDENCE: f32 = 20.0;
 ///
 /// Takes 0.3 to 2 seconds a screenshot on one core. Letters that are small are scaled up
 /// first, light ones on dark ground inverted.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use leakprint::ErrorKind;
+/// use leakprint::media::Tesseract;
+///
+/// let recogniser = Tesseract::default()
+///     .with_languages("eng+deu")
+///     .with_time_limit(Duration::from_secs(5))
+///     .with_program("/no/such/tesseract");
+/// assert_eq!(recogniser.check().unwrap_err().kind(), ErrorKind::Io);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Tesseract {
     program: PathBuf,
@@ -144,7 +157,7 @@ impl Tesseract {
         if !status.success() {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                "tesseract failed: it may lack the language",
+                "tesseract failed, it may lack the language: `tesseract --list-langs` names what it has",
             ));
         }
         Ok(String::from_utf8_lossy(&output).into_owned())

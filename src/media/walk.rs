@@ -32,6 +32,36 @@ use crate::limits::Budget;
 /// [`Unsupported`](ErrorKind::Unsupported) for what is no known format or one
 /// that this build does not read, [`Malformed`](ErrorKind::Malformed),
 /// [`Limit`](ErrorKind::Limit), [`Panicked`](ErrorKind::Panicked).
+///
+/// ```
+/// use leakprint::media::{Content, Part, PartPath, PartSink, read};
+/// use leakprint::{Budget, Error, Limits};
+///
+/// /// All text of an upload.
+/// #[derive(Default)]
+/// struct Texts(Vec<String>, Vec<Error>);
+///
+/// impl PartSink for Texts {
+///     fn part(&mut self, part: Part<'_>) {
+///         match part.content {
+///             Content::Text(text) => self.0.push(text),
+///             Content::Table(table) => self.0.push(table.into_text()),
+///             _ => {}
+///         }
+///     }
+///
+///     fn warning(&mut self, _: PartPath, error: Error) {
+///         self.1.push(error);
+///     }
+/// }
+///
+/// let mut texts = Texts::default();
+/// let sheet = b"name,mail\nAda,ada@example.org\n";
+/// read(sheet, Some("people.csv"), &mut Budget::new(&Limits::default()), &mut texts)?;
+/// assert_eq!(texts.0, ["name\tmail\nAda\tada@example.org"]);
+/// assert!(texts.1.is_empty());
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 pub fn read(
     bytes: &[u8],
     name: Option<&str>,
@@ -347,7 +377,7 @@ fn unsupported(format: Format, bytes: &[u8]) -> Error {
         Some(feature) => format!("{word}: this build lacks the feature `{feature}`"),
         // The shell that Office puts around documents with a password.
         None if format == Format::Ole && is_encrypted_package(bytes) => {
-            "encrypted office document, a password is needed".to_owned()
+            "encrypted office document, a password is needed: save it without one".to_owned()
         }
         None => format!("{word} is recognised, but this build does not read it"),
     };

@@ -128,7 +128,7 @@ fn broken(error: ZipError) -> Error {
     };
     let message = match &error {
         ZipError::UnsupportedArchive(text) if *text == ZipError::PASSWORD_REQUIRED => {
-            "zip: encrypted, a password is needed".to_owned()
+            "zip: encrypted, a password is needed: pack it without one".to_owned()
         }
         _ => format!("zip: {error}"),
     };

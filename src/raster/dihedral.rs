@@ -6,6 +6,17 @@ use serde::{Deserialize, Serialize};
 /// One of the eight ways to turn and mirror a picture.
 ///
 /// A variant names what was done to the *original* to get the picture at hand.
+///
+/// ```
+/// use leakprint::Dihedral;
+///
+/// for dihedral in Dihedral::ALL {
+///     let (x, y) = dihedral.map(3, 1, 10, 20);
+///     let (width, height) = if dihedral.swaps_sides() { (20, 10) } else { (10, 20) };
+///     assert_eq!(dihedral.inverse().map(x, y, width, height), (3, 1));
+/// }
+/// assert_eq!(Dihedral::Rotate90.map(0, 0, 10, 20), (19, 0));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dihedral {
@@ -58,7 +69,8 @@ impl Dihedral {
         }
     }
 
-    /// Where pixel (`x`, `y`) of a `width` x `height` picture goes.
+    /// Where pixel (`x`, `y`) of a `width` x `height` picture goes. The pixel must lie in the picture,
+    /// else the place means nothing and a build with overflow checks panics.
     pub fn map(self, x: u32, y: u32, width: u32, height: u32) -> (u32, u32) {
         match self {
             Self::Identity => (x, y),

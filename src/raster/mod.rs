@@ -20,6 +20,17 @@ pub(crate) use texture::TextureMeter;
 
 /// One decoded picture, upright (EXIF orientation applied), rows top to bottom
 /// without padding.
+///
+/// ```
+/// use leakprint::raster::{Pixels, Raster};
+///
+/// let red_and_white = vec![255, 0, 0, 255, 255, 255];
+/// let raster = Raster::new(2, 1, Pixels::Rgb8(red_and_white.clone())).unwrap();
+/// let mut luma = [0.0; 2];
+/// raster.luma_row(0, &mut luma);
+/// assert!((76.0..77.0).contains(&luma[0]) && luma[1] > 254.9);
+/// assert!(Raster::new(3, 1, Pixels::Rgb8(red_and_white)).is_none());
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Raster {
     width: u32,

@@ -12,6 +12,19 @@ use crate::arch::Backend;
 /// least 16 % stand at a hard edge. Of photographs nearly none has both. It
 /// tells how far a picture's layout is its own: two mails in one program share
 /// theirs, two photographs don't.
+///
+/// ```
+/// use leakprint::Fingerprinter;
+/// use leakprint::raster::{Pixels, Raster};
+///
+/// // Black bars on white, as letters are.
+/// let bars = (0..90 * 60).map(|i| if i % 9 == 0 { 0 } else { 255 });
+/// let raster = Raster::new(90, 60, Pixels::Luma8(bars.collect())).unwrap();
+/// let print = Fingerprinter::builder().build()?.fingerprint_raster(&raster);
+/// let texture = print.parts[0].raster.as_ref().unwrap().texture;
+/// assert!(texture.flat > 70 && texture.hard == 100);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Texture {
     /// The share of pixels that differ from their right and lower neighbour by

@@ -91,6 +91,14 @@ fn ascii_symbol(byte: u8) -> u8 {
 /// Symbols are `a`-`z` and `0`-`9` by their ASCII code and all others by their
 /// Unicode scalar value; the second symbol of an ideograph is that with the 25th bit set. Places are *character offsets*: the number of Unicode
 /// scalar values before the first character of a symbol. Eight bytes a symbol.
+///
+/// ```
+/// use leakprint::text::fold;
+///
+/// let folded = fold("Ça, d!");
+/// assert_eq!(folded.symbols(), [b'c', b'a', b'd'].map(u32::from));
+/// assert_eq!((folded.offsets(), folded.chars()), (&[0, 1, 4][..], 6));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folded {
     symbols: Vec<u32>,

@@ -37,6 +37,16 @@ pub struct Gram {
 }
 
 /// Which grams of a text become prints.
+///
+/// ```
+/// use leakprint::text::{GRAM_LEN, GramKey, Sampling, fold, grams};
+///
+/// let text = fold("Revenue fell by nine percent before the audit, and nobody was told.");
+/// let count = |sampling| grams(text.symbols(), &GramKey::new(&[7; 32]), sampling).len();
+/// assert_eq!(count(Sampling::All), text.symbols().len() - GRAM_LEN + 1);
+/// assert_eq!(count(Sampling::Winnow(1)), count(Sampling::All));
+/// assert!(count(Sampling::Winnow(8)) < count(Sampling::All) / 2);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sampling {
     /// Every one.
@@ -54,7 +64,7 @@ pub enum Sampling {
 }
 
 /// The secrets behind the prints: a table for the rolling hash and a cipher key,
-/// both derived from one seed.
+/// both derived from one seed. `Debug` shows neither.
 #[derive(Clone)]
 pub struct GramKey {
     /// The values of the symbols below 128.

@@ -30,7 +30,24 @@ type Grid = [[f32; GRID]; GRID];
 const MIN_SIDE: usize = 5;
 
 /// PDQ of a picture and of its seven turned and mirrored variants.
+///
+/// ```
+/// use leakprint::Dihedral;
+/// use leakprint::fingerprint::PdqHash;
+/// use leakprint::raster::{Pixels, Raster};
+///
+/// let rings = (0..90 * 60_u32).map(|i| ((i % 90).pow(2) / 32 + (i / 90).pow(2) / 8) as u8);
+/// let raster = Raster::new(90, 60, Pixels::Luma8(rings.collect())).unwrap();
+/// let hash = PdqHash::of(&raster);
+/// assert!(hash.quality >= 50);
+/// let mirrored = raster.pixels().as_bytes().chunks(90).flat_map(|row| row.iter().rev().copied());
+/// let mirrored = Raster::new(90, 60, Pixels::Luma8(mirrored.collect())).unwrap();
+/// let code = PdqHash::of(&mirrored).code();
+/// assert!(code.distance(&hash.variants[Dihedral::FlipHorizontal as usize]) <= 8);
+/// assert!(code.distance(&hash.code()) > 64);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PdqHash {
     /// Indexed by [`Dihedral`]: the hash of the picture after that
     /// transformation, derived from the frequencies as the reference derives it.

@@ -92,6 +92,16 @@ impl CodeSet {
     ///
     /// # Errors
     /// [`Limit`](crate::ErrorKind::Limit) from 2^32 codes on.
+    ///
+    /// ```
+    /// use leakprint::Code256;
+    /// use leakprint::index::CodeSet;
+    ///
+    /// let set = CodeSet::from_codes([Code256([1; 4]), Code256([2; 4])])?;
+    /// assert_eq!((set.len(), set.has_tables()), (2, false));
+    /// assert_eq!(set.view().get(1), Some(Code256([2; 4])));
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn from_codes<I>(codes: I) -> Result<Self>
     where
         I: IntoIterator<Item = Code256>,

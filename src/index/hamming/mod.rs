@@ -98,6 +98,19 @@ impl FromStr for Engine {
 }
 
 /// What a search cost. Equal for any number of threads and any [`Backend`].
+///
+/// ```
+/// use leakprint::index::{CodeSet, SearchStats};
+/// use leakprint::{Code256, Executor};
+///
+/// let set = CodeSet::from_codes([Code256([0; 4]), Code256([!0; 4])])?;
+/// let mut total = SearchStats::default();
+/// for query in [0, 1, 2] {
+///     total.add(&set.view().search(&[Code256([query; 4])], 31, &Executor::serial())?.1);
+/// }
+/// assert_eq!((total.queries, total.codes, total.candidates, total.verified), (3, 2, 6, 3));
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SearchStats {
@@ -128,7 +141,27 @@ impl SearchStats {
     }
 }
 
-/// A searchable view of codes that lie elsewhere. Cheap to copy.
+/// A searchable view of codes that lie elsewhere. Cheap to copy. [`CodeSet::view`] gives one of a
+/// set, [`Index::pictures`](crate::Index::pictures) those of an index.
+///
+/// Source of the tables: Norouzi, Punjani, Fleet, "Fast exact search in Hamming space with
+/// multi-index hashing", 2014.
+///
+/// ```
+/// use leakprint::index::{CodeSet, Engine};
+/// use leakprint::{Code256, Executor};
+///
+/// let exec = Executor::serial();
+/// let list: Vec<u8> = (0..2000_u32).flat_map(|i| *blake3::hash(&i.to_le_bytes()).as_bytes()).collect();
+/// let set = CodeSet::from_records(&list, Engine::Mih, &exec)?;
+/// let query = [set.view().get(77).unwrap()];
+/// // Both engines give the same, at different cost.
+/// let [tables, scan] = [Engine::Mih, Engine::Scan].map(|engine| set.view().with_engine(engine));
+/// let ((found, few), (same, all)) = (tables.search(&query, 31, &exec)?, scan.search(&query, 31, &exec)?);
+/// assert_eq!((found[0].code, &found), (77, &same));
+/// assert!(few.candidates < all.candidates && all.candidates == 2000);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct HammingIndex<'a> {
     /// What a scan reads.
@@ -198,7 +231,7 @@ impl<'a> HammingIndex<'a> {
         StoredSet::new(planes, self.multi)
     }
 
-    /// One code.
+    /// One code, by its number; `None` behind the last.
     pub fn get(&self, code: usize) -> Option<Code256> {
         self.codes.get(code)
     }
@@ -254,6 +287,17 @@ impl<'a> HammingIndex<'a> {
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) for a radius above 256 or more than `u32::MAX` queries.
+    ///
+    /// ```
+    /// use leakprint::index::CodeSet;
+    /// use leakprint::{Code256, Executor};
+    ///
+    /// let set = CodeSet::from_codes((0..100).map(|i| Code256([i, 0, 0, 0])))?;
+    /// let (hits, _) = set.view().top_k(&[Code256([65, 0, 0, 0])], 3, 256, &Executor::serial())?;
+    /// let found: Vec<_> = hits.iter().map(|hit| (hit.code, hit.distance)).collect();
+    /// assert_eq!(found, [(65, 0), (1, 1), (64, 1)]);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn top_k(
         &self,
         queries: &[Code256],
@@ -309,7 +353,10 @@ fn check_batch(queries: usize, radius: u32) -> Result<()> {
     if u32::try_from(queries).is_err() {
         return Err(Error::new(
             ErrorKind::InvalidInput,
-            format!("{queries} queries in one batch, at most {}", u32::MAX),
+            format!(
+                "{queries} queries in one batch, at most {}: split it",
+                u32::MAX
+            ),
         ));
     }
     Ok(())

@@ -121,7 +121,8 @@ impl SetLayout {
         if bytes.is_empty() || !MAGIC.starts_with(magic.unwrap_or_default()) {
             return Err(Error::new(
                 ErrorKind::Version,
-                "this is no set of codes: it does not begin with the magic bytes",
+                "this is no set of codes, it does not begin with the magic bytes: \
+                 `CodeSet::from_records` reads raw codes",
             ));
         }
         let (header, _) = Header::read_from_prefix(bytes)
@@ -130,7 +131,8 @@ impl SetLayout {
             return Err(Error::new(
                 ErrorKind::Version,
                 format!(
-                    "the set of codes has version {}, this build reads {CODE_SET_VERSION}",
+                    "the set of codes has version {}, this build reads {CODE_SET_VERSION}: make it \
+                     anew from the codes",
                     header.version
                 ),
             ));

@@ -20,7 +20,8 @@ use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::Executor;
 use crate::fingerprint::{
-    Digest, Fingerprint, Key, LocalPrint, PartPrints, RasterPrints, Recipe, Sketch, TextPrints,
+    Digest, Fingerprint, Fingerprinter, Key, LocalPrint, PartPrints, RasterPrints, Recipe, Sketch,
+    TextPrints,
 };
 use crate::raster::{Dihedral, Texture};
 
@@ -40,19 +41,15 @@ const TABLES_FROM: usize = 1 << 18;
 /// the time or the machine.
 ///
 /// ```
-/// use leakprint::Executor;
-/// use leakprint::fingerprint::{Fingerprint, Key, Recipe};
-/// use leakprint::index::{Index, IndexWriter};
+/// use leakprint::{Executor, Fingerprinter, Index, IndexWriter};
 ///
-/// # let key = Key::from_bytes([7; 32]);
-/// # let json = format!(r#"{{"recipe": {{"version": 2, "window": 8, "key_id": "{}"}}, "parts": []}}"#, key.id());
-/// # let fingerprint: Fingerprint = serde_json::from_str(&json).unwrap();
-/// let mut writer = IndexWriter::new(fingerprint.recipe.clone(), Some(key))?;
-/// writer.add("leak/memo.txt", &fingerprint)?;
-/// let folder = tempfile::tempdir().unwrap();
-/// writer.save(folder.path().join("leak.lkp"), &Executor::serial())?;
+/// # let folder = tempfile::tempdir().unwrap();
+/// let fingerprinter = Fingerprinter::builder().build()?;
+/// let mut writer = IndexWriter::from(&fingerprinter);
+/// writer.add("leak/memo.txt", &fingerprinter.fingerprint(b"The memo.", Some("memo.txt"))?)?;
+/// writer.save(folder.path().join("leak.lpx"), &Executor::serial())?;
 ///
-/// let index = Index::open(folder.path().join("leak.lkp"))?;
+/// let index = Index::open(folder.path().join("leak.lpx"))?;
 /// assert!(index.item_by_name("leak/memo.txt")?.is_some());
 /// # Ok::<(), leakprint::Error>(())
 /// ```
@@ -124,39 +121,40 @@ struct Posting {
 }
 
 impl IndexWriter {
-    /// A writer for fingerprints of one recipe. With `stored_key` the index
-    /// carries the key and can be used by itself; without, whoever matches
-    /// text must bring it. [`index`](super#what-an-index-gives-away) says what that means.
+    /// A writer for fingerprints of one recipe, where `IndexWriter::from(&fingerprinter)` is not
+    /// what is wanted: for prints that were made elsewhere, or to store a key that was given.
+    ///
+    /// With `stored_key` the index carries the key and can be used by itself; without, whoever
+    /// matches must bring it. [`index`](super#what-an-index-gives-away) says what that means.
     ///
     /// # Errors
     /// [`Recipe`](ErrorKind::Recipe) if the key is not the recipe's, or if this
     /// build does not make the recipe's version.
+    ///
+    /// ```
+    /// use leakprint::{Fingerprinter, IndexWriter, Key, Matcher};
+    ///
+    /// let key = Key::from_bytes([7; 32]);
+    /// let prints = Fingerprinter::builder().key(key.clone()).build()?.fingerprint_text("The memo.")?;
+    /// let mut writer = IndexWriter::new(prints.recipe.clone(), Some(key))?;
+    /// writer.add("memo.txt", &prints)?;
+    /// assert!(Matcher::new(writer.to_index()?).is_ok());
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn new(recipe: Recipe, stored_key: Option<Key>) -> Result<Self> {
-        if recipe.version != Recipe::VERSION {
-            return Err(Error::new(
-                ErrorKind::Recipe,
-                format!(
-                    "the recipe has version {}, this build makes {}",
-                    recipe.version,
-                    Recipe::VERSION
-                ),
-            ));
+        Recipe::check_version(recipe.version)?;
+        if let Some(key) = &stored_key {
+            recipe.check_key(key)?;
         }
-        if let Some(key) = &stored_key
-            && key.id() != recipe.key_id
-        {
-            return Err(Error::new(
-                ErrorKind::Recipe,
-                format!(
-                    "the key to store is {}, the prints are made with {}",
-                    key.id(),
-                    recipe.key_id
-                ),
-            ));
-        }
-        Ok(Self {
-            recipe: Recipe::new(recipe.window, recipe.key_id)?,
-            key: stored_key,
+        let recipe = Recipe::new(recipe.window, recipe.key_id)?;
+        Ok(Self::of(recipe, stored_key))
+    }
+
+    /// A writer of a recipe that this build makes.
+    fn of(recipe: Recipe, key: Option<Key>) -> Self {
+        Self {
+            recipe,
+            key,
             names: HashSet::new(),
             strings: Vec::new(),
             items: Vec::new(),
@@ -170,7 +168,7 @@ impl IndexWriter {
             discounts: Discounts::default(),
             beside: Vec::new(),
             tables_from: TABLES_FROM,
-        })
+        }
     }
 
     /// The recipe that every fingerprint must have.
@@ -196,12 +194,24 @@ impl IndexWriter {
     /// recipe or key, [`Malformed`](ErrorKind::Malformed) for one whose places
     /// contradict each other, [`Limit`](ErrorKind::Limit) from 2^32 parts,
     /// digests, grams or cells on.
+    ///
+    /// ```
+    /// use leakprint::{ErrorKind, Fingerprinter, IndexWriter};
+    ///
+    /// let fingerprinter = Fingerprinter::builder().build()?;
+    /// let print = fingerprinter.fingerprint_text("The memo.")?;
+    /// let mut writer = IndexWriter::from(&fingerprinter);
+    /// assert_eq!(writer.add("memo.txt", &print)?.index(), 0);
+    /// assert_eq!(writer.add("memo.txt", &print).unwrap_err().kind(), ErrorKind::InvalidInput);
+    /// assert_eq!(writer.add("copy.txt", &print)?.index(), 1);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn add(&mut self, name: &str, fingerprint: &Fingerprint) -> Result<ItemId> {
         self.recipe.check_same(&fingerprint.recipe)?;
         if self.names.contains(name) {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
-                format!("there is an item {name:?} already"),
+                format!("there is an item {name:?} already: give each item a name of its own"),
             ));
         }
         self.check_room(name, &fingerprint.parts)?;
@@ -228,6 +238,20 @@ impl IndexWriter {
     ///
     /// # Errors
     /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key.
+    ///
+    /// ```
+    /// use leakprint::{Fingerprinter, IndexWriter, Matcher};
+    ///
+    /// let fingerprinter = Fingerprinter::builder().build()?;
+    /// let footer = "This message is confidential and intended for the addressee alone; if you are \
+    ///               not the addressee, delete it and tell the sender of it without delay.";
+    /// let mut writer = IndexWriter::from(&fingerprinter);
+    /// writer.add("mail.txt", &fingerprinter.fingerprint_text(&format!("See you on Friday. {footer}"))?)?;
+    /// assert_eq!(Matcher::new(writer.to_index()?)?.find_text(footer)?.len(), 1);
+    /// writer.ignore(&fingerprinter.fingerprint_text(footer)?)?;
+    /// assert!(Matcher::new(writer.to_index()?)?.find_text(footer)?.is_empty());
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn ignore(&mut self, fingerprint: &Fingerprint) -> Result<()> {
         self.recipe.check_same(&fingerprint.recipe)?;
         self.discounts.ignore(fingerprint);
@@ -240,6 +264,23 @@ impl IndexWriter {
     ///
     /// # Errors
     /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let print = fingerprinter.fingerprint_text(memo)?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &print)?;
+    /// use leakprint::Matcher;
+    ///
+    /// writer.background(&print)?;
+    /// assert_eq!(Matcher::new(writer.to_index()?)?.find_text(memo)?.len(), 1);
+    /// writer.background(&print)?; // another one that says the same
+    /// assert!(Matcher::new(writer.to_index()?)?.find_text(memo)?.is_empty());
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn background(&mut self, fingerprint: &Fingerprint) -> Result<()> {
         self.recipe.check_same(&fingerprint.recipe)?;
         self.discounts.background(fingerprint);
@@ -265,6 +306,27 @@ impl IndexWriter {
     /// # Errors
     /// [`Io`](ErrorKind::Io) if it cannot be written, [`Limit`](ErrorKind::Limit) for
     /// grams that were made up so that no table holds them.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let print = fingerprinter.fingerprint_text(memo)?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &print)?;
+    /// use leakprint::{Executor, Index};
+    ///
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.lpx");
+    /// writer.save(&path, &Executor::with_threads(2)?)?;
+    /// let old = Index::open(&path)?;
+    /// writer.add("copy.txt", &print)?;
+    /// writer.save(&path, &Executor::with_threads(2)?)?;
+    /// // Whoever has the old file open keeps it.
+    /// assert_eq!((old.item_count(), Index::open(&path)?.item_count()), (1, 2));
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
     pub fn save(&mut self, path: impl AsRef<Path>, exec: &Executor) -> Result<()> {
         let path = path.as_ref();
         self.save_to(path, exec).map_err(|e| e.with_path(path))
@@ -284,6 +346,15 @@ impl IndexWriter {
         let mut bytes = Cursor::new(Vec::new());
         self.write(&mut bytes, exec)?;
         Ok(bytes.into_inner())
+    }
+
+    /// The index that [`save`](Self::save) would write, in memory: for tests, and for indexes that
+    /// are made where they are searched. On the calling thread; holds the bytes twice for a moment.
+    ///
+    /// # Errors
+    /// As [`to_bytes`](Self::to_bytes).
+    pub fn to_index(&mut self) -> Result<Index> {
+        Index::from_bytes(self.to_bytes(&Executor::serial())?)
     }
 
     /// Everything that can fail about an item, before anything is changed.
@@ -364,6 +435,27 @@ impl IndexWriter {
                 texture: raster.texture,
             });
         }
+    }
+}
+
+impl From<&Fingerprinter> for IndexWriter {
+    /// A writer for the prints of a fingerprinter. A key that was given to it stays with whoever
+    /// gave it, and a matcher needs it ([`Matcher::with_key`](crate::Matcher::with_key)); a random
+    /// one, which nobody else has, is stored in the index. [`IndexWriter::new`] leaves the choice
+    /// to the caller.
+    ///
+    /// ```
+    /// use leakprint::{Fingerprinter, IndexWriter, Key};
+    ///
+    /// let random = Fingerprinter::builder().build()?;
+    /// assert!(IndexWriter::from(&random).to_index()?.key().is_some());
+    /// let kept = Fingerprinter::builder().key(Key::from_bytes([7; 32])).build()?;
+    /// assert!(IndexWriter::from(&kept).to_index()?.key().is_none());
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    fn from(fingerprinter: &Fingerprinter) -> Self {
+        let key = (!fingerprinter.key_given()).then(|| fingerprinter.key().clone());
+        Self::of(fingerprinter.recipe().clone(), key)
     }
 }
 

@@ -72,7 +72,7 @@ fn load_error(error: LoadPdfError) -> Error {
     match error {
         LoadPdfError::Decryption(DecryptionError::PasswordProtected) => Error::new(
             ErrorKind::Unsupported,
-            "encrypted PDF, a password is needed",
+            "encrypted PDF, a password is needed: save it without one",
         ),
         LoadPdfError::Decryption(error) => Error::new(
             ErrorKind::Unsupported,

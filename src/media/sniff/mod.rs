@@ -26,6 +26,14 @@ use signature::signature;
 ///
 /// Those from [`Archive`](Format::Archive) on are recognised so that the error
 /// can name them, but not read.
+///
+/// ```
+/// use leakprint::media::Format;
+///
+/// assert_eq!(Format::sniff(b"%PDF-1.7", Some("holiday.jpg")), Some(Format::Pdf));
+/// assert_eq!(Format::sniff(b"a,b\n1,2\n", Some("sums.csv")), Some(Format::Separated));
+/// assert_eq!(Format::sniff(&[0, 1, 2, 255], None), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {

@@ -25,6 +25,7 @@ pub(crate) use tabular::{of_table, of_text};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum CellKind {
     /// An e-mail address.
     Email = 1,
