@@ -167,7 +167,7 @@ fn add_match_list_remove_compact_verify() {
     assert!(refused(at, &["add", "c", "leak", "--expires", "soon"]).contains("a time is written"));
     assert!(refused(at, &["remove", "no", "x"]).contains("no collection"));
     assert!(refused(at, &["add", "leak", "post.txt"]).contains("other files"));
-    assert!(refused(at, &["list", "post.txt"]).contains("no folder"));
+    assert!(refused(at, &["list", "post.txt"]).contains("this is none"));
 }
 
 #[test]

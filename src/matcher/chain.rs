@@ -25,16 +25,59 @@ const GAP_COST: f64 = 0.08;
 /// that share formulas of the law have different words between them.
 const SKEW_COST: f64 = 0.16;
 
-/// Symbols between two neighbours that lie equally far apart on both sides which count as copied:
-/// a wrong letter hides the grams around it, some eight symbols, but what goes on behind it at the
-/// same distance says that they are the same.
-const BRIDGE: u32 = 12;
+/// What lies between two neighbours that are equally far apart on both sides and counts as copied
+/// all the same: a wrong letter hides the grams around it, some eight symbols, but what goes on behind it
+/// at the same distance says that they are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bridge {
+    /// Symbols that count at most, and how many eighths of them: some are wrong.
+    counted: u32,
+    eighths: u32,
+    /// Symbols that may lie between.
+    span: u32,
+}
+
+impl Bridge {
+    /// A letter or two.
+    pub(crate) const NARROW: Self = Self {
+        counted: 12,
+        eighths: 6,
+        span: 24,
+    };
+
+    /// Several in a row of words: for a passage that is weak for want of letters alone.
+    pub(crate) const WIDE: Self = Self {
+        counted: 36,
+        eighths: 7,
+        span: 36,
+    };
+
+    /// The most that a hit adds to a chain, in symbols.
+    pub(crate) const fn most(self) -> u32 {
+        K + self.symbols(K + self.counted, K + self.counted)
+    }
+
+    /// How many symbols count as copied between two neighbours that begin so far apart on either side.
+    const fn symbols(self, gap: u32, item_gap: u32) -> u32 {
+        if gap.abs_diff(item_gap) > SLIP {
+            return 0;
+        }
+        let least = if gap < item_gap { gap } else { item_gap };
+        let between = least.saturating_sub(K);
+        if between > self.span {
+            return 0;
+        }
+        let counted = if between < self.counted {
+            between
+        } else {
+            self.counted
+        };
+        counted * self.eighths / 8
+    }
+}
 
 /// By how many symbols such distances may differ: a letter lost, one doubled.
 const SLIP: u32 = 2;
-
-/// The most that a hit adds to a chain, in symbols.
-pub(super) const MOST: u32 = K + bridged(K + BRIDGE, K + BRIDGE);
 
 /// How many earlier hits are tried as predecessor. The gap ends the search long
 /// before in ordinary text; this bounds it in repetitive text, where every gram
@@ -87,13 +130,14 @@ pub(crate) struct Chain {
 pub(crate) fn chains(
     hits: &[Hit],
     discounted_before: impl Fn(u32) -> u32,
+    bridge: Bridge,
     min_distinctive: f64,
     max_chains: usize,
 ) -> Vec<Chain> {
     let mut found = Vec::new();
     let mut rest = hits.to_vec();
     while found.len() < max_chains {
-        let Some(chain) = best_chain(&rest, &discounted_before) else {
+        let Some(chain) = best_chain(&rest, &discounted_before, bridge) else {
             break;
         };
         if chain.distinctive < min_distinctive {
@@ -105,28 +149,16 @@ pub(crate) fn chains(
     found
 }
 
-/// How many symbols count as copied between two neighbours that begin so far apart on either side:
-/// three in four, since some are wrong.
-const fn bridged(gap: u32, item_gap: u32) -> u32 {
-    if gap.abs_diff(item_gap) > SLIP {
-        return 0;
-    }
-    let least = if gap < item_gap { gap } else { item_gap };
-    let between = least.saturating_sub(K);
-    let counted = if between < BRIDGE { between } else { BRIDGE };
-    if between <= 2 * BRIDGE {
-        counted * 3 / 4
-    } else {
-        0
-    }
-}
-
 /// How far apart neighbours may begin that have `free` discounted symbols between them.
 fn reach(free: u32) -> u32 {
     (MAX_GAP + K).saturating_add(free)
 }
 
-fn best_chain(hits: &[Hit], discounted_before: &impl Fn(u32) -> u32) -> Option<Chain> {
+fn best_chain(
+    hits: &[Hit],
+    discounted_before: &impl Fn(u32) -> u32,
+    bridge: Bridge,
+) -> Option<Chain> {
     #[derive(Clone, Copy)]
     struct Link {
         distinctive: f64,
@@ -155,7 +187,7 @@ fn best_chain(hits: &[Hit], discounted_before: &impl Fn(u32) -> u32) -> Option<C
             let free = link.discounted.saturating_sub(links[from].discounted);
             // Neither this nor one before it can make a better chain: in a clean
             // copy so after a few steps.
-            let most = peaks[from] + f64::from(hit.weight) * f64::from(MOST);
+            let most = peaks[from] + f64::from(hit.weight) * f64::from(bridge.most());
             if gap > reach(free) || most <= link.distinctive {
                 break;
             }
@@ -168,7 +200,7 @@ fn best_chain(hits: &[Hit], discounted_before: &impl Fn(u32) -> u32) -> Option<C
             }
             // Overlapping grams must overlap alike, or a repeated word would
             // count for more text than there is.
-            let fresh = gap.min(item_gap).min(K) + bridged(gap, item_gap);
+            let fresh = gap.min(item_gap).min(K) + bridge.symbols(gap, item_gap);
             let empty = gap.max(item_gap).saturating_sub(K.saturating_add(free));
             let skew = gap.abs_diff(item_gap).saturating_sub(free);
             let distinctive = links[from].distinctive + f64::from(hit.weight) * f64::from(fresh)
@@ -222,6 +254,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const NARROW: Bridge = Bridge::NARROW;
+
     fn hit(query: u32, item: u32) -> Hit {
         Hit {
             query,
@@ -233,7 +267,7 @@ mod tests {
     #[test]
     fn a_clean_copy_is_one_chain_that_covers_all_of_it() {
         let hits: Vec<_> = (0..50).map(|i| hit(10 + 4 * i, 900 + 4 * i)).collect();
-        let found = chains(&hits, |_| 0, 24.0, 4);
+        let found = chains(&hits, |_| 0, NARROW, 24.0, 4);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].covered, 49 * 4 + 12);
         assert_eq!(found[0].query, (10, 10 + 49 * 4 + 12));
@@ -248,25 +282,25 @@ mod tests {
     #[test]
     fn scattered_common_grams_do_not_add_up() {
         let hits: Vec<_> = (0..50).map(|i| hit(1000 * i, 90_000 - 1000 * i)).collect();
-        assert!(chains(&hits, |_| 0, 24.0, 4).is_empty());
+        assert!(chains(&hits, |_| 0, NARROW, 24.0, 4).is_empty());
     }
 
     #[test]
     fn common_phrases_far_apart_do_not_add_up() {
         let hits: Vec<_> = (0..12).map(|i| hit(150 * i, 130 * i)).collect();
-        let found = chains(&hits, |_| 0, 1.0, 4);
+        let found = chains(&hits, |_| 0, NARROW, 1.0, 4);
         assert!(
             found.iter().all(|chain| chain.distinctive < 25.0),
             "{found:?}"
         );
         // One symbol in eight wrong: still a copy.
         let noisy: Vec<_> = (0..12).map(|i| hit(20 * i, 20 * i)).collect();
-        let found = chains(&noisy, |_| 0, 1.0, 4);
+        let found = chains(&noisy, |_| 0, NARROW, 1.0, 4);
         assert_eq!((found.len(), found[0].covered), (1, 12 * 12 + 11 * 6));
         assert!(found[0].distinctive > 130.0);
         // Of which errors may be a part; at other distances nothing is bridged.
         let skewed: Vec<_> = (0..12).map(|i| hit(20 * i, 24 * i)).collect();
-        let found = chains(&skewed, |_| 0, 1.0, 4);
+        let found = chains(&skewed, |_| 0, NARROW, 1.0, 4);
         assert_eq!(found[0].covered, 144);
         assert!(found[0].distinctive < 130.0);
     }
@@ -275,7 +309,7 @@ mod tests {
     fn swapped_paragraphs_are_two_chains() {
         let mut hits: Vec<_> = (0..20).map(|i| hit(5 * i, 3000 + 5 * i)).collect();
         hits.extend((0..30).map(|i| hit(200 + 5 * i, 5 * i)));
-        let found = chains(&hits, |_| 0, 48.0, 4);
+        let found = chains(&hits, |_| 0, NARROW, 48.0, 4);
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].covered, 29 * 5 + 12);
         assert_eq!(found[1].covered, 19 * 5 + 12);
@@ -284,9 +318,9 @@ mod tests {
     #[test]
     fn discounted_text_bridges_but_plain_text_breaks() {
         let hits: Vec<_> = [0, 12, 24, 1000, 1012, 1024].map(|q| hit(q, q)).into();
-        assert_eq!(chains(&hits, |_| 0, 24.0, 4).len(), 2);
+        assert_eq!(chains(&hits, |_| 0, NARROW, 24.0, 4).len(), 2);
         let boilerplate = |q: u32| q.clamp(40, 1000) - 40;
-        let found = chains(&hits, boilerplate, 24.0, 4);
+        let found = chains(&hits, boilerplate, NARROW, 24.0, 4);
         assert_eq!((found.len(), found[0].covered), (1, 72));
     }
 
@@ -298,14 +332,14 @@ mod tests {
                 ..hit(12 * i, 12 * i)
             })
             .collect();
-        let found = chains(&hits, |_| 0, 1.0, 1);
+        let found = chains(&hits, |_| 0, NARROW, 1.0, 1);
         assert_eq!(found[0].covered, 240);
         assert!((found[0].distinctive - 24.0).abs() < 1e-3);
     }
 
     /// Every subset in order, tried one after the other.
-    fn naive_best(hits: &[Hit]) -> f64 {
-        fn extend(hits: &[Hit], last: Option<Hit>, sum: f64) -> f64 {
+    fn naive_best(hits: &[Hit], bridge: Bridge) -> f64 {
+        fn extend(hits: &[Hit], last: Option<Hit>, sum: f64, bridge: Bridge) -> f64 {
             let mut best = sum;
             for (i, h) in hits.iter().enumerate() {
                 let gain = match last {
@@ -316,17 +350,17 @@ mod tests {
                             continue;
                         }
                         let empty = dq.max(di).saturating_sub(K);
-                        let fresh = dq.min(di).min(K) + bridged(dq, di);
+                        let fresh = dq.min(di).min(K) + bridge.symbols(dq, di);
                         let skew = f64::from(dq.abs_diff(di));
                         f64::from(fresh) - GAP_COST * f64::from(empty) - SKEW_COST * skew
                     }
                     Some(_) => continue,
                 };
-                best = best.max(extend(&hits[i + 1..], Some(*h), sum + gain));
+                best = best.max(extend(&hits[i + 1..], Some(*h), sum + gain, bridge));
             }
             best
         }
-        extend(hits, None, 0.0)
+        extend(hits, None, 0.0, bridge)
     }
 
     proptest! {
@@ -337,8 +371,10 @@ mod tests {
             places.sort_unstable();
             places.dedup();
             let hits: Vec<_> = places.iter().map(|&(q, i)| hit(q, i)).collect();
-            let chain = best_chain(&hits, &|_| 0).unwrap();
-            prop_assert!((chain.distinctive - naive_best(&hits)).abs() < 1e-6);
+            for bridge in [Bridge::NARROW, Bridge::WIDE] {
+                let chain = best_chain(&hits, &|_| 0, bridge).unwrap();
+                prop_assert!((chain.distinctive - naive_best(&hits, bridge)).abs() < 1e-6);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::chain::{self, Hit};
+use super::chain::{Bridge, Hit};
 use super::weigh;
 use crate::error::{Error, Result};
 use crate::fingerprint::Gram;
@@ -46,8 +46,13 @@ struct Found<'a> {
     list: PostingList<'a>,
 }
 
-/// Looks all grams up. Hits of parts that cannot reach `min_distinctive` may be left out.
-pub(super) fn gather(shelf: &Shelf, all: &[Gram], min_distinctive: f64) -> Result<Gathered> {
+/// Looks all grams up. Hits of parts that cannot reach `min_distinctive` with such a bridge may be left out.
+pub(super) fn gather(
+    shelf: &Shelf,
+    all: &[Gram],
+    bridge: Bridge,
+    min_distinctive: f64,
+) -> Result<Gathered> {
     // In the order of the text: most grams are absent, and those need no sorting.
     let mut found: Vec<Found<'_>> = Vec::new();
     for (first, volumes, filter) in shelf.rows() {
@@ -154,7 +159,7 @@ pub(super) fn gather(shelf: &Shelf, all: &[Gram], min_distinctive: f64) -> Resul
             }
         }
     }
-    drop_hopeless(&mut hits, min_distinctive);
+    drop_hopeless(&mut hits, bridge.most(), min_distinctive);
     // By part alone: most parts share too little for the order within to matter.
     hits.sort_unstable_by_key(|(part, _)| *part);
     discounted.sort_unstable();
@@ -250,16 +255,15 @@ struct Reach {
 }
 
 impl Reach {
-    /// A hit covers [`chain::MOST`] symbols, with those that it may bridge. What it has in common
-    /// with hits before it the last of them covers too, for all are of one length.
+    /// A hit covers `most` symbols, with those that it may bridge. What it has in common with
+    /// hits before it the last of them covers too, for all are of one length.
     #[inline]
-    fn add(&mut self, hit: &Hit) {
-        const MOST: u32 = chain::MOST;
-        let end = hit.query.saturating_add(MOST);
+    fn add(&mut self, hit: &Hit, most: u32) {
+        let end = hit.query.saturating_add(most);
         // A hit in front of the last one counts whole.
-        let fresh = MOST.min(end.wrapping_sub(self.end));
+        let fresh = most.min(end.wrapping_sub(self.end));
         let heavier = (hit.weight - self.weight).max(0.0);
-        self.sum += hit.weight * fresh as f32 + heavier * (MOST - fresh) as f32;
+        self.sum += hit.weight * fresh as f32 + heavier * (most - fresh) as f32;
         if end >= self.end {
             (self.end, self.weight) = (end, hit.weight);
         }
@@ -270,7 +274,7 @@ impl Reach {
 /// all of a post's are, each of another part, and need no sorting. Sums are kept by the part's
 /// lowest bits, so that what is added up of several parts is too much rather than too little; as
 /// it is of hits that are not in the order of the query.
-fn drop_hopeless(hits: &mut Vec<(u32, Hit)>, min_distinctive: f64) {
+fn drop_hopeless(hits: &mut Vec<(u32, Hit)>, most: u32, min_distinctive: f64) {
     const FEW: usize = 64;
     const MOST_SUMS: usize = 1 << 16;
     if hits.len() <= FEW {
@@ -279,7 +283,7 @@ fn drop_hopeless(hits: &mut Vec<(u32, Hit)>, min_distinctive: f64) {
     let mut sums = vec![Reach::default(); hits.len().next_power_of_two().min(MOST_SUMS)];
     let mask = sums.len() - 1;
     for (part, hit) in hits.iter() {
-        sums[*part as usize & mask].add(hit);
+        sums[*part as usize & mask].add(hit, most);
     }
     // Less what sums of so many numbers may be off by.
     let least = (0.99 * min_distinctive) as f32;
@@ -319,6 +323,7 @@ fn discounted_before(spans: &[(u32, u32, u32)], query: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::chain::chains;
     use super::*;
     use proptest::prelude::*;
 
@@ -328,7 +333,9 @@ mod tests {
         fn what_is_dropped_is_hopeless(
             mut places in prop::collection::vec((0_u32..3, 0_u32..120, 0_u32..90, 0_u8..4), 65..200),
             in_order in any::<bool>(),
+            is_wide in any::<bool>(),
         ) {
+            let bridge = if is_wide { Bridge::WIDE } else { Bridge::NARROW };
             if in_order {
                 places.sort_unstable_by_key(|(_, query, _, _)| *query);
             }
@@ -344,12 +351,12 @@ mod tests {
                 let of_part = hits.iter().filter(|(p, _)| *p == part);
                 let mut hits: Vec<Hit> = of_part.map(|(_, hit)| *hit).collect();
                 hits.sort_unstable_by_key(|hit| (hit.query, hit.item));
-                let chains = chain::chains(&hits, |_| 0, 0.0, 1);
+                let chains = chains(&hits, |_| 0, bridge, 0.0, 1);
                 chains.first().map_or(0.0, |chain| chain.distinctive)
             };
             for part in [0, 1 << 8, 2 << 8] {
                 let mut kept = hits.clone();
-                drop_hopeless(&mut kept, best(part));
+                drop_hopeless(&mut kept, bridge.most(), best(part));
                 let count = |hits: &[(u32, Hit)]| hits.iter().filter(|(p, _)| *p == part).count();
                 prop_assert_eq!(count(&kept), count(&hits));
             }
@@ -391,7 +398,7 @@ mod tests {
                     .map(move |part| hit(part, at(part)))
             })
             .collect();
-        drop_hopeless(&mut hits, 50.0);
+        drop_hopeless(&mut hits, Bridge::NARROW.most(), 50.0);
         assert_eq!(hits.len(), 500);
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::chain::{self, Chain, Hit, Run};
+use super::chain::{self, Bridge, Chain, Hit, Run};
 use super::evidence::{Evidence, Strength};
 use super::gather::{Gathered, gather};
 use super::weigh;
@@ -105,8 +105,9 @@ pub(super) fn find(
 /// item explains the place, nor where what is shared is long enough but common.
 fn weighed(shelf: &Shelf, source: &Source<'_>) -> Result<(Gathered, Vec<Passage>)> {
     let needed = source.needed(false);
-    let gathered = gather(shelf, &source.prints.grams, needed)?;
-    let found = passages(shelf, source, &gathered, needed)?;
+    let narrow = Bridge::NARROW;
+    let gathered = gather(shelf, &source.prints.grams, narrow, needed)?;
+    let found = passages(shelf, source, &gathered, narrow, needed)?;
     let strong: Vec<(u32, u32)> = found
         .iter()
         .filter(|passage| passage.chain.distinctive >= source.floor(passage.pictured))
@@ -139,8 +140,9 @@ fn weighed(shelf: &Shelf, source: &Source<'_>) -> Result<(Gathered, Vec<Passage>
     if !spans.is_empty()
         && let Some(denser) = source.fingerprinter.denser(source.prints, &spans)
     {
-        let gathered = gather(shelf, &denser, needed)?;
-        let found = passages(shelf, source, &gathered, needed)?;
+        let wide = Bridge::WIDE;
+        let gathered = gather(shelf, &denser, wide, needed)?;
+        let found = passages(shelf, source, &gathered, wide, needed)?;
         return Ok((gathered, found));
     }
     Ok((gathered, found))
@@ -152,26 +154,27 @@ fn passages(
     shelf: &Shelf,
     source: &Source<'_>,
     gathered: &Gathered,
+    bridge: Bridge,
     min_distinctive: f64,
 ) -> Result<Vec<Passage>> {
     let mut found = Vec::new();
     let mut hits = Vec::new();
     for group in gathered.hits.chunk_by(|a, b| a.0 == b.0) {
         let whole: f64 = group.iter().map(|(_, hit)| f64::from(hit.weight)).sum();
-        if whole * f64::from(chain::MOST) < min_distinctive {
+        if whole * f64::from(bridge.most()) < min_distinctive {
             continue;
         }
         hits.clear();
         hits.extend(group.iter().map(|(_, hit)| *hit));
         hits.sort_unstable_by_key(|hit| (hit.query, hit.item));
-        if !may_reach(&hits, min_distinctive) {
+        if !may_reach(&hits, bridge.most(), min_distinctive) {
             continue;
         }
         let before = |query| gathered.discounted_before(query);
         let part = PartId(group[0].0);
         let item = shelf.part(part)?.item;
         let pictured = is_pictured(shelf, part);
-        let chains = chain::chains(&hits, before, min_distinctive, MAX_PASSAGES);
+        let chains = chain::chains(&hits, before, bridge, min_distinctive, MAX_PASSAGES);
         found.extend(chains.into_iter().map(|chain| Passage {
             part,
             item,
@@ -273,7 +276,7 @@ pub(super) struct Shared {
 
 /// Compares a text with one part of an item, floor or not.
 pub(super) fn shared(shelf: &Shelf, source: &Source<'_>, item_part: PartId) -> Result<Shared> {
-    let gathered = gather(shelf, &source.prints.grams, 0.0)?;
+    let gathered = gather(shelf, &source.prints.grams, Bridge::NARROW, 0.0)?;
     let of_part = gathered
         .hits
         .iter()
@@ -281,7 +284,7 @@ pub(super) fn shared(shelf: &Shelf, source: &Source<'_>, item_part: PartId) -> R
     let mut hits: Vec<Hit> = of_part.map(|(_, hit)| *hit).collect();
     hits.sort_unstable_by_key(|hit| (hit.query, hit.item));
     let before = |query| gathered.discounted_before(query);
-    let best = chain::chains(&hits, before, 0.0, 1);
+    let best = chain::chains(&hits, before, Bridge::NARROW, 0.0, 1);
     let alone = best.first().map_or(0.0, |chain| chain.distinctive);
     let needed = source.needed(false);
     // What would reach the floor is weighed beside all other items, as `find` does.
@@ -303,7 +306,7 @@ pub(super) fn shared(shelf: &Shelf, source: &Source<'_>, item_part: PartId) -> R
 
 /// Whether hits sorted by query place can cover `min_distinctive` in any order at
 /// all: every symbol counted once, by the heaviest gram that covers it.
-fn may_reach(hits: &[Hit], min_distinctive: f64) -> bool {
+fn may_reach(hits: &[Hit], most: u32, min_distinctive: f64) -> bool {
     const K: u32 = GRAM_LEN as u32;
     let mut sum = 0.0;
     // Grams, with what they may bridge before them, that reach beyond the place, those that end first in front, and
@@ -324,7 +327,7 @@ fn may_reach(hits: &[Hit], min_distinctive: f64) -> bool {
         sum
     };
     for hit in hits {
-        let start = hit.query.saturating_sub(chain::MOST - K);
+        let start = hit.query.saturating_sub(most - K);
         sum += count(at, start, &mut heaviest);
         if sum >= min_distinctive {
             return true;
@@ -346,6 +349,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const NARROW: u32 = Bridge::NARROW.most();
+
     proptest! {
         /// Never less than the best chain: what is passed over could not have been a passage.
         #[test]
@@ -360,10 +365,12 @@ mod tests {
                     Hit { query, item, weight }
                 })
                 .collect();
-            if let Some(chain) = chain::chains(&hits, |_| 0, 0.0, 1).first() {
-                prop_assert!(may_reach(&hits, chain.distinctive - 1e-3));
+            for bridge in [Bridge::NARROW, Bridge::WIDE] {
+                if let Some(chain) = chain::chains(&hits, |_| 0, bridge, 0.0, 1).first() {
+                    prop_assert!(may_reach(&hits, bridge.most(), chain.distinctive - 1e-3));
+                }
             }
-            prop_assert!(!may_reach(&hits, 110.0));
+            prop_assert!(!may_reach(&hits, NARROW, 110.0));
         }
     }
 
@@ -374,8 +381,8 @@ mod tests {
             item: 0,
             weight: 1.0,
         };
-        assert!(!may_reach(&[hit(0), hit(2), hit(4)], 24.0));
-        assert!(may_reach(&[hit(0), hit(12)], 24.0));
-        assert!(!may_reach(&[hit(0), hit(0), hit(0)], 24.0));
+        assert!(!may_reach(&[hit(0), hit(2), hit(4)], NARROW, 24.0));
+        assert!(may_reach(&[hit(0), hit(12)], NARROW, 24.0));
+        assert!(!may_reach(&[hit(0), hit(0), hit(0)], NARROW, 24.0));
     }
 }

@@ -174,7 +174,7 @@ fn only_who_has_the_token_may_write() {
     fs::write(folder.join("none"), "\n\n").unwrap();
     assert!(refused("leak", &["--token-file", "none"]).contains("no token"));
     assert!(refused("leak", &["--token-file", "gone"]).contains("gone"));
-    assert!(refused("nowhere", &[]).contains("no collection"));
+    assert!(refused("nowhere", &[]).contains("no such folder"));
 }
 
 #[test]
