@@ -54,7 +54,7 @@
 //! [`Executor`]; results do not depend on the number of threads. [`Fingerprinter`], [`Index`],
 //! [`Matcher`], [`Collection`], [`Snapshot`](collection::Snapshot) and
 //! [`CollectionMatcher`](collection::CollectionMatcher) are handles: cloning one copies counts of
-//! references and a kilobyte or so of keys, never prints, and takes some hundred nanoseconds.
+//! references and a kilobyte or so of keys, never prints.
 //!
 //! # Hostile input
 //! Media and index files are hostile: [`Limits`] bound what one input may
