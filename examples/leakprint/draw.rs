@@ -11,6 +11,7 @@ use leakprint::{Digest, Error, ErrorKind, Evidence, Limits, Result, Strength};
 
 use crate::Failure;
 use crate::canvas::{Canvas, Point};
+use crate::output::folder_of;
 use crate::target::{Reported, Target};
 
 /// The longer side of a drawing, at most: for people to look at, and quickly written.
@@ -282,13 +283,12 @@ fn paint(picture: RgbImage, size: (u32, u32), regions: &[Region]) -> RgbImage {
 
 /// Writes a file whole or not at all; like an index, it can be read by its owner alone.
 fn write(picture: &RgbImage, path: &Path) -> Result<()> {
-    let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
     let io = |e: std::io::Error| Error::io("cannot write", e).with_path(path);
     let mut png = Cursor::new(Vec::new());
     picture
         .write_to(&mut png, ImageFormat::Png)
         .map_err(|e| Error::new(ErrorKind::Io, format!("cannot write: {e}")).with_path(path))?;
-    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(io)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder_of(path)).map_err(io)?;
     file.write_all(png.get_ref()).map_err(io)?;
     file.persist(path).map_err(|e| io(e.error))?;
     Ok(())

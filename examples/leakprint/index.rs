@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use crate::input::{Read, Sources, recogniser};
 use crate::journal::Locked;
-use crate::output::{Errors, check_apart, json_line, json_pretty, progress};
+use crate::output::{Errors, check_apart, folder_of, json_line, json_pretty, progress};
 use crate::resume::{
-    Otherwise, Payload, Resume, Tally, are_settled, is_settled, journal_path, known_or,
+    Otherwise, Payload, Resume, Tally, are_settled, is_settled, journal_path, kept, known_or,
     settled_kind,
 };
 use crate::settings::Settings;
@@ -114,14 +114,10 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
 
 /// Fails before the work is done where its result could not be written.
 fn check_writable(output: &Path) -> Result<(), Failure> {
-    let folder = match output.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
     let what = if output.is_dir() {
         "is a folder".to_owned()
     } else {
-        match tempfile::tempfile_in(folder) {
+        match tempfile::tempfile_in(folder_of(output)) {
             Ok(_) => return Ok(()),
             // The temporary file's own name says nothing to anybody.
             Err(e) => format!("cannot write there: {}", e.kind()),
@@ -159,10 +155,7 @@ impl Run<'_> {
         let bar = progress(what);
         let mut added = 0;
         let (fingerprinter, errors) = (self.fingerprinter, &mut *self.errors);
-        let (journal, mut keeper) = match &mut self.resume {
-            Some(Resume { journal, keeper }) => (Some(&*journal), Some(keeper)),
-            None => (None, None),
-        };
+        let (journal, mut keeper) = Resume::parts(self.resume.as_deref_mut());
         self.exec.map_stream(
             sources.inputs(),
             8 * self.exec.threads(),
@@ -173,14 +166,7 @@ impl Run<'_> {
             },
             |known| -> Result<(), Failure> {
                 bar.inc(1);
-                let Read { name, result, .. } = match &mut keeper {
-                    Some(keeper) => {
-                        let read = keeper.keep(known)?;
-                        bar.set_message(format!("{what}, {} unchanged", keeper.tally.unchanged()));
-                        read
-                    }
-                    None => known.value,
-                };
+                let Read { name, result, .. } = kept(&mut keeper, known, &bar, what)?;
                 match result.and_then(|print| add(&name, &print).map(|()| print)) {
                     Ok(print) => {
                         added += 1;

@@ -12,8 +12,8 @@ use crate::answers::Answers;
 use crate::draw::{Drawings, Query};
 use crate::input::{Input, Origin, Sources, read_file, recogniser};
 use crate::journal::Locked;
-use crate::output::{Errors, check_apart, json_pretty, progress};
-use crate::resume::{Otherwise, Resume, journal_path, known_or};
+use crate::output::{Errors, check_apart, folder_of, json_pretty, progress};
+use crate::resume::{Otherwise, Resume, journal_path, kept, known_or};
 use crate::settings::Settings;
 use crate::target::{Reported, Target};
 use crate::{ExplainArgs, Failure, Format, MatchArgs};
@@ -48,10 +48,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
         for (option, path) in [("-o", output), ("--resume", journal.as_deref())] {
             let Some(path) = path else { continue };
             check_apart(option, path, &used)?;
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            if same(folder.unwrap_or(Path::new(".")), &args.index) {
+            if same(folder_of(path), &args.index) {
                 let message = "would lie among the files of the collection";
                 return Err(format!("{option} {}: {message}", path.display()).into());
             }
@@ -78,10 +75,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
     let interactive = input.jsonl.iter().any(|path| path == Path::new("-"));
     let bar = progress("matching");
     let mut queries = 0_u64;
-    let (journal, mut keeper) = match &mut resume {
-        Some(Resume { journal, keeper }) => (Some(&*journal), Some(keeper)),
-        None => (None, None),
-    };
+    let (journal, mut keeper) = Resume::parts(resume.as_mut());
     let find = |input: Input| {
         let read = input.read(matcher.fingerprinter(), |print, Origin { name, bytes }| {
             let matches = matcher.find(&print)?;
@@ -104,14 +98,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
         |known| -> Result<(), Failure> {
             bar.inc(1);
             queries += 1;
-            let answer = match &mut keeper {
-                Some(keeper) => {
-                    let answer = keeper.keep(known)?;
-                    bar.set_message(format!("matching, {} unchanged", keeper.tally.unchanged()));
-                    answer
-                }
-                None => known.value,
-            };
+            let answer = kept(&mut keeper, known, &bar, "matching")?;
             // Nothing else says why there is none.
             if let Some(e) = &answer.undrawn {
                 bar.suspend(|| errors.undrawn(&answer.query, e))?;
@@ -229,9 +216,8 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     let drawing = match &args.draw {
         None => None,
         Some(path) => {
-            let mut options = matcher.options().clone();
-            options.min_strength = Strength::Possible;
-            let weak = matcher.with_options(options);
+            let options = matcher.options().clone();
+            let weak = matcher.with_options(options.with_min_strength(Strength::Possible));
             let mut matches = weak.find(&print)?;
             matches.retain(|one| one.found.item == args.item);
             let drawn = query(&matcher, &bytes, &print, &matches).draw(path)?;

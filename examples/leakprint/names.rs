@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::Failure;
+use crate::output::folder_of;
 
 /// The folder that names are relative to.
 pub(crate) struct Base(PathBuf);
@@ -59,14 +60,7 @@ impl Named {
 /// it is itself stays: its name is the one that was given.
 fn resolved(path: &Path) -> Option<PathBuf> {
     match (path.parent(), path.file_name()) {
-        (Some(folder), Some(name)) => {
-            let folder = if folder.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                folder
-            };
-            Some(fs::canonicalize(folder).ok()?.join(name))
-        }
+        (Some(_), Some(name)) => Some(fs::canonicalize(folder_of(path)).ok()?.join(name)),
         _ => fs::canonicalize(path).ok(),
     }
 }

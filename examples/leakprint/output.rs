@@ -106,14 +106,18 @@ impl Errors {
     }
 }
 
+/// The folder that a path lies in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent();
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
 /// Fails if what `option` writes is one of `others`, which it would overwrite.
 pub(crate) fn check_apart(option: &str, path: &Path, others: &[&Path]) -> Result<(), Failure> {
     // Also where neither is there yet.
     let place = |path: &Path| {
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
+        let folder = fs::canonicalize(folder_of(path)).ok()?;
         let named = || Some(folder.join(path.file_name()?));
         fs::canonicalize(path).ok().or_else(named)
     };

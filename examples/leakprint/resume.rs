@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use indicatif::ProgressBar;
 use leakprint::{Digest, Error, ErrorKind, Limits, Warning};
 use serde::Serialize;
 
@@ -80,6 +81,14 @@ pub(crate) fn journal_path(output: &Path) -> PathBuf {
 }
 
 impl Resume {
+    /// What is read by any thread, and what is written in order.
+    pub(crate) fn parts(resume: Option<&mut Self>) -> (Option<&Journal>, Option<&mut Keeper>) {
+        match resume {
+            Some(Self { journal, keeper }) => (Some(journal), Some(keeper)),
+            None => (None, None),
+        }
+    }
+
     /// Goes on with a journal, and says on standard error if it cannot.
     pub(crate) fn begin(
         path: &Path,
@@ -166,6 +175,21 @@ impl Keeper {
         }
         Ok(known.value)
     }
+}
+
+/// Keeps what was found out about the next input, if anything is kept, and shows what was taken.
+pub(crate) fn kept<T>(
+    keeper: &mut Option<&mut Keeper>,
+    known: Known<T>,
+    bar: &ProgressBar,
+    what: &str,
+) -> Result<T, Failure> {
+    let Some(keeper) = keeper else {
+        return Ok(known.value);
+    };
+    let value = keeper.keep(known)?;
+    bar.set_message(format!("{what}, {} unchanged", keeper.tally.unchanged()));
+    Ok(value)
 }
 
 impl Tally {
@@ -308,13 +332,12 @@ pub(crate) fn are_settled(warnings: &[Warning]) -> bool {
 
 /// The kind of a settled error.
 pub(crate) fn settled_kind(kind: &str, message: &str) -> Option<ErrorKind> {
-    let kinds = [
-        ErrorKind::Empty,
-        ErrorKind::Unsupported,
-        ErrorKind::Malformed,
-        ErrorKind::Limit,
-    ];
-    let timed = kind == ErrorKind::Limit.as_str() && message.contains("time_ms");
-    let mut kinds = kinds.into_iter();
-    kinds.find(|settled| settled.as_str() == kind && !timed)
+    use ErrorKind::{Empty, Limit, Malformed, Unsupported};
+    let kind = kind.parse().ok()?;
+    let settled = match kind {
+        Empty | Unsupported | Malformed => true,
+        Limit => !message.contains("time_ms"),
+        _ => false,
+    };
+    settled.then_some(kind)
 }

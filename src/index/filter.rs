@@ -165,19 +165,18 @@ impl PrintFilter {
 
     /// Numbers of the indexes of these tags that [may have](Self::may_have) a gram which one of
     /// them may have.
-    pub(crate) fn indexes<'t>(
+    pub(crate) fn indexes<T: Iterator<Item = u64>>(
         &self,
         print: u64,
-        tags: &'t [u64],
-    ) -> impl Iterator<Item = usize> + use<'t> {
+        tags: T,
+    ) -> impl Iterator<Item = usize> + use<T> {
         let upper = self.spread.product(print) >> DROPPED;
         let (word, _) = self.place(upper);
         let word = self.words.get(word);
         let word = word.map_or(u64::MAX, |word| word.load(Ordering::Relaxed));
         let tells = self.tells_index && !self.blind.load(Ordering::Relaxed);
         let word = if tells { word } else { u64::MAX };
-        let numbered = tags.iter().enumerate();
-        numbered.filter_map(move |(number, &tag)| {
+        tags.enumerate().filter_map(move |(number, tag)| {
             let marks = own_marks(upper, tag);
             (word & marks == marks).then_some(number)
         })
@@ -299,15 +298,24 @@ mod tests {
         let (mut told, mut asked) = (0, 0);
         for (number, (_, prints)) in indexes.iter().enumerate() {
             for &print in prints {
-                assert!(filter.indexes(print, &tags).any(|i| i == number));
-                told += filter.indexes(print, &tags).count() - 1;
+                assert!(
+                    filter
+                        .indexes(print, tags.iter().copied())
+                        .any(|i| i == number)
+                );
+                told += filter.indexes(print, tags.iter().copied()).count() - 1;
                 asked += tags.len() - 1;
             }
         }
         assert!(told * 5 < asked, "{told} of {asked}");
         // One that was not made for it names all.
         let filter = PrintFilter::of(indexes.iter().map(|(index, _)| index));
-        assert_eq!(filter.indexes(indexes[0].1[0], &tags).count(), 8);
+        assert_eq!(
+            filter
+                .indexes(indexes[0].1[0], tags.iter().copied())
+                .count(),
+            8
+        );
     }
 
     #[test]

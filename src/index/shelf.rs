@@ -78,6 +78,8 @@ impl ItemSet {
 #[derive(Clone, Debug)]
 pub(crate) struct Volume {
     pub(crate) index: Index,
+    /// What [filters](PrintFilter) know the index by.
+    pub(crate) tag: u64,
     /// Items that are not to be found; of those, only numbers below the index's count matter.
     pub(crate) hidden: Arc<ItemSet>,
     pub(crate) first_item: u32,
@@ -126,6 +128,7 @@ impl Shelf {
             };
             hidden_items += hidden.count_below(of_items);
             volumes.push(Volume {
+                tag: PrintFilter::tag(&index),
                 index,
                 hidden,
                 first_item: items,

@@ -53,26 +53,17 @@ impl Bridge {
     };
 
     /// The most that a hit adds to a chain, in symbols.
-    pub(crate) const fn most(self) -> u32 {
+    pub(crate) fn most(self) -> u32 {
         K + self.symbols(K + self.counted, K + self.counted)
     }
 
     /// How many symbols count as copied between two neighbours that begin so far apart on either side.
-    const fn symbols(self, gap: u32, item_gap: u32) -> u32 {
-        if gap.abs_diff(item_gap) > SLIP {
+    fn symbols(self, gap: u32, item_gap: u32) -> u32 {
+        let between = gap.min(item_gap).saturating_sub(K);
+        if gap.abs_diff(item_gap) > SLIP || between > self.span {
             return 0;
         }
-        let least = if gap < item_gap { gap } else { item_gap };
-        let between = least.saturating_sub(K);
-        if between > self.span {
-            return 0;
-        }
-        let counted = if between < self.counted {
-            between
-        } else {
-            self.counted
-        };
-        counted * self.eighths / 8
+        between.min(self.counted) * self.eighths / 8
     }
 }
 

@@ -79,13 +79,9 @@ pub(super) fn gather(
             let all = 0..grams.len();
             match filter {
                 Some(filter) => {
-                    let tags: Vec<u64> = volumes
-                        .iter()
-                        .map(|volume| PrintFilter::tag(&volume.index))
-                        .collect();
                     let asked = all.flat_map(|i| {
-                        let print = print(i).unwrap_or_default();
-                        let tables = filter.indexes(print, &tags);
+                        let tags = volumes.iter().map(|volume| volume.tag);
+                        let tables = filter.indexes(print(i).unwrap_or_default(), tags);
                         tables.map(move |table| (table, i))
                     });
                     Grams::lookup_in_all(&tables, asked, print, add)?;
@@ -377,25 +373,14 @@ mod tests {
                 },
             )
         };
-        let mut hits: Vec<_> = (0..100)
-            .flat_map(|i| {
-                let far = move |part: &u32| {
-                    if part.is_multiple_of(10) {
-                        i < 5
-                    } else {
-                        i < 3
-                    }
+        let mut hits: Vec<_> = (0..1_000)
+            .flat_map(|part: u32| {
+                let (count, step) = if part.is_multiple_of(10) {
+                    (5, 12)
+                } else {
+                    (3, 2)
                 };
-                let at = move |part: u32| {
-                    if part.is_multiple_of(10) {
-                        12 * i
-                    } else {
-                        2 * i
-                    }
-                };
-                (0..1_000_u32)
-                    .filter(far)
-                    .map(move |part| hit(part, at(part)))
+                (0..count).map(move |i| hit(part, step * i))
             })
             .collect();
         drop_hopeless(&mut hits, Bridge::NARROW.most(), 50.0);

@@ -349,8 +349,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const NARROW: u32 = Bridge::NARROW.most();
-
     proptest! {
         /// Never less than the best chain: what is passed over could not have been a passage.
         #[test]
@@ -370,7 +368,7 @@ mod tests {
                     prop_assert!(may_reach(&hits, bridge.most(), chain.distinctive - 1e-3));
                 }
             }
-            prop_assert!(!may_reach(&hits, NARROW, 110.0));
+            prop_assert!(!may_reach(&hits, Bridge::NARROW.most(), 110.0));
         }
     }
 
@@ -381,8 +379,9 @@ mod tests {
             item: 0,
             weight: 1.0,
         };
-        assert!(!may_reach(&[hit(0), hit(2), hit(4)], NARROW, 24.0));
-        assert!(may_reach(&[hit(0), hit(12)], NARROW, 24.0));
-        assert!(!may_reach(&[hit(0), hit(0), hit(0)], NARROW, 24.0));
+        let most = Bridge::NARROW.most();
+        assert!(!may_reach(&[hit(0), hit(2), hit(4)], most, 24.0));
+        assert!(may_reach(&[hit(0), hit(12)], most, 24.0));
+        assert!(!may_reach(&[hit(0), hit(0), hit(0)], most, 24.0));
     }
 }

@@ -1,11 +1,11 @@
 //! A journal without what no longer counts: inputs that are gone, states that have passed.
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use super::record::Record;
 use super::{Appender, Journal};
 use crate::Failure;
+use crate::output::folder_of;
 
 impl Appender {
     /// Ends a run that has come to all of its inputs: everything is synced, and if more than half
@@ -21,15 +21,11 @@ impl Appender {
     }
 
     fn rewrite(&self, journal: &Journal) -> io::Result<()> {
-        let folder = match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
         // Temporary files are made for their owner alone.
         let mut file = tempfile::Builder::new()
             .prefix(".leakprint-")
             .suffix(".tmp")
-            .tempfile_in(folder)?;
+            .tempfile_in(folder_of(&self.path))?;
         file.write_all(&self.head)?;
         let mut at = self.head.len() as u64;
         for entry in self.live.iter().filter_map(|&at| journal.read(at)) {
