@@ -55,10 +55,12 @@ pub enum ErrorKind {
     InvalidInput,
     /// Somebody else holds what only one may hold: a collection has one writer at a time.
     Locked,
+    /// The caller's [`CancellationToken`](crate::CancellationToken) ended the work.
+    Cancelled,
 }
 
 impl ErrorKind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Io,
         Self::Empty,
         Self::Unsupported,
@@ -70,6 +72,7 @@ impl ErrorKind {
         Self::Recipe,
         Self::InvalidInput,
         Self::Locked,
+        Self::Cancelled,
     ];
 
     /// The kind as one lower-case word, as the JSON lines of the example programs print it.
@@ -86,6 +89,7 @@ impl ErrorKind {
             Self::Recipe => "recipe",
             Self::InvalidInput => "invalid_input",
             Self::Locked => "locked",
+            Self::Cancelled => "cancelled",
         }
     }
 }

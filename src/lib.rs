@@ -95,6 +95,7 @@
 mod arch;
 pub mod code;
 pub mod collection;
+mod deadline;
 pub mod error;
 pub mod exchange;
 pub mod exec;
@@ -111,6 +112,7 @@ mod written;
 
 pub use code::Code256;
 pub use collection::{Collection, CollectionWriter};
+pub use deadline::{CancellationToken, Deadline};
 pub use error::{Error, ErrorKind, Result};
 pub use exec::Executor;
 pub use fingerprint::{Digest, Fingerprint, Fingerprinter, Key, Recipe, Warning};

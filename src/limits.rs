@@ -1,10 +1,11 @@
 //! What one piece of media may cost: [`Limits`] are the caller's numbers,
 //! [`Budget`] is what is left of them while one piece is being read.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 
 /// Upper bounds on the work for one piece of media, containers included.
@@ -51,8 +52,8 @@ pub struct Limits {
     pub archive_ratio: u32,
     /// Characters of text in one part.
     pub text_chars: u64,
-    /// Wall-clock milliseconds for reading one input; looked at between parts,
-    /// so that it may be passed by one decoder's step.
+    /// Wall-clock milliseconds for one input, reading and matching together; checked in every loop
+    /// whose length the input decides (see [`Deadline`]).
     pub time_ms: u64,
 }
 
@@ -97,17 +98,33 @@ pub struct Budget {
     decoded_left: u64,
     parts_left: u32,
     depth: u32,
-    deadline: Option<Instant>,
+    deadline: Deadline,
 }
 
 impl Budget {
-    /// A fresh budget; the clock starts now.
+    /// A fresh budget; the clock of `time_ms` starts now.
     pub fn new(limits: &Limits) -> Self {
+        Self::with_deadline(limits, &Deadline::never())
+    }
+
+    /// A fresh budget that ends at a deadline as well, if that comes before `time_ms` is over.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use leakprint::{Budget, Deadline, Limits};
+    ///
+    /// let budget = Budget::with_deadline(&Limits::default(), &Deadline::after(Duration::ZERO));
+    /// assert!(budget.check_time().is_err());
+    /// ```
+    pub fn with_deadline(limits: &Limits, deadline: &Deadline) -> Self {
         Self {
             decoded_left: limits.decoded_bytes,
             parts_left: limits.parts,
             depth: 0,
-            deadline: Instant::now().checked_add(Duration::from_millis(limits.time_ms)),
+            deadline: deadline
+                .clone()
+                .within(Duration::from_millis(limits.time_ms)),
             limits: limits.clone(),
         }
     }
@@ -224,22 +241,17 @@ impl Budget {
         result
     }
 
-    /// Fails once the time is over.
+    /// The deadline, for loops that do not charge anything.
+    pub fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
+    /// Fails once the time is over or the work was cancelled.
     ///
     /// # Errors
-    /// [`Limit`](crate::ErrorKind::Limit) for `time_ms`.
+    /// As [`Deadline::check`].
     pub fn check_time(&self) -> Result<()> {
-        if self
-            .deadline
-            .is_some_and(|deadline| Instant::now() > deadline)
-        {
-            return Err(Error::limit(
-                "time_ms",
-                self.limits.time_ms,
-                "the deadline has passed",
-            ));
-        }
-        Ok(())
+        self.deadline.check()
     }
 }
 

@@ -11,6 +11,7 @@ use super::segment::Codes;
 use super::snapshot::Snapshot;
 use super::time::Timestamp;
 use crate::code::Code256;
+use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::fingerprint::{Fingerprint, Fingerprinter, Pipeline, RasterPrints};
@@ -142,9 +143,32 @@ impl CollectionMatcher {
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn find_at(&self, query: &Fingerprint, now: Timestamp) -> Result<Vec<CollectionMatch>> {
+        self.find_at_until(query, now, &Deadline::never())
+    }
+
+    /// [`find`](Self::find), which fails at a deadline as well as after
+    /// [`Limits::time_ms`](crate::Limits::time_ms).
+    ///
+    /// # Errors
+    /// As [`Matcher::find_until`].
+    pub fn find_until(
+        &self,
+        query: &Fingerprint,
+        deadline: &Deadline,
+    ) -> Result<Vec<CollectionMatch>> {
+        self.find_at_until(query, Timestamp::now(), deadline)
+    }
+
+    fn find_at_until(
+        &self,
+        query: &Fingerprint,
+        now: Timestamp,
+        deadline: &Deadline,
+    ) -> Result<Vec<CollectionMatch>> {
+        let deadline = self.fingerprinter().deadline(deadline);
         let state = &self.snapshot.state;
         let mut stats = SearchStats::default();
-        let (matches, _) = self.matcher.find_items(query)?;
+        let (matches, _) = self.matcher.find_items(query, &deadline)?;
         let mut all = Vec::with_capacity(matches.len());
         for (item, found) in matches {
             let (volume, item) = state.shelf.place_of(item);

@@ -1,12 +1,14 @@
 //! From bytes to a [`Fingerprint`]: decode, then every print of every part.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::perceptual::luma;
 use super::{
     CellPrint, Digest, Fingerprint, Key, LocalKey, PartPrints, RasterKeys, RasterPrints, Recipe,
     TextPrints, Warning,
 };
+use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::limits::{Budget, Limits};
 use crate::media::{self, Content, Part, PartPath, PartSink, Recognised, TextFromImage};
@@ -223,6 +225,12 @@ impl Fingerprinter {
         &self.limits
     }
 
+    /// A deadline, or the end of [`Limits::time_ms`] from now if that comes first.
+    pub(crate) fn deadline(&self, deadline: &Deadline) -> Deadline {
+        let limit = Duration::from_millis(self.limits.time_ms);
+        deadline.clone().within(limit)
+    }
+
     /// All prints of a file or upload. `name` (a file name or path) only settles
     /// what the content leaves open, such as Markdown or plain text.
     ///
@@ -244,7 +252,21 @@ impl Fingerprinter {
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn fingerprint(&self, bytes: &[u8], name: Option<&str>) -> Result<Fingerprint> {
-        let mut budget = Budget::new(&self.limits);
+        self.fingerprint_until(bytes, name, &Deadline::never())
+    }
+
+    /// [`fingerprint`](Self::fingerprint), which ends at a deadline as well as at
+    /// [`Limits::time_ms`]: what was read until then is in the fingerprint, with a warning.
+    ///
+    /// # Errors
+    /// As [`fingerprint`](Self::fingerprint), and [`Cancelled`](crate::ErrorKind::Cancelled).
+    pub fn fingerprint_until(
+        &self,
+        bytes: &[u8],
+        name: Option<&str>,
+        deadline: &Deadline,
+    ) -> Result<Fingerprint> {
+        let mut budget = Budget::with_deadline(&self.limits, deadline);
         let mut collector = Collector::new(self);
         media::read(bytes, name, &mut budget, &mut collector)?;
         Ok(collector.fingerprint)
@@ -264,10 +286,19 @@ impl Fingerprinter {
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn fingerprint_text(&self, text: &str) -> Result<Fingerprint> {
+        self.fingerprint_text_until(text, &Deadline::never())
+    }
+
+    /// [`fingerprint_text`](Self::fingerprint_text), which fails at a deadline as well as at
+    /// [`Limits::time_ms`].
+    ///
+    /// # Errors
+    /// As [`fingerprint_text`](Self::fingerprint_text), and [`Cancelled`](crate::ErrorKind::Cancelled).
+    pub fn fingerprint_text_until(&self, text: &str, deadline: &Deadline) -> Result<Fingerprint> {
         if text.is_empty() {
             return Err(Error::new(crate::ErrorKind::Empty, "empty text"));
         }
-        let mut budget = Budget::new(&self.limits);
+        let mut budget = Budget::with_deadline(&self.limits, deadline);
         budget.check_input(text.len() as u64)?;
         budget.charge_part()?;
         if text.len() as u64 > self.limits.text_chars {

@@ -21,6 +21,7 @@ pub use explain::{Explanation, Stage};
 pub use options::MatchOptions;
 pub(crate) use search::rank;
 
+use crate::deadline::Deadline;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::Result;
@@ -260,7 +261,49 @@ impl Matcher {
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn find_media(&self, bytes: &[u8], name: Option<&str>) -> Result<Vec<Match>> {
-        self.find(&self.fingerprinter.fingerprint(bytes, name)?)
+        self.find_media_until(bytes, name, &Deadline::never())
+    }
+
+    /// [`find_media`](Self::find_media), which ends at a deadline as well as at
+    /// [`Limits::time_ms`]. Reading may take three quarters of the time; what was read until then
+    /// is matched in the rest.
+    ///
+    /// # Errors
+    /// As [`find_media`](Self::find_media); [`Limit`](ErrorKind::Limit) for `time_ms`, and
+    /// [`Cancelled`](ErrorKind::Cancelled).
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use std::time::Duration;
+    ///
+    /// use leakprint::{CancellationToken, Deadline, ErrorKind, Matcher};
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// let token = CancellationToken::new();
+    /// let deadline = Deadline::after(Duration::from_secs(60)).with_cancellation(token.clone());
+    /// assert_eq!(matcher.find_media_until(memo.as_bytes(), None, &deadline)?.len(), 1);
+    /// token.cancel(); // whoever asked has gone
+    /// let error = matcher.find_media_until(memo.as_bytes(), None, &deadline).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Cancelled);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn find_media_until(
+        &self,
+        bytes: &[u8],
+        name: Option<&str>,
+        deadline: &Deadline,
+    ) -> Result<Vec<Match>> {
+        let deadline = self.fingerprinter.deadline(deadline);
+        let query = self
+            .fingerprinter
+            .fingerprint_until(bytes, name, &deadline.for_reading())?;
+        self.find_until(&query, &deadline)
     }
 
     /// Fingerprints one text and finds what it quotes.
@@ -285,7 +328,9 @@ impl Matcher {
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn find_text(&self, text: &str) -> Result<Vec<Match>> {
-        self.find(&self.fingerprinter.fingerprint_text(text)?)
+        let deadline = self.fingerprinter.deadline(&Deadline::never());
+        let query = self.fingerprinter.fingerprint_text_until(text, &deadline)?;
+        self.find_until(&query, &deadline)
     }
 
     /// The items that the query shows, by falling score, then by name.
@@ -314,7 +359,18 @@ impl Matcher {
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn find(&self, query: &Fingerprint) -> Result<Vec<Match>> {
-        self.find_with_stats(query).map(|(matches, _)| matches)
+        self.find_until(query, &Deadline::never())
+    }
+
+    /// [`find`](Self::find), which fails at a deadline as well as after [`Limits::time_ms`].
+    ///
+    /// # Errors
+    /// As [`find`](Self::find), [`Limit`](ErrorKind::Limit) for `time_ms`, and
+    /// [`Cancelled`](ErrorKind::Cancelled).
+    pub fn find_until(&self, query: &Fingerprint, deadline: &Deadline) -> Result<Vec<Match>> {
+        let deadline = self.fingerprinter.deadline(deadline);
+        let (matches, _) = self.find_items(query, &deadline)?;
+        Ok(matches.into_iter().map(|(_, found)| found).collect())
     }
 
     /// Fails unless the prints of `query` can be compared with the index.
@@ -329,7 +385,8 @@ impl Matcher {
     /// # Errors
     /// As [`find`](Self::find).
     pub fn find_with_stats(&self, query: &Fingerprint) -> Result<(Vec<Match>, SearchStats)> {
-        let (matches, stats) = self.find_items(query)?;
+        let deadline = self.fingerprinter.deadline(&Deadline::never());
+        let (matches, stats) = self.find_items(query, &deadline)?;
         Ok((matches.into_iter().map(|(_, found)| found).collect(), stats))
     }
 
@@ -337,9 +394,10 @@ impl Matcher {
     pub(crate) fn find_items(
         &self,
         query: &Fingerprint,
+        deadline: &Deadline,
     ) -> Result<(Vec<(ItemId, Match)>, SearchStats)> {
         self.check(query)?;
-        let mut search = Search::new(self);
+        let mut search = Search::new(self, deadline);
         let mut seen: HashSet<Digest> = HashSet::new();
         for part in &query.parts {
             // A mailbox may hold one picture ten thousand times: once tells all.

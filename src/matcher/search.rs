@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::evidence::{Evidence, Match, Strength};
 use super::{Matcher, local, picture, recognised, record, text};
+use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::fingerprint::PartPrints;
 use crate::index::{DigestKind, ItemId, PartId, SearchStats};
@@ -12,14 +13,16 @@ use crate::media::PartPath;
 /// What one query has shown so far.
 pub(super) struct Search<'a> {
     matcher: &'a Matcher,
+    deadline: &'a Deadline,
     stats: SearchStats,
     items: BTreeMap<ItemId, Vec<Evidence>>,
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(matcher: &'a Matcher) -> Self {
+    pub(super) fn new(matcher: &'a Matcher, deadline: &'a Deadline) -> Self {
         Self {
             matcher,
+            deadline,
             stats: SearchStats::default(),
             items: BTreeMap::new(),
         }
@@ -27,6 +30,7 @@ impl<'a> Search<'a> {
 
     /// Compares one part of the query with all items.
     pub(super) fn part(&mut self, part: &PartPrints) -> Result<()> {
+        self.deadline.check()?;
         self.digests(part)?;
         let shelf = &self.matcher.shelf;
         let mut found = Vec::new();
