@@ -4,7 +4,7 @@
 //! file instead, such as one of the ten thousand that the example `screens` draws.
 
 mod common;
-#[path = "../examples/screens/page.rs"]
+#[path = "screens/page.rs"]
 mod page;
 
 use std::hint::black_box;

@@ -1,7 +1,7 @@
 //! Parts of pictures, on screens and photograph-like pictures that the tests draw: every transform
 //! with its true geometry, look-alikes, background, and what does not change the verdict.
 
-#[path = "../examples/screens/page.rs"]
+#[path = "../benches/screens/page.rs"]
 mod page;
 
 use std::io::Cursor;

@@ -38,7 +38,6 @@ enum Task {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Program {
     version: String,
-    features: Vec<String>,
     /// Size and time of the program's own file, where that can be told: another build has another
     /// time, and reading it whole took longer than what was left to do.
     build: Option<(u64, u64)>,
@@ -55,17 +54,6 @@ struct Matching {
 
 impl Program {
     fn this() -> Self {
-        let features = [
-            ("mail", cfg!(feature = "mail")),
-            ("html", cfg!(feature = "html")),
-            ("charset", cfg!(feature = "charset")),
-            ("archive", cfg!(feature = "archive")),
-            ("office", cfg!(feature = "office")),
-            ("pdf", cfg!(feature = "pdf")),
-            ("rtf", cfg!(feature = "rtf")),
-            ("tesseract", cfg!(feature = "tesseract")),
-        ];
-        let features = features.into_iter().filter(|(_, is_on)| *is_on);
         let own = std::env::current_exe().and_then(fs::metadata).ok();
         let build = own.and_then(|file| {
             let time = file.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
@@ -73,7 +61,6 @@ impl Program {
         });
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            features: features.map(|(name, _)| name.to_owned()).collect(),
             build,
         }
     }

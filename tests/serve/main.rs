@@ -1,6 +1,6 @@
 //! The contract of the example program `serve`, over real connections to the real program.
 
-#[path = "../../examples/load/client.rs"]
+#[path = "../../benches/load/client.rs"]
 mod client;
 #[path = "../programs/mod.rs"]
 mod programs;
