@@ -34,6 +34,8 @@ struct Line<'a> {
 /// An answer, and what of it is told elsewhere too.
 pub(crate) struct Answer {
     pub(crate) query: String,
+    /// Whether anything was found.
+    pub(crate) matched: bool,
     /// What is printed: a line, or rows of a table. Fails for a drawing whose path is no text.
     pub(crate) printed: io::Result<Vec<u8>>,
     pub(crate) error: Option<Error>,
@@ -68,10 +70,11 @@ impl Answer {
                     drawing: draws.then_some(drawing.as_deref()),
                 },
             ),
-            Format::Table => table(&mut bytes, &read.name, &matches, error.as_ref()),
+            Format::Table => table(&mut bytes, &read.name, &matches, &warnings, error.as_ref()),
         };
         Self {
             query: read.name,
+            matched: !matches.is_empty(),
             printed: written.map(|()| bytes),
             error,
             warnings,
@@ -108,6 +111,7 @@ impl Payload for Answer {
         };
         Some(Self {
             query: told.query,
+            matched: !told.matches.is_empty(),
             printed: Ok(bytes.to_vec()),
             error,
             warnings: told.warnings,
@@ -120,6 +124,7 @@ impl Payload for Answer {
 #[derive(Deserialize)]
 struct Told {
     query: String,
+    matches: Vec<serde::de::IgnoredAny>,
     error: Option<ToldError>,
     #[serde(default)]
     warnings: Vec<Warning>,
@@ -137,6 +142,7 @@ fn table(
     out: &mut impl Write,
     name: &str,
     matches: &[Reported],
+    warnings: &[Warning],
     error: Option<&leakprint::Error>,
 ) -> io::Result<()> {
     let name = printable(name);
@@ -144,16 +150,29 @@ fn table(
         let message = e.to_string();
         return writeln!(out, "{name}\n    {}: {}", e.kind(), printable(&message));
     }
-    if matches.is_empty() {
-        return writeln!(out, "{name}\n    nothing");
-    }
     writeln!(out, "{name}")?;
+    if matches.is_empty() {
+        // What was not read may hold anything.
+        let nothing = match warnings.is_empty() {
+            true => "nothing",
+            false => "nothing in what was read",
+        };
+        writeln!(out, "    {nothing}")?;
+    }
     for Reported { found: m, .. } in matches {
         let item = printable(&m.item);
         writeln!(out, "    {:8} {:.3}  {item}", m.strength, m.score)?;
         for e in &m.evidence {
             writeln!(out, "             {}", printable(&describe(e)))?;
         }
+    }
+    for warning in warnings {
+        let part = match warning.part.as_str() {
+            "" => String::new(),
+            part => format!("{part}: "),
+        };
+        let message = format!("{part}{}", warning.message);
+        writeln!(out, "    not read: {}", printable(&message))?;
     }
     Ok(())
 }

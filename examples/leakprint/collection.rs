@@ -149,7 +149,7 @@ pub(crate) fn add(args: &AddArgs) -> Result<(), Failure> {
     };
     let mut each =
         |what, sources: Sources, item: &(dyn Fn(String, Fingerprint) -> NewItem + Sync)| {
-            let bar = progress(what);
+            let bar = progress(what, &sources);
             // The folder is there by now, and no input.
             let sources = sources.without(&written);
             exec.map_stream(

@@ -26,7 +26,8 @@ struct Line<'a> {
 }
 
 pub(crate) fn run(args: &HashArgs) -> Result<(), Failure> {
-    let fingerprinter = Fingerprinter::builder().build()?;
+    let limits = args.limits.read()?;
+    let fingerprinter = Fingerprinter::builder().limits(limits).build()?;
     let mut out = BufWriter::new(io::stdout().lock());
     let sources = Sources::new(&args.paths, Path::new("."), &[])?;
     for input in sources.inputs() {

@@ -10,6 +10,7 @@ use leakprint::{
 use serde::Serialize;
 
 use crate::input::{Read, Sources, recogniser};
+use crate::interrupt::on_interrupt;
 use crate::journal::Locked;
 use crate::output::{Errors, check_apart, folder_of, json_line, json_pretty, progress};
 use crate::resume::{
@@ -51,7 +52,8 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
     let locked = journal.as_deref().map(Locked::open).transpose()?;
     // Fingerprints of two random keys are of no use to each other.
     let known = locked.as_ref().and_then(Locked::settings);
-    let mut builder = Fingerprinter::builder().window(args.window);
+    let limits = input.limits.read()?;
+    let mut builder = Fingerprinter::builder().window(args.window).limits(limits);
     if let Some(key) = key.or_else(|| known.and_then(Settings::stored_key)) {
         builder = builder.key(key);
     }
@@ -60,6 +62,13 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
         fingerprinter = fingerprinter.with_recogniser(recogniser(languages)?);
     }
     let exec = Executor::with_threads(input.threads)?;
+    on_interrupt(match &journal {
+        Some(path) => format!(
+            "no index was written; the same command goes on from {}",
+            path.display()
+        ),
+        None => "no index was written; with --resume the work so far is kept".to_owned(),
+    })?;
     let stored_key = (!keep_apart).then(|| fingerprinter.key().clone());
     let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), stored_key.clone())?;
     let mut written: Vec<&Path> = vec![&args.output];
@@ -152,7 +161,7 @@ impl Run<'_> {
         sources: Sources,
         add: &mut Add<'_>,
     ) -> Result<u64, Failure> {
-        let bar = progress(what);
+        let bar = progress(what, &sources);
         let mut added = 0;
         let (fingerprinter, errors) = (self.fingerprinter, &mut *self.errors);
         let (journal, mut keeper) = Resume::parts(self.resume.as_deref_mut());

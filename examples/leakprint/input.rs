@@ -251,6 +251,13 @@ impl Sources {
         self
     }
 
+    /// Counts the files, on another thread; `None` where texts come from elsewhere too.
+    pub(crate) fn counting(&self) -> Option<impl FnOnce() -> u64 + Send + 'static> {
+        let roots = self.roots.clone();
+        let is_all = self.jsonl.is_empty();
+        is_all.then(|| move || roots.into_iter().flat_map(Walk::new).count() as u64)
+    }
+
     /// All inputs, one after the other; nothing is read before its turn.
     pub(crate) fn inputs(self) -> impl Iterator<Item = Input> {
         let skip = self.skip;

@@ -11,6 +11,7 @@ use crate::answer::{Answer, Found};
 use crate::answers::Answers;
 use crate::draw::{Drawings, Query};
 use crate::input::{Input, Origin, Sources, read_file, recogniser};
+use crate::interrupt::on_interrupt;
 use crate::journal::Locked;
 use crate::output::{Errors, check_apart, folder_of, json_pretty, progress};
 use crate::resume::{Otherwise, Resume, journal_path, kept, known_or};
@@ -18,7 +19,8 @@ use crate::settings::Settings;
 use crate::target::{Reported, Target};
 use crate::{ExplainArgs, Failure, Format, MatchArgs};
 
-pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
+/// Returns how many queries matched something.
+pub(crate) fn run(args: &MatchArgs) -> Result<u64, Failure> {
     let input = &args.input;
     if input.paths.is_empty() && input.jsonl.is_empty() {
         return Err("nothing to match: name files, folders or --jsonl FILE".into());
@@ -29,7 +31,8 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
     let exec = Executor::with_threads(input.threads)?;
     let options = MatchOptions::default().with_min_strength(args.min);
     let verify = (!args.no_verify).then_some(&exec);
-    let mut matcher = Target::open(&args.index, input.key.as_deref(), options, verify)?;
+    let target = Target::open(&args.index, input.key.as_deref(), options, verify)?;
+    let mut matcher = target.with_limits(input.limits.read()?);
     if let Some(languages) = &args.recognise {
         matcher = matcher.with_recogniser(recogniser(languages)?);
     }
@@ -57,6 +60,14 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
         Errors::new(input.errors.as_ref(), &used)?
     };
     let sources = Sources::new(&input.paths, &input.base, &input.jsonl)?;
+    on_interrupt(match (output, &journal) {
+        (Some(path), Some(_)) => {
+            let path = path.display();
+            format!("the answers so far are in {path}; the same command goes on from there")
+        }
+        (Some(path), None) => format!("the answers so far are in {}", path.display()),
+        (None, _) => "the answers so far were printed".to_owned(),
+    })?;
     let mut resume = match (output, &journal) {
         (Some(output), Some(path)) => Some(resumed(output, path, args, &matcher)?),
         _ => None,
@@ -73,8 +84,8 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
     let sources = sources.without(&written);
     // Whoever asks line by line wants each answer at once.
     let interactive = input.jsonl.iter().any(|path| path == Path::new("-"));
-    let bar = progress("matching");
-    let mut queries = 0_u64;
+    let bar = progress("matching", &sources);
+    let (mut queries, mut matched) = (0_u64, 0_u64);
     let (journal, mut keeper) = Resume::parts(resume.as_mut());
     let find = |input: Input| {
         let read = input.read(matcher.fingerprinter(), |print, Origin { name, bytes }| {
@@ -99,6 +110,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
             bar.inc(1);
             queries += 1;
             let answer = kept(&mut keeper, known, &bar, "matching")?;
+            matched += u64::from(answer.matched);
             // Nothing else says why there is none.
             if let Some(e) = &answer.undrawn {
                 bar.suspend(|| errors.undrawn(&answer.query, e))?;
@@ -128,7 +140,8 @@ pub(crate) fn run(args: &MatchArgs) -> Result<(), Failure> {
     if let Some(resume) = resume {
         resume.finish("matched")?;
     }
-    errors.finish()
+    errors.finish()?;
+    Ok(matched)
 }
 
 /// The journal of an output, made under the same settings or not yet.
@@ -205,7 +218,8 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     }
     let exec = Executor::with_threads(0)?;
     let options = MatchOptions::default();
-    let matcher = Target::open(&args.index, args.key.as_deref(), options, Some(&exec))?;
+    let target = Target::open(&args.index, args.key.as_deref(), options, Some(&exec))?;
+    let matcher = target.with_limits(args.limits.read()?);
     let fingerprinter = matcher.fingerprinter();
     let bytes =
         read_file(&args.file, fingerprinter.limits()).map_err(|e| e.with_path(&args.file))?;

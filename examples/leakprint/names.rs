@@ -11,6 +11,7 @@ use crate::output::folder_of;
 pub(crate) struct Base(PathBuf);
 
 /// A file or folder with its name.
+#[derive(Clone)]
 pub(crate) struct Named {
     pub(crate) path: PathBuf,
     pub(crate) name: String,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use leakprint::lines::ErrorLine;
@@ -11,6 +12,7 @@ use leakprint::{Error, Warning};
 use serde::Serialize;
 
 use crate::Failure;
+use crate::input::Sources;
 
 /// Writes one value as a JSON line.
 pub(crate) fn json_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
@@ -84,7 +86,9 @@ impl Errors {
     ) -> Result<(), Failure> {
         let Some((path, file)) = &mut self.file else {
             let hash = if part.is_empty() { "" } else { "#" };
-            complain(&format!("{name}{hash}{part}: {kind}: {message}"));
+            if !is_quiet() {
+                complain(&format!("{name}{hash}{part}: {kind}: {message}"));
+            }
             return Ok(());
         };
         let error = ErrorLine::new(kind, message);
@@ -155,16 +159,42 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     escaped.collect::<String>().into()
 }
 
-/// A line of progress with count and rate; shown on a terminal only.
-pub(crate) fn progress(what: &'static str) -> ProgressBar {
+/// Whether `--quiet` was given.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn set_quiet(quiet: bool) {
+    QUIET.store(quiet, Ordering::Relaxed);
+}
+
+fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// A line of progress with count and rate, and with the time left once the files are counted; shown
+/// on a terminal only.
+pub(crate) fn progress(what: &'static str, sources: &Sources) -> ProgressBar {
+    if is_quiet() {
+        return ProgressBar::hidden();
+    }
     let bar = ProgressBar::new_spinner();
-    if let Ok(style) =
-        ProgressStyle::with_template("{spinner} {msg}: {human_pos} done, {per_sec}, {elapsed}")
-    {
+    let plain = "{spinner} {msg}: {human_pos} done, {per_sec}, {elapsed}";
+    let counted = "{spinner} {msg}: {human_pos} of {human_len}, {per_sec}, {elapsed}, {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(plain) {
         bar.set_style(style);
     }
     bar.set_message(what);
     bar.enable_steady_tick(std::time::Duration::from_millis(120));
+    // Counting costs a walk over the folders, so only where somebody sees it.
+    if let Some(count) = sources.counting().filter(|_| !bar.is_hidden()) {
+        let bar = bar.clone();
+        std::thread::spawn(move || {
+            let count = count();
+            if let Ok(style) = ProgressStyle::with_template(counted) {
+                bar.set_style(style);
+            }
+            bar.set_length(count);
+        });
+    }
     bar
 }
 

@@ -7,7 +7,7 @@ use leakprint::collection::{CollectionMatcher, Metadata};
 use leakprint::media::TextFromImage;
 use leakprint::{
     Collection, Error, ErrorKind, Executor, Explanation, Fingerprint, Fingerprinter, Index, Key,
-    Match, MatchOptions, Matcher, PartPath, Result,
+    Limits, Match, MatchOptions, Matcher, PartPath, Result,
 };
 use serde::Serialize;
 
@@ -78,6 +78,14 @@ impl Target {
         match self {
             Self::Index(matcher) => Self::Index(matcher.with_recogniser(recogniser)),
             Self::Collection(matcher) => Self::Collection(matcher.with_recogniser(recogniser)),
+        }
+    }
+
+    /// Other limits for what is read.
+    pub(crate) fn with_limits(self, limits: Limits) -> Self {
+        match self {
+            Self::Index(matcher) => Self::Index(matcher.with_limits(limits)),
+            Self::Collection(matcher) => Self::Collection(matcher.with_limits(limits)),
         }
     }
 

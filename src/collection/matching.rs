@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::fingerprint::{Fingerprint, Fingerprinter, Pipeline, RasterPrints};
 use crate::index::SearchStats;
+use crate::limits::Limits;
 use crate::matcher::{Evidence, Explanation, Match, MatchOptions, Matcher, Strength, rank};
 use crate::media::{PartPath, TextFromImage};
 use crate::raster::Dihedral;
@@ -371,6 +372,13 @@ impl CollectionMatcher {
     #[must_use]
     pub fn with_options(mut self, options: MatchOptions) -> Self {
         self.matcher = self.matcher.with_options(options);
+        self
+    }
+
+    /// Other limits for what [`fingerprinter`](Self::fingerprinter) reads: see [`Matcher::with_limits`].
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.matcher = self.matcher.with_limits(limits);
         self
     }
 
