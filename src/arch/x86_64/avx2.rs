@@ -11,19 +11,10 @@ use std::arch::x86_64::{
     _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_storeu_si256, _mm256_xor_si256,
 };
 
-use super::nibbles;
-use crate::arch::scalar::Scalar;
 use crate::arch::{CodeHit, List, Planes, Probe};
 
 /// Codes in a vector.
-const LANES: usize = 4;
-
-/// Queries that share the load of a vector; 16 registers hold no more than two
-/// with their words beside the constants of the count.
-const GROUP: usize = 2;
-
-/// Queries from which on cutting codes into nibbles pays.
-const CUT_FROM: usize = 8;
+pub(super) const LANES: usize = 4;
 
 /// Proof that the CPU has AVX2.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,51 +28,6 @@ impl Avx2 {
             && is_x86_feature_detected!("bmi1")
             && is_x86_feature_detected!("popcnt"))
         .then_some(Self(()))
-    }
-
-    pub(in crate::arch) fn scan(
-        self,
-        planes: Planes<'_>,
-        first_code: u32,
-        probes: &[Probe],
-        hits: &mut Vec<CodeHit>,
-    ) {
-        let widest = probes.iter().map(|probe| probe.radius).max();
-        let bytes = widest.and_then(nibbles::prefix);
-        if let Some(bytes) = bytes
-            && probes.len() >= CUT_FROM
-        {
-            // SAFETY: `self` exists, so the CPU has the feature that `scan` is compiled for.
-            unsafe { nibbles::scan(planes, first_code, probes, bytes, hits) };
-            let whole = planes.len() / nibbles::BLOCK * nibbles::BLOCK;
-            let first = first_code.wrapping_add(whole as u32);
-            self.scan_whole(planes.slice(whole..planes.len()), first, probes, hits);
-        } else {
-            self.scan_whole(planes, first_code, probes, hits);
-        }
-    }
-
-    /// The same with every code looked at for itself.
-    fn scan_whole(
-        self,
-        planes: Planes<'_>,
-        first_code: u32,
-        probes: &[Probe],
-        hits: &mut Vec<CodeHit>,
-    ) {
-        let (groups, rest) = probes.as_chunks::<GROUP>();
-        // SAFETY: `self` exists, so the CPU has the feature that `scan_group` is compiled for.
-        unsafe {
-            for group in groups {
-                scan_group(planes, first_code, group, hits);
-            }
-            for probe in rest {
-                scan_group(planes, first_code, std::array::from_ref(probe), hits);
-            }
-        }
-        let whole = planes.len() - planes.len() % LANES;
-        let tail = planes.slice(whole..planes.len());
-        Scalar.scan(tail, first_code.wrapping_add(whole as u32), probes, hits);
     }
 }
 

@@ -11,4 +11,5 @@ mod polar;
 pub(super) mod popcnt;
 mod project;
 mod rows;
+mod scan;
 mod winnow;

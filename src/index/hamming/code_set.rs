@@ -14,14 +14,6 @@ use super::multi::MultiTables;
 use super::stored::{SetLayout, StoredSet};
 use super::{Engine, HammingIndex};
 
-/// The words to which a plane is padded: 64 bytes, a cache line.
-const PLANE_ALIGN: usize = 8;
-
-/// The words that a plane of `codes` codes takes, padding included.
-pub(super) fn plane_words(codes: usize) -> Option<usize> {
-    codes.checked_next_multiple_of(PLANE_ALIGN)
-}
-
 /// Codes from which on tables pay.
 const TABLES_FROM: usize = 20_000;
 

@@ -6,6 +6,14 @@ use super::multi::MultiIndex;
 use crate::arch::Planes;
 use crate::code::Code256;
 
+/// The words to which a plane is padded: 64 bytes, a cache line.
+const PLANE_ALIGN: usize = 8;
+
+/// The words that a plane of `codes` codes takes, padding included.
+pub(super) fn plane_words(codes: usize) -> Option<usize> {
+    codes.checked_next_multiple_of(PLANE_ALIGN)
+}
+
 /// Codes to search, which lie elsewhere.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Codes<'a> {

@@ -10,7 +10,7 @@ use std::ops::Range;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::HammingIndex;
-use super::code_set::plane_words;
+use super::codes::plane_words;
 use super::multi::{CHUNKS, MultiIndex, VALUES};
 use crate::arch::Planes;
 use crate::error::{Error, ErrorKind, Result};

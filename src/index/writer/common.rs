@@ -2,8 +2,8 @@
 //! knowing of them. The rules are those by which the writer sets its flags.
 
 use super::PictureCodes;
-use super::discount::SeenPictures;
 use super::local::{ALIKE, COMPARED_TOGETHER, Place, Seen, common};
+use super::stop_pictures::StopPictures;
 use crate::error::Result;
 use crate::exec::Executor;
 use crate::fingerprint::{Digest, signature_distance};
@@ -17,7 +17,7 @@ pub(crate) struct Common {
     grams: Vec<u64>,
     cells: Vec<u64>,
     digests: Vec<Digest>,
-    pictures: SeenPictures,
+    pictures: StopPictures,
     locals: Vec<Seen>,
     /// The local prints by the lowest bits of either half of their signatures.
     places: Vec<Place>,
@@ -29,7 +29,7 @@ impl Common {
         grams: Vec<u64>,
         cells: Vec<u64>,
         digests: Vec<Digest>,
-        pictures: SeenPictures,
+        pictures: StopPictures,
         locals: Vec<Seen>,
     ) -> Self {
         let together = locals.len() / COMPARED_TOGETHER;

@@ -1,23 +1,12 @@
 //! What unrelated content shares, and therefore proves little.
 
-use crate::code::Code256;
 use crate::error::Result;
 use crate::exec::Executor;
 use crate::fingerprint::{Digest, Fingerprint};
-use crate::index::CodeSet;
 
 use super::common::Common;
+use super::stop_pictures::{COMMON, StopPicture, StopPictures};
 use super::{PictureCodes, PictureEntry, digests, local};
-
-/// Two pictures are the same if PDQ differs in no more bits than its authors
-/// recommend for a match ...
-const SAME_PDQ: u32 = 31;
-/// ... and the gradient hash, the second opinion, in no more than these.
-const SAME_GRADIENT: u32 = 40;
-
-/// Background documents that must have something for it to be discounted:
-/// what one alone has may be the leak itself, posted already.
-const COMMON: u32 = 2;
 
 /// Pictures of the index compared with the background at a time, which bounds
 /// the hits in memory if all of them are blank pages.
@@ -30,15 +19,8 @@ pub(crate) struct Discounts {
     grams: Sightings<u64>,
     cells: Sightings<u64>,
     digests: Sightings<Digest>,
-    pictures: Vec<Seen>,
+    pictures: Vec<StopPicture>,
     locals: Vec<local::Seen>,
-}
-
-/// A picture and the document that shows it; `None` for an ignore file.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
-    document: Option<u32>,
-    codes: PictureCodes,
 }
 
 impl Discounts {
@@ -68,7 +50,7 @@ impl Discounts {
         );
         let rasters = parts.iter().filter_map(|part| part.raster.as_ref());
         self.locals.extend(local::seen(fingerprint, document));
-        self.pictures.extend(rasters.map(|raster| Seen {
+        self.pictures.extend(rasters.map(|raster| StopPicture {
             document,
             codes: PictureCodes::of(raster),
         }));
@@ -100,7 +82,7 @@ impl Discounts {
         if self.pictures.is_empty() {
             return Ok(discounted);
         }
-        let seen = SeenPictures::new(self.pictures.clone())?;
+        let seen = StopPictures::new(self.pictures.clone())?;
         let batches = pictures.chunks(PICTURE_BATCH);
         for (batch, discounted) in batches.zip(discounted.chunks_mut(PICTURE_BATCH)) {
             let codes: Vec<PictureCodes> = batch.iter().map(|picture| picture.codes).collect();
@@ -112,63 +94,8 @@ impl Discounts {
     /// What all of it has in common, for who asks of one print or picture at a time.
     pub(crate) fn into_common(mut self) -> Result<Common> {
         let (grams, cells, digests) = (self.grams(), self.cells(), self.digests());
-        let pictures = SeenPictures::new(self.pictures)?;
+        let pictures = StopPictures::new(self.pictures)?;
         Ok(Common::new(grams, cells, digests, pictures, self.locals))
-    }
-}
-
-/// The pictures of ignore files and background documents, in the order of the documents.
-#[derive(Debug)]
-pub(super) struct SeenPictures {
-    seen: Vec<Seen>,
-    codes: CodeSet,
-}
-
-impl SeenPictures {
-    fn new(seen: Vec<Seen>) -> Result<Self> {
-        let codes = CodeSet::from_codes(seen.iter().map(|seen| seen.codes.pdq))?;
-        Ok(Self { seen, codes })
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.seen.is_empty()
-    }
-
-    /// Sets the flag of each picture that is to be discounted.
-    pub(super) fn mark_common(
-        &self,
-        pictures: &[PictureCodes],
-        discounted: &mut [bool],
-        exec: &Executor,
-    ) -> Result<()> {
-        let queries: Vec<Code256> = pictures.iter().map(|codes| codes.pdq).collect();
-        let (hits, _) = self.codes.view().search(&queries, SAME_PDQ, exec)?;
-        for hits in hits.chunk_by(|a, b| a.query == b.query) {
-            let Some(query) = hits.first().map(|hit| hit.query as usize) else {
-                continue;
-            };
-            let (Some(picture), Some(flag)) = (pictures.get(query), discounted.get_mut(query))
-            else {
-                continue;
-            };
-            // Hits are sorted by code, so the documents are in order too.
-            let mut last = None;
-            let mut documents = 0;
-            for seen in hits
-                .iter()
-                .filter_map(|hit| self.seen.get(hit.code as usize))
-                .filter(|seen| seen.codes.gradient.distance(&picture.gradient) <= SAME_GRADIENT)
-            {
-                if seen.document.is_none() {
-                    documents = COMMON;
-                } else if last != seen.document {
-                    last = seen.document;
-                    documents += 1;
-                }
-            }
-            *flag = documents >= COMMON;
-        }
-        Ok(())
     }
 }
 

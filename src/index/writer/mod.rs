@@ -8,6 +8,7 @@ mod emit;
 mod grams;
 mod local;
 mod sink;
+mod stop_pictures;
 
 use std::collections::HashSet;
 use std::io::Cursor;
