@@ -4,6 +4,7 @@ mod crash;
 mod damage;
 mod discounts;
 mod model;
+mod race;
 mod searching;
 
 use std::collections::BTreeMap;
