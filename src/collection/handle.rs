@@ -73,7 +73,7 @@ impl Collection {
     /// Makes the fingerprints that can be added and matched.
     ///
     /// # Errors
-    /// [`Recipe`](ErrorKind::Recipe) if the owner keeps the key and it was not given.
+    /// [`Recipe`](crate::ErrorKind::Recipe) if the owner keeps the key and it was not given.
     pub fn fingerprinter(&self) -> Result<&Fingerprinter> {
         let known = self.shared.fingerprinter.as_ref();
         known.ok_or_else(|| self.recipe().without_key("collection"))

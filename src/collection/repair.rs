@@ -393,7 +393,8 @@ impl NewLogs {
         manifest: &mut Manifest,
         operations: &[u8],
     ) -> Result<()> {
-        if self.operations.len() + operations.len() > FRAME && !self.operations.is_empty() {
+        let most = FRAME.min((storage.limits().log_bytes / 4) as usize);
+        if self.operations.len() + operations.len() > most && !self.operations.is_empty() {
             self.write(storage, manifest)?;
         }
         self.operations.extend_from_slice(operations);

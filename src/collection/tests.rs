@@ -3,6 +3,8 @@
 mod crash;
 mod damage;
 mod discounts;
+mod following;
+mod limits;
 mod model;
 mod race;
 mod searching;

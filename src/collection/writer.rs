@@ -254,15 +254,7 @@ impl CollectionWriter {
                 .filter_map(|part| part.text.as_ref());
             texts.try_for_each(crate::fingerprint::TextPrints::check)?;
         }
-        let bytes = encode(&item.name, &item.metadata, &item.content)?;
-        if let Content::Discount(..) = &item.content {
-            // Items are read again when they are put in force, ignore and background files only when
-            // somebody matches: what cannot be read must not be promised.
-            let record = Record::parse(&bytes)?;
-            let read = record.content(self.collection().recipe());
-            read.map_err(|e| Error::new(ErrorKind::InvalidInput, e.message()))?;
-        }
-        Ok(bytes)
+        encode(&item.name, &item.metadata, &item.content)
     }
 
     /// Removes items by name; tells of each whether it was there.
@@ -364,6 +356,13 @@ impl CollectionWriter {
             self.background.start(&self.core);
         }
         Ok(generation)
+    }
+}
+
+#[cfg(test)]
+impl CollectionWriter {
+    pub(super) fn core(&self) -> &Core {
+        &self.core
     }
 }
 
