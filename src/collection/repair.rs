@@ -117,6 +117,7 @@ pub(super) fn repair_on(storage: &dyn Storage, exec: &Executor) -> Result<Repair
         later.sort_unstable();
         manifest.logs.extend(later);
     }
+    let read = manifest.clone();
     manifest.pass_over(&names);
 
     let mut damaged = Vec::new();
@@ -144,8 +145,8 @@ pub(super) fn repair_on(storage: &dyn Storage, exec: &Executor) -> Result<Repair
     if report.lost.is_empty() && damaged.is_empty() {
         report.generation = manifest.generation;
         // The manifest is in force, and the copy is to be the same, whatever it says instead.
-        if !Manifest::read_from(storage, COPY).is_ok_and(|copy| copy == manifest) {
-            manifest.write_copy(storage)?;
+        if !Manifest::read_from(storage, COPY).is_ok_and(|copy| copy == read) {
+            read.write_copy(storage)?;
             report.repaired = true;
         }
         return Ok(report);

@@ -114,7 +114,6 @@ impl CollectionWriter {
         let last = last.ok_or_else(|| Error::corrupt("the manifest names no log"))?;
         let log = LogWriter::resume(&*storage, &read_log(&*storage, last)?)?;
         remove_leftovers(&*storage, &manifest, &names);
-        manifest.pass_over(&names);
         let failure = match names.iter().any(|name| name == FAILURE) {
             true => MergeFailure::read(&*storage),
             false => None,
@@ -125,6 +124,7 @@ impl CollectionWriter {
         if !outdated && !is_copied(&*storage, &manifest) {
             merges.copied(manifest.write_copy(&*storage).err());
         }
+        manifest.pass_over(&names);
         let (cell, token) = StateCell::of_writer(state);
         let collection = Collection {
             shared: Arc::new(Shared {

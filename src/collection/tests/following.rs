@@ -22,7 +22,9 @@ fn restore(disk: &Simulator, backup: &[(String, Vec<u8>)]) {
 }
 
 fn labels(collection: &Collection) -> Vec<String> {
-    contents(&collection.snapshot()).into_values().collect()
+    let mut labels: Vec<String> = contents(&collection.snapshot()).into_values().collect();
+    labels.sort();
+    labels
 }
 
 #[test]

@@ -268,7 +268,10 @@ fn a_merge_that_fails_in_the_background_is_reported_until_one_succeeds() {
         others.snapshot().info().merge_failure,
     ] {
         let found = found.unwrap();
-        assert_eq!((found.kind, &found.message), (failure.kind, &failure.message));
+        assert_eq!(
+            (found.kind, &found.message),
+            (failure.kind, &failure.message)
+        );
         assert!(found.at >= failure.at);
     }
     drop(open);
