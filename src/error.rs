@@ -57,10 +57,13 @@ pub enum ErrorKind {
     Locked,
     /// The caller's [`CancellationToken`](crate::CancellationToken) ended the work.
     Cancelled,
+    /// The files have an older state than the one that is open, such as a backup that was restored:
+    /// open them again.
+    Stale,
 }
 
 impl ErrorKind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Io,
         Self::Empty,
         Self::Unsupported,
@@ -73,6 +76,7 @@ impl ErrorKind {
         Self::InvalidInput,
         Self::Locked,
         Self::Cancelled,
+        Self::Stale,
     ];
 
     /// The kind as one lower-case word, as the JSON lines of the example programs print it.
@@ -90,6 +94,7 @@ impl ErrorKind {
             Self::InvalidInput => "invalid_input",
             Self::Locked => "locked",
             Self::Cancelled => "cancelled",
+            Self::Stale => "stale",
         }
     }
 }

@@ -489,8 +489,151 @@ fn what_was_printed_survives_being_killed() {
         !promised.is_empty(),
         "no run got so far as to promise anything"
     );
+    drop(CollectionWriter::open(at.join("c"), WriterOptions::default()).unwrap());
     let report = leakprint::collection::verify(at.join("c"), &Executor::serial()).unwrap();
     assert_eq!(report.damage, Vec::<String>::new());
+}
+
+/// What [`what_a_process_with_refreshing_readers_acknowledged_survives_being_killed`] starts and kills:
+/// a writer with its merging thread, and threads of the same process that refresh, read and list.
+#[test]
+#[ignore = "runs until it is killed"]
+fn writes_until_it_is_killed() {
+    let Ok(folder) = std::env::var("LEAKPRINT_KILLED_FOLDER") else {
+        return;
+    };
+    let run = std::env::var("LEAKPRINT_KILLED_RUN").unwrap();
+    let mut options = WriterOptions::default();
+    (options.head_bytes, options.most_segments) = (20_000, 3);
+    let writer = CollectionWriter::open(&folder, options).unwrap();
+    let follower = Collection::open(&folder).unwrap();
+    let fingerprinter = writer.collection().fingerprinter().unwrap().clone();
+    std::thread::scope(|scope| {
+        for handle in [
+            writer.collection(),
+            writer.collection(),
+            &follower,
+            &follower,
+        ] {
+            scope.spawn(move || {
+                let mut last = 0;
+                loop {
+                    handle.refresh().unwrap();
+                    let snapshot = handle.snapshot();
+                    if snapshot.generation() < last {
+                        println!("back {last} {}", snapshot.generation());
+                    }
+                    last = snapshot.generation();
+                    assert_eq!(snapshot.items().count() as u64, snapshot.len());
+                }
+            });
+        }
+        scope.spawn(|| {
+            loop {
+                writer.flush().unwrap();
+                std::thread::sleep(Duration::from_millis(7));
+            }
+        });
+        for n in 0_u64.. {
+            let text = prose(n, 12);
+            let print = fingerprinter.fingerprint_text(&text).unwrap();
+            let name = format!("{run}.{n}");
+            writer
+                .add(leakprint::collection::NewItem::new(&name, print))
+                .unwrap();
+            println!("ack {name}");
+        }
+    });
+}
+
+/// `LEAKPRINT_KILLS` sets how many.
+#[test]
+fn what_a_process_with_refreshing_readers_acknowledged_survives_being_killed() {
+    let kills = std::env::var("LEAKPRINT_KILLS").ok();
+    let kills: u64 = kills.and_then(|n| n.parse().ok()).unwrap_or(4);
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("c");
+    let mut promised: Vec<String> = Vec::new();
+    for kill in 0..kills {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "writes_until_it_is_killed",
+                "--exact",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env("LEAKPRINT_KILLED_FOLDER", &at)
+            .env("LEAKPRINT_KILLED_RUN", kill.to_string())
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let reading = std::thread::spawn(move || {
+            out.split(b'\n')
+                .map_while(Result::ok)
+                .map(|line| String::from_utf8(line).unwrap())
+                .collect::<Vec<String>>()
+        });
+        std::thread::sleep(Duration::from_millis(100 + kill * 53 % 300));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for line in reading.join().unwrap() {
+            assert!(!line.starts_with("back"), "a generation went back: {line}");
+            assert!(!line.contains("panicked"), "{line}");
+            if let Some((_, name)) = line.split_once("ack ") {
+                promised.push(name.to_owned());
+            }
+        }
+        if !Collection::is_at(&at) {
+            assert!(promised.is_empty());
+            continue;
+        }
+        let open = Collection::open(&at).unwrap();
+        let items = open.snapshot();
+        let there: std::collections::BTreeSet<String> =
+            items.items().map(|item| item.unwrap().item).collect();
+        let lost: Vec<_> = promised
+            .iter()
+            .filter(|name| !there.contains(*name))
+            .collect();
+        assert_eq!(lost, Vec::<&String>::new(), "after {kill} kills");
+    }
+    assert!(!promised.is_empty(), "nothing was promised");
+    if kills > 20 {
+        println!(
+            "{kills} kills, {} items acknowledged and all there",
+            promised.len()
+        );
+    }
+    drop(CollectionWriter::open(&at, WriterOptions::default()).unwrap());
+    let report = leakprint::collection::verify(&at, &Executor::serial()).unwrap();
+    assert_eq!(report.damage, Vec::<String>::new());
+}
+
+#[test]
+fn info_says_why_a_merge_failed_until_one_succeeds() {
+    let folder = folder();
+    let at = folder.path();
+    lines(at, &["add", "c", "leak/memo.txt"]);
+    // Nothing can be written to where the new manifest goes.
+    let blocked = at.join("c/manifest.new");
+    fs::create_dir(&blocked).unwrap();
+    assert_eq!(run(at, &["compact", "c"]).status.code(), Some(2));
+    let info = || -> Value { serde_json::from_slice(&run(at, &["info", "c"]).stdout).unwrap() };
+    let failure = &info()["merge_failure"];
+    assert_eq!(failure["kind"], "io");
+    assert!(
+        failure["message"].as_str().unwrap().contains("manifest"),
+        "{failure}"
+    );
+    assert!(failure["at"].as_str().unwrap().ends_with('Z'));
+    lines(at, &["add", "c", "leak/other.txt"]);
+    fs::remove_dir(&blocked).unwrap();
+    lines(at, &["compact", "c"]);
+    assert_eq!(info()["merge_failure"], Value::Null);
+    assert_eq!(lines(at, &["list", "c"]).len(), 2);
 }
 
 /// Other processes see what a writer does.

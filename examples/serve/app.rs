@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
 use leakprint::Limits;
+use leakprint::collection::MergeStatus;
 use tokio::sync::Semaphore;
 
 use crate::admission::{Gate, Lane};
@@ -68,7 +69,18 @@ impl App {
             body_bytes: self.uploads.in_use(),
             generation: snapshot.generation(),
             items: snapshot.len(),
+            merge: self.merge_status(),
         }
+    }
+
+    /// What became of merging: by the writer here, or as another one has left it in the folder.
+    pub(crate) fn merge_status(&self) -> MergeStatus {
+        let own = self.writing.as_ref().and_then(Writing::merge_status);
+        own.unwrap_or_else(|| {
+            let mut status = MergeStatus::default();
+            status.failure = self.store.snapshot().collection().merge_failure();
+            status
+        })
     }
 }
 

@@ -1,7 +1,9 @@
 //! What the service tells of itself, as Prometheus reads it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use leakprint::collection::MergeStatus;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -69,6 +71,8 @@ pub(crate) struct Metrics {
     body_bytes: Gauge,
     generation: Gauge,
     items: Gauge,
+    merges_failed: Counter,
+    merge_failing: Gauge,
 }
 
 /// What is looked up when somebody asks.
@@ -77,6 +81,7 @@ pub(crate) struct Levels {
     pub(crate) body_bytes: usize,
     pub(crate) generation: u64,
     pub(crate) items: u64,
+    pub(crate) merge: MergeStatus,
 }
 
 impl Metrics {
@@ -98,6 +103,8 @@ impl Metrics {
             body_bytes: Gauge::default(),
             generation: Gauge::default(),
             items: Gauge::default(),
+            merges_failed: Counter::default(),
+            merge_failing: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -127,6 +134,11 @@ impl Metrics {
         let generation = "The generation of the collection that is searched";
         of.register("generation", generation, self.generation.clone());
         of.register("items", "Items that are searched", self.items.clone());
+        let failed = "Merges of the collection that failed";
+        of.register("merges_failed", failed, self.merges_failed.clone());
+        let failing =
+            "1 if the last merge failed: nothing is lost, but the log grows until one succeeds";
+        of.register("merge_failing", failing, self.merge_failing.clone());
     }
 
     pub(crate) fn stage(&self, stage: Stage, media: &'static str, took: Duration) {
@@ -155,6 +167,11 @@ impl Metrics {
         self.errors.get_or_create(&[("kind", kind)]).inc();
     }
 
+    /// Merges that failed, up to when the metrics were last written.
+    pub(crate) fn merges_failed(&self) -> u64 {
+        self.merges_failed.get()
+    }
+
     /// All of it as text.
     pub(crate) fn text(&self, levels: &Levels) -> String {
         for (lane, depth) in levels.queues {
@@ -164,6 +181,11 @@ impl Metrics {
         self.body_bytes.set(levels.body_bytes as i64);
         self.generation.set(levels.generation as i64);
         self.items.set(levels.items as i64);
+        let merge = &levels.merge;
+        self.merge_failing.set(i64::from(merge.failure.is_some()));
+        // Counted by the writer; two that ask at once see the same.
+        let counted = self.merges_failed.inner();
+        counted.fetch_max(merge.failed, Ordering::Relaxed);
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = encode(&mut text, &self.registry);

@@ -19,6 +19,10 @@ struct Ready {
     ready: bool,
     generation: u64,
     items: u64,
+    /// The kind of the error with which the last merge failed. The message names files, so it is
+    /// in the log and not here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merge_failure: Option<&'static str>,
 }
 
 /// `GET /healthz`: the process answers.
@@ -38,13 +42,21 @@ pub(crate) async fn ready(State(app): State<Shared>) -> Response {
         ready,
         generation: snapshot.generation(),
         items: snapshot.len(),
+        merge_failure: app.merge_status().failure.map(|e| e.kind.as_str()),
     };
     json(status, &state)
 }
 
 /// `GET /metrics`.
 pub(crate) async fn metrics(State(app): State<Shared>) -> Response {
-    let text = app.metrics.text(&app.levels());
+    let levels = app.levels();
+    if let Some(failure) = &levels.merge.failure
+        && levels.merge.failed > app.metrics.merges_failed()
+    {
+        let (kind, failed) = (failure.kind.as_str(), levels.merge.failed);
+        tracing::error!(kind, failed, at = %failure.at, error = failure.message, "not merged");
+    }
+    let text = app.metrics.text(&levels);
     body(StatusCode::OK, metrics::KIND, text)
 }
 

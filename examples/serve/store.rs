@@ -65,8 +65,8 @@ impl Store {
             return Ok(false);
         }
         match self.current.load().refresh() {
-            Err(e) if e.kind() == ErrorKind::Recipe => {
-                // Another collection has taken the place of the one that was here.
+            Err(e) if matches!(e.kind(), ErrorKind::Recipe | ErrorKind::Stale) => {
+                // Another collection has taken the place of the one that was here, or a backup of it.
                 let collection = Collection::open_with_key(&self.path, self.key.clone())?;
                 collection.fingerprinter()?;
                 self.current.store(Arc::new(collection));

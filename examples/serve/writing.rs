@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use axum::http::StatusCode;
-use leakprint::collection::{Added, CollectionWriter, FalseMatch, FalseScope, NewItem};
+use leakprint::collection::{
+    Added, CollectionWriter, FalseMatch, FalseScope, MergeStatus, NewItem,
+};
 use leakprint::{Error, Result};
 use tokio::sync::oneshot;
 
@@ -96,6 +98,12 @@ impl Writing {
             self.compacts.store(false, Ordering::Release);
             Error::io("cannot start a thread", e).into()
         })
+    }
+
+    /// What became of merging.
+    pub(crate) fn merge_status(&self) -> Option<MergeStatus> {
+        let writer = lock(&self.writer);
+        writer.as_ref().map(|writer| writer.merge_status())
     }
 
     /// Takes no more orders, and waits until those that were taken are done. A merge that is under

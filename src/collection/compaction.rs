@@ -5,18 +5,19 @@
 //! what was removed meanwhile is carried over, and a manifest puts the new segment in
 //! the place of the old ones.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use super::log::LogWriter;
-use super::manifest::{COLLECTION_VERSION, SegmentEntry};
+use super::core::{Change, Core, Inner};
+use super::handle::within;
+use super::manifest::SegmentEntry;
 use super::merge::{Origin, Plan};
-use super::reader::within;
 use super::segment::{Home, Segment, Slot};
-use super::state::{Known, State, around, is_of_log, on_disk};
+use super::state::{around, is_of_log, on_disk};
 use super::time::Timestamp;
-use super::writer::{CollectionWriter, Core, Inner};
+use super::writer::CollectionWriter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::Index;
 use crate::index::shelf::ItemSet;
@@ -36,13 +37,19 @@ impl Background {
         if self.busy.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (core, busy) = (Arc::clone(core), Arc::clone(&self.busy));
+        let (own, busy) = (Arc::clone(core), Arc::clone(&self.busy));
         let spawned = std::thread::Builder::new()
             .name("leakprint-merge".to_owned())
             .spawn(move || {
-                // A failure leaves everything as it was; the next call that adds tries again,
-                // and `compact` says what is wrong.
-                let _ = core.maintain();
+                let merged = catch_unwind(AssertUnwindSafe(|| own.maintain()));
+                let panicked = |_| {
+                    let message = "merging panicked: all is as before, and worth a report";
+                    Err(Error::new(ErrorKind::Panicked, message))
+                };
+                own.finished(&merged.unwrap_or_else(panicked));
+                // First, so that nobody who finds the thread idle can drop the writer and still
+                // find the folder claimed.
+                drop(own);
                 busy.store(false, Ordering::Release);
             });
         match spawned {
@@ -50,7 +57,10 @@ impl Background {
                 let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
                 *thread = Some(handle);
             }
-            Err(_) => self.busy.store(false, Ordering::Release),
+            Err(e) => {
+                core.finished::<()>(&Err(Error::io("cannot start a thread", e)));
+                self.busy.store(false, Ordering::Release);
+            }
         }
     }
 }
@@ -64,6 +74,7 @@ impl Drop for Background {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(thread) = thread {
+            // Whatever it failed of, the status says, and it catches its panics.
             let _ = thread.join();
         }
     }
@@ -98,8 +109,10 @@ impl CollectionWriter {
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn compact(&self) -> Result<u64> {
-        let _one = self.core.one_at_a_time();
-        self.core.merge(true, |_| true)
+        let _one = self.core.lock_merging();
+        let result = self.core.merge(true, |_| true);
+        self.core.finished(&result);
+        result
     }
 
     /// Writes the head to a segment, so that opening need not read the log.
@@ -107,32 +120,43 @@ impl CollectionWriter {
     /// # Errors
     /// As [`compact`](Self::compact).
     pub fn flush(&self) -> Result<u64> {
-        let _one = self.core.one_at_a_time();
-        self.core.merge(true, |slot| is_of_log(&slot.segment))
+        let _one = self.core.lock_merging();
+        let result = self.core.merge(true, |slot| is_of_log(&slot.segment));
+        self.core.finished(&result);
+        result
     }
 }
 
 impl Core {
-    fn one_at_a_time(&self) -> std::sync::MutexGuard<'_, ()> {
-        self.maintenance
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// Notes the outcome of a merge.
+    fn finished<T>(&self, result: &Result<T>) {
+        let shared = &self.collection.shared;
+        shared.merges().finished(&*shared.storage, result.as_ref());
     }
 
-    /// Whether there is anything to merge.
+    /// Whether there is anything to merge in the background.
     pub(super) fn is_due(&self) -> bool {
-        let log = self.lock().log.len();
-        log > self.options.head_bytes || {
+        if !self.collection.shared.merges().may_run() {
+            return false;
+        }
+        self.is_head_due() || {
             let state = self.state();
             on_disk(&state.slots).count() > self.options.most_segments
                 || on_disk(&state.slots).any(|(_, slot)| is_wasteful(slot))
         }
     }
 
+    /// Whether the head is to be written to a segment: it is large, or a merge that failed has left
+    /// logs.
+    fn is_head_due(&self) -> bool {
+        let inner = self.lock();
+        inner.log.len() > self.options.head_bytes || inner.manifest.logs.len() > 1
+    }
+
     /// Does all that is due.
     fn maintain(&self) -> Result<()> {
-        let _one = self.one_at_a_time();
-        if self.lock().log.len() > self.options.head_bytes {
+        let _one = self.lock_merging();
+        if self.is_head_due() {
             self.merge(true, |slot| is_of_log(&slot.segment))?;
         }
         let state = self.state();
@@ -192,11 +216,10 @@ impl Core {
         if is_pointless(inner, &chosen, rotate) {
             return Ok(None);
         }
-        if rotate {
-            self.rotate(inner, &state)?;
+        if rotate && !inner.log.is_empty() {
+            self.rotate(inner)?;
         }
-        let number = inner.manifest.next;
-        inner.manifest.next += 1;
+        let number = inner.manifest.take_number()?;
         Ok(Some(Prepared {
             around: around(&state.slots, &chosen),
             chosen,
@@ -226,135 +249,35 @@ impl Core {
     }
 
     fn finish(&self, inner: &mut Inner, prepared: Prepared, built: Built) -> Result<u64> {
-        let state = self.state();
         let chosen = &prepared.chosen;
-        let now: Vec<Option<&Slot>> = chosen
-            .iter()
-            .map(|old| {
-                state
-                    .slots
-                    .iter()
-                    .find(|s| Arc::ptr_eq(&s.segment, &old.segment))
-            })
-            .collect();
-        let mut removed = ItemSet::default();
-        for (item, &(place, old)) in (0_u32..).zip(&built.origins) {
-            let slot = now.get(place as usize).copied().flatten();
-            // A slot of the head that is gone has lost its last item.
-            if slot.is_none_or(|slot| slot.removed.contains(old)) {
-                removed.insert(item);
+        self.put_in_force(inner, |state| {
+            let now: Vec<Option<&Slot>> = chosen
+                .iter()
+                .map(|old| {
+                    let mut slots = state.slots.iter();
+                    slots.find(|slot| Arc::ptr_eq(&slot.segment, &old.segment))
+                })
+                .collect();
+            let mut removed = ItemSet::default();
+            for (item, &(place, old)) in (0_u32..).zip(&built.origins) {
+                let slot = now.get(place as usize).copied().flatten();
+                // A slot of the head that is gone has lost its last item.
+                if slot.is_none_or(|slot| slot.removed.contains(old)) {
+                    removed.insert(item);
+                }
             }
-        }
-        let replaced = |slot: &Slot| {
-            chosen
-                .iter()
-                .any(|c| Arc::ptr_eq(&c.segment, &slot.segment))
-        };
-        let kept: Vec<Slot> = state
-            .slots
-            .iter()
-            .filter(|s| !replaced(s))
-            .cloned()
-            .collect();
-        self.put_in_force(
-            inner,
-            &state,
-            kept,
-            built.segment,
-            removed,
-            prepared.rotated,
-        )
-    }
-
-    /// Begins a new log, so that the ones before are complete.
-    pub(super) fn rotate(&self, inner: &mut Inner, state: &State) -> Result<()> {
-        let shared = &self.collection.shared;
-        inner.log.seal().map_err(|e| within(&shared.path, e))?;
-        let number = inner.manifest.next;
-        let log = LogWriter::create(&*shared.storage, number)?;
-        let mut manifest = inner.manifest.clone();
-        manifest.next += 1;
-        manifest.version = COLLECTION_VERSION;
-        manifest.generation = state.generation + 1;
-        manifest.logs.push(number);
-        manifest
-            .commit(&*shared.storage)
-            .map_err(|e| within(&shared.path, e))?;
-        inner.manifest = manifest;
-        inner.log = log;
-        let slots = state.slots.clone();
-        let marks = Arc::clone(&state.false_matches);
-        let (generation, known) = (state.generation + 1, state.known());
-        let next = State::new(generation, slots, marks, &shared.ground, known)?;
-        shared.state.store(Arc::new(next));
-        Ok(())
-    }
-
-    /// Commits a manifest with a new segment before the slots that stay.
-    pub(super) fn put_in_force(
-        &self,
-        inner: &mut Inner,
-        state: &State,
-        kept: Vec<Slot>,
-        built: Option<(SegmentEntry, Arc<Segment>)>,
-        removed: ItemSet,
-        logs_done: bool,
-    ) -> Result<u64> {
-        let shared = &self.collection.shared;
-        let generation = state.generation + 1;
-        let mut manifest = inner.manifest.clone();
-        manifest.generation = generation;
-        let mut slots = kept;
-        let mut entries = std::mem::take(&mut manifest.segments);
-        if let Some((mut entry, segment)) = built {
-            entry.removed = removed.clone();
-            entries.push(entry);
-            let slot = Slot {
-                segment,
-                removed: Arc::new(removed),
+            let is_replaced = |slot: &&Slot| {
+                let mut chosen = chosen.iter();
+                chosen.any(|old| Arc::ptr_eq(&old.segment, &slot.segment))
             };
-            // Those on disk come first.
-            let place = slots
-                .iter()
-                .take_while(|slot| !is_of_log(&slot.segment))
-                .count();
-            slots.insert(place, slot);
-        }
-        for (number, slot) in on_disk(&slots) {
-            let entry = entries.iter().position(|entry| entry.number == number);
-            let entry = entry.map(|place| entries.swap_remove(place));
-            let mut entry = entry.ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Corrupt,
-                    "a segment that the manifest does not know",
-                )
-            })?;
-            entry.removed = (*slot.removed).clone();
-            manifest.segments.push(entry);
-        }
-        if logs_done {
-            let last = manifest.logs.len().saturating_sub(1);
-            manifest.logs.drain(..last);
-        }
-        manifest.false_matches = (*state.false_matches).clone();
-        let marks = Arc::clone(&state.false_matches);
-        // Of the head hardly anything is left.
-        let known = Known {
-            head: None,
-            ..state.known()
-        };
-        let next = State::new(generation, slots, marks, &shared.ground, known)?;
-        manifest
-            .commit(&*shared.storage)
-            .map_err(|e| within(&shared.path, e))?;
-        let old = std::mem::replace(&mut inner.manifest, manifest);
-        shared.state.store(Arc::new(next));
-        // Whoever has them mapped keeps them. Where a file in use cannot be removed, the next writer does.
-        let used: Vec<String> = inner.manifest.files().collect();
-        for name in old.files().filter(|name| !used.contains(name)) {
-            let _ = shared.storage.remove(&name);
-        }
-        Ok(generation)
+            let kept = state.slots.iter().filter(|slot| !is_replaced(slot));
+            Change {
+                kept: kept.cloned().collect(),
+                built: built.segment,
+                removed,
+                logs_done: prepared.rotated,
+            }
+        })
     }
 }
 
@@ -378,8 +301,7 @@ struct Built {
 
 /// Whether merging would write what is there already.
 fn is_pointless(inner: &Inner, chosen: &[Slot], rotate: bool) -> bool {
-    let log_is_empty =
-        inner.log.len() <= super::log::HEADER as u64 && inner.manifest.logs.len() == 1;
+    let log_is_empty = inner.log.is_empty() && inner.manifest.logs.len() == 1;
     match chosen {
         [] => !rotate || log_is_empty,
         [one] => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::codec::{Decoder, Encoder};
-use super::metadata::check_text;
+use super::limits::{FileLimits, check_text};
 use super::time::Timestamp;
 use crate::code::Code256;
 use crate::error::{Error, Result};
@@ -13,8 +13,8 @@ use crate::fingerprint::{Digest, Fingerprint, PartPrints};
 use crate::matcher::{Evidence, Match, Strength};
 use crate::media::PartPath;
 
-/// Entries, at most: each is a person's decision.
-const MOST: usize = 10_000_000;
+/// What the limit of texts is called.
+const TEXT: &str = "bytes of a name, part or reason";
 
 /// Bits of 256 in which the PDQ of a query may differ from the one that was marked: what
 /// recompression changes, far less than what tells two pictures apart.
@@ -92,10 +92,17 @@ impl FalseMatch {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        for text in [&self.item, &self.by, &self.why] {
-            check_text("bytes of a name or reason", text)?;
+        self.check_texts()?;
+        match &self.scope {
+            FalseScope::ItemPart(part) => check_text(TEXT, part.as_str()),
+            FalseScope::Digest(_) | FalseScope::Picture(_) => Ok(()),
         }
-        Ok(())
+    }
+
+    /// As [`check`](Self::check) but for the path of a part, which earlier builds did not check.
+    fn check_texts(&self) -> Result<()> {
+        let mut texts = [&self.item, &self.by, &self.why].into_iter();
+        texts.try_for_each(|text| check_text(TEXT, text))
     }
 
     pub(super) fn put(&self, out: &mut Encoder) {
@@ -107,13 +114,15 @@ impl FalseMatch {
     }
 
     pub(super) fn take(read: &mut Decoder<'_>) -> Result<Self> {
-        Ok(Self {
+        let mark = Self {
             item: read.str()?.to_owned(),
             scope: take_scope(read)?,
             by: read.str()?.to_owned(),
             at: Timestamp(read.u64()? as i64),
             why: read.str()?.to_owned(),
-        })
+        };
+        mark.check_texts()?;
+        Ok(mark)
     }
 }
 
@@ -155,6 +164,19 @@ struct Reason {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct FalseMatches {
     items: BTreeMap<String, BTreeMap<FalseScope, Reason>>,
+    count: usize,
+    /// What [`max_bytes`] of all of them make.
+    bytes: u64,
+}
+
+/// Bytes of a false match in the manifest, no fewer than there are.
+fn max_bytes(item: &str, scope: &FalseScope, reason: &Reason) -> u64 {
+    let scope = match scope {
+        FalseScope::ItemPart(part) => part.as_str().len(),
+        FalseScope::Digest(_) | FalseScope::Picture(_) => 32,
+    };
+    // Lengths, the kind of the scope and the time take the rest.
+    (item.len() + scope + reason.by.len() + reason.why.len()) as u64 + 64
 }
 
 impl FalseMatches {
@@ -166,8 +188,13 @@ impl FalseMatches {
             at,
             why,
         } = mark;
+        let reason = Reason { by, at, why };
+        let more = max_bytes(&item, &scope, &reason);
+        self.remove(&item, &scope);
         let scopes = self.items.entry(item).or_default();
-        scopes.insert(scope, Reason { by, at, why });
+        scopes.insert(scope, reason);
+        self.count += 1;
+        self.bytes += more;
     }
 
     /// False if there was none.
@@ -175,11 +202,15 @@ impl FalseMatches {
         let Some(scopes) = self.items.get_mut(item) else {
             return false;
         };
-        let was = scopes.remove(scope).is_some();
+        let Some(reason) = scopes.remove(scope) else {
+            return false;
+        };
         if scopes.is_empty() {
             self.items.remove(item);
         }
-        was
+        self.count -= 1;
+        self.bytes -= max_bytes(item, scope, &reason);
+        true
     }
 
     pub(super) fn contains(&self, item: &str, scope: &FalseScope) -> bool {
@@ -189,7 +220,13 @@ impl FalseMatches {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.items.values().map(BTreeMap::len).sum()
+        self.count
+    }
+
+    /// Fails if there are more than a manifest has room for.
+    pub(super) fn check(&self, limits: &FileLimits) -> Result<()> {
+        limits.check_false_matches(self.count)?;
+        limits.check_false_match_bytes(self.bytes)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = FalseMatch> + '_ {
@@ -211,11 +248,7 @@ impl FalseMatches {
 
     pub(super) fn take(read: &mut Decoder<'_>) -> Result<Self> {
         let mut all = Self::default();
-        let count = read.count(12)?;
-        if count > MOST {
-            return Err(Error::limit("false matches", MOST, count));
-        }
-        for _ in 0..count {
+        for _ in 0..read.count(12)? {
             all.insert(FalseMatch::take(read)?);
         }
         Ok(all)

@@ -19,14 +19,15 @@ pub(super) struct OnDisk(Arc<Mutex<Option<Covered>>>);
 #[derive(Debug)]
 struct Covered {
     filter: Arc<PrintFilter>,
-    /// The numbers of segments whose prints were added, which no other segment ever has.
-    segments: BTreeSet<u64>,
+    /// The segments whose prints were added. Not by their numbers: another state of the folder may
+    /// have given them to other segments.
+    segments: BTreeSet<[u8; 32]>,
 }
 
-/// The number of a segment on disk.
-fn number(segment: &Segment) -> Option<u64> {
+/// What tells a segment on disk from any other.
+fn id(segment: &Segment) -> Option<[u8; 32]> {
     match segment.home {
-        Home::Disk(number) => Some(number),
+        Home::Disk(_) => Some(segment.id),
         Home::Log(_) => None,
     }
 }
@@ -43,14 +44,14 @@ impl OnDisk {
         };
         let on_disk = slots.iter().filter_map(|slot| {
             let index = slot.segment.index.as_ref()?;
-            Some((number(&slot.segment)?, index))
+            Some((id(&slot.segment)?, index))
         });
         if on_disk.clone().count() < LEAST {
             return None;
         }
         if let Some(covered) = known.as_mut() {
-            for (number, index) in on_disk.clone() {
-                if covered.segments.contains(&number) {
+            for (id, index) in on_disk.clone() {
+                if covered.segments.contains(&id) {
                     continue;
                 }
                 if !prepare {
@@ -62,7 +63,7 @@ impl OnDisk {
                     break;
                 }
                 covered.filter.add(index);
-                covered.segments.insert(number);
+                covered.segments.insert(id);
             }
         }
         if known.is_none() && prepare {
@@ -70,7 +71,7 @@ impl OnDisk {
                 filter: Arc::new(PrintFilter::of_each(
                     on_disk.clone().map(|(_, index)| index),
                 )),
-                segments: on_disk.map(|(number, _)| number).collect(),
+                segments: on_disk.map(|(id, _)| id).collect(),
             });
         }
         known.as_ref().map(|covered| Arc::clone(&covered.filter))
@@ -80,11 +81,11 @@ impl OnDisk {
     pub(super) fn follow(&self, segment: &Segment) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Some(covered), Some(index)) = (known.as_mut(), &segment.index)
-            && let Some(number) = number(segment)
+            && let Some(id) = id(segment)
             && covered.filter.has_room_for(index)
         {
             covered.filter.add(index);
-            covered.segments.insert(number);
+            covered.segments.insert(id);
         }
     }
 }

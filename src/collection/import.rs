@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::core::Change;
 use super::item::{Added, NewItem};
 use super::merge::Plan;
 use super::metadata::Metadata;
@@ -146,10 +147,7 @@ impl CollectionWriter {
     fn import_many(&self, pipeline: Pipeline, codes: &[CodeItem]) -> Result<Imported> {
         let core = &self.core;
         let shared = &core.collection.shared;
-        let _one = core
-            .maintenance
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _one = core.lock_merging();
         let records = codes
             .iter()
             .map(|item| encode("", &item.metadata, &content(pipeline, item)));
@@ -194,23 +192,27 @@ impl CollectionWriter {
             return Ok(imported);
         }
         let plan = Plan::of_records(fresh)?;
-        let number = inner.manifest.next;
-        inner.manifest.next += 1;
+        let number = inner.manifest.take_number()?;
         let recipe = &shared.ground.recipe;
         let entry = plan.on_disk(&*shared.storage, number, recipe, &[], &core.options.exec)?;
         let segment = Arc::new(Segment::open(&*shared.storage, &entry)?);
-        let mut slots = state.slots.clone();
-        for (place, items) in replaced {
-            if let Some(slot) = slots.get_mut(place) {
-                let removed = Arc::make_mut(&mut slot.removed);
-                items.iter().for_each(|item| {
-                    removed.insert(item);
-                });
+        imported.generation = core.put_in_force(&mut inner, |state| {
+            let mut kept = state.slots.clone();
+            for (place, items) in replaced {
+                if let Some(slot) = kept.get_mut(place) {
+                    let removed = Arc::make_mut(&mut slot.removed);
+                    items.iter().for_each(|item| {
+                        removed.insert(item);
+                    });
+                }
             }
-        }
-        let built = Some((entry, segment));
-        imported.generation =
-            core.put_in_force(&mut inner, &state, slots, built, ItemSet::default(), false)?;
+            Change {
+                kept,
+                built: Some((entry, segment)),
+                removed: ItemSet::default(),
+                logs_done: false,
+            }
+        })?;
         Ok(imported)
     }
 }

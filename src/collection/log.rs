@@ -9,6 +9,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
 use super::codec::{Decoder, Encoder};
+use super::limits::FileLimits;
 use super::storage::{Storage, StorageFile, read_all, unwritable};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -20,12 +21,6 @@ pub(super) const HEADER: usize = 64;
 const FRAME: usize = 32;
 const SYNCED: [u8; 8] = *b"\x89LKSYNC\n";
 const MARK: usize = 16;
-
-/// Bytes of a log that are read, at most: merging begins long before.
-const MOST_LOG: u64 = 4 << 30;
-
-/// Bytes of one frame, at most.
-pub(super) const MOST_FRAME: usize = 1 << 30;
 
 /// The file of a log.
 pub(super) fn file_name(number: u64) -> String {
@@ -77,8 +72,9 @@ pub(super) struct LogWriter {
     at: u64,
     /// Whether the last frame still lacks its mark.
     unmarked: bool,
-    /// Set when a failure left the file in a state that is not known.
+    /// Set when a failure left the files in a state that is not known.
     broken: bool,
+    limits: FileLimits,
 }
 
 impl LogWriter {
@@ -95,6 +91,7 @@ impl LogWriter {
             at: HEADER as u64,
             unmarked: false,
             broken: false,
+            limits: storage.limits(),
         })
     }
 
@@ -111,6 +108,7 @@ impl LogWriter {
             at: log.end,
             unmarked: false,
             broken: false,
+            limits: storage.limits(),
         };
         // Each mark follows when what is before it is durable, as if nothing had happened.
         for &end in &log.unmarked {
@@ -129,25 +127,49 @@ impl LogWriter {
         self.at
     }
 
+    /// Whether there is no frame yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.at <= HEADER as u64
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Fails if an earlier failure left the files in a state that is not known: then nothing more
+    /// is written before the collection is opened again.
+    pub(super) fn check_usable(&self) -> Result<()> {
+        if !self.broken {
+            return Ok(());
+        }
+        let message = "an earlier write failed and could not be undone: open the collection again";
+        Err(Error::new(ErrorKind::Io, message).with_path(file_name(self.number)))
+    }
+
+    /// Nothing more is to be written.
+    pub(super) fn give_up(&mut self) {
+        self.broken = true;
+    }
+
+    /// Fails if a log with a frame of so many more bytes could not be read again.
+    pub(super) fn check_room(&self, payload: usize) -> Result<()> {
+        self.limits.check_frame(payload)?;
+        let due = if self.unmarked { MARK } else { 0 };
+        let more = (due + FRAME + MARK) as u64 + payload as u64;
+        self.limits.check_log(self.at.saturating_add(more))
+    }
+
     /// Writes one frame; it is durable when this returns.
     ///
     /// # Errors
-    /// [`Io`](ErrorKind::Io). If what is left of the frame cannot be removed either, it is not
-    /// known whether it will be there after opening again, and nothing more is written.
+    /// [`Limit`](ErrorKind::Limit) if the log could not be read again. [`Io`](ErrorKind::Io); if
+    /// what is left of the frame cannot be removed either, it is not known whether it will be
+    /// there after opening again, and nothing more is written.
     pub(super) fn append(&mut self, generation: u64, payload: &[u8]) -> Result<()> {
+        self.check_usable()?;
         let name = file_name(self.number);
-        if self.broken {
-            let message =
-                "an earlier write failed and could not be undone: open the collection again";
-            return Err(Error::new(ErrorKind::Io, message).with_path(name));
-        }
-        if payload.len() > MOST_FRAME {
-            return Err(Error::limit(
-                "bytes of one batch",
-                MOST_FRAME,
-                payload.len(),
-            ));
-        }
+        self.check_room(payload.len())
+            .map_err(|e| e.with_path(&name))?;
         // On a full disk it may have found no room.
         self.mark().map_err(|e| unwritable(&name, e))?;
         let mut frame = Encoder(Vec::with_capacity(FRAME + payload.len()));
@@ -167,7 +189,8 @@ impl LogWriter {
         }
         self.at += frame.0.len() as u64;
         self.unmarked = true;
-        // The frame is durable, so the operation is done whatever becomes of its mark.
+        // The frame is durable, so the operation is done whatever becomes of its mark: the next
+        // frame writes it, or fails.
         let _ = self.mark();
         Ok(())
     }
@@ -232,7 +255,10 @@ impl Log {
     /// Reads what is sound of a log and says where it is not.
     pub(super) fn salvage(storage: &dyn Storage, number: u64) -> Result<Self> {
         let name = file_name(number);
-        let bytes = read_all(storage, &name, MOST_LOG)?;
+        let limits = storage.limits();
+        let bytes = read_all(storage, &name, limits.log_bytes, |len| {
+            limits.check_log(len)
+        })?;
         let start = bytes.get(..HEADER).unwrap_or(&bytes);
         if start.get(..8) != Some(&MAGIC) && start.len() >= 8 && !bytes.is_empty() {
             // The manifest says that it is a log, so this is damage rather than another format.
@@ -330,6 +356,36 @@ impl Log {
         self.number
     }
 
+    /// What tells the frames of this log from those of any other.
+    pub(super) fn tail(&self) -> Tail {
+        let last = self.frames.last().and_then(|(_, payload)| {
+            let at = payload.start.checked_sub(FRAME)?;
+            let head = self.bytes.get(at..)?.first_chunk()?;
+            Some((at as u64, *head))
+        });
+        Tail {
+            frames: self.frames.len(),
+            digest: self.digest(self.frames.len()),
+            last,
+            is_synced: self.unmarked.is_empty(),
+        }
+    }
+
+    /// Whether the log begins with frames that were read before.
+    pub(super) fn begins_with(&self, tail: &Tail) -> bool {
+        self.frames.len() >= tail.frames && self.digest(tail.frames) == tail.digest
+    }
+
+    /// BLAKE3 of the heads of the first frames, which hold the checksums of the rest.
+    fn digest(&self, frames: usize) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        for (_, payload) in self.frames.iter().take(frames) {
+            let head = payload.start.saturating_sub(FRAME)..payload.start;
+            hasher.update(self.bytes.get(head).unwrap_or_default());
+        }
+        *hasher.finalize().as_bytes()
+    }
+
     /// Bytes behind the last sound frame.
     pub(super) fn torn(&self) -> u64 {
         (self.bytes.len() as u64).saturating_sub(self.end)
@@ -347,6 +403,30 @@ impl Log {
     /// Bytes of the file when it was read.
     pub(super) fn bytes_read(&self) -> u64 {
         self.bytes.len() as u64
+    }
+}
+
+/// What tells the frames of a log from those of any other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tail {
+    pub(super) frames: usize,
+    digest: [u8; 32],
+    /// The last frame's place and head.
+    last: Option<(u64, [u8; FRAME])>,
+    /// Whether all frames have marks. Else the last one may be taken back.
+    pub(super) is_synced: bool,
+}
+
+impl Tail {
+    /// Whether the last frame is still in its place.
+    pub(super) fn is_last_in(
+        &self,
+        read_at: impl FnOnce(u64, usize) -> std::io::Result<Vec<u8>>,
+    ) -> bool {
+        let Some((at, head)) = self.last else {
+            return true;
+        };
+        read_at(at, FRAME).is_ok_and(|found| found == head)
     }
 }
 

@@ -22,7 +22,11 @@ pub(super) const MANIFEST: &str = "manifest";
 pub(super) const COPY: &str = "manifest.copy";
 const NEW: &str = "manifest.new";
 
-const MOST_BYTES: u64 = 1 << 30;
+/// Where the checksum stands in the file.
+const CHECKSUM_AT: usize = 24;
+
+/// What the names of files end in that have numbers.
+const KINDS: [&str; 5] = [".rec", ".lkp", ".pdq", ".pdq512", ".log"];
 
 /// The kinds of files that a segment has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +80,18 @@ pub(super) struct SegmentEntry {
     pub(super) removed: ItemSet,
 }
 
+impl SegmentEntry {
+    /// What tells the files of this segment from those of any other, also of one that has its
+    /// number in another state of the folder.
+    pub(super) fn id(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        for file in &self.files {
+            hasher.update(&[file.kind as u8]).update(&file.whole);
+        }
+        *hasher.finalize().as_bytes()
+    }
+}
+
 /// What is in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Manifest {
@@ -97,12 +113,21 @@ impl Manifest {
     /// Numbers of files that are in the folder, such as those that a crash has left, are not used
     /// again.
     pub(super) fn pass_over(&mut self, names: &[String]) {
-        let taken = names
-            .iter()
-            .filter_map(|name| u64::from_str_radix(name.get(..16)?, 16).ok());
+        let taken = names.iter().filter_map(|name| number_of(name));
         self.next = self
             .next
             .max(taken.max().map_or(0, |n| n.saturating_add(1)));
+    }
+
+    /// A number for a file, which no other file gets.
+    ///
+    /// # Errors
+    /// [`Limit`](ErrorKind::Limit) after 2^64.
+    pub(super) fn take_number(&mut self) -> Result<u64> {
+        let number = self.next;
+        let next = number.checked_add(1);
+        self.next = next.ok_or_else(|| Error::limit("numbers of files", u64::MAX, "one more"))?;
+        Ok(number)
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -214,30 +239,53 @@ impl Manifest {
         Self::read_from(storage, MANIFEST)
     }
 
-    /// That, or its copy.
-    pub(super) fn read_from(storage: &dyn Storage, name: &str) -> Result<Self> {
-        let bytes = read_all(storage, name, MOST_BYTES)?;
-        Self::from_bytes(&bytes).map_err(|e| e.with_path(name))
+    /// The manifest in force, and its checksum, which no other manifest has.
+    pub(super) fn read_with_id(storage: &dyn Storage) -> Result<(Self, [u8; 32])> {
+        read_named(storage, MANIFEST)
     }
 
-    /// Puts this one in force: durable when it returns. Its files must be durable before.
-    pub(super) fn commit(&self, storage: &dyn Storage) -> Result<()> {
-        let bytes = self.to_bytes();
-        let write = |name: &str| -> std::io::Result<()> {
-            let mut file = storage.create(NEW)?;
-            file.write_all(&bytes)?;
-            file.sync()?;
-            drop(file);
-            storage.rename(NEW, name)
+    /// That, or its copy.
+    pub(super) fn read_from(storage: &dyn Storage, name: &str) -> Result<Self> {
+        read_named(storage, name).map(|(manifest, _)| manifest)
+    }
+
+    /// Puts this one in force: durable when it returns. Its files must be durable before. Returns
+    /// the error if only the copy could not be written: only repairing reads that, so that
+    /// it is late, or missing, harms nobody yet.
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io), and [`Limit`](ErrorKind::Limit) for one that could not be read
+    /// again.
+    pub(super) fn commit(&self, storage: &dyn Storage) -> Result<Option<Error>, NotCommitted> {
+        let untouched = |error| NotCommitted {
+            error,
+            in_doubt: false,
         };
-        let failed = |e| unwritable(MANIFEST, e);
+        let bytes = self.to_bytes();
+        let size = storage.limits().check_manifest(bytes.len() as u64);
+        let size = size.and_then(|()| {
+            let marks = self.false_matches.len();
+            storage.limits().check_false_matches(marks)
+        });
+        size.map_err(|e| untouched(e.with_path(MANIFEST)))?;
+        let failed = |e| untouched(unwritable(MANIFEST, e));
         // The names of the files that it refers to, before it can be found itself.
         storage.sync_folder().map_err(failed)?;
-        write(MANIFEST).map_err(failed)?;
-        storage.sync_folder().map_err(failed)?;
-        // Only repairing reads the copy: that it is late by one, or missing, harms nobody.
-        let _ = write(COPY);
-        Ok(())
+        write_new(storage, &bytes).map_err(failed)?;
+        let renamed = storage.rename(NEW, MANIFEST);
+        let renamed = renamed.and_then(|()| storage.sync_folder());
+        renamed.map_err(|e| NotCommitted {
+            in_doubt: true,
+            ..failed(e)
+        })?;
+        Ok(self.write_copy(storage).err())
+    }
+
+    /// Writes the copy.
+    pub(super) fn write_copy(&self, storage: &dyn Storage) -> Result<()> {
+        let written = write_new(storage, &self.to_bytes());
+        let written = written.and_then(|()| storage.rename(NEW, COPY));
+        written.map_err(|e| unwritable(COPY, e))
     }
 
     /// The names of all files that it refers to.
@@ -248,6 +296,48 @@ impl Manifest {
         });
         of_segments.chain(self.logs.iter().map(|&log| super::log::file_name(log)))
     }
+}
+
+/// Why a manifest is not in force.
+#[derive(Debug)]
+pub(super) struct NotCommitted {
+    pub(super) error: Error,
+    /// Whether it may be found after opening again, all the same.
+    pub(super) in_doubt: bool,
+}
+
+impl From<NotCommitted> for Error {
+    fn from(failure: NotCommitted) -> Self {
+        failure.error
+    }
+}
+
+fn write_new(storage: &dyn Storage, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = storage.create(NEW)?;
+    file.write_all(bytes)?;
+    file.sync()
+}
+
+fn read_named(storage: &dyn Storage, name: &str) -> Result<(Manifest, [u8; 32])> {
+    let limits = storage.limits();
+    let most = limits.manifest_bytes;
+    let bytes = read_all(storage, name, most, |len| limits.check_manifest(len))?;
+    let manifest = Manifest::from_bytes(&bytes).and_then(|manifest| {
+        limits.check_false_matches(manifest.false_matches.len())?;
+        Ok(manifest)
+    });
+    let id = bytes.get(CHECKSUM_AT..).and_then(|rest| rest.first_chunk());
+    let manifest = manifest.map_err(|e| e.with_path(name))?;
+    Ok((manifest, id.copied().unwrap_or_default()))
+}
+
+/// The number of one of our files, by its name; also of one that repairing has set aside.
+pub(super) fn number_of(name: &str) -> Option<u64> {
+    let (number, kind) = name.split_at_checked(16)?;
+    let kind = kind.strip_suffix(".damaged").unwrap_or(kind);
+    let ours = number.bytes().all(|b| b.is_ascii_hexdigit()) && KINDS.contains(&kind);
+    let number = ours.then(|| u64::from_str_radix(number, 16).ok());
+    number.flatten()
 }
 
 fn checksum(version: u32, bytes: &[u8]) -> blake3::Hash {

@@ -155,6 +155,7 @@ impl<'a> Plan<'a> {
         let [full, nn512] = Pipeline::ALL.map(|pipeline| self.code_set(pipeline, &exec));
         let segment = Segment {
             home: Home::Log(log),
+            id: [0; 32],
             records: Records::open(Bytes::copy_of(&records))?,
             index,
             codes: [full?.map(Codes), nn512?.map(Codes)],

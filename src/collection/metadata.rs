@@ -5,14 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::codec::{Decoder, Encoder};
+use super::limits::{check_tags, check_text};
 use super::time::Timestamp;
 use crate::error::{Error, Result};
 
-/// Bytes of one label, note, tag or name, at most.
-pub(super) const MOST_BYTES: usize = 64 << 10;
-
-/// Tags of one item, at most.
-const MOST_TAGS: usize = 256;
+/// What the limit of texts is called.
+const TEXT: &str = "bytes of a label, note or tag";
 
 /// What the owner says about an item. Texts are of at most 64 KiB each, and there are at most 256 tags.
 ///
@@ -93,12 +91,9 @@ impl Metadata {
     pub(super) fn check(&self) -> Result<()> {
         let tags = self.tags.iter().flat_map(|(key, value)| [key, value]);
         for text in self.label.iter().chain(&self.note).chain(tags) {
-            check_text("bytes of a label, note or tag", text)?;
+            check_text(TEXT, text)?;
         }
-        if self.tags.len() > MOST_TAGS {
-            return Err(Error::limit("tags of an item", MOST_TAGS, self.tags.len()));
-        }
-        Ok(())
+        check_tags(self.tags.len())
     }
 
     pub(super) fn put(&self, out: &mut Encoder) {
@@ -133,16 +128,23 @@ impl Metadata {
             1 => Ok(true),
             _ => Err(Error::corrupt("metadata with unknown flags")),
         };
+        let string = |read: &mut Decoder<'_>| -> Result<String> {
+            let text = read.str()?;
+            check_text(TEXT, text)?;
+            Ok(text.to_owned())
+        };
         let text = |read: &mut Decoder<'_>| -> Result<Option<String>> {
             let there = flag(read)?;
-            there.then(|| read.str().map(str::to_owned)).transpose()
+            there.then(|| string(read)).transpose()
         };
         let (label, note) = (text(read)?, text(read)?);
         let expires = flag(read)?
             .then(|| read.u64().map(|time| Timestamp(time as i64)))
             .transpose()?;
-        let tags = (0..read.count(2)?)
-            .map(|_| Ok((read.str()?.to_owned(), read.str()?.to_owned())))
+        let count = read.count(2)?;
+        check_tags(count)?;
+        let tags = (0..count)
+            .map(|_| Ok((string(read)?, string(read)?)))
             .collect::<Result<_>>()?;
         Ok(Self {
             label,
@@ -152,12 +154,4 @@ impl Metadata {
             expires,
         })
     }
-}
-
-/// Fails if a text is too long to be kept.
-pub(super) fn check_text(what: &str, text: &str) -> Result<()> {
-    if text.len() > MOST_BYTES {
-        return Err(Error::limit(what, MOST_BYTES, text.len()));
-    }
-    Ok(())
 }

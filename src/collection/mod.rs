@@ -17,20 +17,25 @@
 //! folder as secret as the key. Files are made for their owner alone.
 #![doc = include_str!("FORMAT.md")]
 
+mod cell;
 mod codec;
 mod compaction;
+mod core;
 mod discounts;
 mod false_matches;
 mod filtered;
+mod handle;
 mod import;
 mod item;
+mod limits;
 mod log;
 mod manifest;
 mod matching;
 mod merge;
+mod merge_status;
 mod metadata;
+mod open;
 mod packed;
-mod reader;
 mod record;
 mod records;
 mod repair;
@@ -50,13 +55,14 @@ mod writer;
 
 pub use discounts::Discount;
 pub use false_matches::{FalseMatch, FalseScope};
+pub use handle::Collection;
 pub use import::{CodeItem, Imported};
 pub use item::{Added, NewItem, WriterOptions};
 pub use manifest::COLLECTION_VERSION;
 pub use matching::{CollectionMatch, CollectionMatcher};
+pub use merge_status::{MergeFailure, MergeStatus};
 pub use metadata::Metadata;
 pub(crate) use packed::{pack_behind, unpack_all};
-pub use reader::Collection;
 pub use record::Content;
 pub use repair::{Lost, RepairReport, repair};
 pub use snapshot::{CollectionInfo, ItemInfo, SegmentSummary, Snapshot};

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::codec::{Decoder, Encoder};
 use super::discounts::{Discount, check_time};
-use super::metadata::{Metadata, check_text};
+use super::limits::check_text;
+use super::metadata::Metadata;
 use super::packed;
 use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
@@ -28,6 +29,9 @@ pub enum Content {
     /// The prints of an ignore or background file, which is no item.
     Discount(Discount, Box<Fingerprint>),
 }
+
+/// What the limit of names is called.
+const NAME: &str = "bytes of a name";
 
 /// Kinds of records: those of codes lie between.
 const PRINTS: u8 = 0;
@@ -62,7 +66,7 @@ pub(super) fn encode(name: &str, metadata: &Metadata, content: &Content) -> Resu
                     format!("{name:?} is what a hash of a list is called: give another name");
                 return Err(Error::new(ErrorKind::InvalidInput, message));
             }
-            check_text("bytes of a name", name)?;
+            check_text(NAME, name)?;
             out.u8(PRINTS);
             metadata.put(&mut out);
             out.str(name);
@@ -70,7 +74,7 @@ pub(super) fn encode(name: &str, metadata: &Metadata, content: &Content) -> Resu
         }
         Content::Discount(kind, fingerprint) => {
             check_time(metadata.expires)?;
-            check_text("bytes of a name", name)?;
+            check_text(NAME, name)?;
             out.u8(kind.to_byte());
             metadata.put(&mut out);
             out.str(name);
@@ -123,14 +127,20 @@ impl<'a> ItemKey<'a> {
     }
 }
 
+fn name<'a>(read: &mut Decoder<'a>) -> Result<&'a str> {
+    let name = read.str()?;
+    check_text(NAME, name)?;
+    Ok(name)
+}
+
 impl<'a> Record<'a> {
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self> {
         let mut read = Decoder::new(bytes);
         let kind = read.u8()?;
         let metadata = Metadata::take(&mut read)?;
         let key = match (kind, Discount::from_byte(kind)) {
-            (_, Some(discount)) => ItemKey::Discount(discount, read.str()?),
-            (PRINTS, _) => ItemKey::Named(read.str()?),
+            (_, Some(discount)) => ItemKey::Discount(discount, name(&mut read)?),
+            (PRINTS, _) => ItemKey::Named(name(&mut read)?),
             (1, _) => ItemKey::Code(Pipeline::Full, Code256::from_le_bytes(&read.array()?)),
             (2, _) => ItemKey::Code(Pipeline::Nn512, Code256::from_le_bytes(&read.array()?)),
             _ => return Err(Error::corrupt("a record of an unknown kind")),

@@ -5,16 +5,16 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::codec::Encoder;
+use super::handle::within;
 use super::log::{self, Log, LogWriter};
-use super::manifest::{COPY, FileKind, Manifest, SegmentEntry};
+use super::manifest::{COPY, FileKind, MANIFEST, Manifest, SegmentEntry, number_of};
 use super::merge::Plan;
-use super::reader::within;
 use super::record::Record;
 use super::records::{Records, scan};
 use super::segment::{Segment, hash_file};
 use super::state::Operation;
 use super::storage::{Folder, Storage};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::exec::Executor;
 use crate::index::{Bytes, Index};
 
@@ -51,12 +51,15 @@ pub struct RepairReport {
 }
 
 /// Saves what is sound of a collection, under the writer's lock, and lists the rest. Damaged files
-/// are set aside under names that end in `.damaged`. A collection that is sound is left as it is.
+/// are set aside under names that end in `.damaged`. A copy of the manifest that is not the same as the
+/// manifest is written anew. A collection that is sound is left as it is.
 ///
 /// # Errors
 /// [`Locked`](crate::ErrorKind::Locked) while it has a writer, [`Corrupt`](crate::ErrorKind::Corrupt)
 /// if both the manifest and its copy are lost, since nothing then tells what was removed;
-/// [`Io`](crate::ErrorKind::Io) if it cannot be written.
+/// [`Version`](crate::ErrorKind::Version) for files of a newer build;
+/// [`Io`](crate::ErrorKind::Io) if it cannot be written, or if a file cannot be read that need
+/// not be damaged, such as for want of permission.
 ///
 /// ```
 /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
@@ -86,8 +89,9 @@ pub fn repair(path: impl AsRef<Path>, exec: &Executor) -> Result<RepairReport> {
 pub(super) fn repair_on(storage: &dyn Storage, exec: &Executor) -> Result<RepairReport> {
     let _claim = storage.lock()?;
     let mut report = RepairReport::default();
-    let mut manifest = match Manifest::read(storage) {
-        Ok(manifest) => manifest,
+    let (mut manifest, from_copy) = match Manifest::read(storage) {
+        Ok(manifest) => (manifest, false),
+        Err(e) if !is_damage(&e) => return Err(e),
         Err(e) => {
             let copy = Manifest::read_from(storage, COPY).map_err(|copy| {
                 Error::corrupt(format!(
@@ -95,20 +99,37 @@ pub(super) fn repair_on(storage: &dyn Storage, exec: &Executor) -> Result<Repair
                      removed: restore a backup ({e}; {copy})"
                 ))
             })?;
-            lose(&mut report, "manifest", None, "replaced by its copy");
-            copy
+            lose(&mut report, MANIFEST, None, "replaced by its copy");
+            (copy, true)
         }
     };
     let names = storage
         .list()
         .map_err(|e| Error::io("cannot list the folder", e))?;
+    if from_copy {
+        // A copy that is late does not know the last log, which has what was acknowledged last.
+        let last = manifest.logs.last().copied().unwrap_or_default();
+        let mut later: Vec<u64> = names
+            .iter()
+            .filter(|name| name.ends_with(".log"))
+            .filter_map(|name| number_of(name).filter(|&number| number > last))
+            .collect();
+        later.sort_unstable();
+        manifest.logs.extend(later);
+    }
+    let read = manifest.clone();
     manifest.pass_over(&names);
 
     let mut damaged = Vec::new();
     for entry in std::mem::take(&mut manifest.segments) {
-        if Segment::verify(storage, &entry, exec).is_ok() {
-            manifest.segments.push(entry);
-            continue;
+        match Segment::verify(storage, &entry, exec) {
+            Ok(()) => {
+                manifest.segments.push(entry);
+                continue;
+            }
+            Err(e) if !is_damage(&e) => return Err(e),
+            // What of it is damaged, and what is lost, is found out below.
+            Err(_) => {}
         }
         if let Some(saved) = save_segment(storage, &entry, &mut manifest, &mut report, exec)? {
             manifest.segments.push(saved);
@@ -123,24 +144,61 @@ pub(super) fn repair_on(storage: &dyn Storage, exec: &Executor) -> Result<Repair
     damaged.extend(save_logs(storage, &mut manifest, &mut report)?);
     if report.lost.is_empty() && damaged.is_empty() {
         report.generation = manifest.generation;
-        // The copy is only a copy.
-        if Manifest::read_from(storage, COPY).is_err() {
-            manifest.commit(storage)?;
+        // The manifest is in force, and the copy is to be the same, whatever it says instead.
+        if !Manifest::read_from(storage, COPY).is_ok_and(|copy| copy == read) {
+            read.write_copy(storage)?;
             report.repaired = true;
         }
         return Ok(report);
     }
-    manifest.generation += 1;
-    manifest.commit(storage)?;
+    let next = manifest.generation.checked_add(1);
+    manifest.generation = next.ok_or_else(|| Error::limit("generations", u64::MAX, "one more"))?;
+    let copied = manifest.commit(storage)?;
     report.generation = manifest.generation;
     report.repaired = true;
+    if from_copy {
+        // What a late copy does not know is no longer in force, and not to be removed as a leftover.
+        let used: Vec<String> = manifest.files().collect();
+        let unknown = names.into_iter().filter(|name| {
+            number_of(name).is_some() && !name.ends_with(ASIDE) && !used.contains(name)
+        });
+        damaged.extend(unknown);
+        damaged.sort_unstable();
+        damaged.dedup();
+    }
     for name in damaged {
-        let aside = format!("{name}.damaged");
-        if storage.rename(&name, &aside).is_ok() {
-            report.set_aside.push(aside);
+        let aside = format!("{name}{ASIDE}");
+        match storage.rename(&name, &aside) {
+            Ok(()) => report.set_aside.push(aside),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => lose(&mut report, &name, None, format!("not set aside: {e}")),
         }
     }
+    if let Some(e) = copied {
+        lose(&mut report, COPY, None, e.message());
+    }
     Ok(report)
+}
+
+/// What the names of files that are set aside end in.
+const ASIDE: &str = ".damaged";
+
+/// Whether an error says that a file is damaged or lost. One of another build, and one that cannot
+/// be read now, may be whole: nothing is put in its place.
+fn is_damage(e: &Error) -> bool {
+    use std::io::ErrorKind as Io;
+    let source = std::error::Error::source(e);
+    let source = source.and_then(|source| source.downcast_ref::<std::io::Error>());
+    match e.kind() {
+        ErrorKind::Version | ErrorKind::Limit => false,
+        ErrorKind::Io => !source.is_some_and(|source| {
+            let kind = source.kind();
+            matches!(kind, Io::PermissionDenied | Io::OutOfMemory | Io::WouldBlock)
+                // Too many open files have no kind.
+                || matches!(source.raw_os_error(), Some(23 | 24))
+        }),
+        _ => true,
+    }
 }
 
 fn lose(report: &mut RepairReport, file: &str, item: Option<String>, what: impl Into<String>) {
@@ -254,8 +312,7 @@ fn save_segment(
         return Ok(None);
     }
     report.saved += plan.origins().count() as u64;
-    let number = manifest.next;
-    manifest.next += 1;
+    let number = manifest.take_number()?;
     plan.on_disk(storage, number, &manifest.recipe, &[], exec)
         .map(Some)
 }
@@ -297,6 +354,7 @@ fn save_logs(
                 }
                 logs.push(log);
             }
+            Err(e) if !is_damage(&e) => return Err(e),
             Err(e) => {
                 lose(report, &name, None, format!("a log: {}", e.message()));
                 damaged.push(name);
@@ -306,22 +364,60 @@ fn save_logs(
     if damaged.is_empty() && !manifest.logs.is_empty() {
         return Ok(damaged);
     }
-    let number = manifest.next;
-    manifest.next += 1;
-    let mut writer = LogWriter::create(storage, number)?;
-    let mut out = Encoder::default();
+    let mut out = NewLogs::default();
     for frame in logs.iter().flat_map(Log::frames) {
-        for operation in Operation::all(frame.payload)? {
-            operation.put(&mut out);
-        }
         manifest.generation = manifest.generation.max(frame.generation);
-        if out.0.len() > FRAME {
-            writer.append(manifest.generation, &std::mem::take(&mut out).0)?;
+        let mut operations = Encoder::default();
+        for operation in Operation::all(frame.payload)? {
+            operation.put(&mut operations);
         }
+        out.push(storage, manifest, &operations.0)?;
     }
-    if !out.0.is_empty() {
-        writer.append(manifest.generation, &out.0)?;
-    }
-    manifest.logs = vec![number];
+    out.write(storage, manifest)?;
+    manifest.logs = out.numbers;
     Ok(damaged)
+}
+
+/// The logs that repairing writes: each so large that it can be read again.
+#[derive(Default)]
+struct NewLogs {
+    writer: Option<LogWriter>,
+    numbers: Vec<u64>,
+    /// Operations that are to be written.
+    operations: Vec<u8>,
+}
+
+impl NewLogs {
+    fn push(
+        &mut self,
+        storage: &dyn Storage,
+        manifest: &mut Manifest,
+        operations: &[u8],
+    ) -> Result<()> {
+        let most = FRAME.min((storage.limits().log_bytes / 4) as usize);
+        if self.operations.len() + operations.len() > most && !self.operations.is_empty() {
+            self.write(storage, manifest)?;
+        }
+        self.operations.extend_from_slice(operations);
+        Ok(())
+    }
+
+    /// Writes what is to be written; there is at least one log afterwards.
+    fn write(&mut self, storage: &dyn Storage, manifest: &mut Manifest) -> Result<()> {
+        let bytes = self.operations.len();
+        let writer = self.writer.take();
+        let mut writer = match writer.filter(|writer| writer.check_room(bytes).is_ok()) {
+            Some(writer) => writer,
+            None => {
+                let number = manifest.take_number()?;
+                self.numbers.push(number);
+                LogWriter::create(storage, number)?
+            }
+        };
+        if bytes > 0 {
+            writer.append(manifest.generation, &std::mem::take(&mut self.operations))?;
+        }
+        self.writer = Some(writer);
+        Ok(())
+    }
 }

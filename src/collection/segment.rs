@@ -25,6 +25,8 @@ pub(super) enum Home {
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) home: Home,
+    /// What tells it from any other segment on disk; zeros in memory.
+    pub(super) id: [u8; 32],
     pub(super) records: Records,
     /// Of the fingerprints; an item's number is that in the index.
     pub(super) index: Option<Index>,
@@ -105,6 +107,7 @@ impl Segment {
         }
         let segment = Self {
             home: Home::Disk(entry.number),
+            id: entry.id(),
             records: records.ok_or_else(|| Error::corrupt("a segment without records"))?,
             index,
             codes,

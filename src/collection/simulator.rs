@@ -10,6 +10,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::limits::FileLimits;
 use super::storage::{Claim, Storage, StorageFile};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::Bytes;
@@ -131,6 +132,8 @@ struct Disk {
     cut_at: Option<u64>,
     /// The operation from which on nothing more fits.
     full_from: Option<u64>,
+    /// The operation that fails, done or not; those behind it go well again.
+    fails_at: Option<u64>,
 }
 
 impl Disk {
@@ -139,6 +142,7 @@ impl Disk {
         self.operations += 1;
         match self.cut_at {
             Some(cut) if self.operations > cut => Err(io::Error::other("the power is off")),
+            _ if self.fails_at == Some(self.operations) => Err(io::Error::other("it failed once")),
             _ => Ok(()),
         }
     }
@@ -173,6 +177,7 @@ pub(super) struct Simulator {
     disk: Arc<Mutex<Disk>>,
     claimed: Arc<AtomicBool>,
     seed: u64,
+    limits: FileLimits,
 }
 
 impl Simulator {
@@ -181,7 +186,13 @@ impl Simulator {
             disk: Arc::default(),
             claimed: Arc::default(),
             seed,
+            limits: FileLimits::DEFAULT,
         }
+    }
+
+    pub(super) fn with_limits(mut self, limits: FileLimits) -> Self {
+        self.limits = limits;
+        self
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
@@ -196,6 +207,11 @@ impl Simulator {
     /// Everything from this operation on fails, and it is unknown whether that one was done.
     pub(super) fn cut_at(&self, operation: u64) {
         self.disk().cut_at = Some(operation);
+    }
+
+    /// This operation fails, and it is unknown whether it was done; all others go well.
+    pub(super) fn fails_at(&self, operation: u64) {
+        self.disk().fails_at = Some(operation);
     }
 
     pub(super) fn full_from(&self, operation: Option<u64>) {
@@ -235,6 +251,7 @@ impl Simulator {
             disk: Arc::new(Mutex::new(disk)),
             claimed: Arc::default(),
             seed: random.next(),
+            limits: self.limits,
         }
     }
 
@@ -283,6 +300,17 @@ impl Storage for Simulator {
         Ok(Box::new(Cursor::new(
             disk.inodes[disk.inode(name)?].live.clone(),
         )))
+    }
+
+    fn read_at(&self, name: &str, at: u64, len: usize) -> io::Result<Vec<u8>> {
+        let content = self.disk();
+        let content = &content.inodes[content.inode(name)?].live;
+        let rest = content.get(at as usize..).unwrap_or_default();
+        Ok(rest[..len.min(rest.len())].to_vec())
+    }
+
+    fn limits(&self) -> FileLimits {
+        self.limits
     }
 
     fn map(&self, name: &str) -> Result<Bytes> {

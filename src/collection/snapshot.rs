@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::false_matches::FalseMatch;
+use super::handle::Collection;
 use super::matching::{CollectionMatch, CollectionMatcher};
+use super::merge_status::MergeFailure;
 use super::metadata::Metadata;
-use super::reader::Collection;
 use super::record::{Content, ItemKey, Record};
 use super::segment::Home;
 use super::state::State;
@@ -86,6 +87,9 @@ pub struct CollectionInfo {
     pub discounts: u64,
     /// Its segments, on disk and in memory.
     pub segments: Vec<SegmentSummary>,
+    /// Why the last merge failed; `None` if it succeeded. See [`Collection::merge_failure`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge_failure: Option<MergeFailure>,
 }
 
 /// One segment.
@@ -100,6 +104,17 @@ pub struct SegmentSummary {
     pub removed: u32,
     /// Bytes of its files, or of what it takes in memory.
     pub bytes: u64,
+}
+
+impl Collection {
+    /// What the collection holds now. Takes no lock and never waits; what is added or removed
+    /// later does not show in it.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            state: self.shared.cell.load(),
+            collection: self.clone(),
+        }
+    }
 }
 
 impl Snapshot {
@@ -123,7 +138,7 @@ impl Snapshot {
         &self.collection
     }
 
-    /// What it says about itself. Time is that of counting segments.
+    /// What it says about itself. Time is that of counting segments, and of looking for one small file.
     ///
     /// ```
     /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
@@ -164,6 +179,7 @@ impl Snapshot {
                     bytes: slot.segment.bytes,
                 })
                 .collect(),
+            merge_failure: self.collection.merge_failure(),
         }
     }
 

@@ -8,9 +8,10 @@
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::limits::FileLimits;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{Access, Bytes};
 
@@ -22,6 +23,8 @@ pub(super) trait Storage: Debug + Send + Sync {
     fn len(&self, name: &str) -> io::Result<u64>;
     /// A file to read from its beginning.
     fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>>;
+    /// Some bytes of a file; fewer where it ends.
+    fn read_at(&self, name: &str, at: u64, len: usize) -> io::Result<Vec<u8>>;
     /// The content of a file that is never changed again.
     fn map(&self, name: &str) -> Result<Bytes>;
     /// A new, empty file; one of that name is emptied.
@@ -39,6 +42,10 @@ pub(super) trait Storage: Debug + Send + Sync {
     /// # Errors
     /// [`Locked`](ErrorKind::Locked) if another has it.
     fn lock(&self) -> Result<Box<dyn Claim>>;
+    /// How large files may be.
+    fn limits(&self) -> FileLimits {
+        FileLimits::DEFAULT
+    }
 }
 
 /// A file that is written.
@@ -121,6 +128,15 @@ impl Storage for Folder {
         Ok(Box::new(File::open(self.at(name))?))
     }
 
+    fn read_at(&self, name: &str, at: u64, len: usize) -> io::Result<Vec<u8>> {
+        self.len(name)?;
+        let mut file = File::open(self.at(name))?;
+        file.seek(SeekFrom::Start(at))?;
+        let mut bytes = Vec::new();
+        file.take(len as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     fn map(&self, name: &str) -> Result<Bytes> {
         let path = self.at(name);
         Bytes::open(&path, Access::Map, "segment").map_err(|e| e.with_path(path))
@@ -173,13 +189,15 @@ impl Storage for Folder {
     }
 }
 
-/// The whole content of a file of at most `most` bytes.
-pub(super) fn read_all(storage: &dyn Storage, name: &str, most: u64) -> Result<Vec<u8>> {
+/// The whole content of a file of at most `most` bytes; `check` fails for more.
+pub(super) fn read_all(
+    storage: &dyn Storage,
+    name: &str,
+    most: u64,
+    check: impl Fn(u64) -> Result<()>,
+) -> Result<Vec<u8>> {
     let failed = |e| Error::io("cannot read", e).with_path(Path::new(name));
-    let len = storage.len(name).map_err(failed)?;
-    if len > most {
-        return Err(Error::limit("bytes of a file", most, len).with_path(name));
-    }
+    check(storage.len(name).map_err(failed)?).map_err(|e| e.with_path(name))?;
     let mut bytes = Vec::new();
     let file = storage.open(name).map_err(failed)?;
     file.take(most).read_to_end(&mut bytes).map_err(failed)?;

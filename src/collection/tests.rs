@@ -3,7 +3,10 @@
 mod crash;
 mod damage;
 mod discounts;
+mod following;
+mod limits;
 mod model;
+mod race;
 mod searching;
 
 use std::collections::BTreeMap;

@@ -1,16 +1,21 @@
 //! Reading all of a collection to see whether it is what was written.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::handle::within;
 use super::log::Log;
 use super::manifest::{COPY, Manifest};
-use super::reader::within;
 use super::segment::Segment;
 use super::storage::{Folder, Storage};
 use crate::error::{Error, Result};
 use crate::exec::Executor;
+
+/// How often the copy of the manifest is compared, and how long to wait between.
+const COPY_CHECKS: u32 = 6;
+const COPY_PAUSE: Duration = Duration::from_millis(10);
 
 /// What was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,15 +75,6 @@ pub(super) fn verify_on(storage: &dyn Storage, exec: &Executor) -> Result<Verify
         files: 1,
         ..VerifyReport::default()
     };
-    match Manifest::read_from(storage, COPY) {
-        // It may be late, or not there yet.
-        Ok(copy) if copy.generation < manifest.generation || copy == manifest => report.files += 1,
-        Ok(_) => report
-            .damage
-            .push(format!("{COPY}: it is no copy of the manifest")),
-        Err(e) if is_missing(&e) => {}
-        Err(e) => report.damage.push(e.to_string()),
-    }
     for segment in &manifest.segments {
         match Segment::verify(storage, segment, exec) {
             Ok(()) => report.files += segment.files.len() as u64,
@@ -94,7 +90,37 @@ pub(super) fn verify_on(storage: &dyn Storage, exec: &Executor) -> Result<Verify
             Err(e) => report.damage.push(e.to_string()),
         }
     }
+    match check_copy(storage, manifest) {
+        Ok(true) => report.files += 1,
+        Ok(false) => {}
+        Err(e) => report.damage.push(e.to_string()),
+    }
     Ok(report)
+}
+
+/// Fails if there is a copy of the manifest that is another one; false if there is none, which
+/// harms nobody.
+fn check_copy(storage: &dyn Storage, mut manifest: Manifest) -> Result<bool> {
+    for last in (0..COPY_CHECKS).map(|check| check + 1 == COPY_CHECKS) {
+        let copy = match Manifest::read_from(storage, COPY) {
+            Ok(copy) if copy == manifest => return Ok(true),
+            Ok(copy) => copy,
+            Err(e) if is_missing(&e) => return Ok(false),
+            Err(e) => return Err(e),
+        };
+        if last {
+            let message = format!(
+                "the copy has generation {} and the manifest {}, and they are not the same: \
+                 `repair`, or the next merge, writes it anew",
+                copy.generation, manifest.generation
+            );
+            return Err(Error::corrupt(message).with_path(COPY));
+        }
+        // A writer may be between the two, or may have written both since.
+        std::thread::sleep(COPY_PAUSE);
+        manifest = Manifest::read(storage)?;
+    }
+    Ok(false)
 }
 
 fn is_missing(e: &Error) -> bool {

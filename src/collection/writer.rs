@@ -1,21 +1,25 @@
 //! Writing: an operation is in the log, synced, before it is in force, and in force before the
 //! call returns.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::cell::StateCell;
 use super::codec::Encoder;
 use super::compaction::Background;
+use super::core::{Core, Inner};
 use super::false_matches::{FalseMatch, FalseScope};
+use super::handle::{Collection, Shared, within};
 use super::item::{Added, NewItem, WriterOptions};
 use super::log::LogWriter;
-use super::manifest::{COLLECTION_VERSION, COPY, MANIFEST, Manifest};
-use super::reader::{Collection, fingerprinter, load, read_log, within};
+use super::manifest::{COLLECTION_VERSION, COPY, MANIFEST, Manifest, number_of};
+use super::merge_status::{FAILURE, MergeFailure, MergeStatus, Merges};
+use super::open::{fingerprinter, load, read_log};
 use super::record::{Content, ItemKey, Record, encode};
-use super::state::{Operation, State};
-use super::storage::{Claim, Folder, LOCK, Storage};
+use super::state::Operation;
+use super::storage::{Folder, LOCK, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Key, Recipe};
 
@@ -43,21 +47,6 @@ use crate::fingerprint::{Key, Recipe};
 pub struct CollectionWriter {
     pub(super) core: Arc<Core>,
     background: Background,
-}
-
-/// What the writer and its thread share.
-pub(super) struct Core {
-    pub(super) collection: Collection,
-    pub(super) options: WriterOptions,
-    pub(super) inner: Mutex<Inner>,
-    /// Held by whoever merges.
-    pub(super) maintenance: Mutex<()>,
-    _claim: Box<dyn Claim>,
-}
-
-pub(super) struct Inner {
-    pub(super) manifest: Manifest,
-    pub(super) log: LogWriter,
 }
 
 impl CollectionWriter {
@@ -105,7 +94,8 @@ impl CollectionWriter {
             }
             create(&*storage, &options)?;
         }
-        let (mut manifest, state, _, ground) = load(&*storage, Manifest::read(&*storage)?, None)?;
+        let (manifest, id) = Manifest::read_with_id(&*storage)?;
+        let (mut manifest, state, _, ground) = load(&*storage, manifest, id, None)?;
         let key = match (options.key.clone(), manifest.key.clone()) {
             (Some(given), Some(stored)) if given != stored => {
                 return Err(Error::new(
@@ -124,29 +114,38 @@ impl CollectionWriter {
         let last = last.ok_or_else(|| Error::corrupt("the manifest names no log"))?;
         let log = LogWriter::resume(&*storage, &read_log(&*storage, last)?)?;
         remove_leftovers(&*storage, &manifest, &names);
+        let failure = match names.iter().any(|name| name == FAILURE) {
+            true => MergeFailure::read(&*storage),
+            false => None,
+        };
+        let mut merges = Merges::new(failure);
+        let outdated = manifest.version != COLLECTION_VERSION;
+        // A crash may have left it late.
+        if !outdated && !is_copied(&*storage, &manifest) {
+            merges.copied(manifest.write_copy(&*storage).err());
+        }
         manifest.pass_over(&names);
+        let (cell, token) = StateCell::of_writer(state);
         let collection = Collection {
-            shared: Arc::new(super::reader::Shared {
+            shared: Arc::new(Shared {
                 storage,
                 path: path.to_owned(),
                 ground,
                 key_stored: manifest.key.is_some(),
                 fingerprinter,
-                state: arc_swap::ArcSwap::from_pointee(state),
-                read: Mutex::default(),
+                cell,
+                merges: Mutex::new(merges),
             }),
         };
-        let outdated = manifest.version != COLLECTION_VERSION;
-        let core = Core {
-            collection,
-            options,
-            inner: Mutex::new(Inner { manifest, log }),
-            maintenance: Mutex::new(()),
-            _claim: claim,
+        let inner = Inner {
+            manifest,
+            log,
+            token,
         };
+        let core = Core::new(collection, options, inner, claim);
         if outdated {
             // So that an older build is told by the manifest, and not by what it cannot read.
-            core.rotate(&mut core.lock(), &core.state())?;
+            core.rotate(&mut core.lock())?;
         }
         Ok(Self {
             core: Arc::new(core),
@@ -157,6 +156,13 @@ impl CollectionWriter {
     /// The collection: its snapshots show every change when it is done.
     pub fn collection(&self) -> &Collection {
         &self.core.collection
+    }
+
+    /// What became of merging, in the background and by calls. After a failure nothing is lost:
+    /// everything stays in the log, and the background tries again, after pauses of a second to a
+    /// minute.
+    pub fn merge_status(&self) -> MergeStatus {
+        self.collection().shared.merges().status()
     }
 
     /// Adds an item, in place of one of the same name. Gives what became of it, and the generation
@@ -200,7 +206,7 @@ impl CollectionWriter {
     /// ```
     pub fn add_batch(&self, items: &[NewItem]) -> Result<(Vec<Result<Added>>, u64)> {
         let encoded: Vec<Result<Vec<u8>>> = items.iter().map(|item| self.encode(item)).collect();
-        let mut inner = self.core.lock();
+        let inner = self.core.lock();
         let state = self.core.state();
         let mut results = Vec::with_capacity(items.len());
         // The last record of each name, in the order of the batch.
@@ -235,9 +241,7 @@ impl CollectionWriter {
             results.push(Ok(Added::Added));
         }
         let operations: Vec<_> = batch.into_iter().flatten().map(Operation::Add).collect();
-        let generation = self.commit(&mut inner, &state, operations)?;
-        drop(inner);
-        self.maintain();
+        let generation = self.commit(inner, operations)?;
         Ok((results, generation))
     }
 
@@ -278,7 +282,7 @@ impl CollectionWriter {
         &self,
         keys: impl ExactSizeIterator<Item = ItemKey<'a>>,
     ) -> Result<(Vec<bool>, u64)> {
-        let mut inner = self.core.lock();
+        let inner = self.core.lock();
         let state = self.core.state();
         let mut seen = HashSet::new();
         let mut there = Vec::with_capacity(keys.len());
@@ -291,20 +295,19 @@ impl CollectionWriter {
                 operations.push(Operation::Remove(key));
             }
         }
-        let generation = self.commit(&mut inner, &state, operations)?;
+        let generation = self.commit(inner, operations)?;
         Ok((there, generation))
     }
 
     /// Marks matches as false: they are never reported again.
     ///
     /// # Errors
-    /// [`Limit`](ErrorKind::Limit) for texts that are too long, [`Io`](ErrorKind::Io) if it
-    /// could not be made durable.
+    /// [`Limit`](ErrorKind::Limit) for texts that are too long, and for more than 10,000,000 marks or
+    /// 512 MiB of them; [`Io`](ErrorKind::Io) if it could not be made durable.
     pub fn mark_false(&self, marks: &[FalseMatch]) -> Result<u64> {
         marks.iter().try_for_each(FalseMatch::check)?;
-        let mut inner = self.core.lock();
         let operations = marks.iter().cloned().map(Operation::MarkFalse).collect();
-        self.commit(&mut inner, &self.core.state(), operations)
+        self.commit(self.core.lock(), operations)
     }
 
     /// Takes a mark back; false if there was none.
@@ -312,56 +315,54 @@ impl CollectionWriter {
     /// # Errors
     /// [`Io`](ErrorKind::Io) if it could not be made durable.
     pub fn unmark(&self, item: &str, scope: &FalseScope) -> Result<(bool, u64)> {
-        let mut inner = self.core.lock();
+        let inner = self.core.lock();
         let state = self.core.state();
         let there = state.false_matches.contains(item, scope);
         let operation = there.then(|| Operation::Unmark(item, scope.clone()));
-        let generation = self.commit(&mut inner, &state, operation.into_iter().collect())?;
+        let generation = self.commit(inner, operation.into_iter().collect())?;
         Ok((there, generation))
     }
 
-    /// Makes operations durable, then puts them in force.
+    /// Makes operations durable, then puts them in force; merges, if there is enough to do.
     fn commit(
         &self,
-        inner: &mut Inner,
-        state: &State,
+        mut inner: MutexGuard<'_, Inner>,
         operations: Vec<Operation<'_>>,
     ) -> Result<u64> {
-        if operations.is_empty() {
-            return Ok(state.generation);
-        }
         let shared = &self.collection().shared;
+        if operations.is_empty() {
+            return Ok(self.core.state().generation);
+        }
         let mut payload = Encoder::default();
         operations
             .iter()
             .for_each(|operation| operation.put(&mut payload));
-        let generation = state.generation + 1;
-        let log = inner.manifest.logs.last().copied().unwrap_or_default();
-        // What cannot be searched must not be promised, so this comes first.
-        let next = state.apply(operations, generation, log, &shared.ground)?;
-        inner
-            .log
-            .append(generation, &payload.0)
-            .map_err(|e| within(&shared.path, e))?;
-        shared.state.store(Arc::new(next));
-        Ok(generation)
-    }
-
-    /// Lets the thread merge, if there is enough to do.
-    fn maintain(&self) {
+        let marks = |operation: &Operation<'_>| matches!(operation, Operation::MarkFalse(_));
+        let marked = operations.iter().any(marks);
+        let Inner { log, token, .. } = &mut *inner;
+        let generation = shared.cell.advance(token, |state, token| {
+            let generation = token.next_generation()?;
+            // What cannot be searched, or opened again, must not be promised: this comes first.
+            let next = state.apply(operations, generation, log.number(), &shared.ground)?;
+            if marked {
+                next.false_matches.check(&shared.storage.limits())?;
+            }
+            log.append(generation, &payload.0)
+                .map_err(|e| within(&shared.path, e))?;
+            Ok((next, generation))
+        })?;
+        drop(inner);
         if self.core.options.background && self.core.is_due() {
             self.background.start(&self.core);
         }
+        Ok(generation)
     }
 }
 
-impl Core {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn state(&self) -> Arc<State> {
-        self.collection.shared.state.load_full()
+#[cfg(test)]
+impl CollectionWriter {
+    pub(super) fn core(&self) -> &Core {
+        &self.core
     }
 }
 
@@ -397,22 +398,24 @@ fn create(storage: &dyn Storage, options: &WriterOptions) -> Result<()> {
         logs: vec![1],
         false_matches: Default::default(),
     };
-    manifest.commit(storage)
+    // Without its copy it is whole, and the next writer writes that.
+    manifest.commit(storage)?;
+    Ok(())
 }
 
 /// Removes the files of our kinds that nothing refers to: what a crash has left.
 pub(super) fn remove_leftovers(storage: &dyn Storage, manifest: &Manifest, names: &[String]) {
-    let used: BTreeMap<String, ()> = manifest.files().map(|name| (name, ())).collect();
+    let used: BTreeSet<String> = manifest.files().collect();
     for name in names {
-        let ours = name.get(..16).is_some_and(|number| {
-            number.bytes().all(|b| b.is_ascii_hexdigit())
-                && [".rec", ".lkp", ".pdq", ".pdq512", ".log"]
-                    .iter()
-                    .any(|kind| name.get(16..) == Some(kind))
-        });
-        if (ours && !used.contains_key(name)) || name == "manifest.new" {
+        let ours = number_of(name).is_some() && !name.ends_with(".damaged");
+        if (ours && !used.contains(name)) || name == "manifest.new" {
             // It may be in use where names cannot be removed then; the next writer will.
             let _ = storage.remove(name);
         }
     }
+}
+
+/// Whether the copy of the manifest is one.
+fn is_copied(storage: &dyn Storage, manifest: &Manifest) -> bool {
+    Manifest::read_from(storage, COPY).is_ok_and(|copy| copy == *manifest)
 }

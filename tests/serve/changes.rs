@@ -273,3 +273,50 @@ fn a_false_match_never_comes_back() {
     assert!(finds(&service, post.as_bytes()).is_empty());
     service.stop();
 }
+
+/// Nothing is lost when a merge fails, and the metrics show it until one succeeds.
+#[test]
+fn a_merge_that_fails_shows_in_the_metrics_until_one_succeeds() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path(), &[]);
+    service.put("memo.txt", MEMO.as_bytes());
+    let shows = |expected: [&str; 2]| {
+        let metrics = service.ask("GET", "/metrics", b"").body;
+        let metrics = String::from_utf8(metrics).unwrap();
+        expected
+            .iter()
+            .all(|line| metrics.lines().any(|l| l == *line))
+    };
+    let wait = |expected: [&str; 2]| {
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while !shows(expected) {
+            assert!(std::time::Instant::now() < end, "{expected:?} never showed");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    };
+    let ready = || json(&service.ask("GET", "/readyz", b""));
+    assert!(shows([
+        "leakprint_merges_failed_total 0",
+        "leakprint_merge_failing 0"
+    ]));
+    // Nothing can be written to where the new manifest goes.
+    let blocked = folder.path().join("leak/manifest.new");
+    fs::create_dir(&blocked).unwrap();
+    assert_eq!(service.ask("POST", "/v1/compact", b"").status, 202);
+    wait([
+        "leakprint_merges_failed_total 1",
+        "leakprint_merge_failing 1",
+    ]);
+    assert_eq!(ready()["merge_failure"], "io");
+    assert_eq!(service.finds(MEMO), ["memo.txt"]);
+    fs::remove_dir(&blocked).unwrap();
+    let again = || service.ask("POST", "/v1/compact", b"").status == 202;
+    while !again() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    wait([
+        "leakprint_merges_failed_total 1",
+        "leakprint_merge_failing 0",
+    ]);
+    assert_eq!(ready()["merge_failure"], json!(null));
+}

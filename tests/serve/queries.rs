@@ -152,6 +152,8 @@ fn metrics_and_log_tell_of_work_not_of_content() {
         "leakprint_stage_seconds_count{stage=\"total\",media=\"picture\"} 1",
         "leakprint_in_flight_requests 1",
         "leakprint_connections 1",
+        "leakprint_merges_failed_total 0",
+        "leakprint_merge_failing 0",
     ] {
         assert!(
             metrics.lines().any(|l| l == line),

@@ -1,6 +1,7 @@
 //! The power is cut at any operation on the disk.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::collection::simulator::Random;
@@ -35,14 +36,65 @@ impl Model {
     }
 }
 
-/// A run of random operations. Gives what was acknowledged, and what would be there if the call
+/// Refreshes and reads a handle until the run is over; its generation never goes back.
+fn keep_refreshing(collection: &Collection, over: &AtomicBool) {
+    let mut last = 0;
+    while !over.load(Ordering::Acquire) {
+        // With the power off there may be nothing that can be read.
+        let _ = collection.refresh();
+        let snapshot = collection.snapshot();
+        assert!(snapshot.generation() >= last, "a generation went back");
+        last = snapshot.generation();
+        assert_eq!(snapshot.items().count() as u64, snapshot.len());
+        std::thread::yield_now();
+    }
+}
+
+/// Ends the threads that refresh, also when the run ends early.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// [`run`], while threads of the same process refresh and read: the writer's handle, and one of their
+/// own.
+fn run_with_readers(disk: &Simulator, seed: u64, prints: &[Fingerprint]) -> (Model, Model) {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _over = Over(&over);
+        run(disk, seed, prints, |writer| {
+            let handle = writer.collection().clone();
+            scope.spawn(|| {
+                let handle = handle;
+                keep_refreshing(&handle, &over);
+            });
+            if let Ok(follower) = reader(disk) {
+                scope.spawn(|| {
+                    let follower = follower;
+                    keep_refreshing(&follower, &over);
+                });
+            }
+        })
+    })
+}
+
+/// A run of random operations; `opened` is called with every writer. Gives what was acknowledged, and what would be there if the call
 /// that failed had succeeded.
-fn run(disk: &Simulator, seed: u64, prints: &[Fingerprint]) -> (Model, Model) {
+fn run(
+    disk: &Simulator,
+    seed: u64,
+    prints: &[Fingerprint],
+    opened: impl Fn(&CollectionWriter),
+) -> (Model, Model) {
     let mut random = Random::new(seed);
     let mut model = Model::default();
     let Ok(mut open) = writer(disk) else {
         return (model.clone(), model);
     };
+    opened(&open);
     for step in 0..14 {
         let mut next = model.clone();
         let label = format!("{seed}.{step}");
@@ -123,7 +175,10 @@ fn run(disk: &Simulator, seed: u64, prints: &[Fingerprint]) -> (Model, Model) {
             13 => {
                 drop(open);
                 match writer(disk) {
-                    Ok(again) => open = again,
+                    Ok(again) => {
+                        opened(&again);
+                        open = again;
+                    }
                     Err(_) => return (model.clone(), model),
                 }
                 Ok(())
@@ -157,7 +212,7 @@ fn whatever_was_acknowledged_survives_a_cut_and_nothing_else() {
     let mut in_flight_survived = 0;
     for seed in 0..cuts.div_ceil(each) {
         let disk = Simulator::new(seed);
-        let (model, _) = run(&disk, seed, &prints);
+        let (model, _) = run_with_readers(&disk, seed, &prints);
         let whole = Model::of(&reader(&disk).unwrap().snapshot());
         assert_eq!(whole, model);
         let operations = disk.operations();
@@ -166,7 +221,7 @@ fn whatever_was_acknowledged_survives_a_cut_and_nothing_else() {
                 (cut * operations / each) + Random::new(seed ^ cut).below(operations / each + 1);
             let disk = Simulator::new(seed * 1000 + cut);
             disk.cut_at(at);
-            let (acknowledged, or) = run(&disk, seed, &prints);
+            let (acknowledged, or) = run_with_readers(&disk, seed, &prints);
             let mut found = disk.after_the_cut();
             // Again, while it recovers.
             if cut % 3 == 0 {
@@ -200,6 +255,88 @@ fn whatever_was_acknowledged_survives_a_cut_and_nothing_else() {
         in_flight_survived > 0,
         "the simulator never let a call in flight survive"
     );
+}
+
+/// An operation on the disk fails once, done or not, and all later ones go well.
+#[test]
+fn what_fails_once_changes_nothing_and_is_not_found_later() {
+    let prints = [sample::text("a", 14)];
+    // The operations of a run without a failure.
+    let count = {
+        let disk = Simulator::new(1);
+        let open = writer(&disk).unwrap();
+        let before = disk.operations();
+        steps(&open, &prints, &mut BTreeMap::new());
+        disk.operations() - before
+    };
+    let mut failures = 0;
+    // Neighbours are writes of one file and the like: every third one, and all kinds.
+    for fails in (1..=count).step_by(3) {
+        let disk = Simulator::new(fails);
+        let open = writer(&disk).unwrap();
+        let follower = reader(&disk).unwrap();
+        disk.fails_at(disk.operations() + fails);
+        let mut model = BTreeMap::new();
+        failures += steps(&open, &prints, &mut model);
+        assert_eq!(contents(&open.collection().snapshot()), model, "{fails}");
+        follower.refresh().unwrap();
+        assert_eq!(contents(&follower.snapshot()), model, "{fails}");
+        // Nothing was left in doubt, so everything can go on.
+        open.add(code_item(90, "more")).unwrap();
+        open.compact().unwrap();
+        assert_eq!(open.merge_status().failure, None, "{fails}");
+        model.insert(name_of(&code_item(90, "")), "more".to_owned());
+        follower.refresh().unwrap();
+        assert_eq!(contents(&follower.snapshot()), model, "{fails}");
+        drop(open);
+        let again = writer(&disk).unwrap();
+        assert_eq!(contents(&again.collection().snapshot()), model, "{fails}");
+        let report = verify_on(&disk, &Executor::serial()).unwrap();
+        assert_eq!(report.damage, Vec::<String>::new(), "{fails}");
+    }
+    assert!(failures > count / 9, "{failures} of {count}");
+}
+
+/// Adds, removes, merges and imports; returns how many calls failed.
+fn steps(
+    open: &CollectionWriter,
+    prints: &[Fingerprint],
+    model: &mut BTreeMap<String, String>,
+) -> u64 {
+    let mut failures = 0;
+    for step in 0..8 {
+        let label = step.to_string();
+        let new = match step {
+            0 | 5 => item("memo", &prints[0], &label),
+            _ => code_item(step, &label),
+        };
+        match step {
+            2 | 6 => failures += u64::from(open.flush().is_err()),
+            4 => failures += u64::from(open.compact().is_err()),
+            7 => {
+                let name = name_of(&code_item(1, ""));
+                match open.remove(&[&name]) {
+                    Ok(_) => drop(model.remove(&name)),
+                    Err(_) => failures += 1,
+                }
+            }
+            3 => {
+                let Content::Code { code, quality, .. } = new.content else {
+                    unreachable!("a code item")
+                };
+                let list = vec![CodeItem::new(code, quality, new.metadata.clone())];
+                match open.import_many_of(Pipeline::Full, list) {
+                    Ok(_) => drop(model.insert(name_of(&code_item(step, "")), label)),
+                    Err(_) => failures += 1,
+                }
+            }
+            _ => match open.add(new.clone()) {
+                Ok(_) => drop(model.insert(name_of(&new), label)),
+                Err(_) => failures += 1,
+            },
+        }
+    }
+    failures
 }
 
 #[test]

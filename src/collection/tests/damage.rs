@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::collection::Discount;
-use crate::collection::manifest::MANIFEST;
+use crate::collection::manifest::{COPY, MANIFEST};
 use crate::collection::repair::repair_on;
 use crate::collection::storage::{LOCK, Storage as _};
 use crate::collection::verify::verify_on;
@@ -180,4 +180,85 @@ fn repair_saves_what_is_sound_and_names_the_rest() {
         repair_on(&disk, &exec).unwrap_err().kind(),
         ErrorKind::Corrupt
     );
+}
+
+/// Readable, but another manifest: an earlier one, a later one, one of another collection.
+#[test]
+fn a_copy_that_differs_is_reported_and_written_anew() {
+    let exec = Executor::serial();
+    let disk = filled();
+    let manifest = disk.content(MANIFEST);
+    let open = writer(&disk).unwrap();
+    open.compact().unwrap();
+    drop(open);
+    let later = disk.content(MANIFEST);
+    let other = Simulator::new(9);
+    drop(writer(&other).unwrap());
+    let copies = [(&later, &manifest), (&later, &other.content(MANIFEST))];
+    for (manifest, copy) in copies {
+        disk.put(MANIFEST, manifest);
+        disk.put(COPY, copy);
+        let report = verify_on(&disk, &exec).unwrap();
+        assert_eq!(report.damage.len(), 1, "{report:?}");
+        assert!(report.damage[0].contains(COPY), "{report:?}");
+        let before = contents(&reader(&disk).unwrap().snapshot());
+        let report = repair_on(&disk, &exec).unwrap();
+        assert!(report.repaired && report.lost.is_empty(), "{report:?}");
+        assert!(disk.content(COPY) == *manifest && disk.content(MANIFEST) == *manifest);
+        let report = verify_on(&disk, &exec).unwrap();
+        assert_eq!(report.damage, Vec::<String>::new());
+        assert!(!repair_on(&disk, &exec).unwrap().repaired);
+        assert_eq!(contents(&reader(&disk).unwrap().snapshot()), before);
+        // A writer does so too, when it opens.
+        disk.put(COPY, copy);
+        drop(writer(&disk).unwrap());
+        assert!(disk.content(COPY) == *manifest);
+    }
+}
+
+/// A manifest of a newer build is whole: its copy, which may be older, must not replace it.
+#[test]
+fn repair_leaves_what_another_build_wrote() {
+    let disk = filled();
+    let mut manifest = disk.content(MANIFEST);
+    manifest[8] = 99;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&manifest[8..12]).update(&manifest[56..]);
+    let sum = *hasher.finalize().as_bytes();
+    manifest[24..56].copy_from_slice(&sum);
+    disk.put(MANIFEST, &manifest);
+    let e = repair_on(&disk, &Executor::serial()).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Version);
+    assert!(disk.content(MANIFEST) == manifest);
+}
+
+/// The manifest is lost, and its copy is late: it does not know the last log and the last segment.
+#[test]
+fn a_late_copy_loses_no_log_and_removes_no_file() {
+    let disk = filled();
+    let copy = disk.content(COPY);
+    let open = writer(&disk).unwrap();
+    open.flush().unwrap();
+    open.add(item("last", &sample::text("last", 14), "d"))
+        .unwrap();
+    drop(open);
+    disk.put(MANIFEST, b"");
+    disk.put(COPY, &copy);
+    let before = names(&disk);
+    let report = repair_on(&disk, &Executor::serial()).unwrap();
+    assert!(report.repaired, "{report:?}");
+    drop(writer(&disk).unwrap());
+    let all = contents(&reader(&disk).unwrap().snapshot());
+    assert!(
+        all.contains_key("last") && all.contains_key("memo"),
+        "{all:?}"
+    );
+    let after = names(&disk);
+    for name in before {
+        let aside = format!("{name}.damaged");
+        assert!(
+            after.contains(&name) || after.contains(&aside),
+            "{name} is gone: {after:?}"
+        );
+    }
 }

@@ -38,14 +38,24 @@ fn every_snapshot_is_what_was_acknowledged_at_its_generation() {
             .next()
             .map(|(_, model)| model.clone())
     };
+    let path = folder.path().join("c");
+    let follower = Collection::open_with_key(&path, sample::key()).unwrap();
     std::thread::scope(|scope| {
-        for seed in 0..3 {
-            let (collection, done, checked) = (open.collection().clone(), &done, &checked);
+        // Two threads that refresh the writer's handle, and two that share one that follows the disk.
+        for seed in 0..4 {
+            let owned = seed < 2;
+            let handle = if owned { open.collection() } else { &follower };
+            let (collection, done, checked) = (handle.clone(), &done, &checked);
             let (texts, at, after) = (&texts, &at, &after);
             scope.spawn(move || {
                 let mut random = Random::new(seed + 50);
+                let mut last = 0;
                 while !done.load(Ordering::Acquire) {
+                    let refreshed = collection.refresh().unwrap();
+                    assert!(!(owned && refreshed), "the writer's handle read the disk");
                     let snapshot = collection.snapshot();
+                    assert!(snapshot.generation() >= last, "a generation went back");
+                    last = snapshot.generation();
                     let holds = contents(&snapshot);
                     let which = random.below(8) as usize;
                     let matcher = snapshot.matcher(Default::default()).unwrap();
@@ -74,6 +84,20 @@ fn every_snapshot_is_what_was_acknowledged_at_its_generation() {
                 }
             });
         }
+        scope.spawn(|| {
+            for merge in 0.. {
+                if done.load(Ordering::Acquire) {
+                    break;
+                }
+                let merged = if merge % 3 == 2 {
+                    open.compact()
+                } else {
+                    open.flush()
+                };
+                merged.unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+        });
         let mut random = Random::new(9);
         let mut model = BTreeMap::new();
         for step in 0..1500_u32 {
@@ -104,9 +128,6 @@ fn every_snapshot_is_what_was_acknowledged_at_its_generation() {
                 }
             };
             history.write().unwrap().insert(generation, model.clone());
-            if step % 500 == 499 {
-                open.compact().unwrap();
-            }
         }
         done.store(true, Ordering::Release);
         assert_eq!(contents(&open.collection().snapshot()), model);
@@ -117,6 +138,7 @@ fn every_snapshot_is_what_was_acknowledged_at_its_generation() {
         segments.iter().any(|segment| !segment.head),
         "nothing was merged: {segments:?}"
     );
+    assert_eq!(open.merge_status().failure, None);
     drop(open);
     let history = history.into_inner().unwrap();
     let last = history.last_key_value().unwrap().1;

@@ -1,16 +1,14 @@
-//! Reading a collection: opening, snapshots, and keeping up with its writer.
+//! Opening a collection for reading, and keeping up with its writer.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
-use arc_swap::ArcSwap;
-
+use super::cell::{News, ReadSoFar, StateCell};
+use super::handle::{Collection, Shared, within};
 use super::log::{self, Log};
 use super::manifest::{MANIFEST, Manifest};
 use super::merge::empty_index;
 use super::segment::{Home, Segment, Slot, check_recipe};
-use super::snapshot::Snapshot;
 use super::state::{Ground, Known, Operation, State};
 use super::storage::{Folder, Storage};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,59 +16,7 @@ use crate::fingerprint::{Fingerprinter, Key, Recipe};
 
 /// How often files that a manifest names may vanish under a reader, because the writer has
 /// merged them meanwhile, before it gives up.
-const PATIENCE: usize = 20;
-
-/// A collection, opened for reading: any number of processes and threads may.
-///
-/// Cheap to clone; clones see the same. [`snapshot`](Self::snapshot) never waits, and
-/// [`refresh`](Self::refresh) picks up what a writer in another process has done since.
-/// With a [`CollectionWriter`](super::CollectionWriter) in this process its
-/// [`collection`](super::CollectionWriter::collection) sees every change when it is done.
-///
-/// ```
-/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-/// # let folder = tempfile::tempdir().unwrap();
-/// # let path = folder.path().join("leak.collection");
-/// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
-/// use leakprint::Collection;
-///
-/// writer.add(NewItem::new("memo.txt", print.clone()))?;
-/// // Another process, or a thread of this one.
-/// let collection = Collection::open(&path)?;
-/// assert_eq!(collection.snapshot().find_text(memo)?.len(), 1);
-/// writer.remove(&["memo.txt"])?;
-/// assert!(collection.refresh()? && collection.snapshot().is_empty());
-/// # Ok::<(), leakprint::Error>(())
-/// ```
-#[derive(Clone)]
-pub struct Collection {
-    pub(super) shared: Arc<Shared>,
-}
-
-pub(super) struct Shared {
-    pub(super) storage: Arc<dyn Storage>,
-    pub(super) path: PathBuf,
-    pub(super) ground: Ground,
-    pub(super) key_stored: bool,
-    /// With the key, if it is known.
-    pub(super) fingerprinter: Option<Fingerprinter>,
-    pub(super) state: ArcSwap<State>,
-    /// What was read for the state in force.
-    pub(super) read: Mutex<ReadSoFar>,
-}
-
-/// What of the files a state is made of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct ReadSoFar {
-    manifest: u64,
-    log: u64,
-    /// Bytes of the last log.
-    len: u64,
-    frames: usize,
-}
+const MAX_RETRIES: usize = 20;
 
 impl Collection {
     /// Opens a collection for reading. Time is that of mapping the segments and reading the
@@ -124,7 +70,7 @@ impl Collection {
     }
 
     pub(super) fn on(storage: Arc<dyn Storage>, path: &Path, key: Option<Key>) -> Result<Self> {
-        let (manifest, state, read, ground) = load_patiently(&*storage, None)?;
+        let (manifest, state, read, ground) = load_with_retries(&*storage, None)?;
         let key_stored = manifest.key.is_some();
         let fingerprinter = fingerprinter(&manifest.recipe, key.or(manifest.key))?;
         Ok(Self {
@@ -134,76 +80,29 @@ impl Collection {
                 ground,
                 key_stored,
                 fingerprinter,
-                state: ArcSwap::from_pointee(state),
-                read: Mutex::new(read),
+                cell: StateCell::of_disk(state, read),
+                merges: Mutex::default(),
             }),
         })
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.shared.path
-    }
-
-    /// How its prints are made.
-    pub fn recipe(&self) -> &Recipe {
-        &self.shared.ground.recipe
-    }
-
-    /// Makes the fingerprints that can be added and matched.
-    ///
-    /// # Errors
-    /// [`Recipe`](ErrorKind::Recipe) if the owner keeps the key and it was not given.
-    pub fn fingerprinter(&self) -> Result<&Fingerprinter> {
-        let known = self.shared.fingerprinter.as_ref();
-        known.ok_or_else(|| self.recipe().without_key("collection"))
-    }
-
-    /// What the collection holds now. Takes no lock and never waits; what is added or removed
-    /// later does not show in it.
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            state: self.shared.state.load_full(),
-            collection: self.clone(),
-        }
     }
 
     /// Picks up what a writer in another process has done since; true if there was anything.
     /// Searches that are under way go on with what they have. Costs next to nothing if
     /// nothing has changed, else what [`open`](Self::open) or the new operations cost.
     ///
+    /// The generation never goes back. With a [writer](super::CollectionWriter) in this process
+    /// whose [handle](super::CollectionWriter::collection) this is, every change shows at once:
+    /// nothing is read, and the answer is false.
+    ///
     /// # Errors
-    /// As [`open`](Self::open); what was in force stays in force.
+    /// As [`open`](Self::open); [`Recipe`](ErrorKind::Recipe) if another collection has taken the
+    /// place of this one, and [`Stale`](ErrorKind::Stale) if an older state of it has, such as a
+    /// backup that was restored: open it again. What was in force stays in force.
     pub fn refresh(&self) -> Result<bool> {
         let shared = &self.shared;
-        let mut read = shared.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = shared.state.load_full();
-        let result = refresh(shared, &old, *read).map_err(|e| within(&shared.path, e))?;
-        let Some((state, now)) = result else {
-            return Ok(false);
-        };
-        shared.state.store(Arc::new(state));
-        *read = now;
-        Ok(true)
+        let result = shared.cell.follow(|state, read| news(shared, state, read));
+        result.map_err(|e| within(&shared.path, e))
     }
-}
-
-impl fmt::Debug for Collection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Collection")
-            .field("path", &self.shared.path)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Names the file in the folder.
-pub(super) fn within(folder: &Path, e: Error) -> Error {
-    let path = match e.path() {
-        Some(path) if path.is_absolute() || path.starts_with(folder) => return e,
-        Some(path) => folder.join(path),
-        None => folder.to_owned(),
-    };
-    e.with_path(path)
 }
 
 pub(super) fn fingerprinter(recipe: &Recipe, key: Option<Key>) -> Result<Option<Fingerprinter>> {
@@ -218,17 +117,16 @@ pub(super) fn fingerprinter(recipe: &Recipe, key: Option<Key>) -> Result<Option<
 
 type Loaded = (Manifest, State, ReadSoFar, Ground);
 
-fn load_patiently(storage: &dyn Storage, old: Option<(&State, &Ground)>) -> Result<Loaded> {
-    let mut patience = PATIENCE;
+fn load_with_retries(storage: &dyn Storage, old: Option<(&State, &Ground)>) -> Result<Loaded> {
+    let mut retries = MAX_RETRIES;
     loop {
-        let manifest = Manifest::read(storage)?;
-        let generation = manifest.generation;
-        match load(storage, manifest, old) {
+        let (manifest, id) = Manifest::read_with_id(storage)?;
+        match load(storage, manifest, id, old) {
             Ok(loaded) => return Ok(loaded),
             Err(e) => {
-                patience -= 1;
+                retries -= 1;
                 // Files vanish when a newer generation does without them.
-                if patience == 0 || Manifest::read(storage)?.generation == generation {
+                if retries == 0 || Manifest::read_with_id(storage)?.1 == id {
                     return Err(e);
                 }
             }
@@ -240,6 +138,7 @@ fn load_patiently(storage: &dyn Storage, old: Option<(&State, &Ground)>) -> Resu
 pub(super) fn load(
     storage: &dyn Storage,
     manifest: Manifest,
+    id: [u8; 32],
     old: Option<(&State, &Ground)>,
 ) -> Result<Loaded> {
     let ground = match old {
@@ -253,7 +152,11 @@ pub(super) fn load(
     for entry in &manifest.segments {
         let open = old.and_then(|(state, _)| {
             let mut slots = state.slots.iter();
-            slots.find(|slot| slot.segment.home == Home::Disk(entry.number))
+            // By content too: a backup that was restored may have given the number to another.
+            slots.find(|slot| {
+                let segment = &slot.segment;
+                segment.home == Home::Disk(entry.number) && segment.id == entry.id()
+            })
         });
         let segment = match open {
             Some(slot) => Arc::clone(&slot.segment),
@@ -275,14 +178,18 @@ pub(super) fn load(
     };
     let mut state = State::new(manifest.generation, slots, marks, &ground, known)?;
     let mut read = ReadSoFar {
-        manifest: manifest.generation,
-        ..ReadSoFar::default()
+        manifest: id,
+        log: 0,
+        len: 0,
+        tail: log::Tail::default(),
     };
     for &number in &manifest.logs {
         let log = read_log(storage, number)?;
-        (state, read.frames) = replay(&state, &log, 0, &ground)?;
-        (read.log, read.len) = (number, log.bytes_read());
+        state = replay(&state, &log, 0, &ground)?;
+        (read.log, read.len, read.tail) = (number, log.bytes_read(), log.tail());
     }
+    let marks = state.false_matches.len();
+    storage.limits().check_false_matches(marks)?;
     Ok((manifest, state, read, ground))
 }
 
@@ -293,53 +200,88 @@ pub(super) fn read_log(storage: &dyn Storage, number: u64) -> Result<Log> {
     }
 }
 
-/// Applies the frames of a log from one on.
-pub(super) fn replay(
-    state: &State,
-    log: &Log,
-    from: usize,
-    ground: &Ground,
-) -> Result<(State, usize)> {
+/// Applies the frames of a log from one on: all of them at once, so that they make one segment.
+pub(super) fn replay(state: &State, log: &Log, from: usize, ground: &Ground) -> Result<State> {
     let mut generation = state.generation;
     let mut operations = Vec::new();
-    let mut frames = 0;
-    for frame in log.frames() {
-        frames += 1;
-        if frames > from {
-            operations.extend(Operation::all(frame.payload)?);
-            generation = generation.max(frame.generation);
-        }
+    for frame in log.frames().skip(from) {
+        operations.extend(Operation::all(frame.payload)?);
+        generation = generation.max(frame.generation);
     }
-    let state = state.apply(operations, generation, log.number(), ground)?;
-    Ok((state, frames))
+    match state.apply(operations, generation, log.number(), ground) {
+        // One by one the writer could; no limit on one segment may keep a log from being read.
+        Err(e) if e.kind() == ErrorKind::Limit => one_by_one(state, log, from, ground),
+        result => result,
+    }
 }
 
-fn refresh(shared: &Shared, old: &State, read: ReadSoFar) -> Result<Option<(State, ReadSoFar)>> {
+/// As [`replay`], in the steps in which the log was written.
+fn one_by_one(state: &State, log: &Log, from: usize, ground: &Ground) -> Result<State> {
+    let mut last: Option<State> = None;
+    for frame in log.frames().skip(from) {
+        let state = last.as_ref().unwrap_or(state);
+        let generation = state.generation.max(frame.generation);
+        let operations = Operation::all(frame.payload)?;
+        last = Some(state.apply(operations, generation, log.number(), ground)?);
+    }
+    match last {
+        Some(state) => Ok(state),
+        None => state.apply([], state.generation, log.number(), ground),
+    }
+}
+
+/// What is on disk that is not in force; `read` is what the state in force was read from, if that
+/// is known.
+fn news(shared: &Shared, old: &State, read: Option<&ReadSoFar>) -> Result<News> {
     let storage = &*shared.storage;
-    let manifest = Manifest::read(storage)?;
+    let (manifest, id) = Manifest::read_with_id(storage)?;
     if manifest.recipe != shared.ground.recipe {
         return Err(Error::new(
             ErrorKind::Recipe,
             "another collection has taken the place of this one: open it anew",
         ));
     }
-    if manifest.generation == read.manifest && manifest.logs.last() == Some(&read.log) {
-        let len = storage.len(&log::file_name(read.log)).unwrap_or(0);
-        if len == read.len {
-            return Ok(None);
+    let same_manifest = read.filter(|read| read.manifest == id);
+    if let Some(read) = same_manifest {
+        if is_unchanged(storage, read) {
+            return Ok(News::Unchanged(read.clone()));
         }
-        if len > read.len
-            && let Ok(log) = read_log(storage, read.log)
+        // What cannot be read here is read below, or fails there.
+        if let Ok(log) = read_log(storage, read.log)
+            && log.begins_with(&read.tail)
         {
-            let (state, frames) = replay(old, &log, read.frames, &shared.ground)?;
+            let frames = read.tail.frames;
             let now = ReadSoFar {
                 len: log.bytes_read(),
-                frames,
-                ..read
+                tail: log.tail(),
+                ..read.clone()
             };
-            return Ok(Some((state, now)));
+            if now.tail.frames == frames {
+                return Ok(News::Unchanged(now));
+            }
+            return Ok(News::Changed(
+                replay(old, &log, frames, &shared.ground)?,
+                now,
+            ));
         }
     }
-    let (_, state, now, _) = load_patiently(storage, Some((old, &shared.ground)))?;
-    Ok(Some((state, now)))
+    let (_, mut state, now, _) = load_with_retries(storage, Some((old, &shared.ground)))?;
+    // An operation that was read before it was durable, and that the writer took back: nobody was
+    // promised its generation, and the next one is newer.
+    let taken_back =
+        same_manifest.is_some_and(|read| !read.tail.is_synced && read.manifest == now.manifest);
+    if taken_back {
+        state.generation = state.generation.max(old.generation);
+    }
+    Ok(News::Changed(state, now))
+}
+
+/// Whether the last log is as it was: its size, and what tells its last frame from any other.
+fn is_unchanged(storage: &dyn Storage, read: &ReadSoFar) -> bool {
+    let name = log::file_name(read.log);
+    let same_len = storage.len(&name).is_ok_and(|len| len == read.len);
+    same_len
+        && read
+            .tail
+            .is_last_in(|at, len| storage.read_at(&name, at, len))
 }

@@ -1,0 +1,168 @@
+//! The state in force of an open collection, and the only way to replace it.
+//!
+//! A state comes either from a writer of this process or from the disk, never from both. A
+//! writer derives each state from the one in force, under its [`WriteToken`], of which there is
+//! one; nothing is read while it lives. Otherwise states are read from the disk, by one thread at
+//! a time. Either way an older generation never takes the place of a newer one.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use super::log::Tail;
+use super::state::State;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The state in force.
+#[derive(Debug)]
+pub(super) struct StateCell {
+    current: ArcSwap<State>,
+    source: Mutex<Source>,
+}
+
+/// Where the next state comes from.
+#[derive(Debug)]
+enum Source {
+    /// A writer of this process.
+    Writer,
+    /// The disk; `None` if it is not known what was read for the state in force.
+    Disk(Option<ReadSoFar>),
+}
+
+/// What of the files a state is made of.
+#[derive(Clone, Debug)]
+pub(super) struct ReadSoFar {
+    /// The checksum of the manifest.
+    pub(super) manifest: [u8; 32],
+    /// The number of the last log.
+    pub(super) log: u64,
+    /// Bytes of the last log.
+    pub(super) len: u64,
+    /// The frames of the last log.
+    pub(super) tail: Tail,
+}
+
+/// What reading the disk again has found.
+pub(super) enum News {
+    /// The state in force is that of the disk.
+    Unchanged(ReadSoFar),
+    Changed(State, ReadSoFar),
+}
+
+/// The right to replace the state of one [`StateCell`]. It numbers the generations, and gives no
+/// number twice: one whose operation failed is passed over.
+#[derive(Debug)]
+pub(super) struct WriteToken {
+    issued: u64,
+}
+
+impl WriteToken {
+    /// The number of the next generation.
+    ///
+    /// # Errors
+    /// [`Limit`](ErrorKind::Limit) after 2^64.
+    pub(super) fn next_generation(&mut self) -> Result<u64> {
+        let next = self.issued.checked_add(1);
+        self.issued = next.ok_or_else(|| Error::limit("generations", u64::MAX, "one more"))?;
+        Ok(self.issued)
+    }
+}
+
+impl StateCell {
+    /// A cell that follows the disk.
+    pub(super) fn of_disk(state: State, read: ReadSoFar) -> Self {
+        Self::new(state, Source::Disk(Some(read)))
+    }
+
+    /// A cell that a writer of this process owns until it [releases](Self::release) it.
+    pub(super) fn of_writer(state: State) -> (Self, WriteToken) {
+        let issued = state.generation;
+        (Self::new(state, Source::Writer), WriteToken { issued })
+    }
+
+    fn new(state: State, source: Source) -> Self {
+        Self {
+            current: ArcSwap::from_pointee(state),
+            source: Mutex::new(source),
+        }
+    }
+
+    /// The state in force. Takes no lock.
+    pub(super) fn load(&self) -> Arc<State> {
+        self.current.load_full()
+    }
+
+    /// Whether a writer of this process owns it.
+    pub(super) fn has_writer(&self) -> bool {
+        matches!(*self.source(), Source::Writer)
+    }
+
+    /// Replaces the state by one that is made from it. What `make` writes must be durable when it
+    /// returns.
+    ///
+    /// # Errors
+    /// Those of `make`; then the state stays.
+    pub(super) fn advance<T>(
+        &self,
+        token: &mut WriteToken,
+        make: impl FnOnce(&State, &mut WriteToken) -> Result<(State, T)>,
+    ) -> Result<T> {
+        let (next, made) = make(&self.load(), token)?;
+        self.put(&mut self.source(), next)?;
+        Ok(made)
+    }
+
+    /// Replaces the state by what is on disk; true if that is another one. With a writer in this
+    /// process nothing is newer than the state in force, and nothing is read.
+    ///
+    /// # Errors
+    /// Those of `read`, and [`Stale`](ErrorKind::Stale) if the disk has an older state; then the
+    /// state stays.
+    pub(super) fn follow(
+        &self,
+        read: impl FnOnce(&State, Option<&ReadSoFar>) -> Result<News>,
+    ) -> Result<bool> {
+        let mut source = self.source();
+        let Source::Disk(so_far) = &*source else {
+            return Ok(false);
+        };
+        let current = self.load();
+        let (changed, now) = match read(&current, so_far.as_ref())? {
+            News::Unchanged(now) => (false, now),
+            News::Changed(next, now) => {
+                // Without a writer any more: whether what it left is on disk is read once.
+                let changed = so_far.is_some() || next.generation != current.generation;
+                self.put(&mut source, next)?;
+                (changed, now)
+            }
+        };
+        *source = Source::Disk(Some(now));
+        Ok(changed)
+    }
+
+    /// Lets the cell follow the disk, when its writer ends.
+    pub(super) fn release(&self, _: &mut WriteToken) {
+        *self.source() = Source::Disk(None);
+    }
+
+    fn source(&self) -> MutexGuard<'_, Source> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The one place where a state is replaced, under the lock of the source.
+    fn put(&self, _: &mut MutexGuard<'_, Source>, next: State) -> Result<()> {
+        let generation = self.current.load().generation;
+        if next.generation < generation {
+            return Err(Error::new(
+                ErrorKind::Stale,
+                format!(
+                    "the folder has generation {}, which is older than {generation}, the one that \
+                     is open: was a backup restored? Open the collection again to read it",
+                    next.generation
+                ),
+            ));
+        }
+        self.current.store(Arc::new(next));
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! The handle of an open collection, which readers and the writer share.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::cell::StateCell;
+use super::merge_status::{MergeFailure, Merges};
+use super::state::Ground;
+use super::storage::Storage;
+use crate::error::{Error, Result};
+use crate::fingerprint::{Fingerprinter, Recipe};
+
+/// A collection, opened for reading: any number of processes and threads may.
+///
+/// Cheap to clone; clones see the same. [`snapshot`](Self::snapshot) never waits, and
+/// [`refresh`](Self::refresh) picks up what a writer in another process has done since.
+/// With a [`CollectionWriter`](super::CollectionWriter) in this process its
+/// [`collection`](super::CollectionWriter::collection) sees every change when it is done.
+///
+/// ```
+/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("leak.collection");
+/// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// use leakprint::Collection;
+///
+/// writer.add(NewItem::new("memo.txt", print.clone()))?;
+/// // Another process, or a thread of this one.
+/// let collection = Collection::open(&path)?;
+/// assert_eq!(collection.snapshot().find_text(memo)?.len(), 1);
+/// writer.remove(&["memo.txt"])?;
+/// assert!(collection.refresh()? && collection.snapshot().is_empty());
+/// # Ok::<(), leakprint::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Collection {
+    pub(super) shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) path: PathBuf,
+    pub(super) ground: Ground,
+    pub(super) key_stored: bool,
+    /// With the key, if it is known.
+    pub(super) fingerprinter: Option<Fingerprinter>,
+    pub(super) cell: StateCell,
+    /// What became of the merges of the writer, while there is one in this process.
+    pub(super) merges: Mutex<Merges>,
+}
+
+impl Shared {
+    pub(super) fn merges(&self) -> MutexGuard<'_, Merges> {
+        self.merges.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Collection {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// How its prints are made.
+    pub fn recipe(&self) -> &Recipe {
+        &self.shared.ground.recipe
+    }
+
+    /// Makes the fingerprints that can be added and matched.
+    ///
+    /// # Errors
+    /// [`Recipe`](crate::ErrorKind::Recipe) if the owner keeps the key and it was not given.
+    pub fn fingerprinter(&self) -> Result<&Fingerprinter> {
+        let known = self.shared.fingerprinter.as_ref();
+        known.ok_or_else(|| self.recipe().without_key("collection"))
+    }
+
+    /// Why the last merge failed; `None` if it succeeded. Known to the writer in this process, and
+    /// otherwise read from the folder, where every writer leaves it if it can. Nothing is lost
+    /// meanwhile, but the log grows.
+    pub fn merge_failure(&self) -> Option<MergeFailure> {
+        if self.shared.cell.has_writer() {
+            return self.shared.merges().status().failure;
+        }
+        MergeFailure::read(&*self.shared.storage)
+    }
+}
+
+impl fmt::Debug for Collection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collection")
+            .field("path", &self.shared.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Names the file in the folder.
+pub(super) fn within(folder: &Path, e: Error) -> Error {
+    let path = match e.path() {
+        Some(path) if path.is_absolute() || path.starts_with(folder) => return e,
+        Some(path) => folder.join(path),
+        None => folder.to_owned(),
+    };
+    e.with_path(path)
+}
