@@ -9,12 +9,16 @@
 
 use std::cell::RefCell;
 
+mod attributes;
+
 use html5ever::interface::TokenizerResult;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{
     BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
 };
+
+use attributes::{Scanned, TagScan};
 
 use super::guard::guard;
 use crate::error::Result;
@@ -29,9 +33,7 @@ pub(super) struct Page {
     pub(super) images: Vec<String>,
 }
 
-/// Bytes between two looks at the clock. The tokenizer compares each attribute
-/// of a tag with those before it, so a tag of a million attributes is quadratic;
-/// the time limit ends it.
+/// Bytes between two looks at the clock.
 const CHUNK: usize = 16 << 10;
 
 /// The text and the embedded pictures of a page.
@@ -40,19 +42,156 @@ const CHUNK: usize = 16 << 10;
 /// [`Limit`](crate::ErrorKind::Limit) once the time is over.
 pub(super) fn extract(html: &str, budget: &Budget) -> Result<Page> {
     guard("the html tokenizer", || {
-        let tokenizer = Tokenizer::new(Reader::default(), TokenizerOpts::default());
-        let queue = BufferQueue::default();
+        let mut state = State::default();
+        // The walk takes no more parts than that; one more shows it that there were more.
+        state.max_images = budget.limits().parts as usize + 1;
+        let mut feeder = Feeder::new(state);
         let mut rest = html;
         while !rest.is_empty() {
             budget.check_time()?;
-            let (chunk, tail) = rest.split_at(rest.floor_char_boundary(CHUNK));
+            let (chunk, _) = rest.split_at(rest.floor_char_boundary(CHUNK));
+            // What starts a tag stays in one chunk.
+            let whole = chunk.strip_suffix("</").or(chunk.strip_suffix('<'));
+            let len = match whole {
+                Some(whole) if !whole.is_empty() && chunk.len() < rest.len() => whole.len(),
+                _ => chunk.len(),
+            };
+            let (chunk, tail) = rest.split_at(len);
             rest = tail;
-            queue.push_back(StrTendril::from_slice(chunk));
-            while !matches!(tokenizer.feed(&queue), TokenizerResult::Done) {}
+            feeder.feed(chunk);
         }
-        tokenizer.end();
-        Ok(tokenizer.sink.0.into_inner().page)
+        feeder.tokenizer.end();
+        Ok(feeder.tokenizer.sink.0.into_inner().page)
     })
+}
+
+/// Hands a page to the tokenizer in pieces that start at each `<`, so that it is known which tag
+/// is open, and how many attributes it has so far.
+struct Feeder {
+    tokenizer: Tokenizer<Reader>,
+    queue: BufferQueue,
+    open: Open,
+}
+
+/// What the tokenizer is inside of, as far as it shows by tokens that do not come.
+enum Open {
+    /// Nothing, or an element whose content is no markup.
+    Nothing,
+    Tag(TagScan),
+    /// A tag of which the rest is skipped.
+    Skipped(TagScan),
+    /// A comment or the like.
+    Other,
+}
+
+impl Feeder {
+    fn new(state: State) -> Self {
+        Self {
+            tokenizer: Tokenizer::new(Reader(RefCell::new(state)), TokenizerOpts::default()),
+            queue: BufferQueue::default(),
+            open: Open::Nothing,
+        }
+    }
+
+    fn feed(&mut self, chunk: &str) {
+        let shared = StrTendril::from_slice(chunk);
+        let starts = memchr::memchr_iter(b'<', chunk.as_bytes());
+        let mut at = 0;
+        for start in starts.chain([chunk.len()]) {
+            if start > at {
+                self.piece(&shared, at, start);
+            }
+            at = start;
+        }
+    }
+
+    /// Whether no token came while the characters from `start` to `end` were tokenized.
+    fn push(&mut self, chunk: &StrTendril, start: usize, end: usize) -> bool {
+        let tokens = self.tokenizer.sink.0.borrow().tokens;
+        if start < end {
+            let piece = chunk.subtendril(start as u32, (end - start) as u32);
+            self.queue.push_back(piece);
+            while !matches!(
+                self.tokenizer.feed(&self.queue),
+                TokenizerResult::Done
+            ) {}
+        }
+        tokens == self.tokenizer.sink.0.borrow().tokens
+    }
+
+    fn piece(&mut self, chunk: &StrTendril, start: usize, end: usize) {
+        let text = &chunk[start..end];
+        let mut open = std::mem::replace(&mut self.open, Open::Nothing);
+        let mut at = start;
+        // Its own step, for what comes out then belongs to what was before the `<`.
+        if text.starts_with('<') && !matches!(open, Open::Skipped(_)) {
+            at += 1;
+            if !self.push(chunk, start, at) {
+                open = Open::Nothing;
+            } else if let Open::Tag(scan) = &mut open
+                && scan.scan(b"<") != Scanned::Inside
+            {
+                open = match open {
+                    Open::Tag(scan) => Open::Skipped(scan),
+                    open => open,
+                };
+            }
+        }
+        match open {
+            Open::Skipped(scan) => self.skip(scan, chunk, at, end),
+            Open::Tag(scan) => self.tag(scan, chunk, at, at, end),
+            Open::Other => {
+                if self.push(chunk, at, end) {
+                    self.open = Open::Other;
+                }
+            }
+            Open::Nothing => match TagScan::of(text) {
+                Some(scan) => {
+                    let name = at + usize::from(text.starts_with("</"));
+                    self.tag(scan, chunk, at, name, end);
+                }
+                None => {
+                    if self.push(chunk, at, end) && text.starts_with('<') {
+                        self.open = Open::Other;
+                    }
+                }
+            },
+        }
+    }
+
+    /// A piece of what may be a tag: its characters are tokenized from `at` on and scanned from
+    /// `scanned` on.
+    fn tag(&mut self, mut scan: TagScan, chunk: &StrTendril, at: usize, scanned: usize, end: usize) {
+        match scan.scan(&chunk.as_bytes()[scanned..end]) {
+            Scanned::TooMany(offset) => {
+                if self.push(chunk, at, scanned + offset) {
+                    self.skip(scan, chunk, scanned + offset, end);
+                } else {
+                    // It was none: the element that is open holds no markup.
+                    self.push(chunk, scanned + offset, end);
+                }
+            }
+            Scanned::Inside => {
+                if self.push(chunk, at, end) {
+                    self.open = Open::Tag(scan);
+                }
+            }
+            Scanned::Ended => {
+                if self.push(chunk, at, end) {
+                    self.open = Open::Other;
+                }
+            }
+        }
+    }
+
+    fn skip(&mut self, mut scan: TagScan, chunk: &StrTendril, at: usize, end: usize) {
+        match scan.skip(&chunk.as_bytes()[at..end]) {
+            Some(offset) => {
+                self.push(chunk, at + offset, end);
+            }
+            None => self.open = Open::Skipped(scan),
+        }
+    }
 }
 
 /// The charset that a page declares in its first kilobyte, by a `meta` element
@@ -98,6 +237,9 @@ struct Reader(RefCell<State>);
 #[derive(Default)]
 struct State {
     page: Page,
+    max_images: usize,
+    /// Tokens so far.
+    tokens: u64,
     /// What separates the next word from the last one.
     gap: Gap,
     /// Open `pre` elements.
@@ -125,6 +267,9 @@ impl TokenSink for Reader {
 
     fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
         let mut state = self.0.borrow_mut();
+        if !matches!(token, Token::ParseError(_)) {
+            state.tokens += 1;
+        }
         match token {
             Token::CharacterTokens(run) => state.characters(&run),
             Token::TagToken(tag) => return state.tag(&tag),
@@ -198,7 +343,7 @@ impl State {
             // Nothing in a template is shown, not even its line ends.
             _ if self.templates > 0 => {}
             "td" | "th" => self.gap = self.gap.max(Gap::Cell),
-            "img" if start => {
+            "img" if start && self.page.images.len() < self.max_images => {
                 let source = tag
                     .attrs
                     .iter()
@@ -306,7 +451,7 @@ fn is_block(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ErrorKind, Limits};
+    use crate::Limits;
     use proptest::prelude::*;
 
     fn page(html: &str) -> Page {
@@ -395,24 +540,82 @@ mod tests {
         assert_eq!(page(&html).text, "deep");
     }
 
+    /// What the tokenizer gives that gets the page in one piece.
+    fn whole(html: &str) -> Page {
+        let state = State {
+            max_images: usize::MAX,
+            ..State::default()
+        };
+        let tokenizer = Tokenizer::new(Reader(RefCell::new(state)), TokenizerOpts::default());
+        let queue = BufferQueue::default();
+        queue.push_back(StrTendril::from_slice(html));
+        while !matches!(tokenizer.feed(&queue), TokenizerResult::Done) {}
+        tokenizer.end();
+        tokenizer.sink.0.into_inner().page
+    }
+
     #[test]
-    fn a_tag_that_goes_on_and_on_is_stopped_by_the_clock() {
-        let html = format!(
-            "<p {}>",
-            (0..200_000).map(|i| format!("a{i} ")).collect::<String>()
-        );
+    fn the_attributes_of_a_tag_are_bounded() {
+        let names = |prefix: &str| -> String {
+            let names = (0..100_000).map(|i| format!("{prefix}a{i} "));
+            names.collect()
+        };
+        // So many that comparing each with all others would take minutes.
+        for prefix in ["", "<b", "</b", "x='>'", "\"", "&amp<", "'<\u{e4}"] {
+            let names = names(prefix);
+            let html = format!("a<p {names}>b<i {names}/>c&am<i {names}>d</p {names}>e<svg/>");
+            assert_eq!(page(&html).text, "a\nbc&amd\ne", "{prefix}");
+        }
+        assert_eq!(page(&format!("a<p {}", names(""))).text, "a");
+        // The end of the tag still counts.
+        let style = format!("a<svg><style {}/>b</svg>", names(""));
+        assert_eq!(page(&style).text, "ab");
+    }
+
+    #[test]
+    fn what_looks_like_a_tag_of_many_attributes_is_text_where_it_is_text() {
+        let words = "word=\"a\" ".repeat(3000);
+        for html in [
+            format!("<title><b {words}></title>x"),
+            format!("<textarea>&a<b {words}</textarea>x"),
+            format!("<title>a</titl<b {words}></title>x"),
+            format!("<xmp></xm {words}></xmp>x"),
+            format!("a<!-- <b {words} --> b <b>c"),
+            format!("a<!-- <b c='<d {words} --> b <b>c"),
+            format!("a<script>'<b {words}'</script>c"),
+            format!("a<p b='<c {words}'>d"),
+            format!("<plaintext><b {words}"),
+        ] {
+            assert_eq!(page(&html).text, whole(&html).text, "{}", &html[..40]);
+        }
+    }
+
+    #[test]
+    fn pictures_are_kept_as_far_as_parts_are_read() {
+        let html = "<img src='data:image/png;base64,Zm9v'>".repeat(50);
         let limits = Limits {
-            time_ms: 50,
+            parts: 7,
             ..Limits::default()
         };
-        let error = extract(&html, &Budget::new(&limits)).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Limit);
+        let page = extract(&html, &Budget::new(&limits)).unwrap();
+        assert_eq!(page.images.len(), 8);
     }
 
     proptest! {
         #[test]
         fn any_soup_is_read(html in "(<[/!]?(p|b|pre|script|svg|title|td|template|xmp)[ />]?>?|[a-z&;#<>'\" -]{0,6}){0,40}") {
-            page(&html);
+            let found = page(&html);
+            let whole = whole(&html);
+            prop_assert_eq!((found.text, found.images), (whole.text, whole.images));
+        }
+
+        #[test]
+        fn long_tags_in_any_soup_change_nothing_that_is_shown(
+            html in "(<[/!]?(p|b|script|svg|title|td|!--)[ />=\"']?>?|&a|[a-z;<>'\" =-]{0,3}|WORDS){0,12}"
+        ) {
+            let html = html.replace("WORDS", &" a".repeat(1500));
+            let long = page(&html).text;
+            prop_assert_eq!(long, whole(&html).text);
         }
 
         #[test]
