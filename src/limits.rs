@@ -234,7 +234,11 @@ impl Budget {
     pub(crate) fn charge_inflated(&mut self, bytes: u64) -> Result<()> {
         let Some(left) = self.inflated_left.checked_sub(bytes) else {
             let value = format!("the input inflates to more than {}", self.inflated_most);
-            return Err(Error::limit("archive_ratio", self.limits.archive_ratio, value));
+            return Err(Error::limit(
+                "archive_ratio",
+                self.limits.archive_ratio,
+                value,
+            ));
         };
         self.inflated_left = left;
         self.charge_decoded(bytes)

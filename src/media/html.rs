@@ -7,22 +7,20 @@
 //! `noscript` and frames are not read, nor is text in attributes. Character
 //! references are decoded once: doubly escaped markup is text.
 
+mod attributes;
+mod feed;
+#[cfg(test)]
+mod tests;
+
 use std::cell::RefCell;
 
-mod attributes;
-
-use html5ever::interface::TokenizerResult;
-use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
-use html5ever::tokenizer::{
-    BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
-};
-
-use attributes::{Scanned, TagScan};
+use html5ever::tokenizer::{Tag, TagKind, Token, TokenSink, TokenSinkResult};
 
 use super::guard::guard;
 use crate::error::Result;
 use crate::limits::Budget;
+use feed::Feeder;
 
 /// What a page holds.
 #[derive(Debug, Default)]
@@ -42,10 +40,11 @@ const CHUNK: usize = 16 << 10;
 /// [`Limit`](crate::ErrorKind::Limit) once the time is over.
 pub(super) fn extract(html: &str, budget: &Budget) -> Result<Page> {
     guard("the html tokenizer", || {
-        let mut state = State::default();
-        // The walk takes no more parts than that; one more shows it that there were more.
-        state.max_images = budget.limits().parts as usize + 1;
-        let mut feeder = Feeder::new(state);
+        let mut feeder = Feeder::new(State {
+            // The walk takes no more parts than that; one more shows it that there were more.
+            max_images: budget.limits().parts as usize + 1,
+            ..State::default()
+        });
         let mut rest = html;
         while !rest.is_empty() {
             budget.check_time()?;
@@ -60,138 +59,8 @@ pub(super) fn extract(html: &str, budget: &Budget) -> Result<Page> {
             rest = tail;
             feeder.feed(chunk);
         }
-        feeder.tokenizer.end();
-        Ok(feeder.tokenizer.sink.0.into_inner().page)
+        Ok(feeder.finish().page)
     })
-}
-
-/// Hands a page to the tokenizer in pieces that start at each `<`, so that it is known which tag
-/// is open, and how many attributes it has so far.
-struct Feeder {
-    tokenizer: Tokenizer<Reader>,
-    queue: BufferQueue,
-    open: Open,
-}
-
-/// What the tokenizer is inside of, as far as it shows by tokens that do not come.
-enum Open {
-    /// Nothing, or an element whose content is no markup.
-    Nothing,
-    Tag(TagScan),
-    /// A tag of which the rest is skipped.
-    Skipped(TagScan),
-    /// A comment or the like.
-    Other,
-}
-
-impl Feeder {
-    fn new(state: State) -> Self {
-        Self {
-            tokenizer: Tokenizer::new(Reader(RefCell::new(state)), TokenizerOpts::default()),
-            queue: BufferQueue::default(),
-            open: Open::Nothing,
-        }
-    }
-
-    fn feed(&mut self, chunk: &str) {
-        let shared = StrTendril::from_slice(chunk);
-        let starts = memchr::memchr_iter(b'<', chunk.as_bytes());
-        let mut at = 0;
-        for start in starts.chain([chunk.len()]) {
-            if start > at {
-                self.piece(&shared, at, start);
-            }
-            at = start;
-        }
-    }
-
-    /// Whether no token came while the characters from `start` to `end` were tokenized.
-    fn push(&mut self, chunk: &StrTendril, start: usize, end: usize) -> bool {
-        let tokens = self.tokenizer.sink.0.borrow().tokens;
-        if start < end {
-            let piece = chunk.subtendril(start as u32, (end - start) as u32);
-            self.queue.push_back(piece);
-            while !matches!(
-                self.tokenizer.feed(&self.queue),
-                TokenizerResult::Done
-            ) {}
-        }
-        tokens == self.tokenizer.sink.0.borrow().tokens
-    }
-
-    fn piece(&mut self, chunk: &StrTendril, start: usize, end: usize) {
-        let text = &chunk[start..end];
-        let mut open = std::mem::replace(&mut self.open, Open::Nothing);
-        let mut at = start;
-        // Its own step, for what comes out then belongs to what was before the `<`.
-        if text.starts_with('<') && !matches!(open, Open::Skipped(_)) {
-            at += 1;
-            if !self.push(chunk, start, at) {
-                open = Open::Nothing;
-            } else if let Open::Tag(scan) = &mut open
-                && scan.scan(b"<") != Scanned::Inside
-            {
-                open = match open {
-                    Open::Tag(scan) => Open::Skipped(scan),
-                    open => open,
-                };
-            }
-        }
-        match open {
-            Open::Skipped(scan) => self.skip(scan, chunk, at, end),
-            Open::Tag(scan) => self.tag(scan, chunk, at, at, end),
-            Open::Other => {
-                if self.push(chunk, at, end) {
-                    self.open = Open::Other;
-                }
-            }
-            Open::Nothing => match TagScan::of(text) {
-                Some(scan) => {
-                    let name = at + usize::from(text.starts_with("</"));
-                    self.tag(scan, chunk, at, name, end);
-                }
-                None => {
-                    if self.push(chunk, at, end) && text.starts_with('<') {
-                        self.open = Open::Other;
-                    }
-                }
-            },
-        }
-    }
-
-    /// A piece of what may be a tag: its characters are tokenized from `at` on and scanned from
-    /// `scanned` on.
-    fn tag(&mut self, mut scan: TagScan, chunk: &StrTendril, at: usize, scanned: usize, end: usize) {
-        match scan.scan(&chunk.as_bytes()[scanned..end]) {
-            Scanned::TooMany(offset) => {
-                if self.push(chunk, at, scanned + offset) {
-                    self.skip(scan, chunk, scanned + offset, end);
-                } else {
-                    // It was none: the element that is open holds no markup.
-                    self.push(chunk, scanned + offset, end);
-                }
-            }
-            Scanned::Inside => {
-                if self.push(chunk, at, end) {
-                    self.open = Open::Tag(scan);
-                }
-            }
-            Scanned::Ended => {
-                if self.push(chunk, at, end) {
-                    self.open = Open::Other;
-                }
-            }
-        }
-    }
-
-    fn skip(&mut self, mut scan: TagScan, chunk: &StrTendril, at: usize, end: usize) {
-        match scan.skip(&chunk.as_bytes()[at..end]) {
-            Some(offset) => {
-                self.push(chunk, at + offset, end);
-            }
-            None => self.open = Open::Skipped(scan),
-        }
-    }
 }
 
 /// The charset that a page declares in its first kilobyte, by a `meta` element
@@ -446,182 +315,4 @@ fn is_block(name: &str) -> bool {
             | "xmp"
             | "plaintext"
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Limits;
-    use proptest::prelude::*;
-
-    fn page(html: &str) -> Page {
-        extract(html, &Budget::new(&Limits::default())).unwrap()
-    }
-
-    #[test]
-    fn text_in_reading_order() {
-        for (html, text) in [
-            (
-                "<p>one <b>t</b>wo\n three</p><p>four",
-                "one two three\nfour",
-            ),
-            ("a<br>b<hr/>c", "a\nb\nc"),
-            ("<table><tr><td>1<td>2<tr><td>3</table>", "1\t2\n3"),
-            ("<title>T &amp; U</title><body>x", "T & U\nx"),
-            ("<pre>a  b\n c</pre>d", "a  b\n c\nd"),
-            (
-                "&lt;b&gt; &#x41;&nbsp;&eacute; &nosuch; &amp;lt;",
-                "<b> A\u{a0}\u{e9} &nosuch; &lt;",
-            ),
-            ("<ul><li>x<li>y</ul>z", "x\ny\nz"),
-            ("  <div> <span> a </span> </div> ", "a"),
-            ("<textarea><b>x</b></textarea>y", "<b>x</b>\ny"),
-            ("<plaintext><b>x", "<b>x"),
-            ("", ""),
-        ] {
-            assert_eq!(page(html).text, text, "{html}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_shown_is_not_read() {
-        for html in [
-            "a<script>if (a<b) x='</div>'</script>b",
-            "a<style>p > b {}</style>b",
-            "a<!-- x --> <!-- > -->b",
-            "a<noscript><p>x</p></noscript>b",
-            "a<template><p>x<template>y</template></p>z</template>b",
-            "a<img alt='x' title=y>b",
-            "a<iframe>x</iframe>b",
-            "a<svg><style/><script/></svg>b",
-            "a<script>x</script >b",
-        ] {
-            assert_eq!(page(html).text.replace(' ', ""), "ab", "{html}");
-        }
-    }
-
-    #[test]
-    fn pictures_in_data_uris() {
-        let html = "<img src='DATA:image/png;base64,Zm9v'><img src=x.png>\
-            <img src='data:image/svg+xml,<svg/>'><img src='data:text/plain;base64,Zm9v'>\
-            <template><img src='data:image/png;base64,Zm9v'></template>\
-            <img src=' data:image/gif;charset=x;base64,YmFy'>";
-        assert_eq!(page(html).images, ["Zm9v", "YmFy"]);
-    }
-
-    #[test]
-    fn charsets_are_found_where_pages_declare_them() {
-        for (html, charset) in [
-            ("<meta charset=windows-1251>", Some("windows-1251")),
-            (
-                "<META content='text/html; charset = koi8-r'>",
-                Some("koi8-r"),
-            ),
-            (
-                "<?xml version='1.0' encoding=\"iso-8859-2\"?><html>",
-                Some("iso-8859-2"),
-            ),
-            ("<?xml version='1.0'?><p>encoding=x", None),
-            ("<meta charset=\"\">", None),
-            ("<meta charset=utf-16>", None),
-            ("<meta charset", None),
-        ] {
-            assert_eq!(declared_charset(html.as_bytes()), charset, "{html}");
-        }
-    }
-
-    #[test]
-    fn depth_costs_nothing() {
-        let html = format!(
-            "{}deep{}",
-            "<div><b>".repeat(60_000),
-            "</b></div>".repeat(60_000)
-        );
-        assert_eq!(page(&html).text, "deep");
-    }
-
-    /// What the tokenizer gives that gets the page in one piece.
-    fn whole(html: &str) -> Page {
-        let state = State {
-            max_images: usize::MAX,
-            ..State::default()
-        };
-        let tokenizer = Tokenizer::new(Reader(RefCell::new(state)), TokenizerOpts::default());
-        let queue = BufferQueue::default();
-        queue.push_back(StrTendril::from_slice(html));
-        while !matches!(tokenizer.feed(&queue), TokenizerResult::Done) {}
-        tokenizer.end();
-        tokenizer.sink.0.into_inner().page
-    }
-
-    #[test]
-    fn the_attributes_of_a_tag_are_bounded() {
-        let names = |prefix: &str| -> String {
-            let names = (0..100_000).map(|i| format!("{prefix}a{i} "));
-            names.collect()
-        };
-        // So many that comparing each with all others would take minutes.
-        for prefix in ["", "<b", "</b", "x='>'", "\"", "&amp<", "'<\u{e4}"] {
-            let names = names(prefix);
-            let html = format!("a<p {names}>b<i {names}/>c&am<i {names}>d</p {names}>e<svg/>");
-            assert_eq!(page(&html).text, "a\nbc&amd\ne", "{prefix}");
-        }
-        assert_eq!(page(&format!("a<p {}", names(""))).text, "a");
-        // The end of the tag still counts.
-        let style = format!("a<svg><style {}/>b</svg>", names(""));
-        assert_eq!(page(&style).text, "ab");
-    }
-
-    #[test]
-    fn what_looks_like_a_tag_of_many_attributes_is_text_where_it_is_text() {
-        let words = "word=\"a\" ".repeat(3000);
-        for html in [
-            format!("<title><b {words}></title>x"),
-            format!("<textarea>&a<b {words}</textarea>x"),
-            format!("<title>a</titl<b {words}></title>x"),
-            format!("<xmp></xm {words}></xmp>x"),
-            format!("a<!-- <b {words} --> b <b>c"),
-            format!("a<!-- <b c='<d {words} --> b <b>c"),
-            format!("a<script>'<b {words}'</script>c"),
-            format!("a<p b='<c {words}'>d"),
-            format!("<plaintext><b {words}"),
-        ] {
-            assert_eq!(page(&html).text, whole(&html).text, "{}", &html[..40]);
-        }
-    }
-
-    #[test]
-    fn pictures_are_kept_as_far_as_parts_are_read() {
-        let html = "<img src='data:image/png;base64,Zm9v'>".repeat(50);
-        let limits = Limits {
-            parts: 7,
-            ..Limits::default()
-        };
-        let page = extract(&html, &Budget::new(&limits)).unwrap();
-        assert_eq!(page.images.len(), 8);
-    }
-
-    proptest! {
-        #[test]
-        fn any_soup_is_read(html in "(<[/!]?(p|b|pre|script|svg|title|td|template|xmp)[ />]?>?|[a-z&;#<>'\" -]{0,6}){0,40}") {
-            let found = page(&html);
-            let whole = whole(&html);
-            prop_assert_eq!((found.text, found.images), (whole.text, whole.images));
-        }
-
-        #[test]
-        fn long_tags_in_any_soup_change_nothing_that_is_shown(
-            html in "(<[/!]?(p|b|script|svg|title|td|!--)[ />=\"']?>?|&a|[a-z;<>'\" =-]{0,3}|WORDS){0,12}"
-        ) {
-            let html = html.replace("WORDS", &" a".repeat(1500));
-            let long = page(&html).text;
-            prop_assert_eq!(long, whole(&html).text);
-        }
-
-        #[test]
-        fn words_in_plain_markup_all_come_out(words in prop::collection::vec("[a-z\u{e4}-\u{fc}]{1,9}", 1..30)) {
-            let html: String = words.iter().map(|word| format!("<p><i>{word}</i></p>\n")).collect();
-            prop_assert_eq!(page(&html).text, words.join("\n"));
-        }
-    }
 }

@@ -127,7 +127,11 @@ fn piece(
         let page = walk.page(&bytes, charset)?;
         // As many as the walk takes, and one that shows it that there were more.
         let most = walk.budget.limits().parts as usize + 1;
-        images.extend(page.images.into_iter().take(most.saturating_sub(images.len())));
+        images.extend(
+            page.images
+                .into_iter()
+                .take(most.saturating_sub(images.len())),
+        );
         return Ok(page.text);
     }
     // Without the feature `html`, the source is better than nothing.

@@ -292,7 +292,9 @@ mod tests {
         };
         let mut budget = Budget::new(&limits);
         let mut first = Table::default();
-        first.push(0, 0, "\u{e4}\u{f6}\u{fc}xx", &mut budget).unwrap();
+        first
+            .push(0, 0, "\u{e4}\u{f6}\u{fc}xx", &mut budget)
+            .unwrap();
         let mut second = Table::after(Some(&first));
         second.push(0, 0, "abcd", &mut budget).unwrap();
         let error = second.push(0, 1, "e", &mut budget).unwrap_err();

@@ -201,12 +201,19 @@ mod tests {
     fn damage_ends_the_walk_with_an_error() {
         let tar = archive(&[("a", b'0', b"one"), ("b", b'0', b"two")]);
         for cut in [514, 1024 + 100, 1024 + 514] {
-            let last = Members::new(&tar[..cut], &Deadline::never()).last().unwrap();
+            let last = Members::new(&tar[..cut], &Deadline::never())
+                .last()
+                .unwrap();
             assert!(last.is_err(), "{cut}");
         }
         let mut broken = tar.clone();
         broken[1024] ^= 1;
-        assert!(Members::new(&broken, &Deadline::never()).nth(1).unwrap().is_err());
+        assert!(
+            Members::new(&broken, &Deadline::never())
+                .nth(1)
+                .unwrap()
+                .is_err()
+        );
         assert!(!is_header(&[0; BLOCK]) && !is_header(b"short"));
     }
 

@@ -114,7 +114,10 @@ pub(super) fn decode_utf16_within(mark: Mark, bytes: &[u8], budget: &Budget) -> 
         // A pair of surrogates stays in one piece.
         if let Some(&[first, second]) = rest.get(len - 2..len)
             && len < rest.len()
-            && matches!(if mark == Mark::Utf16Be { first } else { second }, 0xD8..=0xDB)
+            && matches!(
+                if mark == Mark::Utf16Be { first } else { second },
+                0xD8..=0xDB
+            )
         {
             len -= 2;
         }

@@ -1,7 +1,7 @@
 //! ZIP archives, as containers of files and as shells of office documents.
 
-#[cfg(feature = "office")]
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::Cursor;
 
 use memchr::memmem;
@@ -21,8 +21,8 @@ type Source<'z> = Timed<Cursor<&'z [u8]>>;
 pub(super) struct Zip<'z> {
     archive: ZipArchive<Source<'z>>,
     names: Vec<String>,
-    /// Which entries have been read once.
-    read: Vec<bool>,
+    /// The entries that have been read, by where their local headers start.
+    read: HashMap<u64, usize>,
     /// What the entries not read yet may take of the archive: entries that overlap would take more.
     packed_left: u64,
     /// The entries by their names as they are, and by their names in lower case.
@@ -52,7 +52,7 @@ impl<'z> Zip<'z> {
                 .map(|name| String::from_utf8_lossy(name).replace('\\', "/"))
                 .collect();
             Ok(Self {
-                read: vec![false; names.len()],
+                read: HashMap::new(),
                 packed_left: bytes.len() as u64,
                 archive,
                 names,
@@ -143,12 +143,18 @@ impl<'z> Zip<'z> {
         budget.check_time()?;
         let file = opened?;
         let (packed, declared) = (file.compressed_size(), file.size());
-        if let Some(read) = self.read.get_mut(index)
-            && !std::mem::replace(read, true)
-        {
-            self.packed_left = self.packed_left.checked_sub(packed).ok_or_else(|| {
-                Error::malformed("zip: the members together are larger than the archive")
-            })?;
+        match self.read.entry(file.header_start()) {
+            Entry::Occupied(read) if *read.get() != index => {
+                let message = "zip: the bytes of this member are those of another one";
+                return Err(Error::malformed(message));
+            }
+            Entry::Occupied(_) => {}
+            Entry::Vacant(unread) => {
+                self.packed_left = self.packed_left.checked_sub(packed).ok_or_else(|| {
+                    Error::malformed("zip: the members together are larger than the archive")
+                })?;
+                unread.insert(index);
+            }
         }
         // The declared size may lie: it is trusted for room within reason alone.
         let mut bytes = Vec::with_capacity(declared.min(1 << 20) as usize);

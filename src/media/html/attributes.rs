@@ -5,7 +5,7 @@
 //! to the end of the tag, which changes nothing that is shown.
 
 /// Attributes of one tag that are read. Pages have a few dozen.
-const MAX_ATTRIBUTES: u32 = 1024;
+pub(super) const MAX_ATTRIBUTES: u32 = 1024;
 
 /// Where in a tag the next character is: the states of the HTML standard from "tag name" on.
 #[derive(Clone, Copy, Debug)]

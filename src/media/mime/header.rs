@@ -92,7 +92,9 @@ fn field_of(line: &[u8]) -> Option<Option<usize>> {
     let letters = || name.iter().filter(|byte| !byte.is_ascii_whitespace());
     Some(READ.iter().position(|known| {
         letters().take(known.len() + 1).count() == known.len()
-            && letters().zip(*known).all(|(a, b)| a.to_ascii_lowercase() == *b)
+            && letters()
+                .zip(*known)
+                .all(|(a, b)| a.to_ascii_lowercase() == *b)
     }))
 }
 
@@ -143,7 +145,8 @@ mod tests {
 
     #[test]
     fn the_last_field_of_each_name_is_read_with_its_folds() {
-        let block = b"From: a\n b\nSubject: one\nX: y\n\tz\ncontent-TYPE: text/plain;\n charset=x\n\
+        let block =
+            b"From: a\n b\nSubject: one\nX: y\n\tz\ncontent-TYPE: text/plain;\n charset=x\n\
             stray line\n Subject : two\r\n\tthree\r\nTo: c";
         let (read, is_cut) = read_alone(block);
         assert!(!is_cut);
@@ -157,7 +160,10 @@ mod tests {
 
     #[test]
     fn a_field_is_read_up_to_its_limit() {
-        let long = format!("Subject: {}\nContent-Type: text/html\n", "word ".repeat(9000));
+        let long = format!(
+            "Subject: {}\nContent-Type: text/html\n",
+            "word ".repeat(9000)
+        );
         let (read, is_cut) = read_alone(long.as_bytes());
         assert!(is_cut && read.len() < MAX_FIELD + 100);
         assert!(read.ends_with(b" word\nContent-Type: text/html\n"));

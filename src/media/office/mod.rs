@@ -260,7 +260,9 @@ fn append(
         let result = xml_part(walk, zip, name, |xml, walk| {
             words::read(xml, &mut part, meter, walk.budget)
         });
-        let is_over = result.as_ref().is_err_and(|error| ends_reading(error, walk));
+        let is_over = result
+            .as_ref()
+            .is_err_and(|error| ends_reading(error, walk));
         if let Err(error) = result {
             problems.push(error);
         }
@@ -296,7 +298,14 @@ fn word(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Result<Document> 
         "diagrams/data",
     ];
     let names = entries(zip, folder(main), &stems);
-    append(walk, zip, &names, &mut flow, &mut meter, &mut document.problems);
+    append(
+        walk,
+        zip,
+        &names,
+        &mut flow,
+        &mut meter,
+        &mut document.problems,
+    );
     document.text = Some(flow.into_text());
     document.media = media(zip);
     Ok(document)
@@ -324,7 +333,14 @@ fn slides(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Result<Document
     names.retain(|name| seen.insert(name.clone()));
     let stems = ["notesSlides/", "comments/", "diagrams/data"];
     names.extend(entries(zip, folder(main), &stems));
-    append(walk, zip, &names, &mut flow, &mut meter, &mut document.problems);
+    append(
+        walk,
+        zip,
+        &names,
+        &mut flow,
+        &mut meter,
+        &mut document.problems,
+    );
     document.text = Some(flow.into_text());
     document.media = media(zip);
     Ok(document)

@@ -133,6 +133,10 @@ fn a_long_run_of_text_is_decoded_in_pieces_and_as_a_whole_alike() {
     let body = format!("\\ansicpg932 {}", sentence.repeat(20_000));
     assert_eq!(
         text(&body),
-        "\u{65e5}\u{672c} words ".repeat(20_000).trim_end().to_owned() + " "
+        "\u{65e5}\u{672c} words "
+            .repeat(20_000)
+            .trim_end()
+            .to_owned()
+            + " "
     );
 }
