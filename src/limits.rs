@@ -48,7 +48,9 @@ pub struct Limits {
     pub frames: u32,
     /// Containers inside one another: an attachment of a forwarded mail is at depth 2.
     pub depth: u32,
-    /// Decompressed bytes for each compressed byte of an archive member.
+    /// Decompressed bytes for each compressed byte of an archive member, and of all members in one
+    /// input together for each byte of the input. Small archives may exceed it: one member by
+    /// holding up to 1 MiB, an input by holding up to 16 MiB.
     pub archive_ratio: u32,
     /// Characters of text in one part.
     pub text_chars: u64,
@@ -96,6 +98,11 @@ impl Default for Limits {
 pub struct Budget {
     limits: Limits,
     decoded_left: u64,
+    /// What archives may still inflate to, and all that they were given.
+    #[cfg_attr(not(feature = "archive"), expect(dead_code))]
+    inflated_left: u64,
+    #[cfg_attr(not(feature = "archive"), expect(dead_code))]
+    inflated_most: u64,
     parts_left: u32,
     depth: u32,
     deadline: Deadline,
@@ -120,6 +127,8 @@ impl Budget {
     pub fn with_deadline(limits: &Limits, deadline: &Deadline) -> Self {
         Self {
             decoded_left: limits.decoded_bytes,
+            inflated_left: u64::MAX,
+            inflated_most: u64::MAX,
             parts_left: limits.parts,
             depth: 0,
             deadline: deadline
@@ -205,6 +214,34 @@ impl Budget {
                 u64::from(self.limits.parts) + 1,
             )),
         }
+    }
+
+    /// Bounds what all archives in an input of this many bytes may inflate to, together, so that
+    /// neither nesting nor many small members multiply what one member may.
+    #[cfg(feature = "archive")]
+    pub(crate) fn bound_inflation(&mut self, input: u64) {
+        const FREE_BYTES: u64 = 16 << 20;
+        let most = input.saturating_mul(self.limits.archive_ratio.into());
+        self.inflated_most = most.max(FREE_BYTES);
+        self.inflated_left = self.inflated_most;
+    }
+
+    /// Charges bytes that came out of a decompressor.
+    ///
+    /// # Errors
+    /// [`Limit`](crate::ErrorKind::Limit) for `archive_ratio` or `decoded_bytes`.
+    #[cfg(feature = "archive")]
+    pub(crate) fn charge_inflated(&mut self, bytes: u64) -> Result<()> {
+        let Some(left) = self.inflated_left.checked_sub(bytes) else {
+            let value = format!("the input inflates to more than {}", self.inflated_most);
+            return Err(Error::limit(
+                "archive_ratio",
+                self.limits.archive_ratio,
+                value,
+            ));
+        };
+        self.inflated_left = left;
+        self.charge_decoded(bytes)
     }
 
     /// Bytes that may still be decoded.

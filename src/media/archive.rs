@@ -4,29 +4,60 @@
 //! and is read by its own content; its name settles what the content leaves
 //! open. Nothing is ever written, so that a name such as `../../x` is only a name.
 
-use std::io::Read;
+use std::io::{self, Read, Seek, SeekFrom};
 
 use super::PartPath;
 use super::guard::guard;
 use super::walk::{Hint, Walk};
 use super::zip::Zip;
+use crate::deadline::{Deadline, Pacer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
 
 /// Output that no ratio is asked of: small files compress well in all honesty.
 const FREE_BYTES: u64 = 1 << 20;
 
+/// A source that fails once the deadline has passed, so that a decoder which reads on and on
+/// without any output is interrupted as well.
+pub(super) struct Timed<R> {
+    source: R,
+    pacer: Pacer,
+}
+
+impl<R> Timed<R> {
+    pub(super) fn new(source: R, deadline: &Deadline) -> Self {
+        Self {
+            source,
+            pacer: deadline.pacer(16),
+        }
+    }
+}
+
+impl<R: Read> Read for Timed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.pacer.step().map_err(io::Error::other)?;
+        self.source.read(buffer)
+    }
+}
+
+impl<R: Seek> Seek for Timed<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.source.seek(to)
+    }
+}
+
 /// Reads a decompressor to its end under the limits on its output and its ratio.
 ///
 /// # Errors
-/// [`Limit`](ErrorKind::Limit) for `archive_ratio`, `decoded_bytes`, `time_ms`;
+/// [`Limit`](ErrorKind::Limit) for `archive_ratio`, `decoded_bytes`, `input_bytes`, `time_ms`;
+/// [`Cancelled`](ErrorKind::Cancelled);
 /// else what `broken` makes of the decompressor's error. `output` keeps what came before.
 pub(super) fn inflate(
     mut source: impl Read,
     compressed: u64,
     output: &mut Vec<u8>,
     budget: &mut Budget,
-    broken: impl Fn(std::io::Error) -> Error,
+    broken: impl Fn(io::Error) -> Error,
 ) -> Result<()> {
     const CHUNK: usize = 256 << 10;
     let ratio = budget.limits().archive_ratio;
@@ -41,19 +72,20 @@ pub(super) fn inflate(
             chunk.read_to_end(output).map_err(&broken)
         });
         let len = output.len() - start;
-        budget.charge_decoded(len as u64)?;
         if output.len() as u64 > most {
             let value = format!("{compressed} bytes hold more than {most}");
             return Err(Error::limit("archive_ratio", ratio, value));
         }
+        budget.charge_inflated(len as u64)?;
         if output.len() as u64 > largest {
             return Err(Error::limit("input_bytes", largest, output.len()));
         }
+        // Before the error of the decompressor: the deadline may be why its source failed.
+        budget.check_time()?;
         read?;
         if len == 0 {
             return Ok(());
         }
-        budget.check_time()?;
     }
 }
 
@@ -62,6 +94,7 @@ pub(super) fn zip(walk: &mut Walk<'_>, path: &PartPath, zip: &mut Zip<'_>) -> Re
     let mut number = 0;
     for index in 0..zip.len() {
         if zip.is_folder(index) {
+            walk.budget.check_time()?;
             continue;
         }
         number += 1;
@@ -83,11 +116,17 @@ pub(super) fn zip(walk: &mut Walk<'_>, path: &PartPath, zip: &mut Zip<'_>) -> Re
 /// If nothing came out.
 pub(super) fn gunzip(bytes: &[u8], budget: &mut Budget) -> Result<(Vec<u8>, Option<Error>)> {
     let mut output = Vec::new();
-    let source = flate2::read::MultiGzDecoder::new(bytes);
+    let source = Timed::new(bytes, budget.deadline());
+    let source = flate2::read::MultiGzDecoder::new(source);
     let broken = |e| Error::malformed(format!("gzip: {e}"));
     match inflate(source, bytes.len() as u64, &mut output, budget, broken) {
         Ok(()) => Ok((output, None)),
-        Err(error) if output.is_empty() || error.kind() == ErrorKind::Limit => Err(error),
+        Err(error)
+            if output.is_empty()
+                || matches!(error.kind(), ErrorKind::Limit | ErrorKind::Cancelled) =>
+        {
+            Err(error)
+        }
         Err(error) => Ok((output, Some(error))),
     }
 }
@@ -106,7 +145,7 @@ pub(super) fn ungzipped(name: Option<&str>) -> Option<String> {
 /// The members of a tar archive. Errors as for [`Walk::member`].
 pub(super) fn tar(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
     let mut number = 0;
-    for member in super::tar::Members::new(bytes) {
+    for member in super::tar::Members::new(bytes, walk.budget.deadline()) {
         let member = member?;
         number += 1;
         let path = path.child(format_args!("member:{number}"));

@@ -1,5 +1,10 @@
 //! Text put together piece by piece, with the gaps between the pieces.
 
+#[cfg(any(feature = "office", feature = "rtf"))]
+use crate::error::Result;
+#[cfg(any(feature = "office", feature = "rtf"))]
+use crate::limits::Budget;
+
 /// Text under construction. A gap is written only once something follows it,
 /// so that text neither starts nor ends with one; of several gaps in a row the
 /// widest counts.
@@ -20,6 +25,36 @@ pub(super) enum Gap {
     Cell,
     /// Between lines and paragraphs.
     Line,
+}
+
+/// What the texts of one document come to, charged while they are made.
+#[cfg(any(feature = "office", feature = "rtf"))]
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    chars: u64,
+}
+
+#[cfg(any(feature = "office", feature = "rtf"))]
+impl Meter {
+    /// Charges a piece of text before it is appended.
+    ///
+    /// # Errors
+    /// [`Limit`](crate::ErrorKind::Limit) for `text_chars` or `decoded_bytes`.
+    pub(super) fn charge(&mut self, piece: &str, budget: &mut Budget) -> Result<()> {
+        self.charge_written(piece.chars().count() as u64, piece.len() as u64, budget)
+    }
+
+    /// Charges so many characters in so many bytes. Errors as for [`charge`](Self::charge).
+    pub(super) fn charge_written(
+        &mut self,
+        chars: u64,
+        bytes: u64,
+        budget: &mut Budget,
+    ) -> Result<()> {
+        self.chars += chars;
+        budget.check_text(self.chars)?;
+        budget.charge_decoded(bytes)
+    }
 }
 
 impl Flow {

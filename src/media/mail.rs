@@ -12,18 +12,20 @@
 //! than half as many letters: "this message needs a modern mail program" is not
 //! the message.
 
+use std::io::{self, BufRead, Read};
+
 use mail_parser::mailbox::mbox::MessageIterator;
 
 use super::guard::guard;
 use super::mime::{self, Kind, Leaf};
 use super::walk::{Hint, Walk};
 use super::{Content, Format, PartPath, text};
+use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 
 /// The parts of one message. Errors as for [`Walk::member`].
 pub(super) fn message(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
-    let max_leaves = walk.budget.limits().parts as usize;
-    let structure = mime::split(bytes, max_leaves);
+    let structure = mime::split(bytes, walk.budget);
     if let Some(subject) = structure
         .subject
         .filter(|subject| !subject.trim().is_empty())
@@ -81,6 +83,7 @@ impl Piece {
 fn body(walk: &mut Walk<'_>, path: &PartPath, leaves: &[Leaf<'_>]) -> Result<()> {
     let mut pieces = Vec::new();
     let mut images = Vec::new();
+    let mut chars = 0;
     for leaf in leaves {
         let is_html = match leaf.kind {
             Kind::Plain => false,
@@ -88,11 +91,16 @@ fn body(walk: &mut Walk<'_>, path: &PartPath, leaves: &[Leaf<'_>]) -> Result<()>
             Kind::Message | Kind::Attachment => continue,
         };
         match piece(walk, leaf, is_html, &mut images) {
-            Ok(text) => pieces.push(Piece {
-                text,
-                is_html,
-                alternative: leaf.alternative,
-            }),
+            Ok(text) => {
+                // Of two alternatives one is shown, so that half of the text is in the body.
+                chars += text.chars().count() as u64;
+                walk.budget.check_text(chars / 2)?;
+                pieces.push(Piece {
+                    text,
+                    is_html,
+                    alternative: leaf.alternative,
+                });
+            }
             Err(error) => walk.sink.warning(path.clone(), error),
         }
         walk.budget.check_time()?;
@@ -117,7 +125,13 @@ fn piece(
     #[cfg(feature = "html")]
     if is_html {
         let page = walk.page(&bytes, charset)?;
-        images.extend(page.images);
+        // As many as the walk takes, and one that shows it that there were more.
+        let most = walk.budget.limits().parts as usize + 1;
+        images.extend(
+            page.images
+                .into_iter()
+                .take(most.saturating_sub(images.len())),
+        );
         return Ok(page.text);
     }
     // Without the feature `html`, the source is better than nothing.
@@ -159,9 +173,38 @@ fn join(pieces: &[Piece]) -> String {
     text
 }
 
+/// The bytes of a mailbox, until the deadline.
+struct Timed<'m> {
+    rest: &'m [u8],
+    deadline: Deadline,
+}
+
+impl Read for Timed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.fill_buf()?.read(buffer)?;
+        self.consume(len);
+        Ok(len)
+    }
+}
+
+impl BufRead for Timed<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        const STRIDE: usize = 64 << 10;
+        self.deadline.check().map_err(io::Error::other)?;
+        Ok(self.rest.get(..STRIDE).unwrap_or(self.rest))
+    }
+
+    fn consume(&mut self, len: usize) {
+        self.rest = self.rest.get(len..).unwrap_or_default();
+    }
+}
+
 /// The messages of a mailbox file. Errors as for [`Walk::member`].
 pub(super) fn mailbox(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
-    let mut messages = MessageIterator::new(bytes);
+    let mut messages = MessageIterator::new(Timed {
+        rest: bytes,
+        deadline: walk.budget.deadline().clone(),
+    });
     let hint = Hint {
         kind: Some(Format::Mail),
         ..Hint::default()
@@ -172,8 +215,9 @@ pub(super) fn mailbox(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Res
                 .next()
                 .transpose()
                 .map_err(|e| Error::io("mbox", e))
-        })?;
-        let Some(message) = next else { break };
+        });
+        walk.budget.check_time()?;
+        let Some(message) = next? else { break };
         let message = message.unwrap_contents();
         walk.budget.charge_decoded(message.len() as u64)?;
         walk.member(

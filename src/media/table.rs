@@ -34,6 +34,8 @@ use crate::limits::Budget;
 pub struct Table {
     text: String,
     cells: Vec<Cell>,
+    /// Characters of the text, and of the sheets before this one in the same document.
+    chars: u64,
 }
 
 /// A cell that holds something.
@@ -73,6 +75,16 @@ impl Table {
         self.text
     }
 
+    /// An empty table that counts against the limit on characters together with the sheets before
+    /// it, since all sheets of a document are in memory at once.
+    #[cfg(feature = "office")]
+    pub(super) fn after(earlier: Option<&Self>) -> Self {
+        Self {
+            chars: earlier.map_or(0, |table| table.chars),
+            ..Self::default()
+        }
+    }
+
     /// Appends a cell; calls come in reading order. White space at its ends is
     /// dropped, line ends and tabs inside become spaces, an empty cell leaves no trace.
     ///
@@ -91,11 +103,14 @@ impl Table {
         }
         // Places are 32-bit, and a shared string may be long and asked for often.
         let len = self.text.len() as u64 + value.len() as u64 + 1;
-        budget.check_text(len / 4)?;
+        let separator = u64::from(!self.cells.is_empty());
+        self.chars += value.chars().count() as u64 + separator;
+        budget.check_text(self.chars)?;
         if len > u64::from(u32::MAX) {
             return Err(crate::error::Error::limit("text_chars", u32::MAX, len));
         }
-        budget.charge_decoded(value.len() as u64 + size_of::<Cell>() as u64)?;
+        // The cell and its print.
+        budget.charge_decoded(value.len() as u64 + 2 * size_of::<Cell>() as u64)?;
         if let Some(last) = self.cells.last() {
             self.text.push(if last.row == row { '\t' } else { '\n' });
         }
@@ -132,7 +147,9 @@ pub(super) fn separated(text: &str, budget: &mut Budget) -> Result<Table> {
     let (mut row, mut column) = (0, 0);
     let mut field = String::new();
     let mut rest = text;
+    let mut pacer = budget.deadline().pacer(4096);
     loop {
+        pacer.step()?;
         field.clear();
         rest = match rest.strip_prefix('"') {
             Some(quoted) => unquote(quoted, &mut field),
@@ -153,9 +170,6 @@ pub(super) fn separated(text: &str, budget: &mut Budget) -> Result<Table> {
             Some(end) => {
                 if end == '\r' && tail.as_str().starts_with('\n') {
                     tail.next();
-                }
-                if row % 1024 == 0 {
-                    budget.check_time()?;
                 }
                 row += 1;
                 column = 0;
@@ -268,6 +282,33 @@ mod tests {
         assert!(results[0].is_ok());
         let error = results.into_iter().find_map(Result::err).unwrap();
         assert_eq!(error.kind(), ErrorKind::Limit);
+    }
+
+    #[test]
+    fn sheets_of_one_document_share_the_limit_on_characters() {
+        let limits = Limits {
+            text_chars: 10,
+            ..Limits::default()
+        };
+        let mut budget = Budget::new(&limits);
+        let mut first = Table::default();
+        first
+            .push(0, 0, "\u{e4}\u{f6}\u{fc}xx", &mut budget)
+            .unwrap();
+        let mut second = Table::after(Some(&first));
+        second.push(0, 0, "abcd", &mut budget).unwrap();
+        let error = second.push(0, 1, "e", &mut budget).unwrap_err();
+        assert!(error.message().contains("text_chars = 10"), "{error}");
+    }
+
+    #[test]
+    fn a_row_of_empty_cells_is_stopped_by_the_clock() {
+        let limits = Limits {
+            time_ms: 0,
+            ..Limits::default()
+        };
+        let error = separated(&",".repeat(10_000), &mut Budget::new(&limits)).unwrap_err();
+        assert!(error.message().contains("time_ms"), "{error}");
     }
 
     proptest! {

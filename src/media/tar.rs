@@ -3,9 +3,13 @@
 //! Written here, since nothing has to be unpacked: members are slices of the
 //! archive. Links, devices and folders have no bytes and are passed over.
 
+use crate::deadline::{Deadline, Pacer};
 use crate::error::{Error, Result};
 
 const BLOCK: usize = 512;
+
+/// The longest path that is read; no system has longer ones.
+const MAX_PATH: usize = 64 << 10;
 
 /// A file in the archive.
 pub(super) struct Member<'t> {
@@ -18,13 +22,15 @@ pub(super) struct Members<'t> {
     rest: &'t [u8],
     /// A name too long for the header of the next member.
     long_name: Option<String>,
+    pacer: Pacer,
 }
 
 impl<'t> Members<'t> {
-    pub(super) fn new(archive: &'t [u8]) -> Self {
+    pub(super) fn new(archive: &'t [u8], deadline: &Deadline) -> Self {
         Self {
             rest: archive,
             long_name: None,
+            pacer: deadline.pacer(1024),
         }
     }
 
@@ -54,6 +60,7 @@ impl<'t> Members<'t> {
 
     fn member(&mut self) -> Result<Option<Member<'t>>> {
         while let Some((header, bytes)) = self.entry()? {
+            self.pacer.step()?;
             match header[156] {
                 b'L' => self.long_name = Some(text(bytes)),
                 b'x' => self.long_name = pax_path(bytes).or(self.long_name.take()),
@@ -113,6 +120,7 @@ fn number(field: &[u8]) -> Option<u64> {
 }
 
 fn text(field: &[u8]) -> String {
+    let field = field.get(..MAX_PATH).unwrap_or(field);
     let end = field.iter().position(|&byte| byte == 0);
     String::from_utf8_lossy(&field[..end.unwrap_or(field.len())]).into_owned()
 }
@@ -129,6 +137,7 @@ fn name(header: &[u8]) -> String {
 
 /// The path in the records of pax, "LENGTH path=VALUE\n" each.
 fn pax_path(records: &[u8]) -> Option<String> {
+    let records = records.get(..2 * MAX_PATH).unwrap_or(records);
     let at = records.windows(6).position(|w| w == b" path=")?;
     let value = records.get(at + 6..)?;
     Some(text(value.split(|&b| b == b'\n').next()?))
@@ -160,7 +169,7 @@ mod tests {
     }
 
     fn names(tar: &[u8]) -> Vec<(String, usize)> {
-        let members = Members::new(tar).map(|member| member.unwrap());
+        let members = Members::new(tar, &Deadline::never()).map(|member| member.unwrap());
         members
             .map(|member| (member.name, member.bytes.len()))
             .collect()
@@ -192,13 +201,36 @@ mod tests {
     fn damage_ends_the_walk_with_an_error() {
         let tar = archive(&[("a", b'0', b"one"), ("b", b'0', b"two")]);
         for cut in [514, 1024 + 100, 1024 + 514] {
-            let last = Members::new(&tar[..cut]).last().unwrap();
+            let last = Members::new(&tar[..cut], &Deadline::never())
+                .last()
+                .unwrap();
             assert!(last.is_err(), "{cut}");
         }
         let mut broken = tar.clone();
         broken[1024] ^= 1;
-        assert!(Members::new(&broken).nth(1).unwrap().is_err());
+        assert!(
+            Members::new(&broken, &Deadline::never())
+                .nth(1)
+                .unwrap()
+                .is_err()
+        );
         assert!(!is_header(&[0; BLOCK]) && !is_header(b"short"));
+    }
+
+    #[test]
+    fn a_long_name_is_as_long_as_paths_are() {
+        let long = vec![b'x'; 3 * MAX_PATH];
+        let tar = archive(&[("l", b'L', &long), ("a", b'0', b"hello")]);
+        assert_eq!(names(&tar)[0].0.len(), MAX_PATH);
+    }
+
+    #[test]
+    fn entries_without_files_are_passed_over_until_the_deadline() {
+        let links = vec![("l", b'2', &b""[..]); 3000];
+        let tar = archive(&links);
+        let over = Deadline::after(std::time::Duration::ZERO);
+        assert!(Members::new(&tar, &over).next().unwrap().is_err());
+        assert!(Members::new(&tar, &Deadline::never()).next().is_none());
     }
 
     proptest! {
@@ -209,7 +241,7 @@ mod tests {
             tar[148..156].fill(b' ');
             let sum: u32 = tar[..BLOCK].iter().map(|&byte| u32::from(byte)).sum();
             tar[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
-            let _ = Members::new(&tar).count();
+            let _ = Members::new(&tar, &Deadline::never()).count();
         }
     }
 }

@@ -65,25 +65,69 @@ pub(super) fn decode(bytes: &[u8], label: Option<&str>, budget: &mut Budget) -> 
     // refuses what is surely too long before anything is allocated for it.
     budget.check_text(bytes.len() as u64 / 4)?;
     let text = match byte_order_mark(bytes) {
-        Some((Mark::Utf8, rest)) => {
-            budget.charge_decoded(rest.len() as u64)?;
-            String::from_utf8_lossy(rest).into_owned()
-        }
+        Some((Mark::Utf8, rest)) => lossy(rest, budget)?,
         Some((mark, rest)) => {
             budget.charge_decoded(rest.len() as u64 / 2 * 3)?;
-            decode_utf16(mark, rest)
+            decode_utf16_within(mark, rest, budget)?
         }
-        None if !label.is_some_and(hides_in_ascii) && is_utf8(bytes) => {
-            budget.charge_decoded(bytes.len() as u64)?;
-            // The lossy conversion looks at every byte, this one at words of ASCII.
-            match std::str::from_utf8(bytes) {
-                Ok(text) => text.to_owned(),
-                Err(_) => String::from_utf8_lossy(bytes).into_owned(),
-            }
+        None if !label.is_some_and(hides_in_ascii) && is_utf8(bytes, budget)? => {
+            lossy(bytes, budget)?
         }
         None => legacy(bytes, label, budget)?,
     };
     budget.check_text(text.chars().count() as u64)?;
+    Ok(text)
+}
+
+/// Bytes that are decoded between two looks at the clock.
+const CHUNK: usize = 64 << 10;
+
+/// UTF-8, each broken sequence as a replacement character. What is too long is refused before
+/// anything is allocated for it.
+fn lossy(bytes: &[u8], budget: &mut Budget) -> Result<String> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        budget.check_text(text.chars().count() as u64)?;
+        budget.charge_decoded(bytes.len() as u64)?;
+        return Ok(text.to_owned());
+    }
+    budget.charge_decoded(bytes.len() as u64)?;
+    let mut text = String::new();
+    let mut pacer = budget.deadline().pacer(4096);
+    for chunk in bytes.utf8_chunks() {
+        pacer.step()?;
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    Ok(text)
+}
+
+/// [`decode_utf16`] under the limits on time and on characters.
+pub(super) fn decode_utf16_within(mark: Mark, bytes: &[u8], budget: &Budget) -> Result<String> {
+    let mut text = String::new();
+    let mut chars = 0;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        budget.check_time()?;
+        let mut len = rest.len().min(CHUNK);
+        // A pair of surrogates stays in one piece.
+        if let Some(&[first, second]) = rest.get(len - 2..len)
+            && len < rest.len()
+            && matches!(
+                if mark == Mark::Utf16Be { first } else { second },
+                0xD8..=0xDB
+            )
+        {
+            len -= 2;
+        }
+        let (piece, tail) = rest.split_at(len);
+        rest = tail;
+        let piece = decode_utf16(mark, piece);
+        chars += piece.chars().count() as u64;
+        budget.check_text(chars)?;
+        text.push_str(&piece);
+    }
     Ok(text)
 }
 
@@ -104,19 +148,24 @@ pub(super) fn decode_utf16(mark: Mark, bytes: &[u8]) -> String {
 /// Whether bytes are UTF-8, whole or with stray damage: at most one broken
 /// sequence for every eight sound ones beyond ASCII. In the legacy charsets
 /// nearly every non-ASCII byte is a broken sequence.
-fn is_utf8(bytes: &[u8]) -> bool {
+///
+/// # Errors
+/// [`Limit`](crate::ErrorKind::Limit) once the time is over.
+fn is_utf8(bytes: &[u8], budget: &Budget) -> Result<bool> {
     match std::str::from_utf8(bytes) {
-        Ok(_) => true,
+        Ok(_) => Ok(true),
         // Sound but for a sequence that the end of the text cuts off.
-        Err(error) if error.error_len().is_none() => true,
+        Err(error) if error.error_len().is_none() => Ok(true),
         Err(_) => {
             let (mut sound, mut broken) = (0_u64, 0_u64);
+            let mut pacer = budget.deadline().pacer(4096);
             for chunk in bytes.utf8_chunks() {
+                pacer.step()?;
                 let leads = chunk.valid().bytes().filter(|&byte| byte >= 0xC0).count();
                 sound += leads as u64;
                 broken += u64::from(!chunk.invalid().is_empty());
             }
-            broken * 8 <= sound
+            Ok(broken * 8 <= sound)
         }
     }
 }
@@ -140,26 +189,61 @@ fn legacy(bytes: &[u8], label: Option<&str>, budget: &mut Budget) -> Result<Stri
     // The most that a legacy charset grows by: one byte to three.
     budget.charge_decoded(bytes.len() as u64 * 3)?;
     guard("the charset decoder", || {
-        label
-            .and_then(|label| by_label(bytes, label.trim()))
-            .map_or_else(|| by_detection(bytes), Ok)
+        match label.map(|label| by_label(bytes, label.trim(), budget)) {
+            Some(Ok(None)) | None => by_detection(bytes, budget),
+            Some(Ok(Some(text))) => Ok(text),
+            Some(Err(error)) => Err(error),
+        }
     })
 }
 
 /// `None` for an unknown label, and for those of ASCII and UTF-8, which the bytes have belied.
 #[cfg(feature = "charset")]
-fn by_label(bytes: &[u8], label: &str) -> Option<String> {
+fn by_label(bytes: &[u8], label: &str, budget: &Budget) -> Result<Option<String>> {
     match encoding_rs::Encoding::for_label_no_replacement(label.as_bytes()) {
-        Some(encoding) if encoding == encoding_rs::UTF_8 || is_ascii_label(label) => None,
-        Some(encoding) => Some(encoding.decode_without_bom_handling(bytes).0.into_owned()),
-        None => by_mail_label(bytes, label),
+        Some(encoding) if encoding == encoding_rs::UTF_8 || is_ascii_label(label) => Ok(None),
+        Some(encoding) => decode_in(encoding, bytes, budget).map(Some),
+        None => by_mail_label(bytes, label, budget),
     }
 }
 
+/// Decodes piece by piece, so that the clock and the limit on characters are looked at.
+#[cfg(feature = "charset")]
+fn decode_in(
+    encoding: &'static encoding_rs::Encoding,
+    bytes: &[u8],
+    budget: &Budget,
+) -> Result<String> {
+    let mut decoder = encoding.new_decoder_without_bom_handling();
+    let mut text = String::new();
+    let mut chars = 0;
+    let mut pieces = bytes.chunks(CHUNK).peekable();
+    while let Some(mut piece) = pieces.next() {
+        budget.check_time()?;
+        let is_last = pieces.peek().is_none();
+        let start = text.len();
+        loop {
+            let room = decoder.max_utf8_buffer_length(piece.len());
+            text.reserve(room.unwrap_or(piece.len()).max(16));
+            let (result, read, _) = decoder.decode_to_string(piece, &mut text, is_last);
+            piece = piece.get(read..).unwrap_or_default();
+            if result == encoding_rs::CoderResult::InputEmpty {
+                break;
+            }
+        }
+        chars += text.get(start..).unwrap_or_default().chars().count() as u64;
+        budget.check_text(chars)?;
+    }
+    Ok(text)
+}
+
 #[cfg(not(feature = "charset"))]
-fn by_label(bytes: &[u8], label: &str) -> Option<String> {
+fn by_label(bytes: &[u8], label: &str, budget: &Budget) -> Result<Option<String>> {
     let is_utf8 = label.eq_ignore_ascii_case("utf-8") || label.eq_ignore_ascii_case("utf8");
-    (!is_utf8 && !is_ascii_label(label)).then(|| by_mail_label(bytes, label))?
+    if is_utf8 || is_ascii_label(label) {
+        return Ok(None);
+    }
+    by_mail_label(bytes, label, budget)
 }
 
 fn is_ascii_label(label: &str) -> bool {
@@ -167,20 +251,42 @@ fn is_ascii_label(label: &str) -> bool {
 }
 
 /// The charsets of mail that the web does not have, such as UTF-7 and code page 850.
+///
+/// Decoded in pieces that end behind white space, where no sequence of these charsets goes on.
 #[cfg(feature = "mail")]
-fn by_mail_label(bytes: &[u8], label: &str) -> Option<String> {
-    mail_parser::decoders::charsets::map::charset_decoder(label.as_bytes())
-        .map(|decode| decode(bytes))
+fn by_mail_label(bytes: &[u8], label: &str, budget: &Budget) -> Result<Option<String>> {
+    let decoder = mail_parser::decoders::charsets::map::charset_decoder(label.as_bytes());
+    let Some(decode) = decoder else {
+        return Ok(None);
+    };
+    let mut text = String::new();
+    let mut chars = 0;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        budget.check_time()?;
+        let piece = rest.get(..CHUNK).unwrap_or(rest);
+        let end = piece.iter().rposition(u8::is_ascii_whitespace);
+        let len = end
+            .filter(|_| piece.len() < rest.len())
+            .map_or(piece.len(), |end| end + 1);
+        let (piece, tail) = rest.split_at(len);
+        rest = tail;
+        let piece = decode(piece);
+        chars += piece.chars().count() as u64;
+        budget.check_text(chars)?;
+        text.push_str(&piece);
+    }
+    Ok(Some(text))
 }
 
 #[cfg(not(feature = "mail"))]
-fn by_mail_label(_: &[u8], _: &str) -> Option<String> {
-    None
+fn by_mail_label(_: &[u8], _: &str, _: &Budget) -> Result<Option<String>> {
+    Ok(None)
 }
 
 /// The likeliest charset, by a megabyte from the first byte that tells.
 #[cfg(feature = "charset")]
-fn by_detection(bytes: &[u8]) -> Result<String> {
+fn by_detection(bytes: &[u8], budget: &Budget) -> Result<String> {
     use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
     const SAMPLE: usize = 1 << 20;
     // A little before it, for the detector weighs letters by their neighbours.
@@ -188,13 +294,18 @@ fn by_detection(bytes: &[u8]) -> Result<String> {
     let rest = bytes.get(start.saturating_sub(64)..).unwrap_or(bytes);
     let sample = rest.get(..SAMPLE).unwrap_or(rest);
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
-    detector.feed(sample, sample.len() == rest.len());
+    let mut pieces = sample.chunks(CHUNK).peekable();
+    while let Some(piece) = pieces.next() {
+        budget.check_time()?;
+        let is_last = pieces.peek().is_none() && sample.len() == rest.len();
+        detector.feed(piece, is_last);
+    }
     let encoding = detector.guess(None, Utf8Detection::Deny);
-    Ok(encoding.decode_without_bom_handling(bytes).0.into_owned())
+    decode_in(encoding, bytes, budget)
 }
 
 #[cfg(not(feature = "charset"))]
-fn by_detection(_: &[u8]) -> Result<String> {
+fn by_detection(_: &[u8], _: &Budget) -> Result<String> {
     Err(crate::error::Error::new(
         crate::error::ErrorKind::Unsupported,
         "text in a legacy charset: this build reads UTF-8 and UTF-16 only (feature `charset`)",
@@ -280,6 +391,54 @@ mod tests {
         assert_eq!(read(b"\x1b$B%O\x1b(B", Some("ISO-2022-JP")), "\u{30cf}");
         // UTF-8 under another label is UTF-8.
         assert_eq!(read("\u{20ac}5".as_bytes(), Some("us-ascii")), "\u{20ac}5");
+    }
+
+    #[test]
+    fn long_texts_are_decoded_in_pieces_and_as_a_whole_alike() {
+        let line = "Gr\u{f6}\u{df}e \u{1f600} \u{4e2d}\u{6587}\n";
+        let text = line.repeat(9000);
+        for (mark, little) in [(&[0xFF, 0xFE][..], true), (&[0xFE, 0xFF][..], false)] {
+            for shift in ["", "x"] {
+                let text = format!("{shift}{text}");
+                let bytes = text.encode_utf16().flat_map(|unit| match little {
+                    true => unit.to_le_bytes(),
+                    false => unit.to_be_bytes(),
+                });
+                let bytes: Vec<u8> = mark.iter().copied().chain(bytes).collect();
+                assert_eq!(read(&bytes, None), text);
+            }
+        }
+        #[cfg(feature = "charset")]
+        for label in ["gb18030", "iso-2022-jp"] {
+            let text = "\u{4e2d}\u{6587}\u{65e5}\u{672c} \u{5927}".repeat(30_000);
+            let encoding = encoding_rs::Encoding::for_label(label.as_bytes()).unwrap();
+            let (bytes, ..) = encoding.encode(&text);
+            assert_eq!(read(&bytes, Some(label)), text, "{label}");
+        }
+        #[cfg(all(feature = "charset", feature = "mail"))]
+        assert_eq!(
+            read("Hi +AOk- you ".repeat(20_000).as_bytes(), Some("utf-7")),
+            "Hi \u{e9} you ".repeat(20_000)
+        );
+    }
+
+    #[test]
+    fn the_clock_stops_every_kind_of_text() {
+        let over = Limits {
+            time_ms: 0,
+            ..Limits::default()
+        };
+        let broken = b"a\xFF\xFE".repeat(100_000);
+        let utf16 = [&b"\xFF\xFE"[..], &b"a\0".repeat(100_000)].concat();
+        for (bytes, label) in [
+            (&broken, None),
+            (&broken, Some("windows-1251")),
+            (&broken, Some("ibm850")),
+            (&utf16, None),
+        ] {
+            let error = decode(bytes, label, &mut Budget::new(&over)).unwrap_err();
+            assert!(error.message().contains("time_ms"), "{label:?}: {error}");
+        }
     }
 
     #[test]

@@ -2,20 +2,35 @@
 //!
 //! Both decoders take damage as it comes, since what a leak went through on its
 //! way (line wrapping by a forum, a truncated paste) must not hide it. The cost
-//! is one pass; nothing grows beyond the input.
+//! is one pass, which the deadline ends; nothing grows beyond the input.
+
+use crate::deadline::Deadline;
+use crate::error::Result;
+
+/// Bytes between two looks at the clock.
+const STRIDE: usize = 64 << 10;
 
 /// Decodes base64 in the standard or the URL-safe alphabet.
 ///
 /// Bytes outside of the alphabet are skipped, as RFC 2045 asks; padding ends a
 /// group, so concatenated encodings decode one after the other; what is left of
 /// an incomplete last group gives the whole bytes in it.
-pub(super) fn base64(encoded: &[u8]) -> Vec<u8> {
+///
+/// # Errors
+/// Those of [`Deadline::check`].
+pub(super) fn base64(encoded: &[u8], deadline: &Deadline) -> Result<Vec<u8>> {
     let mut decoded = Vec::with_capacity(encoded.len() / 4 * 3 + 3);
     let mut rest = encoded;
     let (mut group, mut digits) = (0_u32, 0_u32);
+    let mut next_check = encoded.len();
     loop {
+        if rest.len() <= next_check {
+            deadline.check()?;
+            next_check = rest.len().saturating_sub(STRIDE);
+        }
         // The common case, a run of whole groups, without the bookkeeping of damage.
         while digits == 0
+            && rest.len() > next_check
             && let [a, b, c, d, tail @ ..] = rest
         {
             let [a, b, c, d] = [a, b, c, d].map(|&byte| SIXTETS[usize::from(byte)]);
@@ -41,7 +56,7 @@ pub(super) fn base64(encoded: &[u8]) -> Vec<u8> {
         }
     }
     flush(&mut decoded, group, digits);
-    decoded
+    Ok(decoded)
 }
 
 /// Appends the whole bytes in `digits` base64 digits.
@@ -74,13 +89,19 @@ const SIXTETS: [u8; 256] = {
 ///
 /// An escape that is none stands for itself, and white space at the end of a
 /// line, which the standard calls padding, goes.
+///
+/// # Errors
+/// Those of [`Deadline::check`].
 #[cfg(feature = "mail")]
-pub(super) fn quoted_printable(encoded: &[u8]) -> Vec<u8> {
+pub(super) fn quoted_printable(encoded: &[u8], deadline: &Deadline) -> Result<Vec<u8>> {
     let mut decoded = Vec::with_capacity(encoded.len());
+    let mut pacer = deadline.pacer(STRIDE as u32);
     for line in encoded.split_inclusive(|&byte| byte == b'\n') {
         let (content, mut end) = line.split_at(line.trim_ascii_end().len());
         let mut rest = content;
+        pacer.step()?;
         while let Some((&byte, tail)) = rest.split_first() {
+            pacer.step()?;
             rest = tail;
             match tail {
                 [high, low, after @ ..]
@@ -100,7 +121,7 @@ pub(super) fn quoted_printable(encoded: &[u8]) -> Vec<u8> {
             .map(|i| &end[i..]);
         decoded.extend_from_slice(end.unwrap_or_default());
     }
-    decoded
+    Ok(decoded)
 }
 
 #[cfg(feature = "mail")]
@@ -112,6 +133,25 @@ fn hex(digit: u8) -> Option<u8> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn base64(encoded: &[u8]) -> Vec<u8> {
+        super::base64(encoded, &Deadline::never()).unwrap()
+    }
+
+    #[cfg(feature = "mail")]
+    fn quoted_printable(encoded: &[u8]) -> Vec<u8> {
+        super::quoted_printable(encoded, &Deadline::never()).unwrap()
+    }
+
+    #[test]
+    fn the_deadline_ends_both() {
+        let over = Deadline::after(std::time::Duration::ZERO);
+        let long = vec![b'A'; 3 * STRIDE];
+        assert!(super::base64(&long, &over).is_err());
+        assert_eq!(base64(&long).len(), 3 * STRIDE / 4 * 3);
+        #[cfg(feature = "mail")]
+        assert!(super::quoted_printable(&long, &over).is_err());
+    }
 
     /// The encoder of RFC 4648, for the round trip.
     fn encode(bytes: &[u8]) -> Vec<u8> {

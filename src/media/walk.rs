@@ -23,15 +23,16 @@ use crate::limits::Budget;
 /// new. A part that cannot be read is told to
 /// [`PartSink::warning`], and the walk goes on; if it has bytes of its own, the
 /// sink gets those as well, as [`Content::Opaque`], since they are still worth
-/// a digest. Once the limit on parts or on time is reached, nothing more is
-/// read, and a warning on the container says so.
+/// a digest. Once the limit on parts or on time is reached, or the budget's
+/// [`Deadline`](crate::Deadline) is cancelled, nothing more is read: the parts
+/// that were handed out stay, and a warning on the container says why there are no more.
 ///
 /// # Errors
 /// If the input itself cannot be read, and only then; the sink has got nothing
 /// in that case. [`Empty`](ErrorKind::Empty) for zero bytes,
 /// [`Unsupported`](ErrorKind::Unsupported) for what is no known format or one
 /// that this build does not read, [`Malformed`](ErrorKind::Malformed),
-/// [`Limit`](ErrorKind::Limit), [`Panicked`](ErrorKind::Panicked).
+/// [`Limit`](ErrorKind::Limit), [`Cancelled`](ErrorKind::Cancelled), [`Panicked`](ErrorKind::Panicked).
 ///
 /// ```
 /// use leakprint::media::{Content, Part, PartPath, PartSink, read};
@@ -72,6 +73,8 @@ pub fn read(
     if bytes.is_empty() {
         return Err(Error::new(ErrorKind::Empty, "empty input, 0 bytes"));
     }
+    #[cfg(feature = "archive")]
+    budget.bound_inflation(bytes.len() as u64);
     let mut walk = Walk { budget, sink };
     walk.charge()?;
     let hint = Hint {
@@ -254,7 +257,7 @@ impl Walk<'_> {
     /// An archive, or the office document that it is the shell of.
     #[cfg(feature = "archive")]
     fn zip(&mut self, path: &PartPath, bytes: &[u8], name: Option<&str>) -> Result<()> {
-        let mut zip = super::zip::Zip::open(bytes)?;
+        let mut zip = super::zip::Zip::open(bytes, self.budget)?;
         #[cfg(feature = "office")]
         if let Some(kind) = office::identify(&mut zip, name, self)? {
             let document = office::read(self, &mut zip, &kind)?;
@@ -263,7 +266,7 @@ impl Walk<'_> {
         }
         // Without the feature `office` its documents are archives of XML.
         let _ = name;
-        zip.check()?;
+        zip.check(self.budget)?;
         self.part(path, Some(bytes), Content::Opaque);
         self.inside(path, |walk| archive::zip(walk, path, &mut zip));
         Ok(())
@@ -330,7 +333,7 @@ impl Walk<'_> {
     #[cfg(feature = "html")]
     pub(super) fn images(&mut self, path: &PartPath, images: &[String]) -> Result<()> {
         for (number, image) in (1..).zip(images) {
-            let bytes = super::transfer::base64(image.as_bytes());
+            let bytes = super::transfer::base64(image.as_bytes(), self.budget.deadline())?;
             self.member(
                 path.child(format_args!("image:{number}")),
                 &bytes,
@@ -384,11 +387,13 @@ fn unsupported(format: Format, bytes: &[u8]) -> Error {
     Error::new(ErrorKind::Unsupported, message)
 }
 
-/// Whether the directory of an OLE container names an encrypted package.
+/// Whether the directory of an OLE container names an encrypted package. Its entries, which start
+/// with their names, are as long as the boundaries that they start at.
 fn is_encrypted_package(bytes: &[u8]) -> bool {
+    const ENTRY: usize = 128;
     let name: Vec<u8> = "EncryptedPackage"
         .encode_utf16()
         .flat_map(u16::to_le_bytes)
         .collect();
-    bytes.windows(name.len()).any(|window| window == name)
+    bytes.chunks(ENTRY).any(|entry| entry.starts_with(&name))
 }

@@ -3,6 +3,7 @@
 //! bombs, cuts and noise are typed errors.
 #![cfg(all(feature = "pdf", feature = "office", feature = "rtf"))]
 
+mod declared;
 mod hostile;
 mod make;
 

@@ -13,6 +13,8 @@ pub(in crate::media) struct Header {
     pub(super) boundary: Option<String>,
     pub(super) is_attachment: bool,
     pub(super) encoding: Encoding,
+    /// Whether a field was too long to be read whole.
+    pub(super) is_cut: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,9 +25,83 @@ pub(super) enum Encoding {
     QuotedPrintable,
 }
 
+/// The fields that are read, in lower case.
+const READ: [&[u8]; 4] = [
+    b"content-type",
+    b"content-disposition",
+    b"content-transfer-encoding",
+    b"subject",
+];
+
+/// The longest field that is read whole. The library looks through all that is left of a field for
+/// the end of each encoded word, and through all parameters for each of their continuations.
+const MAX_FIELD: usize = 16 << 10;
+
+/// The fields of a header block that are read, each the last of its name, which counts; and
+/// whether one of them was cut. So the library's cost follows these and not the block.
+fn read_alone(block: &[u8]) -> (Vec<u8>, bool) {
+    let mut kept: [Option<&[u8]>; 4] = [None; 4];
+    let mut rest = block;
+    while !rest.is_empty() {
+        let field = rest;
+        let mut len = line_len(rest);
+        let name = field_of(field.get(..len).unwrap_or_default());
+        if name.is_some() {
+            while matches!(rest.get(len), Some(b' ' | b'\t')) {
+                len += line_len(rest.get(len..).unwrap_or_default());
+            }
+        }
+        let (field, tail) = rest.split_at(len);
+        rest = tail;
+        if let Some(place) = name.flatten()
+            && let Some(kept) = kept.get_mut(place)
+        {
+            *kept = Some(field);
+        }
+    }
+    let mut fields: Vec<&[u8]> = kept.into_iter().flatten().collect();
+    fields.sort_by_key(|field| field.as_ptr());
+    let mut read = Vec::new();
+    let mut is_cut = false;
+    for field in fields {
+        match field.get(..MAX_FIELD) {
+            Some(start) if field.len() > MAX_FIELD => {
+                is_cut = true;
+                let end = memchr::memrchr2(b' ', b'\n', start).unwrap_or(start.len());
+                read.extend_from_slice(start.get(..end).unwrap_or_default());
+                read.push(b'\n');
+            }
+            _ => read.extend_from_slice(field),
+        }
+    }
+    (read, is_cut)
+}
+
+fn line_len(bytes: &[u8]) -> usize {
+    memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1)
+}
+
+/// Whether a line starts a field, and its place among those that are read. White space in a name
+/// does not count, as the library has it.
+fn field_of(line: &[u8]) -> Option<Option<usize>> {
+    let start = line
+        .iter()
+        .position(|&byte| byte != b':' && !byte.is_ascii_whitespace())?;
+    let line = line.get(start..)?;
+    let name = line.get(..memchr::memchr(b':', line)?)?;
+    let letters = || name.iter().filter(|byte| !byte.is_ascii_whitespace());
+    Some(READ.iter().position(|known| {
+        letters().take(known.len() + 1).count() == known.len()
+            && letters()
+                .zip(*known)
+                .all(|(a, b)| a.to_ascii_lowercase() == *b)
+    }))
+}
+
 /// The fields of one header block that matter here, and its Subject.
 pub(super) fn fields(parser: &MessageParser, block: &[u8]) -> (Header, Option<String>) {
-    let Some(message) = parser.parse_headers(block) else {
+    let (read, is_cut) = read_alone(block);
+    let Some(message) = parser.parse_headers(&read) else {
         return Default::default();
     };
     let Some(part) = message.parts.first() else {
@@ -58,6 +134,38 @@ pub(super) fn fields(parser: &MessageParser, block: &[u8]) -> (Header, Option<St
         } else {
             Encoding::Identity
         },
+        is_cut,
     };
     (header, message.subject().map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_field_of_each_name_is_read_with_its_folds() {
+        let block =
+            b"From: a\n b\nSubject: one\nX: y\n\tz\ncontent-TYPE: text/plain;\n charset=x\n\
+            stray line\n Subject : two\r\n\tthree\r\nTo: c";
+        let (read, is_cut) = read_alone(block);
+        assert!(!is_cut);
+        assert_eq!(
+            String::from_utf8(read).unwrap(),
+            "content-TYPE: text/plain;\n charset=x\n Subject : two\r\n\tthree\r\n"
+        );
+        assert_eq!(read_alone(b"").0, b"");
+        assert_eq!(read_alone(b":\n\n:::\n x").0, b"");
+    }
+
+    #[test]
+    fn a_field_is_read_up_to_its_limit() {
+        let long = format!(
+            "Subject: {}\nContent-Type: text/html\n",
+            "word ".repeat(9000)
+        );
+        let (read, is_cut) = read_alone(long.as_bytes());
+        assert!(is_cut && read.len() < MAX_FIELD + 100);
+        assert!(read.ends_with(b" word\nContent-Type: text/html\n"));
+    }
 }

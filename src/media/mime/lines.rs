@@ -1,18 +1,28 @@
 //! Lines of a message: header blocks and boundaries.
 
 use super::Open;
+use crate::deadline::{Deadline, Pacer};
+use crate::error::Error;
 use crate::media::sniff::field_name;
 
 /// A cursor over lines.
 pub(super) struct Lines<'m> {
     bytes: &'m [u8],
     pub(super) at: usize,
+    pacer: Pacer,
+    /// Why the lines ended before the message.
+    pub(super) over: Option<Error>,
 }
 
 impl<'m> Lines<'m> {
     /// At the first line of the header: empty lines and the envelope line of a mailbox skipped.
-    pub(super) fn after_envelope(bytes: &'m [u8]) -> Self {
-        let mut lines = Self { bytes, at: 0 };
+    pub(super) fn after_envelope(bytes: &'m [u8], deadline: &Deadline) -> Self {
+        let mut lines = Self {
+            bytes,
+            at: 0,
+            pacer: deadline.pacer(1024),
+            over: None,
+        };
         while let Some((at, line)) = lines.next() {
             if !(line.trim_ascii().is_empty()
                 || line.starts_with(b"From ")
@@ -25,14 +35,15 @@ impl<'m> Lines<'m> {
         lines
     }
 
-    /// The offset of the next line and the line with its end.
+    /// The offset of the next line and the line with its end; none once the deadline has passed.
     fn next(&mut self) -> Option<(usize, &'m [u8])> {
         let at = self.at;
         let rest = self.bytes.get(at..).filter(|rest| !rest.is_empty())?;
-        let len = rest
-            .iter()
-            .position(|&b| b == b'\n')
-            .map_or(rest.len(), |end| end + 1);
+        if let Err(error) = self.pacer.step() {
+            self.over = Some(error);
+            return None;
+        }
+        let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
         self.at = at + len;
         rest.get(..len).map(|line| (at, line))
     }

@@ -72,11 +72,11 @@ impl Leaf<'_> {
             Encoding::Identity => Cow::Borrowed(self.body),
             Encoding::Base64 => {
                 budget.charge_decoded(len / 4 * 3)?;
-                Cow::Owned(transfer::base64(self.body))
+                Cow::Owned(transfer::base64(self.body, budget.deadline())?)
             }
             Encoding::QuotedPrintable => {
                 budget.charge_decoded(len)?;
-                Cow::Owned(transfer::quoted_printable(self.body))
+                Cow::Owned(transfer::quoted_printable(self.body, budget.deadline())?)
             }
         })
     }
@@ -89,12 +89,13 @@ struct Open {
     alternative: Option<u32>,
 }
 
-/// Cuts a message into at most `max_leaves` leaves.
+/// Cuts a message into leaves, at most as many as there may be parts.
 ///
 /// Damage is taken as it comes: a missing closing boundary ends with the
 /// enclosing part; a multipart whose boundary never comes is one text; a
 /// missing empty line ends the header where no field follows.
-pub(super) fn split(message: &[u8], max_leaves: usize) -> Structure<'_> {
+pub(super) fn split<'m>(message: &'m [u8], budget: &Budget) -> Structure<'m> {
+    let max_leaves = budget.limits().parts as usize;
     let parser = MessageParser::new()
         .with_mime_headers()
         .header_text(HeaderName::Subject)
@@ -106,15 +107,23 @@ pub(super) fn split(message: &[u8], max_leaves: usize) -> Structure<'_> {
     };
     let mut open: Vec<Open> = Vec::new();
     let mut alternatives = 0;
-    let mut lines = Lines::after_envelope(message);
+    let mut lines = Lines::after_envelope(message, budget.deadline());
     let mut is_root = true;
     loop {
         let block = header_block(&mut lines, &open);
+        if let Some(error) = lines.over.take().or(budget.check_time().err()) {
+            structure.problem = Some(error);
+            return structure;
+        }
         let (header, subject) = guard("the mail header parser", || Ok(fields(&parser, block)))
             .unwrap_or_else(|error| {
                 structure.problem = Some(error);
                 Default::default()
             });
+        if header.is_cut {
+            let message = "a field of a mail header is too long: read up to 16384 bytes";
+            structure.problem = Some(Error::malformed(message));
+        }
         if std::mem::take(&mut is_root) {
             structure.subject = subject;
         }
@@ -123,6 +132,10 @@ pub(super) fn split(message: &[u8], max_leaves: usize) -> Structure<'_> {
         open.extend(opened);
         let start = lines.at;
         let mut found = next_boundary(&mut lines, &open);
+        if let Some(error) = lines.over.take() {
+            structure.problem = Some(error);
+            return structure;
+        }
         // The preamble of a multipart is dropped, unless its own boundary never comes.
         let is_torn = is_multipart && found.is_none_or(|found| found.level + 1 < open.len());
         if is_torn {
@@ -149,7 +162,10 @@ pub(super) fn split(message: &[u8], max_leaves: usize) -> Structure<'_> {
         }
         loop {
             match found {
-                None => return structure,
+                None => {
+                    structure.problem = lines.over.take().or(structure.problem);
+                    return structure;
+                }
                 // What stands between a closing boundary and the next one is an epilogue.
                 Some(boundary) if boundary.is_closing => {
                     open.truncate(boundary.level);

@@ -1,5 +1,15 @@
 use super::*;
+use crate::Limits;
 use proptest::prelude::*;
+
+/// Cuts a message into at most `parts` leaves.
+fn split(message: &[u8], parts: u32) -> Structure<'_> {
+    let limits = Limits {
+        parts,
+        ..Limits::default()
+    };
+    super::split(message, &Budget::new(&limits))
+}
 
 /// Kind, alternative set and body of every leaf.
 fn leaves(message: &str) -> Vec<(Kind, Option<u32>, String)> {
@@ -141,5 +151,24 @@ proptest! {
         let fix = |text: &str| if crlf { text.replace('\n', "\r\n") } else { text.to_owned() };
         let expected: Vec<_> = bodies.iter().map(|body| plain(&fix(body))).collect();
         prop_assert_eq!(leaves(&fix(&message)), expected);
+    }
+}
+
+#[test]
+fn the_clock_ends_a_message_of_many_lines_and_parts() {
+    let over = Limits {
+        time_ms: 0,
+        ..Limits::default()
+    };
+    let header = "Content-Type: multipart/mixed; boundary=b\n\n";
+    let nested = "--b\nContent-Type: multipart/mixed; boundary=c\n\n--c--\n".repeat(2000);
+    for message in [
+        format!("{header}{}", "-\n".repeat(5000)),
+        format!("{header}{nested}"),
+        "a:\n".repeat(5000),
+    ] {
+        let structure = super::split(message.as_bytes(), &Budget::new(&over));
+        let problem = structure.problem.unwrap();
+        assert!(problem.message().contains("time_ms"), "{problem}");
     }
 }

@@ -10,7 +10,9 @@
 //!
 //! Thumbnails are not read: they are shrunk pages, which look alike.
 
-use super::flow::{Flow, Gap};
+use std::collections::HashSet;
+
+use super::flow::{Flow, Gap, Meter};
 use super::table::Table;
 use super::walk::{Hint, Walk};
 use super::zip::Zip;
@@ -42,9 +44,39 @@ pub(super) struct Document {
     sheets: Vec<Table>,
     notes: String,
     /// What could not be read.
-    problems: Vec<Error>,
+    problems: Problems,
     /// The entries that are parts of their own.
     media: Vec<usize>,
+}
+
+/// What could not be read of a document: the first few, for each of thousands of parts may be broken.
+#[derive(Default)]
+struct Problems {
+    first: Vec<Error>,
+    more: u32,
+}
+
+/// Problems of one document that are reported one by one.
+const MAX_PROBLEMS: usize = 64;
+
+impl Problems {
+    fn push(&mut self, problem: Error) {
+        if self.first.len() < MAX_PROBLEMS {
+            self.first.push(problem);
+        } else {
+            self.more = self.more.saturating_add(1);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Error> {
+        self.first.pop()
+    }
+
+    fn into_iter(self) -> impl Iterator<Item = Error> {
+        let more = (self.more > 0)
+            .then(|| Error::malformed(format!("{} more parts could not be read", self.more)));
+        self.first.into_iter().chain(more)
+    }
 }
 
 /// Extensions of the documents that are read here.
@@ -103,7 +135,7 @@ pub(super) fn emit(
 ) {
     let content = document.text.map_or(Content::Opaque, Content::Text);
     walk.part(path, Some(bytes), content);
-    for problem in document.problems {
+    for problem in document.problems.into_iter() {
         walk.sink.warning(path.clone(), problem);
     }
     let (sheets, notes, media) = (document.sheets, document.notes, document.media);
@@ -149,7 +181,7 @@ fn xml_part<T>(
 ) -> Result<T> {
     let index = zip
         .find(name)
-        .ok_or_else(|| Error::malformed(format!("office document without {name}")))?;
+        .ok_or_else(|| Error::malformed(format!("office document without {}", short(name))))?;
     let bytes = zip.read(index, walk.budget)?;
     let text = xml::decode(&bytes, walk.budget)?;
     super::guard::guard("the office reader", || f(&text, walk)).map_err(|e| in_part(name, e))
@@ -158,9 +190,14 @@ fn xml_part<T>(
 /// The same error, with the name of the entry where it is the writer's fault.
 fn in_part(name: &str, error: Error) -> Error {
     match error.kind() {
-        ErrorKind::Malformed => Error::malformed(format!("{name}: {}", error.message())),
+        ErrorKind::Malformed => Error::malformed(format!("{}: {}", short(name), error.message())),
         _ => error,
     }
+}
+
+/// The name of an entry as a message gives it: some are as long as the sender likes.
+fn short(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(200)).unwrap_or(name)
 }
 
 /// The folder of an entry, with the slash behind it.
@@ -214,28 +251,42 @@ fn append(
     zip: &mut Zip<'_>,
     names: &[String],
     flow: &mut Flow,
-    problems: &mut Vec<Error>,
+    meter: &mut Meter,
+    problems: &mut Problems,
 ) {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     for name in names {
         let mut part = Flow::default();
         let result = xml_part(walk, zip, name, |xml, walk| {
-            words::read(xml, &mut part, walk.budget)
+            words::read(xml, &mut part, meter, walk.budget)
         });
-        problems.extend(result.err());
+        let is_over = result
+            .as_ref()
+            .is_err_and(|error| ends_reading(error, walk));
+        if let Err(error) = result {
+            problems.push(error);
+        }
         let text = part.into_text();
         if !text.is_empty() && seen.insert(blake3::hash(text.as_bytes())) {
             flow.gap(Gap::Line);
             flow.push(&text);
         }
+        if is_over {
+            return;
+        }
     }
+}
+
+/// Whether the parts that follow would meet the same limit.
+fn ends_reading(error: &Error, walk: &Walk<'_>) -> bool {
+    error.kind() == ErrorKind::Limit || walk.budget.check_time().is_err()
 }
 
 fn word(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Result<Document> {
     let mut document = Document::default();
-    let mut flow = Flow::default();
+    let (mut flow, mut meter) = (Flow::default(), Meter::default());
     let result = xml_part(walk, zip, main, |xml, walk| {
-        words::read(xml, &mut flow, walk.budget)
+        words::read(xml, &mut flow, &mut meter, walk.budget)
     });
     keep_partial(result, &flow, &mut document.problems)?;
     let stems = [
@@ -247,14 +298,21 @@ fn word(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Result<Document> 
         "diagrams/data",
     ];
     let names = entries(zip, folder(main), &stems);
-    append(walk, zip, &names, &mut flow, &mut document.problems);
+    append(
+        walk,
+        zip,
+        &names,
+        &mut flow,
+        &mut meter,
+        &mut document.problems,
+    );
     document.text = Some(flow.into_text());
     document.media = media(zip);
     Ok(document)
 }
 
 /// What came before the XML broke off is worth reading; nothing at all is an error.
-fn keep_partial(result: Result<()>, flow: &Flow, problems: &mut Vec<Error>) -> Result<()> {
+fn keep_partial(result: Result<()>, flow: &Flow, problems: &mut Problems) -> Result<()> {
     match result {
         Err(error) if flow.is_empty() || error.kind() != ErrorKind::Malformed => Err(error),
         Err(error) => {
@@ -267,17 +325,22 @@ fn keep_partial(result: Result<()>, flow: &Flow, problems: &mut Vec<Error>) -> R
 
 fn slides(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Result<Document> {
     let mut document = Document::default();
-    let mut flow = Flow::default();
+    let (mut flow, mut meter) = (Flow::default(), Meter::default());
     let mut names = relations::slides(walk, zip, main)?;
     // Slides that the list does not name are still in the file.
-    for name in entries(zip, folder(main), &["slides/slide"]) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
+    names.extend(entries(zip, folder(main), &["slides/slide"]));
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(name.clone()));
     let stems = ["notesSlides/", "comments/", "diagrams/data"];
     names.extend(entries(zip, folder(main), &stems));
-    append(walk, zip, &names, &mut flow, &mut document.problems);
+    append(
+        walk,
+        zip,
+        &names,
+        &mut flow,
+        &mut meter,
+        &mut document.problems,
+    );
     document.text = Some(flow.into_text());
     document.media = media(zip);
     Ok(document)

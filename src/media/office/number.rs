@@ -14,6 +14,9 @@ pub(super) enum Style {
     DateTime,
 }
 
+/// Formats of cells, and formats of numbers, that are read; programs write no more.
+const MAX_STYLES: usize = 1 << 16;
+
 /// The styles of a workbook's cells, by the index that cells give.
 ///
 /// # Errors
@@ -28,12 +31,14 @@ pub(super) fn styles(xml: &str, budget: &Budget) -> Result<Vec<Style>> {
             Piece::Start(tag) => match tag.name() {
                 "numFmt" => {
                     let id = tag.attribute("numFmtId").and_then(|id| id.parse().ok());
-                    if let Some((id, code)) = id.zip(tag.attribute("formatCode")) {
+                    if let Some((id, code)) = id.zip(tag.attribute("formatCode"))
+                        && custom.len() < MAX_STYLES
+                    {
                         custom.insert(id, style_of(&code));
                     }
                 }
                 "cellXfs" => in_cells = true,
-                "xf" if in_cells => {
+                "xf" if in_cells && styles.len() < MAX_STYLES => {
                     let id = tag.attribute("numFmtId").and_then(|id| id.parse().ok());
                     let id: u32 = id.unwrap_or(0);
                     styles.push(custom.get(&id).copied().unwrap_or_else(|| built_in(id)));
@@ -201,6 +206,13 @@ mod tests {
         ] {
             assert_eq!(style_of(code), style, "{code}");
         }
+    }
+
+    #[test]
+    fn no_more_styles_are_kept_than_programs_write() {
+        let xml = format!("<cellXfs>{}</cellXfs>", "<xf/>".repeat(MAX_STYLES + 10));
+        let budget = Budget::new(&Limits::default());
+        assert_eq!(styles(&xml, &budget).unwrap().len(), MAX_STYLES);
     }
 
     #[test]

@@ -4,10 +4,10 @@
 //! Tracked deletions lie apart from the text in this format and are read behind it.
 
 use super::xml::{self, Piece, Tag, Xml};
-use super::{Document, media, number, xml_part};
+use super::{Document, Problems, media, number, xml_part};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
-use crate::media::flow::{Flow, Gap};
+use crate::media::flow::{Flow, Gap, Meter};
 use crate::media::table::Table;
 use crate::media::walk::Walk;
 use crate::media::zip::Zip;
@@ -34,12 +34,13 @@ pub(super) fn package(walk: &mut Walk<'_>, zip: &mut Zip<'_>) -> Result<Document
     let result = xml_part(walk, zip, "content.xml", |xml, walk| {
         state.run(xml, walk.budget)
     });
-    let mut problems = Vec::new();
+    let mut problems = Problems::default();
     match result {
         Err(error) if state.is_empty() || error.kind() != ErrorKind::Malformed => {
             return Err(error);
         }
-        result => problems.extend(result.err()),
+        Err(error) => problems.push(error),
+        Ok(()) => {}
     }
     if zip.find("styles.xml").is_some() {
         // Of the styles only the headers and footers of pages are text.
@@ -47,7 +48,9 @@ pub(super) fn package(walk: &mut Walk<'_>, zip: &mut Zip<'_>) -> Result<Document
         let result = xml_part(walk, zip, "styles.xml", |xml, walk| {
             state.run(xml, walk.budget)
         });
-        problems.extend(result.err());
+        if let Err(error) = result {
+            problems.push(error);
+        }
     }
     let mut document = state.finish(walk.budget)?;
     document.problems = problems;
@@ -68,7 +71,9 @@ pub(in crate::media) fn flat(bytes: &[u8], budget: &mut Budget) -> Result<Docume
             Err(error) if state.is_empty() || error.kind() != ErrorKind::Malformed => Err(error),
             result => {
                 let mut document = state.finish(budget)?;
-                document.problems.extend(result.err());
+                if let Err(error) = result {
+                    document.problems.push(error);
+                }
                 Ok(document)
             }
         }
@@ -96,7 +101,8 @@ struct State {
     flow: Flow,
     /// Texts that wait while an aside is read, and how many paragraphs were open in each.
     outer: Vec<(Flow, u32)>,
-    aside: Vec<String>,
+    aside: Flow,
+    meter: Meter,
     sheets: Vec<Table>,
     /// Where the next cell of the sheet lies.
     row: u32,
@@ -132,7 +138,7 @@ impl State {
             match piece {
                 Piece::Start(tag) => self.start(&tag, budget)?,
                 Piece::End(name) => self.end(name.as_str(), budget)?,
-                Piece::Text(text) => self.words(&text),
+                Piece::Text(text) => self.words(&text, budget)?,
             }
         }
         Ok(())
@@ -145,19 +151,23 @@ impl State {
         }
     }
 
-    fn words(&mut self, text: &str) {
+    fn words(&mut self, text: &str, budget: &mut Budget) -> Result<()> {
         if self.paragraphs == 0 || self.skipped > 0 || self.only_masters && self.masters == 0 {
-            return;
+            return Ok(());
         }
+        self.meter.charge(text, budget)?;
+        let mut pacer = budget.deadline().pacer(4096);
         let target = self.target();
         let mut words = text.split([' ', '\n', '\t', '\r']).peekable();
         // White space collapses in this format.
         while let Some(word) = words.next() {
+            pacer.step()?;
             target.push(word);
             if words.peek().is_some() {
                 target.gap(Gap::Space);
             }
         }
+        Ok(())
     }
 
     fn start(&mut self, tag: &Tag<'_>, budget: &mut Budget) -> Result<()> {
@@ -171,7 +181,8 @@ impl State {
                 self.tables += 1;
                 if self.tables == 1 {
                     budget.charge_part()?;
-                    self.sheets.push(Table::default());
+                    let sheet = Table::after(self.sheets.last());
+                    self.sheets.push(sheet);
                     self.row = 0;
                 }
             }
@@ -228,7 +239,8 @@ impl State {
         if let Some((outer, paragraphs)) = self.outer.pop() {
             let inner = std::mem::replace(&mut self.flow, outer);
             self.paragraphs = paragraphs;
-            self.aside.push(inner.into_text());
+            self.aside.gap(Gap::Line);
+            self.aside.push(inner.as_str());
         }
     }
 
@@ -251,10 +263,8 @@ impl State {
         while !self.outer.is_empty() {
             self.end_aside();
         }
-        for text in self.aside {
-            self.flow.gap(Gap::Line);
-            self.flow.push(&text);
-        }
+        self.flow.gap(Gap::Line);
+        self.flow.push(self.aside.as_str());
         let text = self.flow.into_text();
         Ok(if self.sheets.is_empty() {
             Document {

@@ -1,7 +1,7 @@
 //! Relations between the parts of an OOXML document: which part is the main one,
 //! and which part an id stands for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::xml::{Piece, Xml};
 use super::{Office, folder, xml_part};
@@ -13,6 +13,12 @@ use crate::media::zip::Zip;
 /// Parts by the ids under which another part knows them.
 pub(super) type Relations = HashMap<String, String>;
 
+/// Relations of one part that are read. Workbooks and presentations have some hundreds.
+const MAX_RELATIONS: usize = 16 << 10;
+
+/// The longest id and the longest name of an entry that are followed.
+const MAX_NAME: usize = 4 << 10;
+
 /// The relations of a part; none if it has no readable list of them.
 pub(super) fn of(walk: &mut Walk<'_>, zip: &mut Zip<'_>, part: &str) -> Relations {
     let base = folder(part);
@@ -20,7 +26,10 @@ pub(super) fn of(walk: &mut Walk<'_>, zip: &mut Zip<'_>, part: &str) -> Relation
     let mut relations = Relations::new();
     let each = |xml: &str, walk: &mut Walk<'_>| {
         each(xml, walk.budget, |id, _, target| {
-            relations.insert(id.to_owned(), resolve(base, target));
+            let len = id.len().max(base.len() + target.len());
+            if len <= MAX_NAME && relations.len() < MAX_RELATIONS {
+                relations.insert(id.to_owned(), resolve(base, target));
+            }
         })
     };
     // A part without relations has no list, and a broken list is as good as none.
@@ -71,7 +80,7 @@ pub(super) fn main_part(zip: &mut Zip<'_>, budget: &mut Budget) -> Result<Option
         if let Ok(text) = super::xml::decode(&bytes, budget) {
             // A list that breaks off may still have named the document.
             let _ = each(&text, budget, |_, kind, to| {
-                if kind.ends_with("/officeDocument") {
+                if kind.ends_with("/officeDocument") && to.len() <= MAX_NAME {
                     target = Some(resolve("", to));
                 }
             });
@@ -82,7 +91,7 @@ pub(super) fn main_part(zip: &mut Zip<'_>, budget: &mut Budget) -> Result<Option
         "xl/workbook.xml",
         "ppt/presentation.xml",
     ];
-    let present = |name: &str| zip.find(name).is_some();
+    let mut present = |name: &str| zip.find(name).is_some();
     let main = target.filter(|name| present(name)).or_else(|| {
         known
             .into_iter()
@@ -103,24 +112,45 @@ pub(super) fn main_part(zip: &mut Zip<'_>, budget: &mut Budget) -> Result<Option
     }))
 }
 
-/// The slides of a presentation in the order of the show.
+/// The entries that a list refers to, in its order, each once however often it is listed.
+#[derive(Default)]
+pub(super) struct Listed<'r> {
+    names: Vec<String>,
+    seen: HashSet<&'r str>,
+}
+
+impl<'r> Listed<'r> {
+    /// Takes the entry of an id, if there is one.
+    pub(super) fn push(&mut self, id: Option<&str>, relations: &'r Relations) {
+        if let Some(name) = id.and_then(|id| relations.get(id))
+            && self.seen.insert(name)
+        {
+            self.names.push(name.clone());
+        }
+    }
+
+    pub(super) fn into_names(self) -> Vec<String> {
+        self.names
+    }
+}
+
+/// The slides of a presentation in the order of the show, each once.
 ///
 /// # Errors
 /// If the main part cannot be read.
 pub(super) fn slides(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Result<Vec<String>> {
     let relations = of(walk, zip, main);
     xml_part(walk, zip, main, |xml, walk| {
-        let mut names = Vec::new();
+        let mut names = Listed::default();
         let mut xml = Xml::new(xml);
         while let Some(piece) = xml.next(walk.budget)? {
             if let Piece::Start(tag) = piece
                 && tag.name() == "sldId"
-                && let Some(name) = tag.qualified("r:id").and_then(|id| relations.get(&*id))
             {
-                names.push(name.clone());
+                names.push(tag.qualified("r:id").as_deref(), &relations);
             }
         }
-        Ok(names)
+        Ok(names.into_names())
     })
 }
 

@@ -6,10 +6,10 @@
 
 use super::relations;
 use super::xml::{Piece, Tag, Xml};
-use super::{Document, append, entries, folder, media, xml_part};
+use super::{Document, append, ends_reading, entries, folder, media, xml_part};
 use crate::error::{ErrorKind, Result};
 use crate::limits::Budget;
-use crate::media::flow::{Flow, Gap};
+use crate::media::flow::{Flow, Gap, Meter};
 use crate::media::table::Table;
 use crate::media::walk::Walk;
 use crate::media::zip::Zip;
@@ -19,11 +19,31 @@ use super::number::{self, Style};
 /// What cells refer to.
 #[derive(Default)]
 struct Shared {
-    strings: Vec<String>,
+    strings: Strings,
     /// By cell format.
     styles: Vec<Style>,
     /// Days are counted from 1904 instead of 1900.
     since_1904: bool,
+}
+
+/// The shared strings, one behind the other: millions of them may be empty.
+#[derive(Default)]
+struct Strings {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Strings {
+    /// Ends the string whose pieces were pushed to the text.
+    fn end(&mut self) {
+        self.ends.push(self.text.len());
+    }
+
+    fn get(&self, index: usize) -> Option<&str> {
+        let end = *self.ends.get(index)?;
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        self.text.get(start..end)
+    }
 }
 
 /// Reads a workbook.
@@ -35,16 +55,13 @@ pub(super) fn workbook(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Re
     let base = folder(main);
     let mut document = Document::default();
     let mut shared = Shared::default();
-    let mut names = Vec::new();
+    let mut listed = relations::Listed::default();
     xml_part(walk, zip, main, |xml, walk| {
         let mut xml = Xml::new(xml);
         while let Some(piece) = xml.next(walk.budget)? {
             let Piece::Start(tag) = piece else { continue };
             match tag.name() {
-                "sheet" => {
-                    let name = tag.qualified("r:id").and_then(|id| relations.get(&*id));
-                    names.extend(name.cloned());
-                }
+                "sheet" => listed.push(tag.qualified("r:id").as_deref(), &relations),
                 "workbookPr" => {
                     let flag = tag.attribute("date1904");
                     shared.since_1904 = flag.is_some_and(|flag| flag == "1" || flag == "true");
@@ -54,6 +71,7 @@ pub(super) fn workbook(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Re
         }
         Ok(())
     })?;
+    let mut names = listed.into_names();
     if names.is_empty() {
         names = entries(zip, base, &["worksheets/sheet"]);
     }
@@ -62,7 +80,9 @@ pub(super) fn workbook(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Re
         let result = xml_part(walk, zip, &strings, |xml, walk| {
             shared_strings(xml, &mut shared.strings, walk.budget)
         });
-        document.problems.extend(result.err());
+        if let Err(error) = result {
+            document.problems.push(error);
+        }
     }
     let styles = format!("{base}styles.xml");
     if zip.find(&styles).is_some() {
@@ -70,10 +90,12 @@ pub(super) fn workbook(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Re
             shared.styles = number::styles(xml, walk.budget)?;
             Ok(())
         });
-        document.problems.extend(result.err());
+        if let Err(error) = result {
+            document.problems.push(error);
+        }
     }
     for name in &names {
-        let mut table = Table::default();
+        let mut table = Table::after(document.sheets.last());
         let result = xml_part(walk, zip, name, |xml, walk| {
             sheet(xml, &shared, &mut table, walk.budget)
         });
@@ -81,7 +103,14 @@ pub(super) fn workbook(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Re
             Err(error) if error.kind() == ErrorKind::Limit && names.len() == 1 => {
                 return Err(error);
             }
-            Err(error) => document.problems.push(error),
+            Err(error) => {
+                let is_over = ends_reading(&error, walk);
+                document.problems.push(error);
+                if is_over {
+                    document.sheets.push(table);
+                    break;
+                }
+            }
             Ok(()) => {}
         }
         document.sheets.push(table);
@@ -94,7 +123,15 @@ pub(super) fn workbook(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Re
         "charts/chart",
     ];
     let notes = entries(zip, base, &stems);
-    append(walk, zip, &notes, &mut flow, &mut document.problems);
+    let mut meter = Meter::default();
+    append(
+        walk,
+        zip,
+        &notes,
+        &mut flow,
+        &mut meter,
+        &mut document.problems,
+    );
     document.notes = flow.into_text();
     document.media = media(zip);
     let nothing = document.sheets.iter().all(|sheet| sheet.cells().is_empty())
@@ -103,15 +140,16 @@ pub(super) fn workbook(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Re
     match document.problems.pop() {
         Some(problem) if nothing => Err(problem),
         problem => {
-            document.problems.extend(problem);
+            if let Some(problem) = problem {
+                document.problems.push(problem);
+            }
             Ok(document)
         }
     }
 }
 
-fn shared_strings(xml: &str, strings: &mut Vec<String>, budget: &mut Budget) -> Result<()> {
+fn shared_strings(xml: &str, strings: &mut Strings, budget: &mut Budget) -> Result<()> {
     let mut xml = Xml::new(xml);
-    let mut string = String::new();
     let (mut text, mut phonetic) = (false, false);
     while let Some(piece) = xml.next(budget)? {
         match piece {
@@ -125,11 +163,11 @@ fn shared_strings(xml: &str, strings: &mut Vec<String>, budget: &mut Budget) -> 
                 "rPh" => phonetic = false,
                 "si" => {
                     budget.charge_decoded(size_of::<String>() as u64)?;
-                    strings.push(std::mem::take(&mut string));
+                    strings.end();
                 }
                 _ => {}
             },
-            Piece::Text(piece) if text && !phonetic => string.push_str(&piece),
+            Piece::Text(piece) if text && !phonetic => strings.text.push_str(&piece),
             Piece::Text(_) => {}
         }
     }
@@ -260,7 +298,7 @@ fn resolve<'c>(open: &'c Open, shared: &'c Shared) -> std::borrow::Cow<'c, str> 
         Kind::Shared => {
             let string = value.trim().parse::<usize>().ok();
             let string = string.and_then(|index| shared.strings.get(index));
-            string.map_or("", String::as_str).into()
+            string.unwrap_or("").into()
         }
         Kind::Boolean => match value.trim() {
             "1" => "TRUE".into(),
@@ -284,7 +322,10 @@ mod tests {
 
     fn read(body: &str) -> Vec<(u32, u32, String)> {
         let shared = Shared {
-            strings: vec!["zero".into(), "one".into()],
+            strings: Strings {
+                text: "zeroone".to_owned(),
+                ends: vec![4, 7],
+            },
             styles: vec![Style::Plain, Style::Date],
             since_1904: false,
         };

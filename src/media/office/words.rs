@@ -8,18 +8,26 @@
 use super::xml::{Piece, Xml};
 use crate::error::Result;
 use crate::limits::Budget;
-use crate::media::flow::{Flow, Gap};
+use crate::media::flow::{Flow, Gap, Meter};
 
-/// Appends the text of one XML part to `flow`.
+/// Appends the text of one XML part to `flow`, charged on the document's `meter`.
 ///
 /// # Errors
 /// [`Malformed`](crate::ErrorKind::Malformed) where the XML breaks off; `flow` keeps what came before.
-pub(super) fn read(xml: &str, flow: &mut Flow, budget: &Budget) -> Result<()> {
+/// [`Limit`](crate::ErrorKind::Limit) for the text.
+pub(super) fn read(
+    xml: &str,
+    flow: &mut Flow,
+    meter: &mut Meter,
+    budget: &mut Budget,
+) -> Result<()> {
     let mut state = State {
         flow: std::mem::take(flow),
+        meter: std::mem::take(meter),
         ..State::default()
     };
     let result = state.run(xml, budget);
+    *meter = std::mem::take(&mut state.meter);
     *flow = state.finish();
     result
 }
@@ -27,10 +35,11 @@ pub(super) fn read(xml: &str, flow: &mut Flow, budget: &Budget) -> Result<()> {
 #[derive(Default)]
 struct State {
     flow: Flow,
+    meter: Meter,
     /// Flows that wait while the text of a box inside them is read.
     outer: Vec<Flow>,
     /// Texts of boxes, notes and former versions of paragraphs, for the end.
-    aside: Vec<String>,
+    aside: Flow,
     /// The current paragraph as it was before the tracked changes.
     former: String,
     /// Whether `former` differs from what was written.
@@ -48,13 +57,16 @@ struct State {
 const MAX_BOXES: usize = 16;
 
 impl State {
-    fn run(&mut self, xml: &str, budget: &Budget) -> Result<()> {
+    fn run(&mut self, xml: &str, budget: &mut Budget) -> Result<()> {
         let mut xml = Xml::new(xml);
         while let Some(piece) = xml.next(budget)? {
             match piece {
                 Piece::Start(tag) => self.start(tag.name()),
                 Piece::End(name) => self.end(name.as_str()),
-                Piece::Text(text) if self.text > 0 && self.skipped == 0 => self.words(&text),
+                Piece::Text(text) if self.text > 0 && self.skipped == 0 => {
+                    self.meter.charge(&text, budget)?;
+                    self.words(&text);
+                }
                 Piece::Text(_) => {}
             }
         }
@@ -113,7 +125,7 @@ impl State {
             "txbxContent" => {
                 if let Some(outer) = self.outer.pop() {
                     let inner = std::mem::replace(&mut self.flow, outer);
-                    self.aside.push(inner.into_text());
+                    self.set_aside(inner.as_str());
                 }
             }
             _ => {}
@@ -130,20 +142,23 @@ impl State {
     fn paragraph(&mut self) {
         let former = std::mem::take(&mut self.former);
         if std::mem::take(&mut self.changed) && !former.trim().is_empty() {
-            self.aside.push(former);
+            self.set_aside(&former);
         }
+    }
+
+    fn set_aside(&mut self, text: &str) {
+        self.aside.gap(Gap::Line);
+        self.aside.push(text);
     }
 
     fn finish(mut self) -> Flow {
         self.paragraph();
         while let Some(outer) = self.outer.pop() {
             let inner = std::mem::replace(&mut self.flow, outer);
-            self.aside.push(inner.into_text());
+            self.set_aside(inner.as_str());
         }
-        for text in self.aside {
-            self.flow.gap(Gap::Line);
-            self.flow.push(&text);
-        }
+        self.flow.gap(Gap::Line);
+        self.flow.push(self.aside.as_str());
         self.flow.gap(Gap::Line);
         self.flow
     }
@@ -157,7 +172,8 @@ mod tests {
     fn text(body: &str) -> String {
         let mut flow = Flow::default();
         let xml = format!("<w:document><w:body>{body}</w:body></w:document>");
-        read(&xml, &mut flow, &Budget::new(&Limits::default())).unwrap();
+        let mut budget = Budget::new(&Limits::default());
+        read(&xml, &mut flow, &mut Meter::default(), &mut budget).unwrap();
         flow.into_text()
     }
 

@@ -14,10 +14,17 @@ use crate::limits::Budget;
 /// Events between two looks at the clock.
 const STRIDE: u32 = 4096;
 
+/// Elements inside one another. Documents nest a few dozen; the library remembers each that is open.
+const MAX_DEPTH: u32 = 256 << 10;
+
+/// Attributes of one tag that are looked through. Documents have a few dozen.
+const MAX_ATTRIBUTES: usize = 1024;
+
 /// A document under way.
 pub(super) struct Xml<'x> {
     reader: Reader<&'x [u8]>,
     events: u32,
+    depth: u32,
 }
 
 /// One piece. Names are local: the prefix before the colon is dropped, since
@@ -52,6 +59,7 @@ impl Tag<'_> {
             .0
             .attributes()
             .with_checks(false)
+            .take(MAX_ATTRIBUTES)
             .flatten()
             .find(|attribute| attribute.key.local_name().into_inner() == name)?;
         // A reference to an entity of a document type leaves the value as it stands.
@@ -61,7 +69,13 @@ impl Tag<'_> {
 
     /// The value of the attribute of this name, prefix included.
     pub(super) fn qualified(&self, name: &str) -> Option<Cow<'_, str>> {
-        let attribute = self.0.try_get_attribute(name).ok()??;
+        let attribute = self
+            .0
+            .attributes()
+            .with_checks(false)
+            .take(MAX_ATTRIBUTES)
+            .map_while(Result::ok)
+            .find(|attribute| attribute.key.as_ref() == name)?;
         let value = attribute.normalized_value(XmlVersion::Implicit1_0);
         Some(value.unwrap_or(attribute.value))
     }
@@ -76,7 +90,7 @@ pub(super) fn decode<'x>(bytes: &'x [u8], budget: &mut Budget) -> Result<Cow<'x,
     match text::byte_order_mark(bytes) {
         Some((mark @ (Mark::Utf16Le | Mark::Utf16Be), rest)) => {
             budget.charge_decoded(rest.len() as u64 / 2 * 3)?;
-            Ok(text::decode_utf16(mark, rest).into())
+            Ok(text::decode_utf16_within(mark, rest, budget)?.into())
         }
         mark => {
             let rest = mark.map_or(bytes, |(_, rest)| rest);
@@ -95,14 +109,18 @@ impl<'x> Xml<'x> {
         config.expand_empty_elements = true;
         config.allow_dangling_amp = true;
         config.check_end_names = false;
-        Self { reader, events: 0 }
+        Self {
+            reader,
+            events: 0,
+            depth: 0,
+        }
     }
 
     /// The next piece, `None` at the end.
     ///
     /// # Errors
-    /// [`Malformed`](crate::ErrorKind::Malformed), and [`Limit`](crate::ErrorKind::Limit)
-    /// once the time is over.
+    /// [`Malformed`](crate::ErrorKind::Malformed), also for elements that are nested too deeply, and
+    /// [`Limit`](crate::ErrorKind::Limit) once the time is over.
     pub(super) fn next(&mut self, budget: &Budget) -> Result<Option<Piece<'x>>> {
         loop {
             self.events = self.events.wrapping_add(1);
@@ -115,8 +133,19 @@ impl<'x> Xml<'x> {
                 Error::malformed(format!("XML at byte {at}: {e}"))
             })?;
             return Ok(Some(match event {
-                Event::Start(tag) => Piece::Start(Tag(tag)),
-                Event::End(tag) => Piece::End(Name(tag)),
+                Event::Start(tag) => {
+                    self.depth += 1;
+                    if self.depth > MAX_DEPTH {
+                        let message =
+                            format!("XML of more than {MAX_DEPTH} elements in one another");
+                        return Err(Error::malformed(message));
+                    }
+                    Piece::Start(Tag(tag))
+                }
+                Event::End(tag) => {
+                    self.depth = self.depth.saturating_sub(1);
+                    Piece::End(Name(tag))
+                }
                 Event::Text(text) => Piece::Text(text.into_inner()),
                 Event::CData(text) => Piece::Text(text.into_inner()),
                 Event::GeneralRef(reference) => match entity(&reference) {
@@ -183,6 +212,30 @@ mod tests {
         let xml = "<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'><!ENTITY y 'yy'>]>\
                    <a id='&x;'>1&x;2&y;3</a>";
         assert_eq!(text(xml), "<a&x;>123/");
+    }
+
+    #[test]
+    fn depth_and_attributes_are_bounded() {
+        let budget = Budget::new(&Limits::default());
+        let deep = "<a>".repeat(270_000);
+        let mut reader = Xml::new(&deep);
+        let error = loop {
+            match reader.next(&budget) {
+                Ok(piece) => assert!(piece.is_some()),
+                Err(error) => break error,
+            }
+        };
+        assert!(error.message().contains("262144"), "{error}");
+        assert_eq!(text(&"<a></a>".repeat(20_000)).len(), 4 * 20_000);
+        for (before, value) in [(1000, Some("1")), (2000, None)] {
+            let wide = format!("<a {} id='1'/>", "b='' ".repeat(before));
+            let mut reader = Xml::new(&wide);
+            let Some(Piece::Start(tag)) = reader.next(&budget).unwrap() else {
+                panic!("no tag");
+            };
+            assert_eq!(tag.attribute("id").as_deref(), value);
+            assert_eq!(tag.qualified("id").as_deref(), value);
+        }
     }
 
     #[test]

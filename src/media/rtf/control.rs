@@ -3,7 +3,7 @@
 use encoding_rs::Encoding;
 
 use super::charset::{charset, code_page};
-use super::{Destination, Reader, unhex};
+use super::{Destination, MAX_FONTS, Reader, unhex};
 use crate::media::flow::Gap;
 
 impl Reader<'_> {
@@ -100,14 +100,10 @@ impl Reader<'_> {
             b"mac" => self.set_code_page(Some(encoding_rs::MACINTOSH)),
             b"f" => self.font(number.unwrap_or(0)),
             b"fcharset" if self.group.destination == Destination::FontTable => {
-                if let Some(encoding) = charset(number.unwrap_or(0)) {
-                    self.fonts.insert(self.group.font, encoding);
-                }
+                self.set_font(charset(number.unwrap_or(0)));
             }
             b"cpg" if self.group.destination == Destination::FontTable => {
-                if let Some(encoding) = code_page(number.unwrap_or(0)) {
-                    self.fonts.insert(self.group.font, encoding);
-                }
+                self.set_font(code_page(number.unwrap_or(0)));
             }
             _ => self.destination(word, optional),
         }
@@ -140,6 +136,14 @@ impl Reader<'_> {
         if let Some(encoding) = encoding {
             self.code_page = encoding;
             self.group.encoding = encoding;
+        }
+    }
+
+    fn set_font(&mut self, encoding: Option<&'static Encoding>) {
+        if let Some(encoding) = encoding
+            && self.fonts.len() < MAX_FONTS
+        {
+            self.fonts.insert(self.group.font, encoding);
         }
     }
 

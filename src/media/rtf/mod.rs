@@ -16,7 +16,7 @@ use std::collections::HashMap;
 
 use encoding_rs::{Encoding, WINDOWS_1252};
 
-use super::flow::{Flow, Gap};
+use super::flow::{Flow, Gap, Meter};
 use super::guard::guard;
 use crate::error::{Error, Result};
 use crate::limits::Budget;
@@ -39,7 +39,8 @@ pub(super) struct Document {
 pub(super) fn read(bytes: &[u8], budget: &mut Budget) -> Result<Document> {
     budget.charge_decoded(bytes.len() as u64)?;
     guard("the rtf reader", || {
-        let mut reader = Reader::new(bytes);
+        // The walk takes no more parts than that; one more shows it that there were more.
+        let mut reader = Reader::new(bytes, budget.limits().parts as usize + 1);
         reader.run(budget)?;
         let document = reader.finish();
         budget.check_text(document.text.chars().count() as u64)?;
@@ -50,6 +51,12 @@ pub(super) fn read(bytes: &[u8], budget: &mut Budget) -> Result<Document> {
 /// Groups inside one another whose properties are kept; beyond, they share those
 /// of the last one.
 const MAX_GROUPS: usize = 4096;
+
+/// Fonts that are told apart; writers list some hundreds.
+const MAX_FONTS: usize = 1 << 16;
+
+/// Bytes of text that wait to be decoded, beyond which the next blank has them decoded.
+const MAX_PENDING: usize = 64 << 10;
 
 /// Where text goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,11 +106,21 @@ struct Reader<'r> {
     changed: bool,
     picture: Vec<u8>,
     pictures: Vec<Vec<u8>>,
+    max_pictures: usize,
     closed: bool,
+    /// Text written since it was last charged.
+    uncharged: Written,
+}
+
+/// How much text there is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Written {
+    bytes: u64,
+    chars: u64,
 }
 
 impl<'r> Reader<'r> {
-    fn new(bytes: &'r [u8]) -> Self {
+    fn new(bytes: &'r [u8], max_pictures: usize) -> Self {
         Self {
             bytes,
             at: 0,
@@ -130,16 +147,21 @@ impl<'r> Reader<'r> {
             changed: false,
             picture: Vec::new(),
             pictures: Vec::new(),
+            max_pictures,
             closed: false,
+            uncharged: Written::default(),
         }
     }
 
-    fn run(&mut self, budget: &Budget) -> Result<()> {
-        let mut steps = 0_u32;
+    fn run(&mut self, budget: &mut Budget) -> Result<()> {
+        let mut meter = Meter::default();
+        let mut pacer = budget.deadline().pacer(1 << 14);
         while let Some(&byte) = self.bytes.get(self.at) {
-            steps = steps.wrapping_add(1);
-            if steps.is_multiple_of(1 << 16) {
-                budget.check_time()?;
+            pacer.step()?;
+            // Before much comes together: the text is up to three times as long as its source.
+            if self.uncharged.bytes > MAX_PENDING as u64 {
+                let written = std::mem::take(&mut self.uncharged);
+                meter.charge_written(written.chars, written.bytes, budget)?;
             }
             self.at += 1;
             match byte {
@@ -201,7 +223,7 @@ impl<'r> Reader<'r> {
                 Destination::Aside => self.asides.gap(Gap::Line),
                 Destination::Picture => {
                     let picture = std::mem::take(&mut self.picture);
-                    if !picture.is_empty() {
+                    if !picture.is_empty() && self.pictures.len() < self.max_pictures {
                         self.pictures.push(unhex(&picture));
                     }
                 }
@@ -219,6 +241,10 @@ impl<'r> Reader<'r> {
                     self.passed -= 1;
                 } else {
                     self.pending.push(byte);
+                    // A blank is no part of a longer character in any code page.
+                    if byte == b' ' && self.pending.len() > MAX_PENDING {
+                        self.flush();
+                    }
                 }
             }
             Destination::Picture if byte.is_ascii_hexdigit() => self.picture.push(byte),

@@ -93,3 +93,50 @@ proptest! {
         document(format!("{{\\rtf1{body}").as_bytes());
     }
 }
+
+#[test]
+fn text_is_charged_while_it_is_made() {
+    let limits = Limits {
+        text_chars: 100_000,
+        ..Limits::default()
+    };
+    // One byte of a code page, or two of a control, give one character of up to three bytes.
+    for (piece, times) in [("\\_", 200_000), ("\\'80\\tab ", 150_000), ("a ", 400_000)] {
+        let rtf = format!("{{\\rtf1 {}", piece.repeat(times));
+        let error = read(rtf.as_bytes(), &mut Budget::new(&limits)).unwrap_err();
+        assert!(error.message().contains("text_chars = 100000"), "{error}");
+    }
+}
+
+#[test]
+fn pictures_and_fonts_are_kept_as_far_as_they_count() {
+    let limits = Limits {
+        parts: 5,
+        ..Limits::default()
+    };
+    let rtf = format!("{{\\rtf1 {}}}", "{\\pict 00}".repeat(50));
+    let document = read(rtf.as_bytes(), &mut Budget::new(&limits)).unwrap();
+    assert_eq!(document.pictures.len(), 6);
+    let fonts: String = (0..MAX_FONTS + 10)
+        .map(|font| format!("{{\\f{font}\\fcharset204 x;}}"))
+        .collect();
+    let last = MAX_FONTS + 5;
+    assert_eq!(
+        text(&format!("{{\\fonttbl{fonts}}}\\f7 \\'cf\\f{last} \\'cf")),
+        "\u{41f}\u{cf}"
+    );
+}
+
+#[test]
+fn a_long_run_of_text_is_decoded_in_pieces_and_as_a_whole_alike() {
+    let sentence = "\\'93\\'fa\\'96\\'7b words ";
+    let body = format!("\\ansicpg932 {}", sentence.repeat(20_000));
+    assert_eq!(
+        text(&body),
+        "\u{65e5}\u{672c} words "
+            .repeat(20_000)
+            .trim_end()
+            .to_owned()
+            + " "
+    );
+}

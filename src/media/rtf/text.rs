@@ -43,6 +43,13 @@ impl Reader<'_> {
     }
 
     fn write(&mut self, text: &str) {
+        if matches!(
+            self.group.destination,
+            Destination::Body | Destination::Aside
+        ) {
+            self.uncharged.bytes += text.len() as u64;
+            self.uncharged.chars += text.chars().count() as u64;
+        }
         match self.group.destination {
             Destination::Body => {
                 let Group {

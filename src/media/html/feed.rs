@@ -1,0 +1,176 @@
+//! Hands a page to the tokenizer so that no tag gets more attributes than it can take.
+
+use std::cell::RefCell;
+
+use html5ever::interface::TokenizerResult;
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::{BufferQueue, Tokenizer, TokenizerOpts};
+
+use super::attributes::{MAX_ATTRIBUTES, Scanned, TagScan};
+use super::{Reader, State};
+
+/// Hands a page to the tokenizer in pieces that start at each `<`, so that it is known which tag
+/// is open, and how many attributes it has so far.
+pub(super) struct Feeder {
+    tokenizer: Tokenizer<Reader>,
+    queue: BufferQueue,
+    open: Open,
+    /// A character reference may be open, whose characters come out with the next `<`.
+    has_reference: bool,
+}
+
+/// What the tokenizer is inside of, as far as it shows by tokens that do not come.
+enum Open {
+    /// Nothing, or an element whose content is no markup.
+    Nothing,
+    Tag(TagScan),
+    /// A tag of which the rest is skipped.
+    Skipped(TagScan),
+    /// A comment or the like.
+    Other,
+}
+
+impl Feeder {
+    pub(super) fn new(state: State) -> Self {
+        Self {
+            tokenizer: Tokenizer::new(Reader(RefCell::new(state)), TokenizerOpts::default()),
+            queue: BufferQueue::default(),
+            open: Open::Nothing,
+            has_reference: false,
+        }
+    }
+
+    pub(super) fn feed(&mut self, chunk: &str) {
+        let shared = StrTendril::from_slice(chunk);
+        let starts = memchr::memchr_iter(b'<', chunk.as_bytes());
+        let mut at = 0;
+        for start in starts.chain([chunk.len()]) {
+            if start > at {
+                let is_short = start - at < MAX_ATTRIBUTES as usize;
+                if is_short && !self.has_reference && matches!(self.open, Open::Nothing) {
+                    self.short_piece(&shared, at, start);
+                } else {
+                    self.piece(&shared, at, start);
+                }
+                let piece = shared.as_bytes().get(at..start).unwrap_or_default();
+                self.has_reference = memchr::memchr(b'&', piece).is_some();
+            }
+            at = start;
+        }
+    }
+
+    /// A piece that is too short to have too many attributes, behind all that came before.
+    fn short_piece(&mut self, chunk: &StrTendril, start: usize, end: usize) {
+        let text = &chunk[start..end];
+        if self.push(chunk, start, end) && text.starts_with('<') {
+            self.open = match TagScan::of(text) {
+                Some(mut scan) => {
+                    let name = if text.starts_with("</") { 2 } else { 1 };
+                    match scan.scan(&text.as_bytes()[name..]) {
+                        Scanned::Inside => Open::Tag(scan),
+                        Scanned::Ended | Scanned::TooMany(_) => Open::Other,
+                    }
+                }
+                None => Open::Other,
+            };
+        }
+    }
+
+    /// Ends the page.
+    pub(super) fn finish(self) -> State {
+        self.tokenizer.end();
+        self.tokenizer.sink.0.into_inner()
+    }
+
+    /// Whether no token came while the characters from `start` to `end` were tokenized.
+    fn push(&mut self, chunk: &StrTendril, start: usize, end: usize) -> bool {
+        let tokens = self.tokenizer.sink.0.borrow().tokens;
+        if start < end {
+            let piece = chunk.subtendril(start as u32, (end - start) as u32);
+            self.queue.push_back(piece);
+            while !matches!(self.tokenizer.feed(&self.queue), TokenizerResult::Done) {}
+        }
+        tokens == self.tokenizer.sink.0.borrow().tokens
+    }
+
+    fn piece(&mut self, chunk: &StrTendril, start: usize, end: usize) {
+        let text = &chunk[start..end];
+        let mut open = std::mem::replace(&mut self.open, Open::Nothing);
+        let mut at = start;
+        // Its own step, for what comes out then belongs to what was before the `<`.
+        if text.starts_with('<') && !matches!(open, Open::Skipped(_)) {
+            at += 1;
+            if !self.push(chunk, start, at) {
+                open = Open::Nothing;
+            } else if let Open::Tag(scan) = &mut open
+                && scan.scan(b"<") != Scanned::Inside
+            {
+                open = match open {
+                    Open::Tag(scan) => Open::Skipped(scan),
+                    open => open,
+                };
+            }
+        }
+        match open {
+            Open::Skipped(scan) => self.skip(scan, chunk, at, end),
+            Open::Tag(scan) => self.tag(scan, chunk, at, at, end),
+            Open::Other => {
+                if self.push(chunk, at, end) {
+                    self.open = Open::Other;
+                }
+            }
+            Open::Nothing => match TagScan::of(text) {
+                Some(scan) => {
+                    let name = at + usize::from(text.starts_with("</"));
+                    self.tag(scan, chunk, at, name, end);
+                }
+                None => {
+                    if self.push(chunk, at, end) && text.starts_with('<') {
+                        self.open = Open::Other;
+                    }
+                }
+            },
+        }
+    }
+
+    /// A piece of what may be a tag: its characters are tokenized from `at` on and scanned from
+    /// `scanned` on.
+    fn tag(
+        &mut self,
+        mut scan: TagScan,
+        chunk: &StrTendril,
+        at: usize,
+        scanned: usize,
+        end: usize,
+    ) {
+        match scan.scan(&chunk.as_bytes()[scanned..end]) {
+            Scanned::TooMany(offset) => {
+                if self.push(chunk, at, scanned + offset) {
+                    self.skip(scan, chunk, scanned + offset, end);
+                } else {
+                    // It was none: the element that is open holds no markup.
+                    self.push(chunk, scanned + offset, end);
+                }
+            }
+            Scanned::Inside => {
+                if self.push(chunk, at, end) {
+                    self.open = Open::Tag(scan);
+                }
+            }
+            Scanned::Ended => {
+                if self.push(chunk, at, end) {
+                    self.open = Open::Other;
+                }
+            }
+        }
+    }
+
+    fn skip(&mut self, mut scan: TagScan, chunk: &StrTendril, at: usize, end: usize) {
+        match scan.skip(&chunk.as_bytes()[at..end]) {
+            Some(offset) => {
+                self.push(chunk, at + offset, end);
+            }
+            None => self.open = Open::Skipped(scan),
+        }
+    }
+}
