@@ -545,3 +545,51 @@ impl PartSink for Collector<'_> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(path: &str, bytes: Option<&'static [u8]>) -> Part<'static> {
+        Part {
+            path: PartPath::from(path),
+            bytes,
+            content: Content::Text("some text of it".to_owned()),
+        }
+    }
+
+    #[test]
+    fn one_warning_says_that_the_time_was_over() {
+        let fingerprinter = Fingerprinter::builder().build().unwrap();
+        let mut collector = Collector::new(&fingerprinter, &Deadline::never());
+        collector.part(part("", Some(b"a mail")));
+        collector.bounds = Bounds::until(&Deadline::after(Duration::ZERO));
+        for path in ["body", "attachment:1", "attachment:2"] {
+            collector.part(part(path, Some(b"other bytes")));
+        }
+        let late = Deadline::after(Duration::ZERO).check().unwrap_err();
+        collector.warning(PartPath::root(), late);
+        collector.warning(PartPath::root(), Error::malformed("something else"));
+        let print = collector.finish().unwrap();
+        assert_eq!(print.parts.len(), 1);
+        let warnings = print.warnings.iter();
+        let warnings: Vec<_> = warnings.map(|w| (w.part.as_str(), w.kind.as_str())).collect();
+        assert_eq!(warnings, [("body", "limit"), ("", "malformed")]);
+    }
+
+    #[test]
+    fn an_input_without_any_print_is_an_error_and_so_is_a_cancelled_one() {
+        let fingerprinter = Fingerprinter::builder().build().unwrap();
+        let over = Deadline::after(Duration::ZERO);
+        let mut collector = Collector::new(&fingerprinter, &over);
+        collector.part(part("", Some(b"some text of it")));
+        assert_eq!(collector.finish().unwrap_err().kind(), ErrorKind::Limit);
+
+        let token = crate::CancellationToken::new();
+        let deadline = Deadline::never().with_cancellation(token.clone());
+        let mut collector = Collector::new(&fingerprinter, &deadline);
+        collector.part(part("", Some(b"some text of it")));
+        token.cancel();
+        assert_eq!(collector.finish().unwrap_err().kind(), ErrorKind::Cancelled);
+    }
+}
