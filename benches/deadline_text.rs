@@ -64,7 +64,10 @@ fn cases() -> Vec<Case> {
         let mut sheet = String::from("name,mail,account,amount\n");
         for row in 0..count {
             let n = row / step;
-            let _ = writeln!(sheet, "Jane Doe{n},jane{n}@example.org,DE89370400440532{n:06},{n}.25");
+            let _ = writeln!(
+                sheet,
+                "Jane Doe{n},jane{n}@example.org,DE89370400440532{n:06},{n}.25"
+            );
         }
         sheet.into_bytes()
     };
@@ -115,7 +118,12 @@ fn cases() -> Vec<Case> {
         Case {
             name: "5 MB that repeats 400 characters, against 50 of the kind",
             items: (0..50)
-                .map(|i| (format!("{i}.txt"), period.as_bytes()[..100_000 + i].to_vec()))
+                .map(|i| {
+                    (
+                        format!("{i}.txt"),
+                        period.as_bytes()[..100_000 + i].to_vec(),
+                    )
+                })
                 .collect(),
             query: period.clone().into_bytes(),
             file: "query.txt",
@@ -178,11 +186,18 @@ fn main() {
             let started = Instant::now();
             let found = matcher.find_media_until(&case.query, Some(case.file), deadline);
             let took = started.elapsed();
-            (took, found.map_or_else(|e| e.kind().to_string(), |m| format!("{} found", m.len())))
+            (
+                took,
+                found.map_or_else(|e| e.kind().to_string(), |m| format!("{} found", m.len())),
+            )
         };
         if whole {
             let (took, found) = find(&Deadline::never());
-            println!("{:>9.1} ms, {found}: {}", took.as_secs_f64() * 1e3, case.name);
+            println!(
+                "{:>9.1} ms, {found}: {}",
+                took.as_secs_f64() * 1e3,
+                case.name
+            );
             continue;
         }
         let runs = (0..RUNS).map(|_| find(&Deadline::after(GIVEN)));

@@ -75,7 +75,8 @@ fn symbols_are_bounded_as_characters_are() {
 #[test]
 fn prints_of_many_parts_take_no_more_memory_than_the_limits_say() {
     let body = prose(3000);
-    let mut mail = String::from("MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n");
+    let mut mail =
+        String::from("MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n");
     for number in 0..20 {
         mail += &format!("\r\n--b\r\nContent-Type: text/plain\r\n\r\nNumber {number}. {body}");
     }
@@ -101,7 +102,10 @@ fn a_flood_of_one_gram_is_charged_as_it_is_made() {
     assert!(print.parts[0].text.as_ref().unwrap().grams.len() > 99_000);
     let little = fingerprinter(|limits| limits.decoded_bytes = 2_000_000);
     let error = little.fingerprint_text(&flood).unwrap_err();
-    assert!(error.message().contains("decoded_bytes = 2000000"), "{error}");
+    assert!(
+        error.message().contains("decoded_bytes = 2000000"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -113,7 +117,9 @@ fn a_row_of_very_many_values_keeps_the_best_of_them() {
     let sheet = format!("a,b\n1,\"{values}\"\n");
     let fingerprinter = fingerprinter(|_| {});
     for (text, name) in [(&row, "a.txt"), (&cell, "a.txt"), (&sheet, "a.csv")] {
-        let print = fingerprinter.fingerprint(text.as_bytes(), Some(name)).unwrap();
+        let print = fingerprinter
+            .fingerprint(text.as_bytes(), Some(name))
+            .unwrap();
         let cells = &print.parts[0].cells;
         let of_row = cells.iter().filter(|cell| cell.tabular && cell.row == 1);
         assert!(of_row.count() <= 16);
@@ -131,7 +137,9 @@ fn a_long_word_of_digits_and_commas_is_read() {
         assert!(print.parts[0].cells.len() <= 1);
     }
     // What is joined has not changed.
-    let print = fingerprinter(|_| {}).fingerprint_text("1,234,567.50 1,2 x,12").unwrap();
+    let print = fingerprinter(|_| {})
+        .fingerprint_text("1,234,567.50 1,2 x,12")
+        .unwrap();
     let spans: Vec<_> = print.parts[0].cells.iter().map(|cell| cell.span).collect();
     assert_eq!(spans, [[0, 12]]);
 }
@@ -141,16 +149,27 @@ fn work_on_a_text_ends_at_a_deadline() {
     let long = prose(1_000_000);
     let soon = || Deadline::after(Duration::from_millis(1));
     let fingerprinter = fingerprinter(|_| {});
-    let error = fingerprinter.fingerprint_text_until(&long, &soon()).unwrap_err();
+    let error = fingerprinter
+        .fingerprint_text_until(&long, &soon())
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
-    assert!(error.message().starts_with("limit time_ms = 1 exceeded"), "{error}");
+    assert!(
+        error.message().starts_with("limit time_ms = 1 exceeded"),
+        "{error}"
+    );
 
     let matcher = matcher(&[&long]);
-    let query = matcher.fingerprinter().fingerprint_text(&long[9..]).unwrap();
+    let query = matcher
+        .fingerprinter()
+        .fingerprint_text(&long[9..])
+        .unwrap();
     assert_eq!(matcher.find(&query).unwrap().len(), 1);
     let error = matcher.find_until(&query, &soon()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
-    assert_eq!(matcher.find_text_until(&long, &soon()).unwrap_err().kind(), ErrorKind::Limit);
+    assert_eq!(
+        matcher.find_text_until(&long, &soon()).unwrap_err().kind(),
+        ErrorKind::Limit
+    );
     let error = matcher.explain_until("0", &query, &soon()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
 }
@@ -170,8 +189,13 @@ fn cancelled_work_is_an_error_and_gives_no_half_answer() {
     let errors = [
         matcher.find_until(&query, &deadline).unwrap_err(),
         matcher.find_text_until(&text, &deadline).unwrap_err(),
-        matcher.find_media_until(text.as_bytes(), None, &deadline).unwrap_err(),
-        matcher.find_batch_until(&queries, &exec, &deadline).remove(1).unwrap_err(),
+        matcher
+            .find_media_until(text.as_bytes(), None, &deadline)
+            .unwrap_err(),
+        matcher
+            .find_batch_until(&queries, &exec, &deadline)
+            .remove(1)
+            .unwrap_err(),
         matcher.explain_until("0", &query, &deadline).unwrap_err(),
     ];
     for error in errors {
@@ -190,7 +214,9 @@ fn changed(print: &Fingerprint, change: impl FnOnce(&mut Value)) -> Fingerprint 
 fn prints_that_no_fingerprinter_makes_are_refused() {
     let fingerprinter = fingerprinter(|_| {});
     let sheet = b"name,mail\nAda Byron,ada.byron@example.org\nEmmy Noether,emmy@example.net\n";
-    let sheet = fingerprinter.fingerprint(sheet, Some("people.csv")).unwrap();
+    let sheet = fingerprinter
+        .fingerprint(sheet, Some("people.csv"))
+        .unwrap();
     let rings = (0..200 * 160_u32).map(|i| ((i % 200).pow(2) / 32 + (i / 200).pow(2) / 8) as u8);
     let pixels = leakprint::raster::Pixels::Luma8(rings.collect());
     let raster = leakprint::raster::Raster::new(200, 160, pixels).unwrap();
@@ -198,16 +224,22 @@ fn prints_that_no_fingerprinter_makes_are_refused() {
     let hostile = [
         changed(&sheet, |part| part["cells"][0]["span"] = json!([9, 2])),
         changed(&sheet, |part| part["cells"][0]["bits"] = json!(31)),
-        changed(&sheet, |part| part["cells"][0]["column"] = json!(1_u32 << 31)),
+        changed(&sheet, |part| {
+            part["cells"][0]["column"] = json!(1_u32 << 31)
+        }),
         changed(&sheet, |part| part["text"]["folded"] = json!(u32::MAX)),
-        changed(&sheet, |part| part["text"]["grams"][0]["at"] = json!(7_000_000)),
+        changed(&sheet, |part| {
+            part["text"]["grams"][0]["at"] = json!(7_000_000)
+        }),
         changed(&sheet, |part| {
             let grams = part["text"]["grams"].as_array_mut().unwrap();
             let first = grams[0].clone();
             grams.insert(0, first);
         }),
         changed(&picture, |part| part["raster"]["width"] = json!(0)),
-        changed(&picture, |part| part["raster"]["pdq"]["quality"] = json!(101)),
+        changed(&picture, |part| {
+            part["raster"]["pdq"]["quality"] = json!(101)
+        }),
     ];
     let mut writer = IndexWriter::from(&fingerprinter);
     writer.add("sheet", &sheet).unwrap();

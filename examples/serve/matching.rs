@@ -93,7 +93,10 @@ fn find(app: &App, query: &Query, upload: Upload, ticket: &Ticket) -> Result<Ans
         ..Facts::default()
     };
     app.metrics.stage(Stage::Queue, media, ticket.waited);
-    let matcher = app.store.matcher(query.min)?.with_limits(app.limits.clone());
+    let matcher = app
+        .store
+        .matcher(query.min)?
+        .with_limits(app.limits.clone());
     let fingerprinter = matcher.fingerprinter();
     let prints = query
         .hint

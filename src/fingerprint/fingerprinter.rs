@@ -189,7 +189,9 @@ impl Fingerprinter {
         };
         bounds.deadline().check()?;
         let luma = luma(raster).filter(|luma| luma.stems().is_some());
-        if let Some(words) = luma.and_then(|luma| recogniser.words_until(&luma, bounds.deadline()).ok()) {
+        if let Some(words) =
+            luma.and_then(|luma| recogniser.words_until(&luma, bounds.deadline()).ok())
+        {
             let text = Recognised::new(words).text;
             self.text(&text, prints, bounds)?;
         }
@@ -268,7 +270,8 @@ impl Fingerprinter {
     }
 
     /// [`fingerprint`](Self::fingerprint), which ends at a deadline as well as at
-    /// [`Limits::time_ms`]: what was read until then is in the fingerprint, with a warning.
+    /// [`Limits::time_ms`]: what was read until then is in the fingerprint, with one warning, and
+    /// it is an error only if that is nothing at all.
     ///
     /// # Errors
     /// As [`fingerprint`](Self::fingerprint), and [`Cancelled`](crate::ErrorKind::Cancelled).
@@ -573,7 +576,9 @@ mod tests {
         let print = collector.finish().unwrap();
         assert_eq!(print.parts.len(), 1);
         let warnings = print.warnings.iter();
-        let warnings: Vec<_> = warnings.map(|w| (w.part.as_str(), w.kind.as_str())).collect();
+        let warnings: Vec<_> = warnings
+            .map(|w| (w.part.as_str(), w.kind.as_str()))
+            .collect();
         assert_eq!(warnings, [("body", "limit"), ("", "malformed")]);
     }
 

@@ -226,7 +226,10 @@ fn work_of_a_client_that_has_gone_is_given_up() {
     let service = Service::start(folder.path(), &more);
     service.put("memo.txt", MEMO.as_bytes());
     // A table, so that the values of texts are of use.
-    service.put("people.csv", b"name,mail\nAda Byron,ada.byron@example.org\n");
+    service.put(
+        "people.csv",
+        b"name,mail\nAda Byron,ada.byron@example.org\n",
+    );
     // Millions of values, each of which is hashed.
     let slow = "1234567 8901,25 4711-AX9 2019-03-14 ".repeat(800_000);
     let metrics = || {
