@@ -138,7 +138,7 @@ fn a_long_word_of_digits_and_commas_is_read() {
     }
     // What is joined has not changed.
     let print = fingerprinter(|_| {})
-        .fingerprint_text("1,234,567.50 1,2 x,12")
+        .fingerprint_text("1,234,567.50 and 1,2 x,12")
         .unwrap();
     let spans: Vec<_> = print.parts[0].cells.iter().map(|cell| cell.span).collect();
     assert_eq!(spans, [[0, 12]]);

@@ -47,7 +47,8 @@ use crate::error::Result;
 /// six a byte) fit 32 bits. Limits on input stop far below.
 const MAX_BYTES: usize = 1 << 29;
 
-/// Symbols that a byte of text becomes at most: U+FDFA is three bytes and eighteen symbols.
+/// Symbols that a character and a byte of text become at most: U+FDFA is three bytes.
+const MOST_SYMBOLS: u64 = 18;
 const MAX_OF_BYTE: u64 = 6;
 
 /// Bytes that are treated between two looks at the clock.
@@ -159,7 +160,7 @@ fn fold_bounded(text: &str, folded: &mut Folded, bounds: &mut Bounds) -> Result<
     folded.offsets.clear();
     let text = &text[..text.floor_char_boundary(MAX_BYTES)];
     let most = bounds.symbols_left::<[u32; 2]>();
-    if text.len() as u64 * MAX_OF_BYTE > most {
+    if text.len() as u64 * MAX_OF_BYTE > most && most_symbols(text, bounds)? > most {
         let symbols = count_symbols(text, most, bounds)?;
         bounds.check_symbols::<[u32; 2]>(symbols)?;
     }
@@ -171,6 +172,20 @@ fn fold_bounded(text: &str, folded: &mut Folded, bounds: &mut Bounds) -> Result<
     folded.offsets.reserve(room);
     folded.chars = folded.push_text(text, 0, Backend::detect(), &mut bounds.pacer())?;
     bounds.charge::<[u32; 2]>(folded.symbols.len())
+}
+
+/// More symbols than a text folds to, in a glance: as if what is not ASCII were of the characters that
+/// become most symbols, and every `&` a reference to such a one.
+fn most_symbols(text: &str, bounds: &Bounds) -> Result<u64> {
+    let mut pacer = bounds.pacer();
+    let mut most = 0;
+    for piece in text.as_bytes().chunks(PIECE) {
+        pacer.steps(PIECE as u32 / 8)?;
+        let foreign = piece.iter().filter(|byte| !byte.is_ascii()).count() as u64;
+        let references = piece.iter().filter(|&&byte| byte == b'&').count() as u64;
+        most += piece.len() as u64 + (MAX_OF_BYTE - 1) * foreign + MOST_SYMBOLS * references;
+    }
+    Ok(most)
 }
 
 /// How many symbols a text folds to before neighbours merge, if each ASCII character were one;
@@ -636,6 +651,12 @@ mod tests {
             text.clear();
             text.push(c);
             fold_into(&text, &mut folded);
+            let symbols = folded.symbols().len() as u64;
+            assert!(
+                symbols <= MOST_SYMBOLS && symbols <= MAX_OF_BYTE * text.len() as u64,
+                "{c}"
+            );
+            assert!(symbols <= symbols_of(c), "{c}");
             hasher.update(&u32::from(c).to_le_bytes());
             folded.symbols().iter().for_each(|s| {
                 hasher.update(&s.to_le_bytes());
