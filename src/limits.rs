@@ -55,7 +55,7 @@ pub struct Limits {
     pub archive_ratio: u32,
     /// Characters of text in one part. One that [folds](crate::text::fold) to several symbols counts
     /// as so many: an ideograph as two, a syllable of Hangul as two or three, a ligature of words as up to
-    /// 18.
+    /// 15.
     pub text_chars: u64,
     /// Wall-clock milliseconds for one input, reading and matching together; checked in every loop
     /// whose length the input decides (see [`Deadline`]).

@@ -48,8 +48,8 @@ use crate::error::Result;
 const MAX_BYTES: usize = 1 << 29;
 
 /// Symbols that a character and a byte of text become at most: U+FDFA is three bytes.
-const MOST_SYMBOLS: u64 = 18;
-const MAX_OF_BYTE: u64 = 6;
+const MOST_SYMBOLS: u64 = 15;
+const MAX_OF_BYTE: u64 = 5;
 
 /// Bytes that are treated between two looks at the clock.
 const PIECE: usize = 1 << 14;
@@ -137,7 +137,7 @@ pub fn fold(text: &str) -> Folded {
 /// Folds `text` in place of what `folded` held, whose memory is reused.
 ///
 /// Takes time and memory linear in the text: one symbol a character, except for
-/// the few characters that stand for words (at most 18 symbols).
+/// the few characters that stand for words (at most 15 symbols).
 pub fn fold_into(text: &str, folded: &mut Folded) {
     // Without bounds nothing fails.
     let _ = fold_bounded(text, folded, &mut Bounds::none());
