@@ -101,8 +101,22 @@ impl Deadline {
             .map(|(at, _)| at.saturating_duration_since(Instant::now()))
     }
 
-    /// The deadline of reading, where matching must be over at this one: a quarter of the time is kept.
-    pub(crate) fn for_reading(&self) -> Self {
+    /// The deadline of reading, where matching must be over at this one: a quarter of the time that is
+    /// left is kept for it. Of use where [`Matcher::find_media_until`](crate::Matcher::find_media_until)
+    /// is taken apart.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use leakprint::Deadline;
+    ///
+    /// let minute = Deadline::after(Duration::from_secs(60));
+    /// let reading = minute.for_reading().remaining().unwrap();
+    /// assert!((Duration::from_secs(40)..=Duration::from_secs(45)).contains(&reading));
+    /// assert_eq!(Deadline::never().for_reading().remaining(), None);
+    /// ```
+    #[must_use]
+    pub fn for_reading(&self) -> Self {
         let mut sooner = self.clone();
         if let (Some((at, _)), Some(left)) = (&mut sooner.at, self.remaining()) {
             *at -= left / 4;

@@ -14,7 +14,9 @@ use crate::error::{Error, Result};
 /// names the field below and the value met; it loses only the part that broke it.
 /// The defaults suit an upload service: one picture of 64 megapixels decodes
 /// into 64 MB (JPEG) to 256 MB (with alpha), 512 MB while 16-bit samples are
-/// narrowed; an animation is charged for every frame of it. Prints of a text take some 12 bytes a character on top.
+/// narrowed; an animation is charged for every frame of it. Prints of a text take some 12 bytes a
+/// character on top, 24 if it repeats one character, and 32 for each value in it: all prints of one
+/// input together as many bytes as `decoded_bytes` says, at most.
 ///
 /// Serialisable, so that a service keeps them in its configuration; fields that are left out have
 /// their default.
@@ -40,7 +42,8 @@ pub struct Limits {
     pub pixels: u64,
     /// Width and height of one picture, each: hashing holds some rows of it.
     pub side: u32,
-    /// Bytes of all pictures, texts and members decoded from one input, together.
+    /// Bytes of all pictures, texts and members decoded from one input, together; and, counted
+    /// apart, of the prints of all its texts.
     pub decoded_bytes: u64,
     /// Parts in one input: bodies, attachments, pages, pictures.
     pub parts: u32,
@@ -52,7 +55,9 @@ pub struct Limits {
     /// input together for each byte of the input. Small archives may exceed it: one member by
     /// holding up to 1 MiB, an input by holding up to 16 MiB.
     pub archive_ratio: u32,
-    /// Characters of text in one part.
+    /// Characters of text in one part. One that [folds](crate::text::fold) to several symbols counts
+    /// as so many: an ideograph as two, a syllable of Hangul as two or three, a ligature of words as up to
+    /// 15.
     pub text_chars: u64,
     /// Wall-clock milliseconds for one input, reading and matching together; checked in every loop
     /// whose length the input decides (see [`Deadline`]).

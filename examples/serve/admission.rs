@@ -3,7 +3,8 @@
 //! Matching is work for processors, so it never runs on the threads that serve connections but on a
 //! rayon pool. In front of it wait two lanes, one for small texts, which take microseconds, and one
 //! for everything else: a text never waits for more than the pictures that are under way. A
-//! lane that is full refuses; what nobody waits for any more is passed over, not computed.
+//! lane that is full refuses; what nobody waits for any more is passed over, and ends where it is
+//! under way.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,6 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
+use leakprint::{CancellationToken, Deadline};
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::oneshot;
 
 use crate::answer::Refusal;
@@ -42,22 +45,26 @@ impl Lane {
 }
 
 /// What a job knows of itself while it runs.
-pub(crate) struct Ticket<'t> {
+pub(crate) struct Ticket {
     /// How long it has waited.
     pub(crate) waited: Duration,
-    deadline: Instant,
-    is_abandoned: &'t dyn Fn() -> bool,
+    /// When the work ends: once the time is over, or whoever asked has gone.
+    pub(crate) deadline: Deadline,
 }
 
-impl Ticket<'_> {
-    /// The time that is left.
-    pub(crate) fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
-    }
-
+impl Ticket {
     /// Whether going on makes no sense: the time is over, or whoever asked has gone.
     pub(crate) fn is_void(&self) -> bool {
-        self.left().is_zero() || (self.is_abandoned)()
+        self.deadline.check().is_err()
+    }
+}
+
+/// Cancels work once nobody waits for it any more: when the future that waits is dropped.
+struct CancelOnDrop(CancellationToken);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
     }
 }
 
@@ -66,6 +73,8 @@ pub(crate) struct Gate {
     pool: rayon::ThreadPool,
     lanes: Mutex<Lanes>,
     capacity: usize,
+    /// Jobs under way that ended since nobody waited for them any more.
+    abandoned: Counter,
 }
 
 #[derive(Default)]
@@ -79,26 +88,27 @@ struct Lanes {
 trait Work: Send {
     /// Whether nobody waits for it any more.
     fn is_abandoned(&self) -> bool;
-    fn run(self: Box<Self>);
+    /// Runs it; false if it ended early and nobody waited for the end.
+    fn run(self: Box<Self>) -> bool;
 }
 
 struct Job<F, T> {
     work: F,
     reply: oneshot::Sender<Result<T, Refusal>>,
     queued: Instant,
-    deadline: Instant,
+    deadline: Deadline,
 }
 
 impl<F, T> Work for Job<F, T>
 where
-    F: FnOnce(&Ticket<'_>) -> Result<T, Refusal> + Send,
+    F: FnOnce(&Ticket) -> Result<T, Refusal> + Send,
     T: Send,
 {
     fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
     }
 
-    fn run(self: Box<Self>) {
+    fn run(self: Box<Self>) -> bool {
         let Self {
             work,
             reply,
@@ -108,7 +118,6 @@ where
         let ticket = Ticket {
             waited: queued.elapsed(),
             deadline,
-            is_abandoned: &|| reply.is_closed(),
         };
         let result = if ticket.is_void() {
             Err(late())
@@ -116,7 +125,9 @@ where
             // A panic must not take the other requests along.
             catch_unwind(AssertUnwindSafe(|| work(&ticket))).unwrap_or_else(|_| Err(panicked()))
         };
-        let _ = reply.send(result);
+        // What was done to its end was not given up.
+        let is_done = result.is_ok();
+        reply.send(result).is_ok() || is_done
     }
 }
 
@@ -136,6 +147,7 @@ impl Gate {
     pub(crate) fn new(
         threads: usize,
         capacity: usize,
+        abandoned: Counter,
     ) -> Result<Self, rayon::ThreadPoolBuildError> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -145,6 +157,7 @@ impl Gate {
             pool,
             lanes: Mutex::default(),
             capacity: capacity.max(1),
+            abandoned,
         })
     }
 
@@ -175,20 +188,24 @@ impl Gate {
     }
 
     /// Runs a job on the threads of the gate, and waits for it until the deadline. Dropping the
-    /// future abandons the job.
+    /// future abandons the job: one that waits is passed over, one that is under way is cancelled.
     pub(crate) async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         lane: Lane,
         deadline: Instant,
-        work: impl FnOnce(&Ticket<'_>) -> Result<T, Refusal> + Send + 'static,
+        work: impl FnOnce(&Ticket) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         self.check(lane)?;
         let (reply, answer) = oneshot::channel();
+        let token = CancellationToken::new();
+        let _guard = CancelOnDrop(token.clone());
+        let queued = Instant::now();
+        let left = deadline.saturating_duration_since(queued);
         let job = Job {
             work,
             reply,
-            queued: Instant::now(),
-            deadline,
+            queued,
+            deadline: Deadline::after(left).with_cancellation(token),
         };
         self.lock().queues[lane as usize].push_back(Box::new(job));
         // One turn for each job; which job it takes is decided when its turn comes.
@@ -211,7 +228,9 @@ impl Gate {
             }
         };
         let started = Instant::now();
-        job.run();
+        if !job.run() {
+            self.abandoned.inc();
+        }
         let took = started.elapsed().as_secs_f64();
         let mean = &mut self.lock().means[lane as usize];
         *mean += NEWEST * (took - *mean);

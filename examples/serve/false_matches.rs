@@ -123,7 +123,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// The picture that a body is, however it is saved.
 async fn picture(app: &Shared, hint: Hint, upload: Upload) -> Result<FalseScope, Refusal> {
     let own = Arc::clone(app);
-    let work = move |ticket: &Ticket<'_>| {
+    let work = move |ticket: &Ticket| {
         let snapshot = own.store.snapshot();
         let fingerprinter = snapshot.collection().fingerprinter()?;
         let (print, _) = hint.prints(fingerprinter, &own.limits, &upload, ticket)?;

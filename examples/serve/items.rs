@@ -55,7 +55,7 @@ pub(crate) async fn put(
         ..Facts::default()
     };
     let own = Arc::clone(&app);
-    let work = move |ticket: &Ticket<'_>| -> Result<Fingerprint, Refusal> {
+    let work = move |ticket: &Ticket| -> Result<Fingerprint, Refusal> {
         let snapshot = own.store.snapshot();
         let fingerprinter = snapshot.collection().fingerprinter()?;
         let prints = hint.prints(fingerprinter, &own.limits, &upload, ticket);

@@ -165,6 +165,7 @@ fn app(args: &Args) -> Result<App, Failure> {
         .as_deref()
         .map_or(Ok(Limits::default()), limits)?;
     limits.input_bytes = limits.input_bytes.min(args.max_body);
+    let metrics = metrics::Metrics::new();
     Ok(App {
         store,
         writing,
@@ -172,9 +173,10 @@ fn app(args: &Args) -> Result<App, Failure> {
         gate: Arc::new(admission::Gate::new(
             args.threads.into(),
             args.queue as usize,
+            metrics.abandoned.clone(),
         )?),
         uploads: upload::Uploads::new(args.max_body as usize, stalled, args.max_bodies as usize),
-        metrics: metrics::Metrics::new(),
+        metrics,
         limits,
         deadline: Duration::from_millis(args.deadline_ms),
         streams: Arc::new(Semaphore::new(4)),

@@ -6,9 +6,9 @@ use std::time::Instant;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use leakprint::Strength;
 use leakprint::collection::CollectionMatch;
 use leakprint::lines::MatchLine;
+use leakprint::{ErrorKind, Strength};
 
 use crate::admission::{Ticket, late};
 use crate::answer::{Facts, Refusal, body, line, status};
@@ -67,7 +67,7 @@ pub(crate) async fn post(State(app): State<Shared>, request: Request) -> Result<
     let deadline = Instant::now() + app.deadline;
     let gate = Arc::clone(&app.gate);
     let own = Arc::clone(&app);
-    let work = move |ticket: &Ticket<'_>| find(&own, &query, upload, ticket);
+    let work = move |ticket: &Ticket| find(&own, &query, upload, ticket);
     let answer = gate.run(lane, deadline, work).await?;
     let media = answer.facts.media.unwrap_or("other");
     app.metrics.stage(Stage::Total, media, started.elapsed());
@@ -84,7 +84,7 @@ fn admit(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Query, Refusal> {
     Ok(query)
 }
 
-fn find(app: &App, query: &Query, upload: Upload, ticket: &Ticket<'_>) -> Result<Answer, Refusal> {
+fn find(app: &App, query: &Query, upload: Upload, ticket: &Ticket) -> Result<Answer, Refusal> {
     let name = query.hint.name.as_deref().unwrap_or_default();
     let media = query.hint.media(&upload.bytes);
     let mut facts = Facts {
@@ -93,7 +93,10 @@ fn find(app: &App, query: &Query, upload: Upload, ticket: &Ticket<'_>) -> Result
         ..Facts::default()
     };
     app.metrics.stage(Stage::Queue, media, ticket.waited);
-    let matcher = app.store.matcher(query.min)?;
+    let matcher = app
+        .store
+        .matcher(query.min)?
+        .with_limits(app.limits.clone());
     let fingerprinter = matcher.fingerprinter();
     let prints = query
         .hint
@@ -111,10 +114,17 @@ fn find(app: &App, query: &Query, upload: Upload, ticket: &Ticket<'_>) -> Result
     let result = prints.and_then(|(print, took)| {
         app.metrics.stage(Stage::Fingerprint, media, took);
         let started = Instant::now();
-        let matches = matcher.find(&print)?;
+        let matches = matcher.find_until(&print, &ticket.deadline)?;
         app.metrics.stage(Stage::Match, media, started.elapsed());
         Ok((matches, print.warnings))
     });
+    // A limit on time is the deadline's doing if that has passed.
+    if let Err(e) = &result
+        && matches!(e.kind(), ErrorKind::Limit | ErrorKind::Cancelled)
+        && ticket.is_void()
+    {
+        return Err(late());
+    }
     let failed = |_| {
         let message = "the answer cannot be written";
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "io", message)

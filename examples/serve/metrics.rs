@@ -65,6 +65,7 @@ pub(crate) struct Metrics {
     matches: Family<One, Counter>,
     errors: Family<One, Counter>,
     pub(crate) reloads: Counter,
+    pub(crate) abandoned: Counter,
     pub(crate) in_flight: Gauge,
     pub(crate) connections: Gauge,
     queue: Family<One, Gauge>,
@@ -97,6 +98,7 @@ impl Metrics {
             matches: Family::default(),
             errors: Family::default(),
             reloads: Counter::default(),
+            abandoned: Counter::default(),
             in_flight: Gauge::default(),
             connections: Gauge::default(),
             queue: Family::default(),
@@ -125,6 +127,8 @@ impl Metrics {
         of.register("errors", errors, self.errors.clone());
         let reloads = "Generations of another writer that were put in force";
         of.register("reloads", reloads, self.reloads.clone());
+        let abandoned = "Jobs under way that ended since nobody waited for them any more";
+        of.register("abandoned", abandoned, self.abandoned.clone());
         let in_flight = "Requests under way";
         of.register("in_flight_requests", in_flight, self.in_flight.clone());
         of.register("connections", "Connections open", self.connections.clone());

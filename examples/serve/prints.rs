@@ -99,29 +99,23 @@ impl Hint {
         fingerprinter: &Fingerprinter,
         limits: &Limits,
         upload: &Upload,
-        ticket: &Ticket<'_>,
+        ticket: &Ticket,
     ) -> Result<(Fingerprint, Duration), Unread> {
         let started = Instant::now();
-        let mut limits = limits.clone();
-        // In whole milliseconds, as limits have it.
-        let left = Duration::from_millis((ticket.left() * 3 / 4).as_millis() as u64);
-        limits.time_ms = limits.time_ms.min(left.as_millis() as u64);
-        let fingerprinter = fingerprinter.clone().with_limits(limits);
+        let reading = ticket.deadline.for_reading();
+        let fingerprinter = fingerprinter.clone().with_limits(limits.clone());
         let text = self.is_text.then(|| str::from_utf8(&upload.bytes).ok());
         let print = match text.flatten() {
-            Some(text) => fingerprinter.fingerprint_text(text),
-            None => fingerprinter.fingerprint(&upload.bytes, self.name()),
+            Some(text) => fingerprinter.fingerprint_text_until(text, &reading),
+            None => fingerprinter.fingerprint_until(&upload.bytes, self.name(), &reading),
         };
-        let took = started.elapsed();
-        print.map(|print| (print, took)).map_err(|e| {
-            // A limit on time is the deadline's doing if that has set it.
-            let is_late = e.kind() == ErrorKind::Limit && took >= left;
-            if is_late {
-                Unread::Late
-            } else {
-                Unread::Error(e)
-            }
-        })
+        let print = print.map_err(|e| match e.kind() {
+            ErrorKind::Cancelled => Unread::Late,
+            // A limit on time is the deadline's doing if that has passed.
+            ErrorKind::Limit if reading.check().is_err() => Unread::Late,
+            _ => Unread::Error(e),
+        })?;
+        Ok((print, started.elapsed()))
     }
 
     fn name(&self) -> Option<&str> {

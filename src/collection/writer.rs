@@ -20,6 +20,7 @@ use super::open::{fingerprinter, load, read_log};
 use super::record::{Content, ItemKey, Record, encode};
 use super::state::Operation;
 use super::storage::{Folder, LOCK, Storage};
+use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Key, Recipe};
 
@@ -248,11 +249,7 @@ impl CollectionWriter {
     fn encode(&self, item: &NewItem) -> Result<Vec<u8>> {
         if let Content::Prints(fingerprint) | Content::Discount(_, fingerprint) = &item.content {
             self.collection().recipe().check_same(&fingerprint.recipe)?;
-            let mut texts = fingerprint
-                .parts
-                .iter()
-                .filter_map(|part| part.text.as_ref());
-            texts.try_for_each(crate::fingerprint::TextPrints::check)?;
+            fingerprint.check(&Deadline::never())?;
         }
         encode(&item.name, &item.metadata, &item.content)
     }

@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use crate::deadline::Deadline;
 use crate::error::Result;
 
 /// A picture in shades of grey.
@@ -223,6 +224,16 @@ pub trait TextFromImage: fmt::Debug + Send + Sync {
     /// # Errors
     /// Whatever kind suits; the caller only passes it on.
     fn words(&self, picture: &GreyPicture) -> Result<Vec<Word>>;
+
+    /// [`words`](Self::words), which ends at a deadline if the recogniser can: what the library
+    /// calls. By default the deadline is checked once, before the call.
+    ///
+    /// # Errors
+    /// As [`words`](Self::words), and as [`Deadline::check`].
+    fn words_until(&self, picture: &GreyPicture, deadline: &Deadline) -> Result<Vec<Word>> {
+        deadline.check()?;
+        self.words(picture)
+    }
 }
 
 /// Recognised words as one text, and where each begins in it.

@@ -4,13 +4,14 @@
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use image::imageops::{self, FilterType};
 use image::{GrayImage, ImageBuffer};
 
 use super::recognise::{GreyPicture, TextFromImage, Word};
+use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The height of stems that the program reads best, in pixels.
@@ -21,6 +22,9 @@ const MAX_PIXELS: f64 = 12_000_000.0;
 
 /// Bytes of output that are read.
 const MAX_OUTPUT: u64 = 8 << 20;
+
+/// How often it is looked whether anybody still waits.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Words of one picture.
 const MAX_WORDS: usize = 50_000;
@@ -77,7 +81,8 @@ impl Tesseract {
         self
     }
 
-    /// How long one picture may take; default 20 seconds. The process is killed then.
+    /// How long one picture may take; default 20 seconds. The process is killed then, or at the
+    /// deadline of the call if that comes first.
     #[must_use]
     pub fn with_time_limit(mut self, time_limit: Duration) -> Self {
         self.time_limit = time_limit;
@@ -118,7 +123,8 @@ impl Tesseract {
     }
 
     /// Writes `input` to a child process and reads what it says, both within the limits.
-    fn run(&self, input: Vec<u8>) -> Result<String> {
+    fn run(&self, input: Vec<u8>, until: &Deadline) -> Result<String> {
+        until.check()?;
         let mut child = self.start()?;
         let deadline = Instant::now() + self.time_limit;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
@@ -136,15 +142,32 @@ impl Tesseract {
             }
             sender.send(output)
         });
-        let late = || Error::limit("time_ms of tesseract", self.time_limit.as_millis(), "more");
-        let left = || deadline.saturating_duration_since(Instant::now());
-        let ended = receiver.recv_timeout(left()).map_err(|_| late());
+        let check = || {
+            if Instant::now() >= deadline {
+                let limit = self.time_limit.as_millis();
+                return Err(Error::limit("time_ms of tesseract", limit, "more"));
+            }
+            until.check()
+        };
+        let ended = loop {
+            match receiver.recv_timeout(LOOK_EVERY) {
+                Ok(output) => break Ok(output),
+                Err(RecvTimeoutError::Timeout) => {}
+                // The thread that reads has ended without a word.
+                Err(RecvTimeoutError::Disconnected) => break Ok(Vec::new()),
+            }
+            if let Err(e) = check() {
+                break Err(e);
+            }
+        };
         let ended = ended.and_then(|output| {
             loop {
                 match child.try_wait() {
                     Ok(Some(status)) => return Ok((status, output)),
-                    Ok(None) if left().is_zero() => return Err(late()),
-                    Ok(None) => std::thread::sleep(Duration::from_millis(1)),
+                    Ok(None) => {
+                        check()?;
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
                     Err(e) => return Err(Error::io("cannot wait for tesseract", e)),
                 }
             }
@@ -166,12 +189,16 @@ impl Tesseract {
 
 impl TextFromImage for Tesseract {
     fn words(&self, picture: &GreyPicture) -> Result<Vec<Word>> {
+        self.words_until(picture, &Deadline::never())
+    }
+
+    fn words_until(&self, picture: &GreyPicture, deadline: &Deadline) -> Result<Vec<Word>> {
         let scale = scale(picture);
         let prepared = prepare(picture, scale);
         let mut input =
             format!("P5\n{} {}\n255\n", prepared.width(), prepared.height()).into_bytes();
         input.extend_from_slice(prepared.as_raw());
-        let table = self.run(input)?;
+        let table = self.run(input, deadline)?;
         Ok(words(&table, scale, (picture.width(), picture.height())))
     }
 }

@@ -217,3 +217,51 @@ fn memory_for_bodies_is_bounded() {
     assert_eq!(service.finds(MEMO), ["memo.txt"]);
     service.stop();
 }
+
+/// Only one thread works, and it would be busy for long with what nobody waits for any more.
+#[test]
+fn work_of_a_client_that_has_gone_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = ["--threads", "1", "--deadline-ms", "600000"];
+    let service = Service::start(folder.path(), &more);
+    service.put("memo.txt", MEMO.as_bytes());
+    // A table, so that the values of texts are of use.
+    service.put(
+        "people.csv",
+        b"name,mail\nAda Byron,ada.byron@example.org\n",
+    );
+    // Millions of values, each of which is hashed.
+    let slow = "1234567 8901,25 4711-AX9 2019-03-14 ".repeat(800_000);
+    let metrics = || {
+        let metrics = service.ask("GET", "/metrics", b"").body;
+        String::from_utf8(metrics).unwrap()
+    };
+    let counted = |name: &str| {
+        let metrics = metrics();
+        let line = metrics.lines().find(|line| line.starts_with(name));
+        let value = line.and_then(|line| line.rsplit(' ').next());
+        value.map_or(0, |value| value.parse::<u64>().unwrap())
+    };
+    let head = format!(
+        "POST /v1/match HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+        slow.len()
+    );
+    let mut stream = connect(&service.address, PATIENCE).unwrap();
+    stream.get_mut().write_all(head.as_bytes()).unwrap();
+    stream.get_mut().write_all(slow.as_bytes()).unwrap();
+    let until = Instant::now() + PATIENCE;
+    let wait_for = |what: &dyn Fn() -> bool| {
+        while !what() {
+            assert!(Instant::now() < until, "{}", metrics());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    // The thread has begun with it; then the client goes.
+    wait_for(&|| counted("leakprint_stage_seconds_count{stage=\"queue\"") == 1);
+    drop(stream);
+    // What had been done to its end would not count.
+    wait_for(&|| counted("leakprint_abandoned_total") == 1);
+    wait_for(&|| counted("leakprint_body_bytes") == 0);
+    assert_eq!(service.finds(MEMO), ["memo.txt"]);
+    service.stop();
+}
