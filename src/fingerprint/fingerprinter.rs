@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::perceptual::luma;
+use super::perceptual::luma_until;
 use super::{
     CellPrint, Digest, Fingerprint, Key, LocalKey, PartPrints, RasterKeys, RasterPrints, Recipe,
     TextPrints, Warning,
@@ -177,16 +177,22 @@ impl Fingerprinter {
     }
 
     /// Adds what a recogniser reads in a picture; what cannot be recognised is without text.
-    fn recognise(&self, raster: &Raster, prints: &mut PartPrints) {
+    fn recognise(
+        &self,
+        raster: &Raster,
+        prints: &mut PartPrints,
+        deadline: &Deadline,
+    ) -> Result<()> {
         let Some(recogniser) = &self.recogniser else {
-            return;
+            return Ok(());
         };
-        let luma = luma(raster).filter(|luma| luma.stems().is_some());
-        if let Some(words) = luma.and_then(|luma| recogniser.words(&luma).ok()) {
+        let luma = luma_until(raster, deadline)?.filter(|luma| luma.stems().is_some());
+        if let Some(words) = luma.and_then(|luma| recogniser.words_until(&luma, deadline).ok()) {
             let text = Recognised::new(words).text;
             prints.text = Some(self.text_prints(&text));
             prints.cells = self.cells(&text);
         }
+        Ok(())
     }
 
     /// Leaves out the values of tables and texts, for queries of an index that has none.
@@ -267,7 +273,7 @@ impl Fingerprinter {
         deadline: &Deadline,
     ) -> Result<Fingerprint> {
         let mut budget = Budget::with_deadline(&self.limits, deadline);
-        let mut collector = Collector::new(self);
+        let mut collector = Collector::new(self, budget.deadline());
         media::read(bytes, name, &mut budget, &mut collector)?;
         Ok(collector.fingerprint)
     }
@@ -304,7 +310,7 @@ impl Fingerprinter {
         if text.len() as u64 > self.limits.text_chars {
             budget.check_text(text.chars().count() as u64)?;
         }
-        let mut collector = Collector::new(self);
+        let mut collector = Collector::new(self, &Deadline::never());
         collector.fingerprint.parts.push(PartPrints {
             bytes: Some(Digest::of_bytes(text.as_bytes())),
             text: Some(self.text_prints(text)),
@@ -330,7 +336,7 @@ impl Fingerprinter {
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn fingerprint_raster(&self, raster: &Raster) -> Fingerprint {
-        let mut collector = Collector::new(self);
+        let mut collector = Collector::new(self, &Deadline::never());
         collector.fingerprint.parts.push(PartPrints {
             raster: Some(RasterPrints::new(raster, true, &self.raster_keys)),
             ..PartPrints::default()
@@ -394,11 +400,13 @@ impl TextPrints {
 struct Collector<'a> {
     fingerprinter: &'a Fingerprinter,
     fingerprint: Fingerprint,
+    deadline: Deadline,
 }
 
 impl<'a> Collector<'a> {
-    fn new(fingerprinter: &'a Fingerprinter) -> Self {
+    fn new(fingerprinter: &'a Fingerprinter, deadline: &Deadline) -> Self {
         Self {
+            deadline: deadline.clone(),
             fingerprint: Fingerprint {
                 recipe: fingerprinter.recipe.clone(),
                 parts: Vec::new(),
@@ -419,8 +427,16 @@ impl PartSink for Collector<'_> {
         match part.content {
             Content::Raster { raster, lossless } => {
                 let keys = &self.fingerprinter.raster_keys;
-                prints.raster = Some(RasterPrints::new(&raster, lossless, keys));
-                self.fingerprinter.recognise(&raster, &mut prints);
+                match RasterPrints::until(&raster, lossless, keys, &self.deadline) {
+                    Ok(made) => prints.raster = Some(made),
+                    Err(error) => self.warning(prints.path.clone(), error),
+                }
+                let recognised =
+                    self.fingerprinter
+                        .recognise(&raster, &mut prints, &self.deadline);
+                if let Err(error) = recognised {
+                    self.warning(prints.path.clone(), error);
+                }
             }
             Content::Text(text) => {
                 prints.text = Some(self.fingerprinter.text_prints(&text));

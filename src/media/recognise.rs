@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use crate::deadline::Deadline;
 use crate::error::Result;
 
 /// A picture in shades of grey.
@@ -223,6 +224,17 @@ pub trait TextFromImage: fmt::Debug + Send + Sync {
     /// # Errors
     /// Whatever kind suits; the caller only passes it on.
     fn words(&self, picture: &GreyPicture) -> Result<Vec<Word>>;
+
+    /// The same, for a caller that waits until a deadline: matching and fingerprinting call this. A recogniser
+    /// that can be interrupted should give up at it; by default [`words`](Self::words) takes the
+    /// time that it takes, unless the deadline has passed already.
+    ///
+    /// # Errors
+    /// As [`words`](Self::words) and [`Deadline::check`].
+    fn words_until(&self, picture: &GreyPicture, deadline: &Deadline) -> Result<Vec<Word>> {
+        deadline.check()?;
+        self.words(picture)
+    }
 }
 
 /// Recognised words as one text, and where each begins in it.

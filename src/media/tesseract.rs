@@ -4,13 +4,14 @@
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use image::imageops::{self, FilterType};
 use image::{GrayImage, ImageBuffer};
 
 use super::recognise::{GreyPicture, TextFromImage, Word};
+use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The height of stems that the program reads best, in pixels.
@@ -21,6 +22,9 @@ const MAX_PIXELS: f64 = 12_000_000.0;
 
 /// Bytes of output that are read.
 const MAX_OUTPUT: u64 = 8 << 20;
+
+/// Between two looks at whether a caller has cancelled.
+const SLICE: Duration = Duration::from_millis(10);
 
 /// Words of one picture.
 const MAX_WORDS: usize = 50_000;
@@ -118,9 +122,10 @@ impl Tesseract {
     }
 
     /// Writes `input` to a child process and reads what it says, both within the limits.
-    fn run(&self, input: Vec<u8>) -> Result<String> {
+    fn run(&self, input: Vec<u8>, caller: &Deadline) -> Result<String> {
+        caller.check()?;
         let mut child = self.start()?;
-        let deadline = Instant::now() + self.time_limit;
+        let deadline = Instant::now().checked_add(self.time_limit);
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         // Threads of their own, not waited for: whoever inherited the pipes may keep them open.
         std::thread::spawn(move || {
@@ -136,14 +141,28 @@ impl Tesseract {
             }
             sender.send(output)
         });
-        let late = || Error::limit("time_ms of tesseract", self.time_limit.as_millis(), "more");
-        let left = || deadline.saturating_duration_since(Instant::now());
-        let ended = receiver.recv_timeout(left()).map_err(|_| late());
+        let late = || {
+            let own = Error::limit("time_ms of tesseract", self.time_limit.as_millis(), "more");
+            caller.check().err().unwrap_or(own)
+        };
+        let left = || {
+            let own = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            [own, caller.remaining()].into_iter().flatten().min()
+        };
+        // In slices, since a caller may cancel at any time.
+        let ended = loop {
+            let slice = left().unwrap_or(SLICE).min(SLICE);
+            match receiver.recv_timeout(slice) {
+                Ok(output) => break Ok(output),
+                Err(RecvTimeoutError::Timeout) if left() != Some(Duration::ZERO) => {}
+                Err(_) => break Err(late()),
+            }
+        };
         let ended = ended.and_then(|output| {
             loop {
                 match child.try_wait() {
                     Ok(Some(status)) => return Ok((status, output)),
-                    Ok(None) if left().is_zero() => return Err(late()),
+                    Ok(None) if left() == Some(Duration::ZERO) => return Err(late()),
                     Ok(None) => std::thread::sleep(Duration::from_millis(1)),
                     Err(e) => return Err(Error::io("cannot wait for tesseract", e)),
                 }
@@ -166,12 +185,17 @@ impl Tesseract {
 
 impl TextFromImage for Tesseract {
     fn words(&self, picture: &GreyPicture) -> Result<Vec<Word>> {
+        self.words_until(picture, &Deadline::never())
+    }
+
+    fn words_until(&self, picture: &GreyPicture, deadline: &Deadline) -> Result<Vec<Word>> {
+        deadline.check()?;
         let scale = scale(picture);
         let prepared = prepare(picture, scale);
         let mut input =
             format!("P5\n{} {}\n255\n", prepared.width(), prepared.height()).into_bytes();
         input.extend_from_slice(prepared.as_raw());
-        let table = self.run(input)?;
+        let table = self.run(input, deadline)?;
         Ok(words(&table, scale, (picture.width(), picture.height())))
     }
 }

@@ -3,6 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::deadline::Deadline;
+use crate::error::Result;
+
 /// One of the eight ways to turn and mirror a picture.
 ///
 /// A variant names what was done to the *original* to get the picture at hand.
@@ -92,16 +95,33 @@ impl Dihedral {
         height: u32,
         channels: usize,
     ) -> (Vec<u8>, u32, u32) {
+        let never = Deadline::never();
+        let turned = self.apply_until(pixels, width, height, channels, &never);
+        turned.unwrap_or_default()
+    }
+
+    /// The plane of `channels`-byte pixels turned and mirrored, and its new width and height. Fails at
+    /// the deadline.
+    pub(crate) fn apply_until(
+        self,
+        pixels: &[u8],
+        width: u32,
+        height: u32,
+        channels: usize,
+        deadline: &Deadline,
+    ) -> Result<(Vec<u8>, u32, u32)> {
         let (w, h) = if self.swaps_sides() {
             (height, width)
         } else {
             (width, height)
         };
         if self == Self::Identity {
-            return (pixels.to_vec(), w, h);
+            return Ok((pixels.to_vec(), w, h));
         }
         let mut out = vec![0; pixels.len()];
+        let mut pacer = deadline.pacer(1 << 18);
         for y in 0..height {
+            pacer.steps(width)?;
             let row = y as usize * width as usize * channels;
             for x in 0..width {
                 let (tx, ty) = self.map(x, y, width, height);
@@ -110,7 +130,7 @@ impl Dihedral {
                 out[to..to + channels].copy_from_slice(&pixels[from..from + channels]);
             }
         }
-        (out, w, h)
+        Ok((out, w, h))
     }
 }
 
