@@ -142,7 +142,7 @@ impl Read for Timed<'_> {
         let mut filled = 0;
         while filled < buf.len() {
             match self.read(&mut buf[filled..])? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                0 => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "failed to fill whole buffer")),
                 len => filled += len,
             }
         }
