@@ -180,6 +180,15 @@ impl Error {
         )
     }
 
+    /// Whether it says that there is no time left, or that nobody waits any more.
+    pub(crate) fn is_time(&self) -> bool {
+        match self.kind() {
+            ErrorKind::Cancelled => true,
+            ErrorKind::Limit => self.message().starts_with("limit time_ms = "),
+            _ => false,
+        }
+    }
+
     pub(crate) fn malformed(what: impl Into<String>) -> Self {
         Self::new(ErrorKind::Malformed, what)
     }

@@ -2,7 +2,10 @@
 //! taken; results come in input order whatever their number. A stream stops when
 //! its source ends or its sink fails.
 
+mod sort;
 mod stream;
+
+pub(crate) use sort::sort_until;
 
 use std::sync::Arc;
 

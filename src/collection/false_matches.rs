@@ -8,6 +8,7 @@ use super::codec::{Decoder, Encoder};
 use super::metadata::check_text;
 use super::time::Timestamp;
 use crate::code::Code256;
+use crate::deadline::Pacer;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Digest, Fingerprint, PartPrints};
 use crate::matcher::{Evidence, Match, Strength};
@@ -227,38 +228,73 @@ impl FalseMatches {
     }
 
     /// Takes the evidence that was found to be false from a match; false if nothing is left.
-    pub(super) fn filter(&self, query: &Fingerprint, found: &mut Match, least: Strength) -> bool {
+    ///
+    /// # Errors
+    /// As [`Deadline::check`](crate::Deadline::check).
+    pub(super) fn filter(
+        &self,
+        query: &Fingerprint,
+        found: &mut Match,
+        least: Strength,
+        pacer: &mut Pacer,
+    ) -> Result<bool> {
         let Some(scopes) = self.items.get(&found.item) else {
-            return true;
+            return Ok(true);
         };
-        found.evidence.retain(|evidence| {
+        let mut kept = Vec::with_capacity(found.evidence.len());
+        for evidence in found.evidence.drain(..) {
             let (part, item_part) = evidence.parts();
+            let mut is_false = scopes.contains_key(&FalseScope::ItemPart(item_part.clone()));
             // A decision on the whole query is one on all of its parts.
-            let of_query = query.parts.iter().enumerate();
-            let mut shown = of_query.filter(|(i, p)| *i == 0 || p.path == *part);
-            !shown.any(|(_, part)| scopes.keys().any(|scope| covers(scope, part)))
-                && !scopes.contains_key(&FalseScope::ItemPart(item_part.clone()))
-        });
+            for (number, shown) in query.parts.iter().enumerate() {
+                pacer.step()?;
+                if is_false {
+                    break;
+                }
+                if number == 0 || shown.path == *part {
+                    is_false = covers(scopes, shown, pacer)?;
+                }
+            }
+            if !is_false {
+                kept.push(evidence);
+            }
+        }
+        found.evidence = kept;
         found.score = found.evidence.first().map_or(0.0, Evidence::score);
-        match Strength::of_score(found.score) {
+        Ok(match Strength::of_score(found.score) {
             Some(strength) if strength >= least => {
                 found.strength = strength;
                 true
             }
             _ => false,
-        }
+        })
     }
 }
 
-fn covers(scope: &FalseScope, part: &PartPrints) -> bool {
-    match scope {
-        FalseScope::Digest(digest) => {
-            part.bytes.as_ref() == Some(digest) || part.pixels().as_ref() == Some(digest)
+/// Whether a decision is about a part of the query.
+fn covers(
+    scopes: &BTreeMap<FalseScope, Reason>,
+    part: &PartPrints,
+    pacer: &mut Pacer,
+) -> Result<bool> {
+    let digests = part.bytes.into_iter().chain(part.pixels());
+    for digest in digests {
+        if scopes.contains_key(&FalseScope::Digest(digest)) {
+            return Ok(true);
         }
-        FalseScope::Picture(code) => part
-            .raster
-            .as_ref()
-            .is_some_and(|raster| raster.pdq.code().distance(code) <= SAME_PICTURE),
-        FalseScope::ItemPart(_) => false,
     }
+    let Some(raster) = &part.raster else {
+        return Ok(false);
+    };
+    let code = raster.pdq.code();
+    let first = FalseScope::Picture(Code256([0; 4]));
+    for scope in scopes.range(first..).map(|(scope, _)| scope) {
+        pacer.step()?;
+        match scope {
+            FalseScope::Picture(other) if code.distance(other) <= SAME_PICTURE => return Ok(true),
+            FalseScope::Picture(_) => {}
+            _ => break,
+        }
+    }
+    Ok(false)
 }

@@ -11,12 +11,13 @@ use super::segment::Codes;
 use super::snapshot::Snapshot;
 use super::time::Timestamp;
 use crate::code::Code256;
-use crate::deadline::Deadline;
+use crate::deadline::{CancellationToken, Deadline};
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::fingerprint::{Fingerprint, Fingerprinter, Pipeline, RasterPrints};
 use crate::index::SearchStats;
-use crate::matcher::{Evidence, Explanation, Match, MatchOptions, Matcher, Strength, rank};
+use crate::limits::Limits;
+use crate::matcher::{Evidence, Explanation, Match, MatchOptions, Matcher, Strength, rank_until};
 use crate::media::{PartPath, TextFromImage};
 use crate::raster::Dihedral;
 
@@ -29,6 +30,9 @@ const MIN_QUALITY: u8 = 50;
 /// The score of equal hashes. Two pictures may have one hash, and there is no second
 /// opinion: never certain.
 const EQUAL: f64 = 0.94;
+
+/// Matches, hits or parts between two looks at the clock: less than a millisecond.
+const STEPS: u32 = 1 << 8;
 
 /// A match, and what the owner says about the item. Serialised as one object.
 ///
@@ -159,7 +163,11 @@ impl CollectionMatcher {
         self.find_at_until(query, Timestamp::now(), deadline)
     }
 
-    fn find_at_until(
+    /// [`find_at`](Self::find_at) and [`find_until`](Self::find_until) in one.
+    ///
+    /// # Errors
+    /// As [`find_until`](Self::find_until).
+    pub fn find_at_until(
         &self,
         query: &Fingerprint,
         now: Timestamp,
@@ -169,8 +177,10 @@ impl CollectionMatcher {
         let state = &self.snapshot.state;
         let mut stats = SearchStats::default();
         let (matches, _) = self.matcher.find_items(query, &deadline)?;
+        let mut pacer = deadline.pacer(STEPS);
         let mut all = Vec::with_capacity(matches.len());
         for (item, found) in matches {
+            pacer.step()?;
             let (volume, item) = state.shelf.place_of(item);
             let slot = state
                 .shelved
@@ -180,15 +190,91 @@ impl CollectionMatcher {
             let metadata = slot.segment.record(item.0)?.metadata;
             all.push(CollectionMatch { found, metadata });
         }
-        self.codes(query, &mut stats, &mut all)?;
+        self.codes(query, &deadline, &mut stats, &mut all)?;
         let least = self.options().min_strength;
-        all.retain_mut(|one| {
-            !one.metadata.is_expired(now)
-                && (!state.false_matches.concerns(&one.found.item)
-                    || state.false_matches.filter(query, &mut one.found, least))
-        });
-        all.sort_by(|a, b| rank(&a.found, &b.found));
-        Ok(all)
+        let mut kept = Vec::with_capacity(all.len());
+        for mut one in all {
+            pacer.step()?;
+            let marks = &state.false_matches;
+            let is_reported = !one.metadata.is_expired(now)
+                && (!marks.concerns(&one.found.item)
+                    || marks.filter(query, &mut one.found, least, &mut pacer)?);
+            if is_reported {
+                kept.push(one);
+            }
+        }
+        rank_until(&mut kept, |one| &one.found, &deadline)?;
+        Ok(kept)
+    }
+
+    /// Fingerprints one upload and finds what it shows: see [`Matcher::find_media`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn find_media(&self, bytes: &[u8], name: Option<&str>) -> Result<Vec<CollectionMatch>> {
+        self.find_media_until(bytes, name, &Deadline::never())
+    }
+
+    /// [`find_media`](Self::find_media), which ends at a deadline: see
+    /// [`Matcher::find_media_until`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// ```
+    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.collection");
+    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// use std::time::Duration;
+    ///
+    /// use leakprint::{Deadline, ErrorKind, MatchOptions};
+    ///
+    /// writer.add(NewItem::new("memo.txt", print))?;
+    /// let matcher = writer.collection().snapshot().matcher(MatchOptions::default())?;
+    /// let minute = Deadline::after(Duration::from_secs(60));
+    /// assert_eq!(matcher.find_media_until(memo.as_bytes(), None, &minute)?.len(), 1);
+    /// let over = Deadline::after(Duration::ZERO);
+    /// let error = matcher.find_media_until(memo.as_bytes(), None, &over).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Limit);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn find_media_until(
+        &self,
+        bytes: &[u8],
+        name: Option<&str>,
+        deadline: &Deadline,
+    ) -> Result<Vec<CollectionMatch>> {
+        let deadline = self.fingerprinter().deadline(deadline);
+        let reading = deadline.for_reading();
+        let query = self
+            .fingerprinter()
+            .fingerprint_until(bytes, name, &reading)?;
+        self.find_until(&query, &deadline)
+    }
+
+    /// Fingerprints one text and finds what it quotes.
+    ///
+    /// # Errors
+    /// As [`Fingerprinter::fingerprint_text`] and [`find`](Self::find).
+    pub fn find_text(&self, text: &str) -> Result<Vec<CollectionMatch>> {
+        self.find_text_until(text, &Deadline::never())
+    }
+
+    /// [`find_text`](Self::find_text), which fails at a deadline as well as after
+    /// [`Limits::time_ms`](crate::Limits::time_ms).
+    ///
+    /// # Errors
+    /// As [`Matcher::find_text_until`].
+    pub fn find_text_until(&self, text: &str, deadline: &Deadline) -> Result<Vec<CollectionMatch>> {
+        let deadline = self.fingerprinter().deadline(deadline);
+        let query = self
+            .fingerprinter()
+            .fingerprint_text_until(text, &deadline)?;
+        self.find_until(&query, &deadline)
     }
 
     /// [`find`](Self::find) of every query, in parallel, all as of one time; results in input
@@ -198,8 +284,19 @@ impl CollectionMatcher {
         queries: &[Fingerprint],
         exec: &Executor,
     ) -> Vec<Result<Vec<CollectionMatch>>> {
+        self.find_batch_until(queries, exec, &Deadline::never())
+    }
+
+    /// [`find_batch`](Self::find_batch) with a deadline for all queries together: see
+    /// [`Matcher::find_batch_until`].
+    pub fn find_batch_until(
+        &self,
+        queries: &[Fingerprint],
+        exec: &Executor,
+        deadline: &Deadline,
+    ) -> Vec<Result<Vec<CollectionMatch>>> {
         let now = Timestamp::now();
-        exec.map(queries, |query| self.find_at(query, now))
+        exec.map(queries, |query| self.find_at_until(query, now, deadline))
     }
 
     /// Matches a stream of any length in flat memory, all of it against this one snapshot, which
@@ -243,17 +340,20 @@ impl CollectionMatcher {
         T: Send,
         E: Send,
     {
+        // Once the sink has failed nobody waits for what is under way.
+        let token = CancellationToken::new();
+        let deadline = Deadline::never().with_cancellation(token.clone());
         exec.map_stream(
             queries,
             capacity,
             |query| {
                 let result = prepare(self.fingerprinter(), &query).and_then(|fingerprint| {
-                    let matches = self.find(&fingerprint)?;
+                    let matches = self.find_until(&fingerprint, &deadline)?;
                     Ok((fingerprint, matches))
                 });
                 (query, result)
             },
-            |(query, result)| sink(query, result),
+            |(query, result)| sink(query, result).inspect_err(|_| token.cancel()),
         )
     }
 
@@ -261,6 +361,7 @@ impl CollectionMatcher {
     fn codes(
         &self,
         query: &Fingerprint,
+        deadline: &Deadline,
         stats: &mut SearchStats,
         all: &mut Vec<CollectionMatch>,
     ) -> Result<()> {
@@ -274,16 +375,19 @@ impl CollectionMatcher {
         for pipeline in Pipeline::ALL.into_iter().filter(has) {
             for part in &query.parts {
                 let Some(raster) = &part.raster else { continue };
+                deadline.check()?;
                 let quality = raster.pdq.quality.max(raster.exchange_pdq().quality);
                 if quality < MIN_QUALITY || !seen.insert((pipeline, raster.pdq_nn512)) {
                     continue;
                 }
                 let queries = Queries::new(pipeline, raster);
-                self.search(pipeline, &queries, &part.path, stats, &mut found)?;
+                self.search(pipeline, &queries, &part.path, deadline, stats, &mut found)?;
             }
         }
         let options = self.options();
+        let mut pacer = deadline.pacer(STEPS);
         for ((place, item), mut evidence) in found {
+            pacer.step()?;
             let Some(slot) = self.snapshot.state.slots.get(place) else {
                 continue;
             };
@@ -319,6 +423,7 @@ impl CollectionMatcher {
         pipeline: Pipeline,
         queries: &Queries,
         part: &PartPath,
+        deadline: &Deadline,
         stats: &mut SearchStats,
         found: &mut BTreeMap<(usize, u32), Vec<Evidence>>,
     ) -> Result<()> {
@@ -327,10 +432,13 @@ impl CollectionMatcher {
             let Some(Codes(codes)) = &slot.segment.codes[pipeline as usize] else {
                 continue;
             };
-            let (hits, search) = codes.view().search(&queries.codes, RADIUS, &serial)?;
+            let view = codes.view();
+            let (hits, search) = view.search_until(&queries.codes, RADIUS, &serial, deadline)?;
             stats.add(&search);
+            let mut pacer = deadline.pacer(STEPS);
             let first = slot.segment.records.counts().first_code(pipeline as usize);
             for hit in hits {
+                pacer.step()?;
                 let item = first.saturating_add(hit.code);
                 let Some(&(variant, inverted)) = queries.meaning.get(hit.query as usize) else {
                     continue;
@@ -367,6 +475,14 @@ impl CollectionMatcher {
         self.matcher.picture_size(item, part)
     }
 
+    /// Other limits for what [`fingerprinter`](Self::fingerprinter) reads, and for the time of
+    /// matching.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.matcher = self.matcher.with_limits(limits);
+        self
+    }
+
     /// Other options.
     #[must_use]
     pub fn with_options(mut self, options: MatchOptions) -> Self {
@@ -387,6 +503,19 @@ impl CollectionMatcher {
     /// As [`Matcher::explain`].
     pub fn explain(&self, item: &str, query: &Fingerprint) -> Result<Explanation> {
         self.matcher.explain(item, query)
+    }
+
+    /// [`explain`](Self::explain) with a deadline: see [`Matcher::explain_until`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn explain_until(
+        &self,
+        item: &str,
+        query: &Fingerprint,
+        deadline: &Deadline,
+    ) -> Result<Explanation> {
+        self.matcher.explain_until(item, query, deadline)
     }
 }
 

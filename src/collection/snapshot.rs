@@ -292,8 +292,7 @@ impl Snapshot {
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn find_text(&self, text: &str) -> Result<Vec<CollectionMatch>> {
-        let matcher = self.matcher_of_one()?;
-        matcher.find(&matcher.fingerprinter().fingerprint_text(text)?)
+        self.matcher_of_one()?.find_text(text)
     }
 
     /// Fingerprints one upload and finds what it shows, with default options.
@@ -317,8 +316,7 @@ impl Snapshot {
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn find_media(&self, bytes: &[u8], name: Option<&str>) -> Result<Vec<CollectionMatch>> {
-        let matcher = self.matcher_of_one()?;
-        matcher.find(&matcher.fingerprinter().fingerprint(bytes, name)?)
+        self.matcher_of_one()?.find_media(bytes, name)
     }
 }
 

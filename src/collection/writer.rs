@@ -16,6 +16,7 @@ use super::reader::{Collection, fingerprinter, load, read_log, within};
 use super::record::{Content, ItemKey, Record, encode};
 use super::state::{Operation, State};
 use super::storage::{Claim, Folder, LOCK, Storage};
+use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Key, Recipe};
 
@@ -244,11 +245,7 @@ impl CollectionWriter {
     fn encode(&self, item: &NewItem) -> Result<Vec<u8>> {
         if let Content::Prints(fingerprint) | Content::Discount(_, fingerprint) = &item.content {
             self.collection().recipe().check_same(&fingerprint.recipe)?;
-            let mut texts = fingerprint
-                .parts
-                .iter()
-                .filter_map(|part| part.text.as_ref());
-            texts.try_for_each(crate::fingerprint::TextPrints::check)?;
+            fingerprint.check(&Deadline::never())?;
         }
         encode(&item.name, &item.metadata, &item.content)
     }

@@ -29,6 +29,22 @@ impl Digest {
         Self(*blake3::hash(bytes).as_bytes())
     }
 
+    /// [`of_bytes`](Self::of_bytes), which ends at a deadline.
+    ///
+    /// # Errors
+    /// As [`Deadline::check`].
+    pub(crate) fn of_bytes_until(bytes: &[u8], deadline: &Deadline) -> Result<Self, Error> {
+        if bytes.len() <= PIECE {
+            return Ok(Self::of_bytes(bytes));
+        }
+        let mut hasher = blake3::Hasher::new();
+        for piece in bytes.chunks(PIECE) {
+            deadline.check()?;
+            hasher.update(piece);
+        }
+        Ok(Self(*hasher.finalize().as_bytes()))
+    }
+
     /// The digest of the canonical raster: width and height (u32, little-endian),
     /// then the RGBA samples. Fully transparent pixels count as transparent
     /// black, since what hides under them is not part of the picture.
@@ -66,6 +82,9 @@ impl Digest {
         Ok(Self(*hasher.finalize().as_bytes()))
     }
 }
+
+/// Bytes hashed between two looks at the clock: less than a millisecond.
+const PIECE: usize = 1 << 20;
 
 /// Pixels converted at a time: 64 KiB of RGBA, which fits the level-2 cache.
 const BLOCK_PIXELS: usize = 16 << 10;
@@ -123,6 +142,17 @@ mod tests {
         let a = Raster::new(1, 1, Pixels::Rgba8(vec![1, 2, 3, 0])).unwrap();
         let b = Raster::new(1, 1, Pixels::Rgba8(vec![9, 9, 9, 0])).unwrap();
         assert_eq!(Digest::of_pixels(&a), Digest::of_pixels(&b));
+    }
+
+    #[test]
+    fn many_bytes_have_one_digest_and_end_at_a_deadline() {
+        let bytes: Vec<u8> = (0..3 * PIECE + 5).map(|i| (i * i % 251) as u8).collect();
+        for len in [0, PIECE, PIECE + 1, 2 * PIECE, bytes.len()] {
+            let digest = Digest::of_bytes_until(&bytes[..len], &Deadline::never());
+            assert_eq!(digest.unwrap(), Digest::of_bytes(&bytes[..len]));
+        }
+        let over = Deadline::after(std::time::Duration::ZERO);
+        assert!(Digest::of_bytes_until(&bytes, &over).is_err());
     }
 
     #[test]

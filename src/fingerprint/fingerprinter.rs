@@ -9,12 +9,13 @@ use super::{
     TextPrints, Warning,
 };
 use crate::deadline::Deadline;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{Budget, Limits};
-use crate::media::{self, Content, Part, PartPath, PartSink, Recognised, TextFromImage};
+use crate::media::{self, Content, Part, PartPath, PartSink, Recognised, Table, TextFromImage};
 use crate::raster::Raster;
-use crate::text::Gram;
-use crate::text::{self, CellKey, Folded, GramKey, Sampling, fold, grams};
+use crate::text::{
+    self, Bounds, CellKey, Folded, Gram, GramKey, Sampling, fold_within, grams_within,
+};
 
 /// Makes fingerprints, under one recipe, key and set of limits.
 ///
@@ -181,16 +182,21 @@ impl Fingerprinter {
         &self,
         raster: &Raster,
         prints: &mut PartPrints,
-        deadline: &Deadline,
+        bounds: &mut Bounds,
     ) -> Result<()> {
         let Some(recogniser) = &self.recogniser else {
             return Ok(());
         };
-        let luma = luma_until(raster, deadline)?.filter(|luma| luma.stems().is_some());
-        if let Some(words) = luma.and_then(|luma| recogniser.words_until(&luma, deadline).ok()) {
+        bounds.deadline().check()?;
+        let Some(luma) = luma_until(raster, bounds.deadline())? else {
+            return Ok(());
+        };
+        if luma.stems_until(bounds.deadline())?.is_none() {
+            return Ok(());
+        }
+        if let Ok(words) = recogniser.words_until(&luma, bounds.deadline()) {
             let text = Recognised::new(words).text;
-            prints.text = Some(self.text_prints(&text));
-            prints.cells = self.cells(&text);
+            self.text(&text, prints, bounds)?;
         }
         Ok(())
     }
@@ -202,9 +208,9 @@ impl Fingerprinter {
     }
 
     /// The values in running text.
-    fn cells(&self, text: &str) -> Vec<CellPrint> {
+    fn cells(&self, text: &str, bounds: &mut Bounds) -> Result<Vec<CellPrint>> {
         let key = self.cell_key.as_ref();
-        key.map_or_else(Vec::new, |key| text::of_text(key, text))
+        key.map_or(Ok(Vec::new()), |key| text::of_text(key, text, bounds))
     }
 
     /// Keeps the luma of pictures for a recogniser of text.
@@ -214,11 +220,16 @@ impl Fingerprinter {
     }
 
     /// The prints of recognised text: every gram, since errors leave few, and the values in it.
-    pub(crate) fn recognised_prints(&self, text: &str) -> (TextPrints, Vec<CellPrint>) {
-        let folded = fold(text);
-        let grams = grams(folded.symbols(), &self.gram_key, Sampling::All);
-        let cells = self.cells(text);
-        (TextPrints::new(folded, grams), cells)
+    pub(crate) fn recognised_prints(
+        &self,
+        text: &str,
+        deadline: &Deadline,
+    ) -> Result<(TextPrints, Vec<CellPrint>)> {
+        let bounds = &mut Bounds::until(deadline);
+        let folded = fold_within(text, bounds)?;
+        let grams = grams_within(folded.symbols(), &self.gram_key, Sampling::All, bounds)?;
+        let cells = self.cells(text, bounds)?;
+        Ok((TextPrints::new(folded, grams), cells))
     }
 
     /// The key of the local prints.
@@ -275,7 +286,7 @@ impl Fingerprinter {
         let mut budget = Budget::with_deadline(&self.limits, deadline);
         let mut collector = Collector::new(self, budget.deadline());
         media::read(bytes, name, &mut budget, &mut collector)?;
-        Ok(collector.fingerprint)
+        collector.finish()
     }
 
     /// All prints of a text that needs no decoding, such as a post.
@@ -302,7 +313,7 @@ impl Fingerprinter {
     /// As [`fingerprint_text`](Self::fingerprint_text), and [`Cancelled`](crate::ErrorKind::Cancelled).
     pub fn fingerprint_text_until(&self, text: &str, deadline: &Deadline) -> Result<Fingerprint> {
         if text.is_empty() {
-            return Err(Error::new(crate::ErrorKind::Empty, "empty text"));
+            return Err(Error::new(ErrorKind::Empty, "empty text"));
         }
         let mut budget = Budget::with_deadline(&self.limits, deadline);
         budget.check_input(text.len() as u64)?;
@@ -310,14 +321,13 @@ impl Fingerprinter {
         if text.len() as u64 > self.limits.text_chars {
             budget.check_text(text.chars().count() as u64)?;
         }
-        let mut collector = Collector::new(self, &Deadline::never());
-        collector.fingerprint.parts.push(PartPrints {
-            bytes: Some(Digest::of_bytes(text.as_bytes())),
-            text: Some(self.text_prints(text)),
-            cells: self.cells(text),
+        let mut bounds = Bounds::new(&self.limits, budget.deadline().clone());
+        let mut prints = PartPrints {
+            bytes: Some(Digest::of_bytes_until(text.as_bytes(), budget.deadline())?),
             ..PartPrints::default()
-        });
-        Ok(collector.fingerprint)
+        };
+        self.text(text, &mut prints, &mut bounds)?;
+        Ok(self.of_parts(vec![prints]))
     }
 
     /// The prints of a picture that the caller has decoded: as those of a file that keeps every
@@ -336,50 +346,106 @@ impl Fingerprinter {
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn fingerprint_raster(&self, raster: &Raster) -> Fingerprint {
-        let mut collector = Collector::new(self, &Deadline::never());
-        collector.fingerprint.parts.push(PartPrints {
+        self.of_parts(vec![PartPrints {
             raster: Some(RasterPrints::new(raster, true, &self.raster_keys)),
             ..PartPrints::default()
-        });
-        collector.fingerprint
+        }])
     }
 
-    fn text_prints(&self, text: &str) -> TextPrints {
-        let folded = fold(text);
-        let grams = grams(
-            folded.symbols(),
-            &self.gram_key,
-            Sampling::Winnow(self.recipe.window),
-        );
-        TextPrints::new(folded, grams)
+    fn of_parts(&self, parts: Vec<PartPrints>) -> Fingerprint {
+        Fingerprint {
+            recipe: self.recipe.clone(),
+            parts,
+            warnings: Vec::new(),
+        }
+    }
+
+    fn text_prints(&self, text: &str, bounds: &mut Bounds) -> Result<TextPrints> {
+        let folded = fold_within(text, bounds)?;
+        let sampling = Sampling::Winnow(self.recipe.window);
+        let grams = grams_within(folded.symbols(), &self.gram_key, sampling, bounds)?;
+        Ok(TextPrints::new(folded, grams))
+    }
+
+    /// Adds the prints of a text; none if they would break a bound.
+    fn text(&self, text: &str, prints: &mut PartPrints, bounds: &mut Bounds) -> Result<()> {
+        let made = bounds.attempt(|bounds| {
+            let text_prints = self.text_prints(text, bounds)?;
+            Ok((text_prints, self.cells(text, bounds)?))
+        });
+        let (text, cells) = made?;
+        (prints.text, prints.cells) = (Some(text), cells);
+        Ok(())
+    }
+
+    /// Adds the prints of a table, likewise.
+    fn table(&self, table: &Table, prints: &mut PartPrints, bounds: &mut Bounds) -> Result<()> {
+        let made = bounds.attempt(|bounds| {
+            let text_prints = self.text_prints(table.text(), bounds)?;
+            let Some(key) = &self.cell_key else {
+                return Ok((text_prints, Vec::new()));
+            };
+            let places = table.cells().iter().map(|cell| {
+                let bytes = cell.start as usize..cell.end as usize;
+                (cell.row, cell.column, bytes)
+            });
+            let cells = text::of_table(key, table.text(), places, bounds)?;
+            Ok((text_prints, cells))
+        });
+        let (text, cells) = made?;
+        (prints.text, prints.cells) = (Some(text), cells);
+        Ok(())
     }
 
     /// The grams of a text with all of them, not only the winnowed ones, in spans of symbols, which
-    /// come by their beginnings; `None` where the text is not at hand or has no more of them.
-    pub(crate) fn denser(&self, prints: &TextPrints, spans: &[(u32, u32)]) -> Option<Vec<Gram>> {
+    /// come by their beginnings; `None` where the text is not at hand or has no more of them. Spans
+    /// behind the first [`MAX_DENSE`] symbols stay as they are.
+    pub(crate) fn denser(
+        &self,
+        prints: &TextPrints,
+        spans: &[(u32, u32)],
+        deadline: &Deadline,
+    ) -> Result<Option<Vec<Gram>>> {
         let symbols = &prints.exact.symbols;
+        let mut pacer = deadline.pacer(1 << 15);
+        let mut bounds = Bounds::until(deadline);
         let mut dense: Vec<Gram> = Vec::new();
         let mut outside = prints.grams.iter().copied().peekable();
-        let mut done = 0;
+        let (mut done, mut left) = (0, MAX_DENSE);
         for &(start, end) in spans {
             let start = start.max(done);
-            let own = symbols.get(start as usize..end as usize)?;
+            let Some(own) = symbols.get(start as usize..end as usize) else {
+                return Ok(None);
+            };
+            match left.checked_sub(own.len()) {
+                Some(rest) => left = rest,
+                None => break,
+            }
             while let Some(gram) = outside.next_if(|gram| gram.at < start) {
+                pacer.step()?;
                 dense.push(gram);
             }
-            let own = grams(own, &self.gram_key, Sampling::All);
+            let own = grams_within(own, &self.gram_key, Sampling::All, &mut bounds)?;
             dense.extend(own.iter().map(|gram| Gram {
                 at: start + gram.at,
                 ..*gram
             }));
             let last = dense.last().map_or(0, |gram| gram.at);
-            while outside.next_if(|gram| gram.at <= last).is_some() {}
+            while outside.next_if(|gram| gram.at <= last).is_some() {
+                pacer.step()?;
+            }
             done = end;
         }
-        dense.extend(outside);
-        (dense.len() > prints.grams.len()).then_some(dense)
+        for gram in outside {
+            pacer.step()?;
+            dense.push(gram);
+        }
+        Ok((dense.len() > prints.grams.len()).then_some(dense))
     }
 }
+
+/// Symbols of one text that are looked at again with all their grams; 16 bytes each.
+const MAX_DENSE: usize = 4 << 20;
 
 impl TextPrints {
     fn new(folded: Folded, grams: Vec<Gram>) -> Self {
@@ -396,69 +462,88 @@ impl TextPrints {
     }
 }
 
-/// Turns parts into prints as they are decoded.
+/// Turns parts into prints as they are decoded, until a bound ends it.
 struct Collector<'a> {
     fingerprinter: &'a Fingerprinter,
     fingerprint: Fingerprint,
-    deadline: Deadline,
+    bounds: Bounds,
+    /// Whether a warning says that the time was over.
+    was_late: bool,
+    /// Why the input itself has no prints.
+    refused: Option<Error>,
 }
 
 impl<'a> Collector<'a> {
     fn new(fingerprinter: &'a Fingerprinter, deadline: &Deadline) -> Self {
         Self {
-            deadline: deadline.clone(),
-            fingerprint: Fingerprint {
-                recipe: fingerprinter.recipe.clone(),
-                parts: Vec::new(),
-                warnings: Vec::new(),
-            },
+            fingerprint: fingerprinter.of_parts(Vec::new()),
+            bounds: Bounds::new(&fingerprinter.limits, deadline.clone()),
+            was_late: false,
+            refused: None,
             fingerprinter,
+        }
+    }
+
+    /// Makes the prints of a part; on an error, those that were made before it.
+    fn prints(&mut self, part: Part<'_>, prints: &mut PartPrints) -> Result<()> {
+        let (fingerprinter, bounds) = (self.fingerprinter, &mut self.bounds);
+        bounds.deadline().check()?;
+        if let Some(bytes) = part.bytes {
+            prints.bytes = Some(Digest::of_bytes_until(bytes, bounds.deadline())?);
+        }
+        match part.content {
+            Content::Raster { raster, lossless } => {
+                let keys = &fingerprinter.raster_keys;
+                let made = RasterPrints::until(&raster, lossless, keys, bounds.deadline());
+                prints.raster = Some(made?);
+                fingerprinter.recognise(&raster, prints, bounds)
+            }
+            Content::Text(text) => fingerprinter.text(&text, prints, bounds),
+            Content::Table(table) => fingerprinter.table(&table, prints, bounds),
+            Content::Opaque => Ok(()),
+        }
+    }
+
+    fn finish(self) -> Result<Fingerprint> {
+        // Nobody wants what was read until then.
+        if let Err(e) = self.bounds.deadline().check()
+            && e.kind() == ErrorKind::Cancelled
+        {
+            return Err(e);
+        }
+        match self.refused {
+            Some(error) => Err(error),
+            None => Ok(self.fingerprint),
         }
     }
 }
 
 impl PartSink for Collector<'_> {
     fn part(&mut self, part: Part<'_>) {
+        let path = part.path.clone();
         let mut prints = PartPrints {
-            bytes: part.bytes.map(Digest::of_bytes),
-            path: part.path,
+            path: path.clone(),
             ..PartPrints::default()
         };
-        match part.content {
-            Content::Raster { raster, lossless } => {
-                let keys = &self.fingerprinter.raster_keys;
-                match RasterPrints::until(&raster, lossless, keys, &self.deadline) {
-                    Ok(made) => prints.raster = Some(made),
-                    Err(error) => self.warning(prints.path.clone(), error),
-                }
-                let recognised =
-                    self.fingerprinter
-                        .recognise(&raster, &mut prints, &self.deadline);
-                if let Err(error) = recognised {
-                    self.warning(prints.path.clone(), error);
-                }
-            }
-            Content::Text(text) => {
-                prints.text = Some(self.fingerprinter.text_prints(&text));
-                prints.cells = self.fingerprinter.cells(&text);
-            }
-            Content::Table(table) => {
-                prints.text = Some(self.fingerprinter.text_prints(table.text()));
-                if let Some(key) = &self.fingerprinter.cell_key {
-                    let cells = table.cells().iter();
-                    let places = cells.map(|cell| {
-                        let bytes = cell.start as usize..cell.end as usize;
-                        (cell.row, cell.column, bytes)
-                    });
-                    prints.cells = text::of_table(key, table.text(), places);
-                }
-            }
-            Content::Opaque => {}
+        let result = self.prints(part, &mut prints);
+        let is_bare = prints.bytes.is_none() && prints.raster.is_none() && prints.text.is_none();
+        let is_root = path.as_str().is_empty();
+        // A part that could not be read says nothing without any prints.
+        if result.is_ok() || is_root || !is_bare {
+            self.fingerprint.parts.push(prints);
         }
-        self.fingerprint.parts.push(prints);
+        match result {
+            Ok(()) => {}
+            Err(e) if is_root && (is_bare || !e.is_time()) => self.refused = Some(e),
+            Err(e) => self.warning(path, e),
+        }
     }
 
     fn warning(&mut self, path: PartPath, error: Error) {
+        // One part that is too late tells of all behind it, and so do the containers around it.
+        if error.is_time() && std::mem::replace(&mut self.was_late, true) {
+            return;
+        }
         self.fingerprint.warnings.push(Warning {
             part: path,
             kind: error.kind().as_str().to_owned(),

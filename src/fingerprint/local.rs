@@ -88,6 +88,11 @@ pub struct LocalPrints {
     pub(crate) pixels: Pixels,
 }
 
+impl LocalPrints {
+    /// More than any picture has: 420 places a size, at most, and few directions of each.
+    pub(crate) const MAX: usize = 1 << 15;
+}
+
 /// What candidates are verified against: there only in the process that decoded the picture.
 #[derive(Clone, Default)]
 pub(crate) struct Pixels(Option<Arc<Seen>>);

@@ -7,6 +7,7 @@ use super::lines::{LONG, Line, Spread, Tag};
 use super::records::{GRAM_DISCOUNTED, PartRecord};
 use super::{Inner, PartId, frequency};
 use crate::arch::prefetch;
+use crate::deadline::{Deadline, Pacer};
 use crate::error::Result;
 
 /// Look-ups that go together: the lines of a group are asked for while the group before
@@ -225,15 +226,22 @@ impl<'a> Grams<'a> {
         prints: &[u64],
         found: impl FnMut(usize, PostingList<'a>),
     ) -> Result<()> {
-        self.lookup_all(prints.len(), |i| prints.get(i).copied(), found)
+        let mut pacer = Deadline::never().pacer(u32::MAX);
+        let print = |i: usize| prints.get(i).copied();
+        self.lookup_all(prints.len(), print, &mut pacer, found)
     }
 
-    /// [`lookup_each`](Self::lookup_each) of the prints that `print` gives for `0..count`.
+    /// [`lookup_each`](Self::lookup_each) of the prints that `print` gives for `0..count`, each of
+    /// which is a step of the pacer.
+    ///
+    /// # Errors
+    /// As there, and those of the pacer.
     #[inline]
     pub(crate) fn lookup_all(
         &self,
         count: usize,
         print: impl Fn(usize) -> Option<u64>,
+        pacer: &mut Pacer,
         mut found: impl FnMut(usize, PostingList<'a>),
     ) -> Result<()> {
         if self.is_empty() {
@@ -241,6 +249,7 @@ impl<'a> Grams<'a> {
         }
         let mut groups = [[Probe::default(); GROUP]; 3];
         for group in 0..count.div_ceil(GROUP) + 2 {
+            pacer.steps(GROUP as u32)?;
             // Each group of prints is placed, looked at home one round later, and
             // answered another round later: its place among the three stays.
             let [first, second, third] = &mut groups;
@@ -275,16 +284,19 @@ impl<'a> Grams<'a> {
     /// order. `found` gets the table's number, the print's, and the list.
     ///
     /// # Errors
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) if a file is damaged.
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if a file is damaged, and those of the pacer, which
+    /// makes a step for each.
     pub(crate) fn lookup_in_all(
         tables: &[Self],
         mut asked: impl Iterator<Item = (usize, usize)>,
         print: impl Fn(usize) -> Option<u64>,
+        pacer: &mut Pacer,
         mut found: impl FnMut(usize, usize, PostingList<'a>),
     ) -> Result<()> {
         let mut groups: [Vec<(usize, usize, Probe)>; 3] = Default::default();
         loop {
             // As in `lookup_all`, but for what a group is made of.
+            pacer.steps(GROUP as u32)?;
             groups.rotate_right(1);
             let [new, placed, seen] = &mut groups;
             new.clear();

@@ -6,6 +6,8 @@
 //! overlaps (Abouelhoda and Ohlebusch, "Chaining algorithms for multiple genome
 //! comparison", 2005), with a bounded look-back as in minimap2 (Li, 2018).
 
+use crate::deadline::Pacer;
+use crate::error::Result;
 use crate::text::GRAM_LEN;
 
 const K: u32 = GRAM_LEN as u32;
@@ -118,17 +120,21 @@ pub(crate) struct Chain {
 /// `hits` must be sorted by (query, item). `discounted_before(q)` counts the
 /// discounted symbols of the query before `q`; gaps made of them are free.
 /// Time: at most `hits * 512` steps a chain, in ordinary text about `hits * 60`.
+///
+/// # Errors
+/// As [`Deadline::check`].
 pub(crate) fn chains(
     hits: &[Hit],
     discounted_before: impl Fn(u32) -> u32,
     bridge: Bridge,
     min_distinctive: f64,
     max_chains: usize,
-) -> Vec<Chain> {
+    pacer: &mut Pacer,
+) -> Result<Vec<Chain>> {
     let mut found = Vec::new();
     let mut rest = hits.to_vec();
     while found.len() < max_chains {
-        let Some(chain) = best_chain(&rest, &discounted_before, bridge) else {
+        let Some(chain) = best_chain(&rest, &discounted_before, bridge, pacer)? else {
             break;
         };
         if chain.distinctive < min_distinctive {
@@ -137,7 +143,7 @@ pub(crate) fn chains(
         rest.retain(|h| h.query.saturating_add(K) <= chain.query.0 || h.query >= chain.query.1);
         found.push(chain);
     }
-    found
+    Ok(found)
 }
 
 /// How far apart neighbours may begin that have `free` discounted symbols between them.
@@ -149,7 +155,8 @@ fn best_chain(
     hits: &[Hit],
     discounted_before: &impl Fn(u32) -> u32,
     bridge: Bridge,
-) -> Option<Chain> {
+    pacer: &mut Pacer,
+) -> Result<Option<Chain>> {
     #[derive(Clone, Copy)]
     struct Link {
         distinctive: f64,
@@ -173,7 +180,9 @@ fn best_chain(
             before: at as u32,
             discounted: discounted_before(hit.query),
         };
+        let mut tried = 1;
         for (from, before) in hits[..at].iter().enumerate().rev().take(LOOK_BACK) {
+            tried += 1;
             let gap = hit.query - before.query;
             let free = link.discounted.saturating_sub(links[from].discounted);
             // Neither this nor one before it can make a better chain: in a clean
@@ -207,6 +216,7 @@ fn best_chain(
                 };
             }
         }
+        pacer.steps(tried)?;
         let peak = peaks.last().copied().unwrap_or(f64::MIN);
         peaks.push(peak.max(link.distinctive));
         links.push(link);
@@ -214,7 +224,9 @@ fn best_chain(
             best = Some(at);
         }
     }
-    let last = best?;
+    let Some(last) = best else {
+        return Ok(None);
+    };
     let mut runs = Vec::new();
     let mut at = last;
     loop {
@@ -231,17 +243,39 @@ fn best_chain(
         at = link.before as usize;
     }
     runs.reverse();
-    Some(Chain {
+    Ok(Some(Chain {
         covered: links[last].covered,
         distinctive: links[last].distinctive,
         query: (hits[at].query, hits[last].query.saturating_add(K)),
         item: (hits[at].item, hits[last].item.saturating_add(K)),
         runs,
-    })
+    }))
+}
+
+/// [`chains`] without a deadline.
+#[cfg(test)]
+pub(super) fn all_chains(
+    hits: &[Hit],
+    discounted_before: impl Fn(u32) -> u32,
+    bridge: Bridge,
+    min_distinctive: f64,
+    max_chains: usize,
+) -> Vec<Chain> {
+    let pacer = &mut crate::deadline::Deadline::never().pacer(1);
+    chains(
+        hits,
+        discounted_before,
+        bridge,
+        min_distinctive,
+        max_chains,
+        pacer,
+    )
+    .unwrap()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::all_chains as chains;
     use super::*;
     use proptest::prelude::*;
 
@@ -363,7 +397,7 @@ mod tests {
             places.dedup();
             let hits: Vec<_> = places.iter().map(|&(q, i)| hit(q, i)).collect();
             for bridge in [Bridge::NARROW, Bridge::WIDE] {
-                let chain = best_chain(&hits, &|_| 0, bridge).unwrap();
+                let chain = chains(&hits, |_| 0, bridge, f64::MIN, 1).remove(0);
                 prop_assert!((chain.distinctive - naive_best(&hits, bridge)).abs() < 1e-6);
             }
         }

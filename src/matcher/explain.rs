@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::evidence::Strength;
 use super::search::is_telling;
 use super::{Matcher, local, picture, record, text, weigh};
+use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Fingerprint, PartPrints, Sketch};
 use crate::index::{DigestKind, PartId, SearchStats};
@@ -84,8 +85,24 @@ impl Matcher {
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn explain(&self, item: &str, query: &Fingerprint) -> Result<Explanation> {
+        self.explain_until(item, query, &Deadline::never())
+    }
+
+    /// [`explain`](Self::explain), which fails at a deadline as well as after
+    /// [`Limits::time_ms`](crate::Limits::time_ms).
+    ///
+    /// # Errors
+    /// As [`explain`](Self::explain), [`Limit`](ErrorKind::Limit) for `time_ms`, and
+    /// [`Cancelled`](ErrorKind::Cancelled).
+    pub fn explain_until(
+        &self,
+        item: &str,
+        query: &Fingerprint,
+        deadline: &Deadline,
+    ) -> Result<Explanation> {
+        let deadline = &self.fingerprinter().deadline(deadline);
         let shelf = self.shelf();
-        self.check(query)?;
+        self.check(query, deadline)?;
         let Some(id) = shelf.item_by_name(item)? else {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
@@ -100,7 +117,8 @@ impl Matcher {
         let regions = query.parts.iter().map(|part| match &part.raster {
             // Others' claims on a place count too, so the item is not compared alone.
             Some(prints) => {
-                let verdicts = local::verdicts(shelf, key, prints, &mut SearchStats::default())?;
+                let stats = &mut SearchStats::default();
+                let verdicts = local::verdicts(shelf, key, prints, deadline, stats)?;
                 let region = verdicts.iter().map(|(picture, verdict)| Region {
                     picture: *picture,
                     compared: verdict.compared,
@@ -118,11 +136,12 @@ impl Matcher {
         for item_part in volume.index.item_parts(id)? {
             let item_part = volume.part(item_part);
             for (part, regions) in query.parts.iter().zip(&regions) {
+                deadline.check()?;
                 self.explain_digests(part, item_part, &mut explanation)?;
                 self.explain_picture(part, item_part, &mut explanation)?;
                 self.explain_regions(part, item_part, regions, &mut explanation)?;
-                self.explain_text(part, item_part, &mut explanation)?;
-                self.explain_record(part, item_part, &mut explanation)?;
+                self.explain_text(part, item_part, deadline, &mut explanation)?;
+                self.explain_record(part, item_part, deadline, &mut explanation)?;
             }
         }
         Ok(explanation)
@@ -298,6 +317,7 @@ impl Matcher {
         &self,
         part: &PartPrints,
         item_part: PartId,
+        deadline: &Deadline,
         explanation: &mut Explanation,
     ) -> Result<()> {
         let Some(prints) = &part.text else {
@@ -309,6 +329,7 @@ impl Matcher {
             prints,
             pictured: part.raster.is_some(),
             floor: self.options().floor(),
+            deadline,
         };
         let shared = text::shared(self.shelf(), &source, item_part)?;
         let floor = shared.floor;
@@ -358,13 +379,14 @@ impl Matcher {
         &self,
         part: &PartPrints,
         item_part: PartId,
+        deadline: &Deadline,
         explanation: &mut Explanation,
     ) -> Result<()> {
         let (volume, number) = self.shelf().of_part(item_part);
         if volume.index.cells().rows(number) == 0 || part.cells.is_empty() {
             return Ok(());
         }
-        let found = record::search(self.shelf(), &part.cells)?;
+        let found = record::search(self.shelf(), &part.cells, deadline)?;
         let own = found.iter().find(|records| records.part == item_part);
         let (surprise, score) = own.map_or((0.0, 0.0), |own| (own.surprise, own.score()));
         let least =

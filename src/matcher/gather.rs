@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use super::chain::{Bridge, Hit};
 use super::weigh;
+use crate::deadline::{Deadline, Pacer};
 use crate::error::{Error, Result};
+use crate::exec::sort_until;
 use crate::fingerprint::Gram;
 use crate::index::filter::PrintFilter;
 use crate::index::shelf::{Shelf, Volume};
@@ -26,6 +28,13 @@ const MAX_REPEATS: usize = 16;
 
 /// Hits of one text; beyond it the most common grams only bridge. 24 bytes each.
 const MAX_HITS: usize = 4 << 20;
+
+/// Grams of one text that indexes have, each counted once for every index; what stands behind
+/// them in the text is not looked up. Each has a hit at least. 48 bytes each.
+const MAX_FOUND: usize = 2 * MAX_HITS;
+
+/// Grams, hits or places between two looks at the clock: less than a millisecond.
+const STEPS: u32 = 1 << 14;
 
 /// What the look-up of all grams of one text gave.
 #[derive(Default)]
@@ -52,17 +61,21 @@ pub(super) fn gather(
     all: &[Gram],
     bridge: Bridge,
     min_distinctive: f64,
+    deadline: &Deadline,
 ) -> Result<Gathered> {
+    let pacer = &mut deadline.pacer(STEPS);
     // In the order of the text: most grams are absent, and those need no sorting.
     let mut found: Vec<Found<'_>> = Vec::new();
     for (first, volumes, filter) in shelf.rows() {
         let grams = match filter {
-            Some(filter) => Cow::Owned(passing(all, filter)),
+            Some(filter) => Cow::Owned(passing(all, filter, pacer)?),
             None => Cow::Borrowed(all),
         };
         let print = |i: usize| grams.get(i).map(|gram| gram.print);
         let mut add = |volume: usize, i: usize, list| {
-            if let Some(&Gram { print, at }) = grams.get(i) {
+            if let Some(&Gram { print, at }) = grams.get(i)
+                && found.len() < MAX_FOUND
+            {
                 found.push(Found {
                     print,
                     volume: (first + volume) as u32,
@@ -73,7 +86,7 @@ pub(super) fn gather(
         };
         if let [volume] = volumes {
             let table = volume.index.grams();
-            table.lookup_all(grams.len(), print, |i, list| add(0, i, list))?;
+            table.lookup_all(grams.len(), print, pacer, |i, list| add(0, i, list))?;
         } else if !grams.is_empty() {
             let tables: Vec<Grams<'_>> = volumes.iter().map(|v| v.index.grams()).collect();
             let all = 0..grams.len();
@@ -84,17 +97,21 @@ pub(super) fn gather(
                         let tables = filter.indexes(print(i).unwrap_or_default(), tags);
                         tables.map(move |table| (table, i))
                     });
-                    Grams::lookup_in_all(&tables, asked, print, add)?;
+                    Grams::lookup_in_all(&tables, asked, print, pacer, add)?;
                 }
                 None => {
                     let each = |table| all.clone().map(move |i| (table, i));
                     let asked = (0..tables.len()).flat_map(each);
-                    Grams::lookup_in_all(&tables, asked, print, add)?;
+                    Grams::lookup_in_all(&tables, asked, print, pacer, add)?;
                 }
             }
         }
     }
-    found.sort_unstable_by_key(|found| (found.print, found.volume, found.at));
+    let key = |found: &Found<'_>| {
+        let place = u64::from(found.volume) << 32 | u64::from(found.at);
+        u128::from(found.print) << 64 | u128::from(place)
+    };
+    sort_until(&mut found, key, deadline)?;
 
     let of_volumes = |run: &'_ [Found<'_>]| {
         let places = run.chunk_by(|a, b| a.volume == b.volume).map(|of_volume| {
@@ -106,19 +123,33 @@ pub(super) fn gather(
             (cost + own, all + places)
         })
     };
-    let cost = |run: &[Found<'_>]| of_volumes(run).0;
-    let runs = || found.chunk_by(|a, b| a.print == b.print);
-    let mut order: Vec<&[Found<'_>]> = runs().collect();
-    if runs().map(cost).fold(0, usize::saturating_add) > MAX_HITS {
+    // What is alike, with what it would cost, and where it stands in the text.
+    let mut order: Vec<(u64, &[Found<'_>])> = Vec::new();
+    let mut all_cost = 0_usize;
+    for run in found.chunk_by(|a, b| a.print == b.print) {
+        pacer.steps(run.len() as u32)?;
+        let (cost, _) = of_volumes(run);
+        all_cost = all_cost.saturating_add(cost);
+        order.push((cost as u64, run));
+    }
+    if all_cost > MAX_HITS {
         // The fewest hits first, so that the limit meets the most common grams.
-        order.sort_by_key(|run| cost(run));
+        let key = |(cost, run): &(u64, &[Found<'_>])| {
+            let print = run.first().map_or(0, |found| found.print);
+            u128::from(*cost) << 64 | u128::from(print)
+        };
+        sort_until(&mut order, key, deadline)?;
     } else {
         // In the order of the text, in which `drop_hopeless` counts best.
-        order.sort_unstable_by_key(|run| run.first().map(|found| found.at));
+        let key = |(_, run): &(u64, &[Found<'_>])| {
+            u128::from(run.first().map_or(0, |found| found.at))
+        };
+        sort_until(&mut order, key, deadline)?;
     }
     let mut hits: Vec<(u32, Hit)> = Vec::new();
     let mut discounted = Vec::new();
-    for run in order {
+    for (_, run) in order {
+        pacer.steps(run.len() as u32)?;
         let volumes = || run.chunk_by(|a, b| a.volume == b.volume);
         let frequencies = volumes().filter_map(|found| found.first());
         let frequency: u32 = frequencies
@@ -136,6 +167,8 @@ pub(super) fn gather(
             discounted.extend(of_first.iter().map(|found| found.at));
             continue;
         }
+        // So many places at the most are read before the next look at the clock.
+        pacer.steps(places as u32)?;
         let mut hidden = 0;
         let first = hits.len();
         let weight = weigh::gram_weight(frequency, shelf.item_count());
@@ -156,13 +189,15 @@ pub(super) fn gather(
         }
     }
     drop_hopeless(&mut hits, bridge.most(), min_distinctive);
+    deadline.check()?;
     // By part alone: most parts share too little for the order within to matter.
-    hits.sort_unstable_by_key(|(part, _)| *part);
-    discounted.sort_unstable();
+    sort_until(&mut hits, |(part, _)| u128::from(*part), deadline)?;
+    sort_until(&mut discounted, |at| u128::from(*at), deadline)?;
     let mut spans = Vec::new();
-    discounted
-        .into_iter()
-        .for_each(|at| push_span(&mut spans, at));
+    for at in discounted {
+        pacer.step()?;
+        push_span(&mut spans, at);
+    }
     Ok(Gathered {
         hits,
         discounted: spans,
@@ -173,14 +208,15 @@ pub(super) fn gather(
 const ASKED_TOGETHER: usize = 64;
 
 /// The grams that a filter lets pass.
-fn passing(grams: &[Gram], filter: &PrintFilter) -> Vec<Gram> {
+fn passing(grams: &[Gram], filter: &PrintFilter, pacer: &mut Pacer) -> Result<Vec<Gram>> {
     let mut passing = Vec::new();
     for grams in grams.chunks(ASKED_TOGETHER) {
+        pacer.steps(ASKED_TOGETHER as u32)?;
         grams.iter().for_each(|gram| filter.ask(gram.print));
         let may_have = |gram: &&Gram| filter.may_have(gram.print);
         passing.extend(grams.iter().filter(may_have).copied());
     }
-    passing
+    Ok(passing)
 }
 
 /// Adds the hits of one gram in one index; gives how many items that have the gram are hidden.
@@ -319,7 +355,7 @@ fn discounted_before(spans: &[(u32, u32, u32)], query: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::chain::chains;
+    use super::super::chain::all_chains as chains;
     use super::*;
     use proptest::prelude::*;
 

@@ -19,14 +19,14 @@ use std::sync::Arc;
 pub use evidence::{Evidence, Match, Strength};
 pub use explain::{Explanation, Stage};
 pub use options::MatchOptions;
-pub(crate) use search::rank;
+pub(crate) use search::rank_until;
 
-use crate::deadline::Deadline;
+use crate::deadline::{CancellationToken, Deadline};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::exec::Executor;
-use crate::fingerprint::{Digest, Fingerprint, Fingerprinter, Key, TextPrints};
+use crate::fingerprint::{Digest, Fingerprint, Fingerprinter, Key};
 use crate::index::shelf::Shelf;
 use crate::index::{Index, ItemId, SearchStats};
 use crate::limits::Limits;
@@ -57,6 +57,29 @@ use search::Search;
 /// let thread = std::thread::spawn(move || one.find_text("Nothing of it."));
 /// assert!(thread.join().unwrap()?.is_empty());
 /// # Ok::<(), leakprint::Error>(())
+/// ```
+///
+/// # From asynchronous code
+/// Matching is work for a processor, so it belongs on a blocking thread or a pool. Dropping a
+/// future does not end that work; a guard that cancels a token does. With tokio:
+///
+/// ```ignore
+/// struct CancelOnDrop(CancellationToken);
+///
+/// impl Drop for CancelOnDrop {
+///     fn drop(&mut self) {
+///         self.0.cancel();
+///     }
+/// }
+///
+/// async fn find(matcher: Matcher, upload: Vec<u8>) -> leakprint::Result<Vec<Match>> {
+///     let token = CancellationToken::new();
+///     // Dropped with the future, for instance when the client has gone.
+///     let _guard = CancelOnDrop(token.clone());
+///     let deadline = Deadline::after(Duration::from_secs(2)).with_cancellation(token);
+///     let work = move || matcher.find_media_until(&upload, None, &deadline);
+///     tokio::task::spawn_blocking(work).await.expect("the library does not panic")
+/// }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Matcher {
@@ -328,7 +351,17 @@ impl Matcher {
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn find_text(&self, text: &str) -> Result<Vec<Match>> {
-        let deadline = self.fingerprinter.deadline(&Deadline::never());
+        self.find_text_until(text, &Deadline::never())
+    }
+
+    /// [`find_text`](Self::find_text), which fails at a deadline as well as after
+    /// [`Limits::time_ms`].
+    ///
+    /// # Errors
+    /// As [`find_text`](Self::find_text), [`Limit`](ErrorKind::Limit) for `time_ms`, and
+    /// [`Cancelled`](ErrorKind::Cancelled).
+    pub fn find_text_until(&self, text: &str, deadline: &Deadline) -> Result<Vec<Match>> {
+        let deadline = self.fingerprinter.deadline(deadline);
         let query = self.fingerprinter.fingerprint_text_until(text, &deadline)?;
         self.find_until(&query, &deadline)
     }
@@ -374,10 +407,9 @@ impl Matcher {
     }
 
     /// Fails unless the prints of `query` can be compared with the index.
-    fn check(&self, query: &Fingerprint) -> Result<()> {
+    fn check(&self, query: &Fingerprint, deadline: &Deadline) -> Result<()> {
         self.fingerprinter.recipe().check_same(&query.recipe)?;
-        let mut texts = query.parts.iter().filter_map(|part| part.text.as_ref());
-        texts.try_for_each(TextPrints::check)
+        query.check(deadline)
     }
 
     /// [`find`](Self::find), with the work that it took.
@@ -396,7 +428,7 @@ impl Matcher {
         query: &Fingerprint,
         deadline: &Deadline,
     ) -> Result<(Vec<(ItemId, Match)>, SearchStats)> {
-        self.check(query)?;
+        self.check(query, deadline)?;
         let mut search = Search::new(self, deadline);
         let mut seen: HashSet<Digest> = HashSet::new();
         for part in &query.parts {
@@ -430,17 +462,33 @@ impl Matcher {
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn find_batch(&self, queries: &[Fingerprint], exec: &Executor) -> Vec<Result<Vec<Match>>> {
-        exec.map(queries, |query| self.find(query))
+        self.find_batch_until(queries, exec, &Deadline::never())
+    }
+
+    /// [`find_batch`](Self::find_batch), in which each query fails as in
+    /// [`find_until`](Self::find_until): the deadline is one for all queries together,
+    /// [`Limits::time_ms`] is for each.
+    pub fn find_batch_until(
+        &self,
+        queries: &[Fingerprint],
+        exec: &Executor,
+        deadline: &Deadline,
+    ) -> Vec<Result<Vec<Match>>> {
+        exec.map(queries, |query| self.find_until(query, deadline))
     }
 
     /// Matches a stream of any length in flat memory: `prepare` turns an
     /// element into a fingerprint (in parallel, so that decoding is spread too),
     /// `sink` gets every element's result in input order.
     ///
-    /// At most `capacity` elements are in flight: a slow sink holds back the source.
+    /// At most `capacity` elements are in flight: a slow sink holds back the source. Matching of
+    /// each may take [`Limits::time_ms`], as may what `prepare` reads. Where an element has a
+    /// deadline of its own, `prepare` is the place for reading by it, and [`find_until`](Self::find_until)
+    /// in [`Executor::map_stream`] for matching.
     ///
     /// # Errors
-    /// The first error of `sink`, which stops the stream. A query's own error goes to the sink.
+    /// The first error of `sink`, which stops the stream and ends what is being matched. A query's
+    /// own error goes to the sink.
     ///
     /// ```
     /// # use leakprint::{Fingerprinter, IndexWriter};
@@ -480,17 +528,20 @@ impl Matcher {
         T: Send,
         E: Send,
     {
+        // Once the sink has failed nobody waits for what is under way.
+        let token = CancellationToken::new();
+        let deadline = Deadline::never().with_cancellation(token.clone());
         exec.map_stream(
             queries,
             capacity,
             |query| {
                 let result = prepare(&self.fingerprinter, &query).and_then(|fingerprint| {
-                    let matches = self.find(&fingerprint)?;
+                    let matches = self.find_until(&fingerprint, &deadline)?;
                     Ok((fingerprint, matches))
                 });
                 (query, result)
             },
-            |(query, result)| sink(query, result),
+            |(query, result)| sink(query, result).inspect_err(|_| token.cancel()),
         )
     }
 }

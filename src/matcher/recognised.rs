@@ -2,6 +2,7 @@
 
 use super::evidence::Evidence;
 use super::{Matcher, record, text};
+use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::fingerprint::RasterPrints;
 use crate::index::PartId;
@@ -14,6 +15,7 @@ pub(super) fn find(
     recogniser: &dyn TextFromImage,
     part: &PartPath,
     raster: &RasterPrints,
+    deadline: &Deadline,
     found: &mut Vec<(PartId, Evidence)>,
 ) -> Result<()> {
     let shelf = matcher.shelf();
@@ -23,11 +25,16 @@ pub(super) fn find(
         return Ok(());
     };
     // What cannot be recognised is as a picture without text.
-    let Some(Ok(words)) = luma.stems().map(|_| recogniser.words(luma)) else {
+    let words = luma
+        .stems_until(deadline)?
+        .map(|_| recogniser.words_until(luma, deadline));
+    deadline.check()?;
+    let Some(Ok(words)) = words else {
         return Ok(());
     };
     let recognised = Recognised::new(words);
-    let (prints, cells) = matcher.fingerprinter().recognised_prints(&recognised.text);
+    let fingerprinter = matcher.fingerprinter();
+    let (prints, cells) = fingerprinter.recognised_prints(&recognised.text, deadline)?;
     let mut place = |item_part, mut evidence: Evidence| {
         if let Evidence::Text {
             region, query_span, ..
@@ -42,12 +49,13 @@ pub(super) fn find(
         Ok(())
     };
     let source = text::Source {
-        fingerprinter: matcher.fingerprinter(),
+        fingerprinter,
         part,
         prints: &prints,
         pictured: true,
         floor: matcher.options().floor(),
+        deadline,
     };
     text::find(shelf, &source, &mut place)?;
-    record::find(shelf, part, &cells, &mut place)
+    record::find(shelf, part, &cells, deadline, &mut place)
 }

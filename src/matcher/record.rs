@@ -13,7 +13,9 @@ use std::collections::HashSet;
 
 use super::evidence::{Evidence, Strength};
 use super::weigh;
+use crate::deadline::{Deadline, Pacer};
 use crate::error::Result;
+use crate::exec::sort_until;
 use crate::fingerprint::{CellKind, CellPrint};
 use crate::index::PartId;
 use crate::index::shelf::{Shelf, Volume};
@@ -45,6 +47,12 @@ const MAX_ROWS: usize = 64;
 /// the most telling count so many bits together at most, as does a name beside an address,
 /// which is made of it.
 const DEPENDENT: f64 = 4.0;
+
+/// What it costs to look a value up in one index, in steps.
+const LOOKUP_STEPS: u32 = 8;
+
+/// Values, hits or places between two looks at the clock: less than a millisecond.
+const STEPS: u32 = 1 << 12;
 
 /// A value that both sides have.
 #[derive(Clone, Copy, Debug)]
@@ -103,9 +111,10 @@ pub(super) fn find(
     shelf: &Shelf,
     part: &PartPath,
     cells: &[CellPrint],
+    deadline: &Deadline,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
-    for records in search(shelf, cells)? {
+    for records in search(shelf, cells, deadline)? {
         let score = records.score();
         if score < Strength::Possible.min_score() {
             continue;
@@ -134,10 +143,26 @@ pub(super) fn find(
 }
 
 /// All tables of the index that share a record with `cells`.
-pub(super) fn search(shelf: &Shelf, cells: &[CellPrint]) -> Result<Vec<Records>> {
-    let mut hits = gather(shelf, cells)?;
-    hits.sort_unstable_by_key(|hit| (hit.part, hit.row, hit.cell.span, hit.number));
-    let places = places(cells);
+pub(super) fn search(
+    shelf: &Shelf,
+    cells: &[CellPrint],
+    deadline: &Deadline,
+) -> Result<Vec<Records>> {
+    let pacer = &mut deadline.pacer(STEPS);
+    let mut hits = gather(shelf, cells, pacer)?;
+    let place = |hit: &Hit<'_>| {
+        let [start, end] = hit.cell.span;
+        let row = u64::from(hit.part.0) << 32 | u64::from(hit.row);
+        u128::from(row) << 64 | u128::from(u64::from(start) << 32 | u64::from(end))
+    };
+    sort_until(&mut hits, place, deadline)?;
+    for alike in hits.chunk_by_mut(|a, b| place(a) == place(b)) {
+        alike.sort_unstable_by_key(|hit| hit.number);
+    }
+    if hits.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places = places(cells, pacer)?;
     let tables: u64 = shelf
         .volumes()
         .iter()
@@ -151,9 +176,13 @@ pub(super) fn search(shelf: &Shelf, cells: &[CellPrint]) -> Result<Vec<Records>>
         let (volume, number) = shelf.of_part(part);
         let rows = volume.index.cells().rows(number);
         let chance = f64::from(rows.max(1)).log2() + f64::from(places).log2();
-        let rows = of_part.chunk_by(|a, b| a.row == b.row);
-        let records: Vec<Record> = rows.filter_map(best).collect();
-        if let Some(records) = weigh_records(part, records, cells, chance, tables) {
+        let mut records = Vec::new();
+        for hits in of_part.chunk_by(|a, b| a.row == b.row) {
+            let tried = hits.len().min(MAX_OF_ROW);
+            pacer.steps((hits.len() + tried * tried) as u32)?;
+            records.extend(best(hits));
+        }
+        if let Some(records) = weigh_records(part, records, cells, chance, tables, deadline)? {
             found.push(records);
         }
     }
@@ -161,24 +190,27 @@ pub(super) fn search(shelf: &Shelf, cells: &[CellPrint]) -> Result<Vec<Records>>
 }
 
 /// The places of a query at which a record may be: its rows, or windows of text.
-fn places(cells: &[CellPrint]) -> u32 {
-    let rows: HashSet<u32> = cells
-        .iter()
-        .filter(|cell| cell.tabular)
-        .map(|cell| cell.row)
-        .collect();
+fn places(cells: &[CellPrint], pacer: &mut Pacer) -> Result<u32> {
+    let mut rows: HashSet<u32> = HashSet::new();
     let mut windows = 0_u32;
     let mut until = 0;
-    for cell in cells.iter().filter(|cell| !cell.tabular) {
-        if windows == 0 || cell.span[0] >= until {
+    for cell in cells {
+        pacer.step()?;
+        if cell.tabular {
+            rows.insert(cell.row);
+        } else if windows == 0 || cell.span[0] >= until {
             windows += 1;
             until = cell.span[0].saturating_add(WINDOW / 2);
         }
     }
-    windows.max(rows.len() as u32).max(1)
+    Ok(windows.max(rows.len() as u32).max(1))
 }
 
-fn gather<'q>(shelf: &Shelf, cells: &'q [CellPrint]) -> Result<Vec<Hit<'q>>> {
+fn gather<'q>(
+    shelf: &Shelf,
+    cells: &'q [CellPrint],
+    pacer: &mut Pacer,
+) -> Result<Vec<Hit<'q>>> {
     let mut hits = Vec::new();
     if cells.is_empty() {
         return Ok(hits);
@@ -194,7 +226,10 @@ fn gather<'q>(shelf: &Shelf, cells: &'q [CellPrint]) -> Result<Vec<Hit<'q>>> {
         let may_have = rows
             .iter()
             .filter(|(_, filter)| filter.is_none_or(|filter| filter.may_have_cell(cell.print)));
+        // Even where a filter says that there is none.
+        pacer.step()?;
         for volume in may_have.flat_map(|(volumes, _)| volumes) {
+            pacer.steps(LOOKUP_STEPS)?;
             if let Some(list) = volume.index.cells().find(cell.print)? {
                 lists.push((*volume, list));
             }
@@ -210,6 +245,7 @@ fn gather<'q>(shelf: &Shelf, cells: &'q [CellPrint]) -> Result<Vec<Hit<'q>>> {
         if bits < 1.0 {
             continue;
         }
+        pacer.steps(places as u32)?;
         for (volume, list) in &lists {
             for place in list.iter() {
                 let place = place?;
@@ -320,8 +356,14 @@ fn weigh_records(
     cells: &[CellPrint],
     chance: f64,
     tables: u64,
-) -> Option<Records> {
-    records.sort_by(|a, b| b.bits.total_cmp(&a.bits).then(a.row.cmp(&b.row)));
+    deadline: &Deadline,
+) -> Result<Option<Records>> {
+    let pacer = &mut deadline.pacer(STEPS);
+    // By falling bits, which are above zero, so that their order is that of their representation.
+    let key = |record: &Record| {
+        u128::from(!record.bits.to_bits()) << 32 | u128::from(record.row)
+    };
+    sort_until(&mut records, key, deadline)?;
     let mut used: HashSet<u32> = HashSet::new();
     let mut prints: HashSet<u64> = HashSet::new();
     let mut found = Records {
@@ -332,6 +374,7 @@ fn weigh_records(
         surprise: -(tables.max(1) as f64).log2(),
     };
     for record in records {
+        pacer.steps(LOOKUP_STEPS)?;
         let surprise = record.bits - chance;
         if surprise < LEAST_ROW || record.cells.iter().any(|cell| used.contains(cell)) {
             continue;
@@ -352,6 +395,6 @@ fn weigh_records(
         found.span[0] = found.span[0].min(record.span[0]);
         found.span[1] = found.span[1].max(record.span[1]);
     }
-    found.rows.sort_unstable();
-    (!found.rows.is_empty()).then_some(found)
+    sort_until(&mut found.rows, |row| u128::from(*row), deadline)?;
+    Ok((!found.rows.is_empty()).then_some(found))
 }

@@ -6,9 +6,16 @@ use super::evidence::{Evidence, Match, Strength};
 use super::{Matcher, local, picture, recognised, record, text};
 use crate::deadline::Deadline;
 use crate::error::Result;
+use crate::exec::sort_until;
 use crate::fingerprint::PartPrints;
 use crate::index::{DigestKind, ItemId, PartId, SearchStats};
 use crate::media::PartPath;
+
+/// Pieces of evidence or items between two looks at the clock: less than a millisecond.
+const STEPS: u32 = 1 << 10;
+
+/// So many names or fewer are sorted in one step.
+const MANY_NAMES: usize = 1 << 12;
 
 /// What one query has shown so far.
 pub(super) struct Search<'a> {
@@ -39,9 +46,10 @@ impl<'a> Search<'a> {
             Ok(())
         };
         if let Some(raster) = &part.raster {
-            picture::find(shelf, &part.path, raster, &mut self.stats, &mut report)?;
+            let (path, deadline, stats) = (&part.path, self.deadline, &mut self.stats);
+            picture::find(shelf, path, raster, deadline, stats, &mut report)?;
             let key = self.matcher.fingerprinter.local_key();
-            local::find(shelf, key, &part.path, raster, &mut self.stats, &mut report)?;
+            local::find(shelf, key, path, raster, deadline, stats, &mut report)?;
         }
         if let Some(text) = &part.text {
             let source = text::Source {
@@ -50,19 +58,35 @@ impl<'a> Search<'a> {
                 prints: text,
                 pictured: part.raster.is_some(),
                 floor: self.matcher.options.floor(),
+                deadline: self.deadline,
             };
             text::find(shelf, &source, &mut report)?;
         }
-        record::find(shelf, &part.path, &part.cells, &mut report)?;
+        record::find(
+            shelf,
+            &part.path,
+            &part.cells,
+            self.deadline,
+            &mut report,
+        )?;
         if let (Some(recogniser), Some(raster)) = (&self.matcher.recogniser, &part.raster) {
             let explained = found.iter().any(|(_, evidence): &(_, Evidence)| {
                 evidence.score() >= Strength::Strong.min_score()
             });
             if !explained && !self.known(part)? {
-                recognised::find(self.matcher, &**recogniser, &part.path, raster, &mut found)?;
+                recognised::find(
+                    self.matcher,
+                    &**recogniser,
+                    &part.path,
+                    raster,
+                    self.deadline,
+                    &mut found,
+                )?;
             }
         }
+        let mut pacer = self.deadline.pacer(STEPS);
         for (item_part, evidence) in found {
+            pacer.step()?;
             self.add(item_part, evidence)?;
         }
         Ok(())
@@ -70,9 +94,11 @@ impl<'a> Search<'a> {
 
     /// Whether the index has this very picture.
     fn known(&self, part: &PartPrints) -> Result<bool> {
+        let mut pacer = self.deadline.pacer(STEPS);
         for digest in part.bytes.into_iter().chain(part.pixels()) {
             for volume in self.matcher.shelf.with_digest(&digest) {
                 for hit in volume.index.digests().find(&digest) {
+                    pacer.step()?;
                     if !volume.hides(hit?.part)? {
                         return Ok(true);
                     }
@@ -88,12 +114,14 @@ impl<'a> Search<'a> {
         }
         let pixels = part.pixels();
         let matcher = self.matcher;
+        let mut pacer = self.deadline.pacer(STEPS);
         for digest in part.bytes.into_iter().chain(pixels) {
             if matcher.shelf.discounts_digest(&digest) {
                 continue;
             }
             for volume in matcher.shelf.with_digest(&digest) {
                 for entry in volume.index.digests().find(&digest) {
+                    pacer.step()?;
                     let entry = entry?;
                     if entry.discounted || volume.hides(entry.part)? {
                         continue;
@@ -134,8 +162,10 @@ impl<'a> Search<'a> {
     /// The matches by rank, and the work that they took.
     pub(super) fn finish(self) -> Result<(Vec<(ItemId, Match)>, SearchStats)> {
         let options = &self.matcher.options;
+        let mut pacer = self.deadline.pacer(STEPS);
         let mut matches = Vec::new();
         for (item, mut evidence) in self.items {
+            pacer.step()?;
             strongest(&mut evidence, options.max_evidence.max(1));
             let score = evidence.first().map_or(0.0, Evidence::score);
             let Some(strength) = Strength::of_score(score) else {
@@ -152,16 +182,67 @@ impl<'a> Search<'a> {
             };
             matches.push((item, found));
         }
-        matches.sort_by(|(_, a), (_, b)| rank(a, b));
+        rank_until(&mut matches, |(_, found)| found, self.deadline)?;
         Ok((matches, self.stats))
     }
 }
 
-/// The order of matches: by falling score, then by name.
-pub(crate) fn rank(a: &Match, b: &Match) -> std::cmp::Ordering {
-    b.score
-        .total_cmp(&a.score)
-        .then_with(|| a.item.cmp(&b.item))
+/// Puts matches in their order: by falling score, then by name.
+///
+/// # Errors
+/// As [`Deadline::check`].
+pub(crate) fn rank_until<T>(
+    matches: &mut [T],
+    found: impl Fn(&T) -> &Match + Copy,
+    deadline: &Deadline,
+) -> Result<()> {
+    // Scores are not below zero, so that their order is that of their representation.
+    let falling = |one: &T| u128::from(!found(one).score.to_bits());
+    sort_until(matches, falling, deadline)?;
+    for alike in matches.chunk_by_mut(|a, b| falling(a) == falling(b)) {
+        by_name(alike, found, deadline)?;
+    }
+    Ok(())
+}
+
+/// Sorts by the names of items.
+fn by_name<T>(
+    matches: &mut [T],
+    found: impl Fn(&T) -> &Match + Copy,
+    deadline: &Deadline,
+) -> Result<()> {
+    let Some((first, rest)) = matches.split_first().filter(|_| matches.len() > MANY_NAMES) else {
+        deadline.check()?;
+        matches.sort_by(|a, b| found(a).item.cmp(&found(b).item));
+        return Ok(());
+    };
+    // By the sixteen bytes behind what all of them begin with.
+    let mut pacer = deadline.pacer(STEPS);
+    let mut common = found(first).item.as_bytes();
+    for one in rest {
+        pacer.step()?;
+        let alike = common.iter().zip(found(one).item.as_bytes()).take_while(|(a, b)| a == b);
+        common = common.get(..alike.count()).unwrap_or_default();
+    }
+    let common = common.len();
+    let key = |one: &T| {
+        let mut bytes = [0; 16];
+        let rest = found(one).item.as_bytes().get(common..);
+        let rest = rest.unwrap_or_default();
+        bytes.iter_mut().zip(rest).for_each(|(to, &from)| *to = from);
+        u128::from_be_bytes(bytes)
+    };
+    sort_until(matches, key, deadline)?;
+    let all = matches.len();
+    for alike in matches.chunk_by_mut(|a, b| key(a) == key(b)) {
+        if alike.len() < all {
+            by_name(alike, found, deadline)?;
+        } else {
+            // Names that differ by zeros at their ends.
+            alike.sort_by(|a, b| found(a).item.cmp(&found(b).item));
+        }
+    }
+    Ok(())
 }
 
 /// Keeps the strongest; equal scores stay in the order of the query's parts.
@@ -180,4 +261,33 @@ pub(super) fn is_telling(part: &PartPrints, text_floor: u32) -> bool {
         return text.folded >= text_floor / 2;
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn many_matches_have_the_order_of_few() {
+        let one = |score, item: String| Match {
+            item,
+            score,
+            strength: Strength::Certain,
+            evidence: Vec::new(),
+        };
+        let mut matches: Vec<Match> = (0..30_000_u32)
+            .map(|i| {
+                let n = i.wrapping_mul(0x9E37_79B9) % 30_000;
+                let score = [1.0, 0.7, 0.0][(n % 3) as usize];
+                one(score, format!("a folder with a long name/{n}{}", "\0".repeat((n % 2) as usize)))
+            })
+            .collect();
+        let mut expected = matches.clone();
+        expected.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.item.cmp(&b.item)));
+        let over = Deadline::after(Duration::ZERO);
+        assert!(rank_until(&mut matches, |one| one, &over).is_err());
+        rank_until(&mut matches, |one| one, &Deadline::never()).unwrap();
+        assert_eq!(matches, expected);
+    }
 }

@@ -6,7 +6,9 @@ use super::chain::{self, Bridge, Chain, Hit, Run};
 use super::evidence::{Evidence, Strength};
 use super::gather::{Gathered, gather};
 use super::weigh;
+use crate::deadline::{Deadline, Pacer};
 use crate::error::Result;
+use crate::exec::sort_until;
 use crate::fingerprint::{Fingerprinter, TextPrints};
 use crate::index::shelf::Shelf;
 use crate::index::{ItemId, PartId};
@@ -31,9 +33,20 @@ pub(super) struct Source<'a> {
     pub(super) pictured: bool,
     /// Weighed symbols that make a strong match.
     pub(super) floor: f64,
+    pub(super) deadline: &'a Deadline,
 }
 
+/// Hits, passages or runs between two looks at the clock: less than a millisecond.
+const STEPS: u32 = 1 << 14;
+
+/// What a passage costs to report, in steps.
+const REPORT_STEPS: u32 = 64;
+
 impl Source<'_> {
+    fn pacer(&self) -> Pacer {
+        self.deadline.pacer(STEPS)
+    }
+
     /// Weighed symbols that make a strong match with an item's part.
     fn floor(&self, pictured: bool) -> f64 {
         if self.pictured && pictured {
@@ -66,7 +79,9 @@ pub(super) fn find(
 ) -> Result<()> {
     let prints = source.prints;
     let (gathered, passages) = weighed(shelf, source)?;
+    let mut pacer = source.pacer();
     for passage in passages {
+        pacer.steps(REPORT_STEPS)?;
         let chain = &passage.chain;
         if chain.distinctive < source.needed(passage.pictured) {
             continue;
@@ -106,46 +121,55 @@ pub(super) fn find(
 fn weighed(shelf: &Shelf, source: &Source<'_>) -> Result<(Gathered, Vec<Passage>)> {
     let needed = source.needed(false);
     let narrow = Bridge::NARROW;
-    let gathered = gather(shelf, &source.prints.grams, narrow, needed)?;
+    let deadline = source.deadline;
+    let gathered = gather(shelf, &source.prints.grams, narrow, needed, deadline)?;
     let found = passages(shelf, source, &gathered, narrow, needed)?;
-    let strong: Vec<(u32, u32)> = found
+    let strong = found
         .iter()
         .filter(|passage| passage.chain.distinctive >= source.floor(passage.pictured))
-        .map(|passage| passage.chain.query)
-        .collect();
+        .map(|passage| passage.chain.query);
+    let strong = union(strong.collect(), deadline)?;
+    let is_explained = |(start, end): (u32, u32)| {
+        let ends_behind = strong.partition_point(|strong| strong.1 <= start);
+        strong.get(ends_behind).is_some_and(|strong| strong.0 < end)
+    };
     // Weak for want of letters, not of rarity; and no other item explains them.
     let weak = found.iter().filter(|passage| {
         let chain = &passage.chain;
-        let (start, end) = chain.query;
         chain.distinctive >= source.needed(passage.pictured)
             && f64::from(chain.covered) < LONG_ENOUGH * source.floor(passage.pictured)
-            && !strong
-                .iter()
-                .any(|strong| strong.0 < end && start < strong.1)
+            && !is_explained(chain.query)
     });
     let symbols = source.prints.folded;
-    let mut spans: Vec<(u32, u32)> = weak
-        .map(|passage| {
-            let (start, end) = passage.chain.query;
-            let end = end.saturating_add(AROUND).min(symbols);
-            (start.saturating_sub(AROUND).min(end), end)
-        })
-        .collect();
-    spans.sort_unstable();
+    let spans = weak.map(|passage| {
+        let (start, end) = passage.chain.query;
+        let end = end.saturating_add(AROUND).min(symbols);
+        (start.saturating_sub(AROUND).min(end), end)
+    });
+    let spans = union(spans.collect(), deadline)?;
+    if !spans.is_empty()
+        && let Some(denser) = source
+            .fingerprinter
+            .denser(source.prints, &spans, deadline)?
+    {
+        let wide = Bridge::WIDE;
+        let gathered = gather(shelf, &denser, wide, needed, deadline)?;
+        let found = passages(shelf, source, &gathered, wide, needed)?;
+        return Ok((gathered, found));
+    }
+    Ok((gathered, found))
+}
+
+/// The spans sorted, those that touch joined.
+fn union(mut spans: Vec<(u32, u32)>, deadline: &Deadline) -> Result<Vec<(u32, u32)>> {
+    let key = |(start, end): &(u32, u32)| u128::from(u64::from(*start) << 32 | u64::from(*end));
+    sort_until(&mut spans, key, deadline)?;
     spans.dedup_by(|next, last| {
         let joined = next.0 <= last.1;
         last.1 = if joined { last.1.max(next.1) } else { last.1 };
         joined
     });
-    if !spans.is_empty()
-        && let Some(denser) = source.fingerprinter.denser(source.prints, &spans)
-    {
-        let wide = Bridge::WIDE;
-        let gathered = gather(shelf, &denser, wide, needed)?;
-        let found = passages(shelf, source, &gathered, wide, needed)?;
-        return Ok((gathered, found));
-    }
-    Ok((gathered, found))
+    Ok(spans)
 }
 
 /// All passages that reach `min_distinctive` by themselves, weighed beside one
@@ -159,14 +183,16 @@ fn passages(
 ) -> Result<Vec<Passage>> {
     let mut found = Vec::new();
     let mut hits = Vec::new();
+    let pacer = &mut source.pacer();
     for group in gathered.hits.chunk_by(|a, b| a.0 == b.0) {
+        pacer.steps(group.len() as u32)?;
         let whole: f64 = group.iter().map(|(_, hit)| f64::from(hit.weight)).sum();
         if whole * f64::from(bridge.most()) < min_distinctive {
             continue;
         }
         hits.clear();
         hits.extend(group.iter().map(|(_, hit)| *hit));
-        hits.sort_unstable_by_key(|hit| (hit.query, hit.item));
+        sort_hits(&mut hits, source.deadline)?;
         if !may_reach(&hits, bridge.most(), min_distinctive) {
             continue;
         }
@@ -174,7 +200,7 @@ fn passages(
         let part = PartId(group[0].0);
         let item = shelf.part(part)?.item;
         let pictured = is_pictured(shelf, part);
-        let chains = chain::chains(&hits, before, bridge, min_distinctive, MAX_PASSAGES);
+        let chains = chain::chains(&hits, before, bridge, min_distinctive, MAX_PASSAGES, pacer)?;
         found.extend(chains.into_iter().map(|chain| Passage {
             part,
             item,
@@ -182,11 +208,13 @@ fn passages(
             chain,
         }));
     }
-    let sharing = Sharing::new(found.iter());
+    let sharing = Sharing::new(found.iter(), source.deadline)?;
     // Two pictures of windows share the window, which no other text has.
     let windows = found.iter().filter(|p| source.pictured && p.pictured);
-    let windows = Sharing::new(windows);
+    let windows = Sharing::new(windows, source.deadline)?;
     for passage in &mut found {
+        // A run is looked up in both.
+        pacer.steps((passage.chain.runs.len() as u32).saturating_mul(8))?;
         let is_window = source.pictured && passage.pictured;
         let runs = passage.chain.runs.iter();
         let lost = runs.map(|run| {
@@ -207,6 +235,12 @@ fn passages(
     Ok(found)
 }
 
+/// Sorts by place in the query, then in the item.
+fn sort_hits(hits: &mut [Hit], deadline: &Deadline) -> Result<()> {
+    let key = |hit: &Hit| u128::from(u64::from(hit.query) << 32 | u64::from(hit.item));
+    sort_until(hits, key, deadline)
+}
+
 /// Whether the text of a part was read in a picture.
 fn is_pictured(shelf: &Shelf, part: PartId) -> bool {
     let (volume, part) = shelf.of_part(part);
@@ -221,12 +255,17 @@ struct Sharing {
 
 impl Sharing {
     /// `passages` must be sorted by item, as parts are.
-    fn new<'p>(passages: impl Iterator<Item = &'p Passage>) -> Self {
+    fn new<'p>(
+        passages: impl Iterator<Item = &'p Passage>,
+        deadline: &Deadline,
+    ) -> Result<Self> {
+        let mut pacer = deadline.pacer(STEPS);
         let passages: Vec<&Passage> = passages.collect();
         let mut edges: Vec<(u32, i32)> = Vec::new();
         let mut spans: Vec<(u32, u32)> = Vec::new();
         for of_item in passages.chunk_by(|a, b| a.item == b.item) {
             // An item that has a place twice is one item.
+            pacer.steps(of_item.len() as u32)?;
             spans.clear();
             spans.extend(of_item.iter().map(|passage| passage.chain.query));
             spans.sort_unstable();
@@ -239,10 +278,15 @@ impl Sharing {
                 }
             }
         }
-        edges.sort_unstable();
+        // Ends before beginnings.
+        let key = |(place, change): &(u32, i32)| {
+            u128::from(u64::from(*place) << 1 | u64::from(*change > 0))
+        };
+        sort_until(&mut edges, key, deadline)?;
         let mut items = 0_i32;
         let mut steps: Vec<(u32, u32)> = Vec::new();
         for (place, change) in edges {
+            pacer.step()?;
             items += change;
             let items = items.unsigned_abs();
             match steps.last_mut() {
@@ -250,7 +294,7 @@ impl Sharing {
                 _ => steps.push((place, items)),
             }
         }
-        Self { steps }
+        Ok(Self { steps })
     }
 
     /// How many items contain the end of a run.
@@ -276,15 +320,16 @@ pub(super) struct Shared {
 
 /// Compares a text with one part of an item, floor or not.
 pub(super) fn shared(shelf: &Shelf, source: &Source<'_>, item_part: PartId) -> Result<Shared> {
-    let gathered = gather(shelf, &source.prints.grams, Bridge::NARROW, 0.0)?;
+    let deadline = source.deadline;
+    let gathered = gather(shelf, &source.prints.grams, Bridge::NARROW, 0.0, deadline)?;
     let of_part = gathered
         .hits
         .iter()
         .filter(|(part, _)| *part == item_part.0);
     let mut hits: Vec<Hit> = of_part.map(|(_, hit)| *hit).collect();
-    hits.sort_unstable_by_key(|hit| (hit.query, hit.item));
+    sort_hits(&mut hits, deadline)?;
     let before = |query| gathered.discounted_before(query);
-    let best = chain::chains(&hits, before, Bridge::NARROW, 0.0, 1);
+    let best = chain::chains(&hits, before, Bridge::NARROW, 0.0, 1, &mut source.pacer())?;
     let alone = best.first().map_or(0.0, |chain| chain.distinctive);
     let needed = source.needed(false);
     // What would reach the floor is weighed beside all other items, as `find` does.
@@ -364,7 +409,7 @@ mod tests {
                 })
                 .collect();
             for bridge in [Bridge::NARROW, Bridge::WIDE] {
-                if let Some(chain) = chain::chains(&hits, |_| 0, bridge, 0.0, 1).first() {
+                if let Some(chain) = chain::all_chains(&hits, |_| 0, bridge, 0.0, 1).first() {
                     prop_assert!(may_reach(&hits, bridge.most(), chain.distinctive - 1e-3));
                 }
             }

@@ -23,8 +23,8 @@ const MAX_PIXELS: f64 = 12_000_000.0;
 /// Bytes of output that are read.
 const MAX_OUTPUT: u64 = 8 << 20;
 
-/// Between two looks at whether a caller has cancelled.
-const SLICE: Duration = Duration::from_millis(10);
+/// How often it is looked whether anybody still waits.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Words of one picture.
 const MAX_WORDS: usize = 50_000;
@@ -81,7 +81,8 @@ impl Tesseract {
         self
     }
 
-    /// How long one picture may take; default 20 seconds. The process is killed then.
+    /// How long one picture may take; default 20 seconds. The process is killed then, or at the
+    /// deadline of the call if that comes first.
     #[must_use]
     pub fn with_time_limit(mut self, time_limit: Duration) -> Self {
         self.time_limit = time_limit;
@@ -122,8 +123,8 @@ impl Tesseract {
     }
 
     /// Writes `input` to a child process and reads what it says, both within the limits.
-    fn run(&self, input: Vec<u8>, caller: &Deadline) -> Result<String> {
-        caller.check()?;
+    fn run(&self, input: Vec<u8>, until: &Deadline) -> Result<String> {
+        until.check()?;
         let mut child = self.start()?;
         let deadline = Instant::now().checked_add(self.time_limit);
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
@@ -141,29 +142,32 @@ impl Tesseract {
             }
             sender.send(output)
         });
-        let late = || {
-            let own = Error::limit("time_ms of tesseract", self.time_limit.as_millis(), "more");
-            caller.check().err().unwrap_or(own)
+        let check = || {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                let limit = self.time_limit.as_millis();
+                return Err(Error::limit("time_ms of tesseract", limit, "more"));
+            }
+            until.check()
         };
-        let left = || {
-            let own = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-            [own, caller.remaining()].into_iter().flatten().min()
-        };
-        // In slices, since a caller may cancel at any time.
         let ended = loop {
-            let slice = left().unwrap_or(SLICE).min(SLICE);
-            match receiver.recv_timeout(slice) {
+            match receiver.recv_timeout(LOOK_EVERY) {
                 Ok(output) => break Ok(output),
-                Err(RecvTimeoutError::Timeout) if left() != Some(Duration::ZERO) => {}
-                Err(_) => break Err(late()),
+                Err(RecvTimeoutError::Timeout) => {}
+                // The thread that reads has ended without a word.
+                Err(RecvTimeoutError::Disconnected) => break Ok(Vec::new()),
+            }
+            if let Err(e) = check() {
+                break Err(e);
             }
         };
         let ended = ended.and_then(|output| {
             loop {
                 match child.try_wait() {
                     Ok(Some(status)) => return Ok((status, output)),
-                    Ok(None) if left() == Some(Duration::ZERO) => return Err(late()),
-                    Ok(None) => std::thread::sleep(Duration::from_millis(1)),
+                    Ok(None) => {
+                        check()?;
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
                     Err(e) => return Err(Error::io("cannot wait for tesseract", e)),
                 }
             }
@@ -189,7 +193,6 @@ impl TextFromImage for Tesseract {
     }
 
     fn words_until(&self, picture: &GreyPicture, deadline: &Deadline) -> Result<Vec<Word>> {
-        deadline.check()?;
         let scale = scale(picture);
         let prepared = prepare(picture, scale);
         let mut input =

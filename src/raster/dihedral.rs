@@ -41,6 +41,12 @@ pub enum Dihedral {
     Transverse,
 }
 
+/// Pixels along each side of a tile.
+const TILE: usize = 32;
+
+/// Pixels turned between two checks of a deadline.
+const PACE: u32 = 1 << 16;
+
 impl Dihedral {
     /// All eight; `ALL[d as usize] == d`.
     pub const ALL: [Self; 8] = [
@@ -119,15 +125,20 @@ impl Dihedral {
             return Ok((pixels.to_vec(), w, h));
         }
         let mut out = vec![0; pixels.len()];
-        let mut pacer = deadline.pacer(1 << 18);
-        for y in 0..height {
-            pacer.steps(width)?;
-            let row = y as usize * width as usize * channels;
-            for x in 0..width {
-                let (tx, ty) = self.map(x, y, width, height);
-                let from = row + x as usize * channels;
-                let to = (ty as usize * w as usize + tx as usize) * channels;
-                out[to..to + channels].copy_from_slice(&pixels[from..from + channels]);
+        let mut pacer = deadline.pacer(PACE);
+        // In square tiles: what is a row in one picture may be a column in the other.
+        for top in (0..height).step_by(TILE) {
+            for left in (0..width).step_by(TILE) {
+                pacer.steps((TILE * TILE) as u32)?;
+                for y in top..height.min(top + TILE as u32) {
+                    let row = y as usize * width as usize * channels;
+                    for x in left..width.min(left + TILE as u32) {
+                        let (tx, ty) = self.map(x, y, width, height);
+                        let from = row + x as usize * channels;
+                        let to = (ty as usize * w as usize + tx as usize) * channels;
+                        out[to..to + channels].copy_from_slice(&pixels[from..from + channels]);
+                    }
+                }
             }
         }
         Ok((out, w, h))

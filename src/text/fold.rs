@@ -36,13 +36,25 @@
 //! Folding belongs to the recipe: `tests` pins the fold of every character.
 
 use super::anchors::ANCHOR_STEP;
+use super::bounds::Bounds;
 use super::markup;
 use super::table::{Symbols, Table};
 use crate::arch::{Alphabet, Backend, Block, STOP};
+use crate::deadline::Pacer;
+use crate::error::Result;
 
 /// Text beyond this many bytes is not read, so that counts of symbols (at most
 /// six a byte) fit 32 bits. Limits on input stop far below.
 const MAX_BYTES: usize = 1 << 29;
+
+/// Symbols that a byte of text becomes at most: U+FDFA is three bytes and eighteen symbols.
+const MAX_OF_BYTE: u64 = 6;
+
+/// Bytes that are treated between two looks at the clock.
+const PIECE: usize = 1 << 14;
+
+/// Room for so many symbols is made by the bytes of a text, for more by its characters.
+const SHORT_TEXT: usize = 1 << 16;
 
 /// The right-to-left override, which shows what follows backwards, and what ends it.
 const OVERRIDE: char = '\u{202e}';
@@ -124,15 +136,85 @@ pub fn fold(text: &str) -> Folded {
 /// Folds `text` in place of what `folded` held, whose memory is reused.
 ///
 /// Takes time and memory linear in the text: one symbol a character, except for
-/// the few characters that stand for words (at most 15 symbols).
+/// the few characters that stand for words (at most 18 symbols).
 pub fn fold_into(text: &str, folded: &mut Folded) {
+    // Without bounds nothing fails.
+    let _ = fold_bounded(text, folded, &mut Bounds::none());
+}
+
+/// Folds `text` within bounds. What it takes is charged, and what would take too much refused
+/// before there is memory for it.
+///
+/// # Errors
+/// [`Limit`](crate::ErrorKind::Limit) for `text_chars`, by which symbols are bounded as characters
+/// are, for `decoded_bytes` or `time_ms`; [`Cancelled`](crate::ErrorKind::Cancelled).
+pub(crate) fn fold_within(text: &str, bounds: &mut Bounds) -> Result<Folded> {
+    let mut folded = Folded::default();
+    fold_bounded(text, &mut folded, bounds)?;
+    Ok(folded)
+}
+
+fn fold_bounded(text: &str, folded: &mut Folded, bounds: &mut Bounds) -> Result<()> {
     folded.symbols.clear();
     folded.offsets.clear();
     let text = &text[..text.floor_char_boundary(MAX_BYTES)];
-    folded.symbols.reserve(text.len());
-    folded.offsets.reserve(text.len());
-    let chars = folded.push_text(text, 0, Backend::detect());
-    folded.chars = chars;
+    let most = bounds.symbols_left::<[u32; 2]>();
+    if text.len() as u64 * MAX_OF_BYTE > most {
+        let symbols = count_symbols(text, most, bounds)?;
+        bounds.check_symbols::<[u32; 2]>(symbols)?;
+    }
+    let room = match text.len() {
+        short @ ..SHORT_TEXT => short,
+        _ => text.chars().count(),
+    };
+    folded.symbols.reserve(room);
+    folded.offsets.reserve(room);
+    folded.chars = folded.push_text(text, 0, Backend::detect(), &mut bounds.pacer())?;
+    bounds.charge::<[u32; 2]>(folded.symbols.len())
+}
+
+/// How many symbols a text folds to before neighbours merge, if each ASCII character were one;
+/// counts no further once there are more than `most`.
+fn count_symbols(text: &str, most: u64, bounds: &Bounds) -> Result<u64> {
+    let mut pacer = bounds.pacer();
+    // The characters of references are counted before what they stand for is.
+    let (mut count, mut too_many) = (0_u64, 0_u64);
+    let mut at = 0;
+    while at < text.len() && count.saturating_sub(too_many) <= most {
+        let end = text.floor_char_boundary(at.saturating_add(PIECE));
+        let piece = &text[at..end];
+        pacer.steps(PIECE as u32)?;
+        count += if piece.is_ascii() {
+            piece.len() as u64
+        } else {
+            piece.chars().map(symbols_of).sum()
+        };
+        let mut read_to = at;
+        for (place, _) in piece.match_indices('&') {
+            if at + place < read_to {
+                continue;
+            }
+            let found = markup::read(&text.as_bytes()[at + place..]);
+            read_to = at + place + found.length;
+            if !found.character.is_ascii() {
+                count += symbols_of(found.character);
+                too_many += found.length as u64;
+            }
+        }
+        at = end;
+    }
+    Ok(count.saturating_sub(too_many))
+}
+
+/// The symbols of a character by itself; 1 for any that is ASCII.
+fn symbols_of(c: char) -> u64 {
+    if c.is_ascii() {
+        return 1;
+    }
+    match Table::get().symbols(c) {
+        Symbols::One(symbol) => width(symbol),
+        Symbols::Many(symbols) => symbols.iter().map(|&symbol| width(symbol)).sum(),
+    }
 }
 
 /// Whether the `|` at `at` is a letter read wrongly, not the rule of a table.
@@ -142,12 +224,19 @@ fn bar_is_letter(bytes: &[u8], at: usize) -> bool {
 }
 impl Folded {
     /// Folds text that begins at a character offset; gives its characters.
-    fn push_text(&mut self, text: &str, first: u32, backend: Backend) -> u32 {
+    fn push_text(
+        &mut self,
+        text: &str,
+        first: u32,
+        backend: Backend,
+        pacer: &mut Pacer,
+    ) -> Result<u32> {
         let bytes = text.as_bytes();
         // `at` counts bytes, `at - extra` characters.
         let (mut at, mut extra) = (0, 0);
         while let Some(&byte) = bytes.get(at) {
             let offset = first + (at - extra) as u32;
+            let before = at;
             match byte {
                 b'&' | b'<' => {
                     let found = markup::read(&bytes[at..]);
@@ -161,30 +250,48 @@ impl Folded {
                     at += 1;
                 }
                 0x80.. if text[at..].starts_with(OVERRIDE) => {
-                    let (read, chars) = self.push_reversed(&text[at..], offset, backend);
+                    let (read, chars) = self.push_reversed(&text[at..], offset, backend, pacer)?;
                     at += read;
                     extra += read - chars;
                 }
                 0x80.. => {
-                    let (read, chars) = self.push_foreign(&text[at..], offset);
+                    let piece = text.floor_char_boundary(at.saturating_add(PIECE));
+                    let (read, chars) = self.push_foreign(&text[at..piece], offset);
                     at += read;
                     extra += read - chars;
                 }
                 _ => at += self.push_ascii(&bytes[at..], offset, backend),
             }
+            pacer.steps((at - before) as u32)?;
         }
-        (text.len() - extra) as u32
+        Ok((text.len() - extra) as u32)
     }
 
     /// Folds what a right-to-left override shows backwards; gives bytes and characters read.
-    fn push_reversed(&mut self, text: &str, offset: u32, backend: Backend) -> (usize, usize) {
+    fn push_reversed(
+        &mut self,
+        text: &str,
+        offset: u32,
+        backend: Backend,
+        pacer: &mut Pacer,
+    ) -> Result<(usize, usize)> {
         let behind = OVERRIDE.len_utf8();
         let shown = text.get(behind..).unwrap_or_default();
-        let shown = &shown[..shown.find(OVERRIDE_ENDS).unwrap_or(shown.len())];
+        let (mut read, mut chars) = (0, 0);
+        for c in shown.chars().take_while(|c| !OVERRIDE_ENDS.contains(c)) {
+            pacer.step()?;
+            read += c.len_utf8();
+            chars += 1;
+        }
+        let shown = shown.get(..read).unwrap_or_default();
+        let mut turned = String::with_capacity(read);
         // Another override within changes nothing more, and must not be read as one again.
-        let backwards: String = shown.chars().rev().filter(|&c| c != OVERRIDE).collect();
-        self.push_text(&backwards, offset + 1, backend);
-        (behind + shown.len(), 1 + shown.chars().count())
+        for c in shown.chars().rev().filter(|&c| c != OVERRIDE) {
+            pacer.step()?;
+            turned.push(c);
+        }
+        self.push_text(&turned, offset + 1, backend, pacer)?;
+        Ok((behind + read, 1 + chars))
     }
 
     /// The symbols in order.
@@ -290,8 +397,10 @@ impl Folded {
     #[inline]
     fn push_wide(&mut self, symbol: u32, offset: u32) {
         match symbol {
-            0xac00..0xd7a4 => letters(symbol).for_each(|letter| self.push(letter, offset)),
-            0x3400..0x4dc0 | 0x4e00..0xa000 | 0xf900..0xfb00 | 0x2_0000..0x4_0000 => {
+            HANGUL_FIRST..HANGUL_END => {
+                letters(symbol).for_each(|letter| self.push(letter, offset));
+            }
+            symbol if is_ideograph(symbol) => {
                 self.push(symbol, offset);
                 self.push(symbol | SECOND, offset);
             }
@@ -312,13 +421,31 @@ impl Folded {
     }
 }
 
+/// The syllables of Hangul.
+const HANGUL_FIRST: u32 = 0xac00;
+const HANGUL_END: u32 = 0xd7a4;
+
+#[inline]
+fn is_ideograph(symbol: u32) -> bool {
+    matches!(symbol, 0x3400..0x4dc0 | 0x4e00..0xa000 | 0xf900..0xfb00 | 0x2_0000..0x4_0000)
+}
+
+/// How many symbols one is worth.
+fn width(symbol: u32) -> u64 {
+    match symbol {
+        HANGUL_FIRST..HANGUL_END => letters(symbol).count() as u64,
+        symbol if is_ideograph(symbol) => 2,
+        _ => 1,
+    }
+}
+
 /// Hangul decomposition (The Unicode Standard, section 3.12): leading consonant, vowel,
 /// and a trailing consonant if there is one.
 #[inline]
 fn letters(syllable: u32) -> impl Iterator<Item = u32> {
     const VOWELS: u32 = 21;
     const TRAILS: u32 = 28;
-    let at = syllable - 0xac00;
+    let at = syllable - HANGUL_FIRST;
     let (lead, vowel, trail) = (at / TRAILS / VOWELS, at / TRAILS % VOWELS, at % TRAILS);
     let trail = (trail > 0).then_some(0x11a7 + trail);
     [0x1100 + lead, 0x1161 + vowel].into_iter().chain(trail)

@@ -13,7 +13,10 @@ use aes::Aes128;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use serde::{Deserialize, Serialize};
 
+use super::bounds::Bounds;
 use crate::arch::{Backend, MAX_HASHES};
+use crate::deadline::Pacer;
+use crate::error::Result;
 
 /// The symbols of a gram.
 pub const GRAM_LEN: usize = crate::arch::GRAM;
@@ -26,6 +29,9 @@ const CHUNK: usize = 512;
 
 /// Blocks that the cipher gets at a time, to keep its pipeline full.
 const BATCH: usize = 64;
+
+/// Grams beyond the usual number are charged so many at a time; more than a chunk has.
+const STEP: usize = 1 << 12;
 
 /// One gram of a text: its print and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -113,9 +119,10 @@ impl GramKey {
 
     /// Turns rolling hashes into prints: the first eight bytes of the encrypted
     /// block of hash and zeros.
-    fn seal(&self, grams: &mut [Gram]) {
+    fn seal(&self, grams: &mut [Gram], pacer: &mut Pacer) -> Result<()> {
         let mut blocks = [Array([0; 16]); BATCH];
         for batch in grams.chunks_mut(BATCH) {
+            pacer.steps(BATCH as u32)?;
             let blocks = &mut blocks[..batch.len()];
             for (block, gram) in blocks.iter_mut().zip(&*batch) {
                 *block = Array(u128::from(gram.print).to_le_bytes());
@@ -125,6 +132,7 @@ impl GramKey {
                 gram.print = u128::from_le_bytes(block.0) as u64;
             }
         }
+        Ok(())
     }
 }
 
@@ -154,15 +162,44 @@ pub fn grams(symbols: &[u32], key: &GramKey, sampling: Sampling) -> Vec<Gram> {
 
 /// As [`grams`], in place of what `out` held, whose memory is reused.
 pub fn grams_into(symbols: &[u32], key: &GramKey, sampling: Sampling, out: &mut Vec<Gram>) {
+    // Without bounds nothing fails.
+    let _ = grams_bounded(symbols, key, sampling, out, &mut Bounds::none());
+}
+
+/// As [`grams`], within bounds: what they take is charged.
+///
+/// # Errors
+/// [`Limit`](crate::ErrorKind::Limit) for `decoded_bytes` or `time_ms`, and
+/// [`Cancelled`](crate::ErrorKind::Cancelled).
+pub(crate) fn grams_within(
+    symbols: &[u32],
+    key: &GramKey,
+    sampling: Sampling,
+    bounds: &mut Bounds,
+) -> Result<Vec<Gram>> {
+    let mut out = Vec::new();
+    grams_bounded(symbols, key, sampling, &mut out, bounds)?;
+    Ok(out)
+}
+
+fn grams_bounded(
+    symbols: &[u32],
+    key: &GramKey,
+    sampling: Sampling,
+    out: &mut Vec<Gram>,
+    bounds: &mut Bounds,
+) -> Result<()> {
     out.clear();
     let Some(last) = symbols.len().checked_sub(GRAM_LEN) else {
-        return;
+        return Ok(());
     };
     let window = match sampling {
         Sampling::All => 1,
         Sampling::Winnow(window) => (window as usize).clamp(1, MAX_WINDOW).min(last + 1),
     };
-    out.reserve(2 * (last + 1) / (window + 1));
+    let usual = 2 * (last + 1) / (window + 1);
+    bounds.charge::<Gram>(usual)?;
+    out.reserve(usual);
     let hashes = Hashes {
         symbols,
         key,
@@ -171,11 +208,22 @@ pub fn grams_into(symbols: &[u32], key: &GramKey, sampling: Sampling, out: &mut 
         twos: [0; CHUNK + GRAM_LEN - 1],
         fours: [0; CHUNK + GRAM_LEN - 1],
     };
+    let mut charged = usual;
+    let mut pacer = bounds.pacer();
+    // In a text that repeats itself more grams are kept than usual.
+    let mut check = |count: usize| -> Result<()> {
+        pacer.steps(CHUNK as u32)?;
+        if count > charged {
+            bounds.charge::<Gram>(STEP)?;
+            charged += STEP;
+        }
+        Ok(())
+    };
     match window {
-        1 => all(hashes, out),
-        _ => winnow(hashes, window, out),
+        1 => all(hashes, out, &mut check)?,
+        _ => winnow(hashes, window, out, &mut check)?,
     }
-    key.seal(out);
+    key.seal(out, &mut bounds.pacer())
 }
 
 /// The rolling hashes of the grams that are left, a chunk at a time.
@@ -221,12 +269,18 @@ impl Hashes<'_> {
     }
 }
 
-fn all(mut hashes: Hashes<'_>, out: &mut Vec<Gram>) {
+/// Keeps all; `check` gets the number of those kept after every chunk.
+fn all(
+    mut hashes: Hashes<'_>,
+    out: &mut Vec<Gram>,
+    mut check: impl FnMut(usize) -> Result<()>,
+) -> Result<()> {
     let mut chunk = [0; CHUNK];
     loop {
+        check(out.len())?;
         let count = hashes.fill(&mut chunk);
         if count == 0 {
-            return;
+            return Ok(());
         }
         let base = out.len() as u32;
         out.extend(
@@ -239,7 +293,12 @@ fn all(mut hashes: Hashes<'_>, out: &mut Vec<Gram>) {
 
 /// Keeps the smallest hash of every `window` neighbours, of 2 to [`MAX_WINDOW`]
 /// and at most as many as there are, by the upper 48 bits.
-fn winnow(mut hashes: Hashes<'_>, window: usize, out: &mut Vec<Gram>) {
+fn winnow(
+    mut hashes: Hashes<'_>,
+    window: usize,
+    out: &mut Vec<Gram>,
+    mut check: impl FnMut(usize) -> Result<()>,
+) -> Result<()> {
     const ROOM: usize = CHUNK + MAX_WINDOW;
     const { assert!(CHUNK >= MAX_WINDOW && ROOM <= MAX_HASHES) };
     let backend = hashes.backend;
@@ -250,9 +309,10 @@ fn winnow(mut hashes: Hashes<'_>, window: usize, out: &mut Vec<Gram>) {
     let (mut base, mut held) = (0, 0);
     let mut last = None;
     loop {
+        check(out.len())?;
         let fresh = hashes.fill(&mut chunk[held..held + CHUNK]);
         if fresh == 0 {
-            return;
+            return Ok(());
         }
         let count = held + fresh;
         let keys = keys.each_mut().map(|keys| keys.as_mut_slice());

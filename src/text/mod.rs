@@ -2,6 +2,7 @@
 //! values such as cells of tables have.
 
 mod anchors;
+mod bounds;
 mod cells;
 mod fold;
 #[cfg(test)]
@@ -12,7 +13,10 @@ mod table;
 
 pub use anchors::ANCHOR_STEP;
 pub(crate) use anchors::{char_end, char_offset};
+pub(crate) use bounds::Bounds;
 pub(crate) use cells::{CellKey, of_table, of_text};
 pub use cells::{CellKind, CellPrint};
+pub(crate) use fold::fold_within;
 pub use fold::{Folded, fold, fold_into};
+pub(crate) use gram::grams_within;
 pub use gram::{GRAM_LEN, Gram, GramKey, MAX_WINDOW, Sampling, grams, grams_into};

@@ -17,11 +17,12 @@ use super::records::{ItemRecord, PartRecord};
 use super::replace::replace;
 use super::{Index, ItemId, PartId};
 use crate::code::Code256;
+use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::Executor;
 use crate::fingerprint::{
     Digest, Fingerprint, Fingerprinter, Key, LocalPrint, PartPrints, RasterPrints, Recipe, Sketch,
-    TextPrints,
+    check_parts,
 };
 use crate::raster::{Dihedral, Texture};
 
@@ -364,7 +365,7 @@ impl IndexWriter {
             fits("bytes of a name or path", 0, string.len())?;
         }
         let texts = || parts.iter().filter_map(|part| part.text.as_ref());
-        texts().try_for_each(TextPrints::check)?;
+        check_parts(parts, &Deadline::never())?;
         for text in texts() {
             fits("anchors of a text", 0, text.anchors.len())?;
         }

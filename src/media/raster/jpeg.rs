@@ -24,10 +24,10 @@ use crate::raster::{Pixels, Raster};
 const MAX_SCANS: usize = 64;
 
 /// How often a coefficient may be visited. Encoders refine it two or three times.
-const MAX_VISITS: u64 = 8;
+const MAX_VISITS: u64 = 6;
 
-/// Visits that a block counts for in a scan at least.
-const LEAST_VISITS: u64 = 8;
+/// Visits that a block counts for in a scan at least: it has to be fetched from memory.
+const LEAST_VISITS: u64 = 24;
 
 /// Segments of an extended XMP packet, which hold up to 64 KiB each, times the segments behind each.
 const MAX_PACKET_WORK: u64 = 4 << 20;

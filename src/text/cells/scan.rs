@@ -9,9 +9,14 @@ use std::ops::Range;
 
 use super::value::{self, NameWord, Value, plain};
 use super::{CellKind, date};
+use crate::deadline::Pacer;
+use crate::error::Result;
 
 /// Words looked back upon.
 const RECENT: usize = 8;
+
+/// Bytes of a word or a gap between two looks at the clock.
+const PIECE: usize = 1 << 14;
 
 /// Digits in a number that is written in groups.
 const GROUPED_DIGITS: Range<usize> = 7..20;
@@ -76,11 +81,19 @@ impl Word<'_> {
 
 /// Calls `emit` with every candidate and its bytes in `text`; beginnings never fall by more
 /// than is looked back upon, and are given in rising order.
-pub(super) fn scan(text: &str, mut emit: impl FnMut(Value, Range<usize>)) {
+///
+/// # Errors
+/// The first of `emit`, and those of the pacer.
+pub(super) fn scan(
+    text: &str,
+    pacer: &mut Pacer,
+    mut emit: impl FnMut(Value, Range<usize>) -> Result<()>,
+) -> Result<()> {
     let mut found: Vec<(Value, Range<usize>)> = Vec::new();
     let mut state = State::default();
     let mut rest = 0;
-    while let Some((word, next)) = next_word(text, rest) {
+    while let Some((word, next)) = next_word(text, rest, pacer)? {
+        pacer.steps((next - rest).min(PIECE) as u32)?;
         rest = next;
         state.push(word, &mut found);
         if found.len() >= 64 {
@@ -88,65 +101,96 @@ pub(super) fn scan(text: &str, mut emit: impl FnMut(Value, Range<usize>)) {
             let settled = state.oldest();
             found.sort_by_key(|(_, bytes)| bytes.start);
             let ready = found.partition_point(|(_, bytes)| bytes.start < settled);
-            found
-                .drain(..ready)
-                .for_each(|(value, bytes)| emit(value, bytes));
+            let mut ready = found.drain(..ready);
+            ready.try_for_each(|(value, bytes)| emit(value, bytes))?;
         }
     }
     state.end_group(&mut found);
     found.sort_by_key(|(_, bytes)| bytes.start);
-    found
-        .into_iter()
-        .for_each(|(value, bytes)| emit(value, bytes));
+    let mut found = found.into_iter();
+    found.try_for_each(|(value, bytes)| emit(value, bytes))
 }
 
 /// The next word from `at` on, and where to look for the one after it.
-fn next_word(text: &str, mut at: usize) -> Option<(Word<'_>, usize)> {
+fn next_word<'t>(
+    text: &'t str,
+    mut at: usize,
+    pacer: &mut Pacer,
+) -> Result<Option<(Word<'t>, usize)>> {
+    let Some(mut flags) = skip_gap(text, &mut at, pacer)? else {
+        return Ok(None);
+    };
+    let start = at;
+    flags |= skip_word(text, &mut at, pacer)?;
+    Ok(word(text, start..at, flags).map(|word| (word, at)))
+}
+
+/// Moves `at` to the beginning of the next word; gives what the gap says, `None` at the end.
+fn skip_gap(text: &str, at: &mut usize, pacer: &mut Pacer) -> Result<Option<u8>> {
     let bytes = text.as_bytes();
     let (mut flags, mut lines) = (0, 0);
-    // The gap.
-    loop {
-        let &b = bytes.get(at)?;
-        let class = CLASSES[usize::from(b)];
-        if class & GAP != 0 {
-            flags |= class & APART;
-            lines += usize::from(b == b'\n');
-            at += 1;
-        } else if class & FOREIGN != 0 {
-            let c = text.get(at..)?.chars().next()?;
-            if !matches!(plain(c), Some(' ') | None) {
-                break;
+    while *at < bytes.len() {
+        let piece = bytes.get(..*at + PIECE).unwrap_or(bytes);
+        while let Some(&b) = piece.get(*at) {
+            let class = CLASSES[usize::from(b)];
+            if class & GAP != 0 {
+                flags |= class & APART;
+                lines += usize::from(b == b'\n');
+                *at += 1;
+                continue;
             }
-            at += c.len_utf8();
-        } else {
-            break;
-        }
-    }
-    if lines > 1 {
-        flags |= APART;
-    }
-    let start = at;
-    while let Some(&b) = bytes.get(at) {
-        let class = CLASSES[usize::from(b)];
-        if class & (GAP | FOREIGN) == 0 {
-            flags |= class;
-            at += 1;
-        } else if class & FOREIGN != 0 {
-            let c = text.get(at..)?.chars().next()?;
-            match plain(c) {
-                Some(' ') => break,
-                Some('0'..='9') => flags |= DIGIT,
-                _ if c.is_uppercase() => flags |= LETTER | CAPITAL,
-                _ if c.is_alphabetic() => flags |= LETTER,
-                _ => {}
+            if class & FOREIGN != 0
+                && let Some(c) = text.get(*at..).and_then(|rest| rest.chars().next())
+                && matches!(plain(c), Some(' ') | None)
+            {
+                *at += c.len_utf8();
+                continue;
             }
-            at += c.len_utf8();
-        } else if b == b',' && joins_digits(bytes, start, at) {
-            at += 1;
-        } else {
-            break;
+            return Ok(Some(if lines > 1 { flags | APART } else { flags }));
         }
+        pacer.steps(PIECE as u32)?;
     }
+    Ok(None)
+}
+
+/// Moves `at` from the beginning of a word to its end; gives what it is made of.
+fn skip_word(text: &str, at: &mut usize, pacer: &mut Pacer) -> Result<u8> {
+    let bytes = text.as_bytes();
+    let mut flags = 0;
+    let mut number = Number::begin(*at);
+    while *at < bytes.len() {
+        let piece = bytes.get(..*at + PIECE).unwrap_or(bytes);
+        while let Some(&b) = piece.get(*at) {
+            let class = CLASSES[usize::from(b)];
+            if class & (GAP | FOREIGN) == 0 {
+                flags |= class;
+                *at += 1;
+            } else if class & FOREIGN != 0 {
+                let Some(c) = text.get(*at..).and_then(|rest| rest.chars().next()) else {
+                    return Ok(flags);
+                };
+                match plain(c) {
+                    Some(' ') => return Ok(flags),
+                    Some('0'..='9') => flags |= DIGIT,
+                    _ if c.is_uppercase() => flags |= LETTER | CAPITAL,
+                    _ if c.is_alphabetic() => flags |= LETTER,
+                    _ => {}
+                }
+                *at += c.len_utf8();
+            } else if b == b',' && number.goes_on(bytes, *at) {
+                *at += 1;
+            } else {
+                return Ok(flags);
+            }
+        }
+        pacer.steps(PIECE as u32)?;
+    }
+    Ok(flags)
+}
+
+/// A word without the punctuation around it.
+fn word(text: &str, bytes: Range<usize>, mut flags: u8) -> Option<Word<'_>> {
+    let Range { start, end: at } = bytes;
     let whole = text.get(start..at)?;
     // Most words have no punctuation around them.
     let ends_plainly = whole.ends_with(|c: char| c.is_ascii_alphanumeric());
@@ -170,25 +214,41 @@ fn next_word(text: &str, mut at: usize) -> Option<(Word<'_>, usize)> {
         flags,
         tail: tail.unwrap_or_default(),
     };
-    Some((word, at))
+    Some(word)
 }
 
-/// Whether the comma at `at` is part of a number: before three digits, or, in a number without
-/// other signs, before one or two.
-fn joins_digits(bytes: &[u8], start: usize, at: usize) -> bool {
-    let before = bytes.get(start..at).unwrap_or_default();
-    let digits = |bytes: &[u8]| bytes.iter().take_while(|b| b.is_ascii_digit()).count();
-    let behind = digits(bytes.get(at + 1..).unwrap_or_default());
-    let is_number = before
-        .iter()
-        .all(|b| b.is_ascii_digit() || b"$.,'+-(".contains(b) || *b >= 0x80);
-    let ends = before.last().is_some_and(u8::is_ascii_digit);
-    let group = before
-        .iter()
-        .rev()
-        .take_while(|b| b.is_ascii_digit())
-        .count();
-    ends && is_number && ((behind == 3 && group <= 3) || matches!(behind, 1 | 2))
+/// Whether a word is a number so far. Each byte is looked at once, however many commas there are.
+struct Number {
+    start: usize,
+    /// Bytes before this place are those of a number, if `is_one`.
+    seen: usize,
+    is_one: bool,
+}
+
+impl Number {
+    fn begin(start: usize) -> Self {
+        Self {
+            start,
+            seen: start,
+            is_one: true,
+        }
+    }
+
+    /// Whether the comma at `at` is part of the number: before three digits, or, in a number
+    /// without other signs, before one or two.
+    fn goes_on(&mut self, bytes: &[u8], at: usize) -> bool {
+        let fresh = bytes.get(self.seen..at).unwrap_or_default();
+        let is_part = |b: &u8| b.is_ascii_digit() || b"$.,'+-(".contains(b) || *b >= 0x80;
+        self.is_one = self.is_one && fresh.iter().all(is_part);
+        self.seen = at;
+        // Of more digits than three only that there are more matters.
+        let is_digit = |b: &&u8| b.is_ascii_digit();
+        let behind = bytes.get(at + 1..).unwrap_or_default().iter().take(4);
+        let behind = behind.take_while(is_digit).count();
+        let before = bytes.get(self.start..at).unwrap_or_default().iter().rev();
+        let group = before.take(4).take_while(is_digit).count();
+        self.is_one && group > 0 && ((behind == 3 && group <= 3) || matches!(behind, 1 | 2))
+    }
 }
 
 #[derive(Default)]
@@ -398,14 +458,18 @@ fn spelled(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deadline::Deadline;
     use proptest::prelude::*;
 
     fn found(text: &str) -> Vec<(CellKind, String)> {
         let mut values = Vec::new();
-        scan(text, |value, bytes| {
+        let mut pacer = Deadline::never().pacer(1);
+        scan(text, &mut pacer, |value, bytes| {
             assert!(text.get(bytes).is_some());
             values.push((value.kind, value.form));
-        });
+            Ok(())
+        })
+        .unwrap();
         values
     }
 
@@ -477,10 +541,12 @@ mod tests {
         #[test]
         fn any_text_is_scanned_in_order(text in "([A-Z][a-z]{1,4}|[0-9]{1,5}|[-@.,;|\\[\\]()+\t\n ]|[a-z]{1,3}|\\PC){0,90}") {
             let mut last = 0;
-            scan(&text, |_, bytes| {
+            scan(&text, &mut Deadline::never().pacer(1), |_, bytes| {
                 assert!(bytes.start >= last && text.get(bytes.clone()).is_some(), "{bytes:?}");
                 last = bytes.start;
-            });
+                Ok(())
+            })
+            .unwrap();
         }
     }
 }

@@ -1,13 +1,23 @@
 //! The values of a table, row by row, and of text that may hold some.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
+use super::super::bounds::Bounds;
 use super::value::{self, NameWord};
 use super::{CellKey, CellPrint, Cursor, scan};
+use crate::deadline::Pacer;
+use crate::error::Result;
 
 /// Prints of one row, the most telling ones.
 const MAX_IN_ROW: usize = 16;
+
+/// Prints of one row that are held before the best of them are chosen.
+const MANY_IN_ROW: usize = 1 << 10;
+
+/// What a cell costs beside its characters, in steps of a pacer.
+const CELL_STEPS: u32 = 64;
 
 /// Prints need so many bits: anything less is in every text.
 const LEAST_BITS: u8 = 4;
@@ -20,34 +30,38 @@ type Place = (u32, u32, Range<usize>);
 
 /// The prints of a table. `cells` come in reading order, with row, column and their bytes in
 /// `text`. Time is linear in the text.
+///
+/// # Errors
+/// [`Limit`](crate::ErrorKind::Limit) for `decoded_bytes` or `time_ms`, and
+/// [`Cancelled`](crate::ErrorKind::Cancelled).
 pub(crate) fn of_table(
     key: &CellKey,
     text: &str,
     cells: impl Iterator<Item = Place>,
-) -> Vec<CellPrint> {
-    let mut prints = Vec::new();
-    let mut row: Vec<Place> = Vec::new();
-    let mut cursor = Cursor::new(text);
+    bounds: &mut Bounds,
+) -> Result<Vec<CellPrint>> {
+    let mut rows = Rows::new(key, text, bounds);
     for cell in cells {
-        if row.last().is_some_and(|last| last.0 != cell.0) {
-            put_row(key, text, &row, &mut cursor, &mut prints);
-            row.clear();
-        }
-        row.push(cell);
+        rows.push(&cell)?;
     }
-    put_row(key, text, &row, &mut cursor, &mut prints);
-    drop_header(&mut prints);
-    mark_unique(&mut prints);
-    prints
+    rows.finish()
 }
 
 /// The prints of running text: of lines whose fields are set apart by tabs or bars, as of a
 /// table; and whatever looks like a value anywhere, where `tabular` is false.
-pub(crate) fn of_text(key: &CellKey, text: &str) -> Vec<CellPrint> {
-    let mut prints = of_table(key, text, fields(text));
+///
+/// # Errors
+/// As [`of_table`].
+pub(crate) fn of_text(key: &CellKey, text: &str, bounds: &mut Bounds) -> Result<Vec<CellPrint>> {
+    let mut pacer = bounds.pacer();
+    let mut rows = Rows::new(key, text, bounds);
+    fields(text, &mut pacer, |place| rows.push(&place))?;
+    let mut prints = rows.finish()?;
+    let mut charge = Charge::default();
     let mut cursor = Cursor::new(text);
-    scan::scan(text, |value, bytes| {
+    scan::scan(text, &mut pacer, |value, bytes| {
         if value.bits >= LEAST_BITS {
+            charge.one(bounds)?;
             prints.push(CellPrint {
                 print: key.print(&value),
                 kind: value.kind,
@@ -59,99 +73,205 @@ pub(crate) fn of_text(key: &CellKey, text: &str) -> Vec<CellPrint> {
                 span: cursor.span(&bytes),
             });
         }
-    });
-    prints
+        Ok(())
+    })?;
+    Ok(prints)
 }
 
-/// The fields of the lines that have some.
-fn fields(text: &str) -> impl Iterator<Item = Place> {
-    let mut at = 0;
-    (0..)
-        .zip(text.split('\n'))
-        .filter_map(move |(row, line)| {
-            let start = at;
-            at += line.len() + 1;
-            let separator = if line.contains('\t') {
-                '\t'
-            } else if line.bytes().filter(|&b| b == b'|').count() >= 2 {
-                '|'
-            } else {
-                return None;
-            };
-            let mut at = start;
-            Some(
-                (0..)
-                    .zip(line.split(separator))
-                    .map(move |(column, field)| {
-                        let start = at + field.len() - field.trim_start().len();
-                        let end = start + field.trim().len();
-                        at += field.len() + 1;
-                        (row, column, start..end)
-                    }),
-            )
-        })
-        .flatten()
+/// Charges prints, many at a time.
+#[derive(Default)]
+struct Charge {
+    paid: usize,
 }
 
-fn put_row(
-    key: &CellKey,
+impl Charge {
+    fn one(&mut self, bounds: &mut Bounds) -> Result<()> {
+        const STEP: usize = 64;
+        if self.paid == 0 {
+            bounds.charge::<CellPrint>(STEP)?;
+            self.paid = STEP;
+        }
+        self.paid -= 1;
+        Ok(())
+    }
+}
+
+/// Calls `put` with the fields of the lines that have some.
+fn fields(
     text: &str,
-    row: &[Place],
-    cursor: &mut Cursor<'_>,
-    prints: &mut Vec<CellPrint>,
-) {
-    let first = prints.len();
-    let mut push = |place: &Place, span: [u32; 2], value: value::Value| {
-        if value.bits >= LEAST_BITS {
-            prints.push(CellPrint {
-                print: key.print(&value),
-                kind: value.kind,
-                bits: value.bits,
-                tabular: true,
-                unique: false,
-                row: place.0,
-                column: place.1,
-                span,
-            });
-        }
-    };
-    let mut previous: Option<(&str, [u32; 2], u32)> = None;
-    for place in row {
-        let cell = text.get(place.2.clone()).unwrap_or_default();
-        let span = cursor.span(&place.2);
-        // First and last name in columns of their own.
-        let word = !cell.is_empty() && value::name_word(cell) == NameWord::Part;
-        if let Some((before, start, column)) = previous.filter(|_| word)
-            && column + 1 == place.1
-            && let Some(value) = value::name([before, cell].into_iter())
-        {
-            let place = (place.0, column, place.2.clone());
-            push(&place, [start[0], span[1]], value);
-        }
-        previous = word.then_some((cell, span, place.1));
-        // `Jane Doe <jane@example.org>` and the first and last of three names.
-        let mut inside = Vec::new();
-        if cell.len() > 12 && cell.contains([' ', '<', '(', '\n']) {
-            let mut cursor = Cursor::new(cell);
-            scan::scan(cell, |value, bytes| {
-                let [start, end] = cursor.span(&bytes);
-                inside.push((value, [span[0] + start, span[0] + end]));
-            });
-        }
-        let whole = value::of_cell(cell);
-        for (value, span) in inside {
-            if whole.as_ref() != Some(&value) {
-                push(place, span, value);
+    pacer: &mut Pacer,
+    mut put: impl FnMut(Place) -> Result<()>,
+) -> Result<()> {
+    let mut at = 0;
+    let mut row = 0;
+    while at <= text.len() {
+        let start = at;
+        let end = find(text, '\n', start, pacer)?.unwrap_or(text.len());
+        at = end + 1;
+        let line = text.get(start..end).unwrap_or_default();
+        if let Some(separator) = separator(line, pacer)? {
+            let mut at = start;
+            for (column, field) in (0..).zip(line.split(separator)) {
+                pacer.steps(1 + field.len().min(PIECE) as u32)?;
+                let start = at + field.len() - field.trim_start().len();
+                let end = start + field.trim().len();
+                at += field.len() + 1;
+                put((row, column, start..end))?;
             }
         }
-        if let Some(value) = whole {
-            push(place, span, value);
+        row += 1;
+    }
+    Ok(())
+}
+
+/// Bytes that are looked at between two looks at the clock.
+const PIECE: usize = 1 << 16;
+
+/// Where an ASCII character stands from a place on.
+fn find(text: &str, c: char, from: usize, pacer: &mut Pacer) -> Result<Option<usize>> {
+    let mut at = from;
+    while at < text.len() {
+        let end = text.floor_char_boundary(at.saturating_add(PIECE));
+        let piece = text.get(at..end).unwrap_or_default();
+        let place = piece.find(c);
+        // A word of memory at a time.
+        pacer.steps(place.unwrap_or(piece.len()) as u32 / 8)?;
+        if let Some(place) = place {
+            return Ok(Some(at + place));
+        }
+        at = end;
+    }
+    Ok(None)
+}
+
+/// What sets the fields of a line apart: tabs, or two bars or more.
+fn separator(line: &str, pacer: &mut Pacer) -> Result<Option<char>> {
+    if find(line, '\t', 0, pacer)?.is_some() {
+        return Ok(Some('\t'));
+    }
+    Ok(match find(line, '|', 0, pacer)? {
+        Some(first) => find(line, '|', first + 1, pacer)?.map(|_| '|'),
+        None => None,
+    })
+}
+
+/// The prints of a table, a cell after the other.
+struct Rows<'t, 'b> {
+    key: &'t CellKey,
+    text: &'t str,
+    cursor: Cursor<'t>,
+    bounds: &'b mut Bounds,
+    pacer: Pacer,
+    charge: Charge,
+    prints: Vec<CellPrint>,
+    /// The row under way, and the first of its prints.
+    row: Option<u32>,
+    first: usize,
+    /// The cell before, if it may be one word of a name: its text, place and column.
+    previous: Option<(&'t str, [u32; 2], u32)>,
+}
+
+impl<'t, 'b> Rows<'t, 'b> {
+    fn new(key: &'t CellKey, text: &'t str, bounds: &'b mut Bounds) -> Self {
+        Self {
+            key,
+            text,
+            cursor: Cursor::new(text),
+            pacer: bounds.pacer(),
+            bounds,
+            charge: Charge::default(),
+            prints: Vec::new(),
+            row: None,
+            first: 0,
+            previous: None,
         }
     }
-    if prints.len() - first > MAX_IN_ROW {
-        prints[first..].sort_by_key(|print| (std::cmp::Reverse(print.bits), print.column));
-        prints.truncate(first + MAX_IN_ROW);
-        prints[first..].sort_by_key(|print| (print.column, print.span));
+
+    /// The next cell.
+    fn push(&mut self, place: &Place) -> Result<()> {
+        let &(row, column, ref bytes) = place;
+        if self.row != Some(row) {
+            self.end_row();
+            self.row = Some(row);
+        }
+        self.pacer.steps(CELL_STEPS + bytes.len().min(PIECE) as u32)?;
+        let cell = self.text.get(bytes.clone()).unwrap_or_default();
+        let span = self.cursor.span(bytes);
+        // First and last name in columns of their own.
+        let word = !cell.is_empty() && value::name_word(cell) == NameWord::Part;
+        if let Some((before, start, of_before)) = self.previous.filter(|_| word)
+            && of_before + 1 == column
+            && let Some(value) = value::name([before, cell].into_iter())
+        {
+            self.print(of_before, [start[0], span[1]], &value)?;
+        }
+        self.previous = word.then_some((cell, span, column));
+        let whole = value::of_cell(cell);
+        // `Jane Doe <jane@example.org>` and the first and last of three names.
+        if cell.len() > 12 && cell.contains([' ', '<', '(', '\n']) {
+            let mut cursor = Cursor::new(cell);
+            let mut pacer = self.pacer.clone();
+            scan::scan(cell, &mut pacer, |value, bytes| {
+                let [start, end] = cursor.span(&bytes);
+                if whole.as_ref() == Some(&value) {
+                    return Ok(());
+                }
+                self.print(column, [span[0] + start, span[0] + end], &value)
+            })?;
+        }
+        match whole {
+            Some(value) => self.print(column, span, &value),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds the print of a value of the row under way.
+    fn print(&mut self, column: u32, span: [u32; 2], value: &value::Value) -> Result<()> {
+        if value.bits < LEAST_BITS {
+            return Ok(());
+        }
+        if self.prints.len() - self.first >= MANY_IN_ROW {
+            self.keep_best();
+        }
+        self.charge.one(self.bounds)?;
+        self.prints.push(CellPrint {
+            print: self.key.print(value),
+            kind: value.kind,
+            bits: value.bits,
+            tabular: true,
+            unique: false,
+            row: self.row.unwrap_or_default(),
+            column,
+            span,
+        });
+        Ok(())
+    }
+
+    /// Drops all prints of the row but the most telling; of equal ones the first stay.
+    fn keep_best(&mut self) {
+        let of_row = self.prints.get_mut(self.first..).unwrap_or_default();
+        of_row.sort_by_key(|print| (Reverse(print.bits), print.column));
+        let kept = self.first + MAX_IN_ROW;
+        // What is dropped was charged.
+        self.charge.paid += self.prints.len().saturating_sub(kept);
+        self.prints.truncate(kept);
+    }
+
+    fn end_row(&mut self) {
+        if self.prints.len() - self.first > MAX_IN_ROW {
+            self.keep_best();
+            let of_row = self.prints.get_mut(self.first..).unwrap_or_default();
+            of_row.sort_by_key(|print| (print.column, print.span));
+        }
+        self.first = self.prints.len();
+        self.previous = None;
+    }
+
+    fn finish(mut self) -> Result<Vec<CellPrint>> {
+        self.end_row();
+        drop_header(&mut self.prints);
+        mark_unique(&mut self.prints, &mut self.pacer)?;
+        Ok(self.prints)
     }
 }
 
@@ -171,17 +291,20 @@ fn drop_header(prints: &mut Vec<CellPrint>) {
 }
 
 /// Marks what stands in columns where at least nine values of ten differ.
-fn mark_unique(prints: &mut [CellPrint]) {
+fn mark_unique(prints: &mut [CellPrint], pacer: &mut Pacer) -> Result<()> {
     let mut columns: BTreeMap<u32, (HashSet<u64>, HashSet<u32>)> = BTreeMap::new();
     for print in &*prints {
+        pacer.steps(CELL_STEPS)?;
         let (values, rows) = columns.entry(print.column).or_default();
         values.insert(print.print);
         rows.insert(print.row);
     }
     for print in prints {
+        pacer.step()?;
         if let Some((values, rows)) = columns.get(&print.column) {
             let (values, rows) = (values.len(), rows.len());
             print.unique = rows >= LEAST_ROWS as usize && values * 10 >= rows * 9;
         }
     }
+    Ok(())
 }

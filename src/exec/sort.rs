@@ -1,0 +1,122 @@
+//! Sorting that a deadline can end: an in-place radix sort whose passes are loops of this crate,
+//! with the standard library's sort for what is small.
+//!
+//! The standard library's sort of millions of elements takes hundreds of milliseconds and cannot
+//! be left. Source of the distribution: McIlroy, Bostic and McIlroy, "Engineering radix sort"
+//! (American flag sort), 1993.
+
+use crate::deadline::{Deadline, Pacer};
+use crate::error::Result;
+
+/// So many elements or fewer are sorted in one step: about a millisecond.
+const SMALL: usize = 1 << 15;
+
+/// Bits of the key by which elements are distributed at a time.
+const DIGIT: u32 = 8;
+const BUCKETS: usize = 1 << DIGIT;
+
+/// Steps between two looks at the clock.
+const STEPS: u32 = 1 << 15;
+
+/// Sorts by a key; equal keys in any order. Time is linear in the elements, at most 16 passes.
+///
+/// # Errors
+/// As [`Deadline::check`]; the elements are then in any order.
+pub(crate) fn sort_until<T>(
+    elements: &mut [T],
+    key: impl Fn(&T) -> u128 + Copy,
+    deadline: &Deadline,
+) -> Result<()> {
+    if elements.len() <= SMALL {
+        elements.sort_unstable_by_key(key);
+        return Ok(());
+    }
+    sort(elements, key, &mut deadline.pacer(STEPS))
+}
+
+fn sort<T>(
+    elements: &mut [T],
+    key: impl Fn(&T) -> u128 + Copy,
+    pacer: &mut Pacer,
+) -> Result<()> {
+    pacer.steps(elements.len().min(SMALL) as u32)?;
+    if elements.len() <= SMALL {
+        elements.sort_unstable_by_key(key);
+        return Ok(());
+    }
+    // The highest bit in which two keys differ: what is above says nothing.
+    let first = elements.first().map_or(0, key);
+    let mut differ = 0;
+    for element in &*elements {
+        pacer.step()?;
+        differ |= key(element) ^ first;
+    }
+    let Some(highest) = differ.checked_ilog2() else {
+        return Ok(());
+    };
+    let shift = (highest + 1).saturating_sub(DIGIT);
+    let digit = |element: &T| (key(element) >> shift) as usize % BUCKETS;
+    let mut ends = [0_usize; BUCKETS];
+    for element in &*elements {
+        pacer.step()?;
+        ends[digit(element)] += 1;
+    }
+    let mut starts = [0; BUCKETS];
+    let mut sum = 0;
+    for (start, end) in starts.iter_mut().zip(&mut ends) {
+        *start = sum;
+        sum += *end;
+        *end = sum;
+    }
+    // The first place of each bucket whose element is not known to belong there.
+    let mut next = starts;
+    for bucket in 0..BUCKETS {
+        while next[bucket] < ends[bucket] {
+            pacer.step()?;
+            let own = digit(&elements[next[bucket]]);
+            elements.swap(next[bucket], next[own]);
+            next[own] += 1;
+        }
+    }
+    for (start, end) in starts.into_iter().zip(ends) {
+        sort(&mut elements[start..end], key, pacer)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn many_elements_are_sorted_as_the_standard_library_does() {
+        let mut state = 7_u64;
+        let mut random = || {
+            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            state >> 17
+        };
+        // Spread evenly, all alike, few different ones, two far apart, already sorted.
+        let masks = [u64::MAX, 0, 7, 1 << 40];
+        let mut cases: Vec<Vec<u64>> = masks
+            .iter()
+            .map(|mask| (0..100_000).map(|_| random() & mask).collect())
+            .collect();
+        cases.push((0..100_000).collect());
+        for case in cases {
+            let (mut found, mut expected) = (case.clone(), case);
+            sort_until(&mut found, |&n| u128::from(n) << 64, &Deadline::never()).unwrap();
+            expected.sort_unstable();
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn a_sort_of_many_ends_at_the_deadline() {
+        let mut many: Vec<u32> = (0..200_000).rev().collect();
+        let over = Deadline::after(Duration::ZERO);
+        assert!(sort_until(&mut many, |&n| n.into(), &over).is_err());
+        many.sort_unstable();
+        assert!(many.into_iter().eq(0..200_000), "nothing is lost");
+    }
+}
