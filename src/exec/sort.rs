@@ -34,11 +34,7 @@ pub(crate) fn sort_until<T>(
     sort(elements, key, &mut deadline.pacer(STEPS))
 }
 
-fn sort<T>(
-    elements: &mut [T],
-    key: impl Fn(&T) -> u128 + Copy,
-    pacer: &mut Pacer,
-) -> Result<()> {
+fn sort<T>(elements: &mut [T], key: impl Fn(&T) -> u128 + Copy, pacer: &mut Pacer) -> Result<()> {
     pacer.steps(elements.len().min(SMALL) as u32)?;
     if elements.len() <= SMALL {
         elements.sort_unstable_by_key(key);

@@ -312,11 +312,7 @@ impl TextPrints {
 const CHECKED: usize = 1 << 16;
 
 /// Whether each element and the one behind it are in order.
-fn in_order<T>(
-    elements: &[T],
-    are: impl Fn(&T, &T) -> bool,
-    deadline: &Deadline,
-) -> Result<bool> {
+fn in_order<T>(elements: &[T], are: impl Fn(&T, &T) -> bool, deadline: &Deadline) -> Result<bool> {
     let mut rest = elements;
     while rest.len() > CHECKED {
         deadline.check()?;

@@ -113,3 +113,48 @@ fn sketch_plane(shared: &[f32]) -> Vec<f32> {
     rows.for_each(|row| plane.push(row));
     plane.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::Key;
+    use std::time::Duration;
+
+    fn raster(pixels: Pixels) -> Raster {
+        Raster::new(900, 700, pixels).expect("as many pixels")
+    }
+
+    /// Luma, colour and alpha go different ways.
+    #[test]
+    fn prints_end_at_the_deadline() {
+        let over = Deadline::after(Duration::ZERO);
+        let key = Key::from_bytes([1; 32]);
+        let keys = RasterKeys {
+            sketch: key.sketch_key(),
+            local: key.local_key(),
+            makes_local: true,
+            keeps_luma: true,
+        };
+        let samples = |channels: usize| {
+            (0..900 * 700 * channels)
+                .map(|i| (i * i >> 7) as u8)
+                .collect()
+        };
+        for pixels in [
+            Pixels::Luma8(samples(1)),
+            Pixels::Rgb8(samples(3)),
+            Pixels::Rgba8(samples(4)),
+        ] {
+            let raster = raster(pixels);
+            assert!(RasterPrints::until(&raster, true, &keys, &over).is_err());
+            assert!(luma_until(&raster, &over).is_err());
+            assert!(Digest::of_pixels_until(&raster, &over).is_err());
+            assert!(keys.local.prints(&raster, &over).is_err());
+            let grey = luma_until(&raster, &Deadline::never()).unwrap().unwrap();
+            assert!(grey.stems_until(&over).is_err());
+            let prints = RasterPrints::until(&raster, true, &keys, &Deadline::never()).unwrap();
+            assert_eq!(prints, RasterPrints::new(&raster, true, &keys));
+            assert!(!prints.local.prints.is_empty());
+        }
+    }
+}

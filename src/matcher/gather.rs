@@ -141,9 +141,8 @@ pub(super) fn gather(
         sort_until(&mut order, key, deadline)?;
     } else {
         // In the order of the text, in which `drop_hopeless` counts best.
-        let key = |(_, run): &(u64, &[Found<'_>])| {
-            u128::from(run.first().map_or(0, |found| found.at))
-        };
+        let key =
+            |(_, run): &(u64, &[Found<'_>])| u128::from(run.first().map_or(0, |found| found.at));
         sort_until(&mut order, key, deadline)?;
     }
     let mut hits: Vec<(u32, Hit)> = Vec::new();

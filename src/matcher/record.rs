@@ -206,11 +206,7 @@ fn places(cells: &[CellPrint], pacer: &mut Pacer) -> Result<u32> {
     Ok(windows.max(rows.len() as u32).max(1))
 }
 
-fn gather<'q>(
-    shelf: &Shelf,
-    cells: &'q [CellPrint],
-    pacer: &mut Pacer,
-) -> Result<Vec<Hit<'q>>> {
+fn gather<'q>(shelf: &Shelf, cells: &'q [CellPrint], pacer: &mut Pacer) -> Result<Vec<Hit<'q>>> {
     let mut hits = Vec::new();
     if cells.is_empty() {
         return Ok(hits);
@@ -360,9 +356,7 @@ fn weigh_records(
 ) -> Result<Option<Records>> {
     let pacer = &mut deadline.pacer(STEPS);
     // By falling bits, which are above zero, so that their order is that of their representation.
-    let key = |record: &Record| {
-        u128::from(!record.bits.to_bits()) << 32 | u128::from(record.row)
-    };
+    let key = |record: &Record| u128::from(!record.bits.to_bits()) << 32 | u128::from(record.row);
     sort_until(&mut records, key, deadline)?;
     let mut used: HashSet<u32> = HashSet::new();
     let mut prints: HashSet<u64> = HashSet::new();

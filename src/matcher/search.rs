@@ -62,13 +62,7 @@ impl<'a> Search<'a> {
             };
             text::find(shelf, &source, &mut report)?;
         }
-        record::find(
-            shelf,
-            &part.path,
-            &part.cells,
-            self.deadline,
-            &mut report,
-        )?;
+        record::find(shelf, &part.path, &part.cells, self.deadline, &mut report)?;
         if let (Some(recogniser), Some(raster)) = (&self.matcher.recogniser, &part.raster) {
             let explained = found.iter().any(|(_, evidence): &(_, Evidence)| {
                 evidence.score() >= Strength::Strong.min_score()
@@ -221,7 +215,10 @@ fn by_name<T>(
     let mut common = found(first).item.as_bytes();
     for one in rest {
         pacer.step()?;
-        let alike = common.iter().zip(found(one).item.as_bytes()).take_while(|(a, b)| a == b);
+        let alike = common
+            .iter()
+            .zip(found(one).item.as_bytes())
+            .take_while(|(a, b)| a == b);
         common = common.get(..alike.count()).unwrap_or_default();
     }
     let common = common.len();
@@ -229,7 +226,10 @@ fn by_name<T>(
         let mut bytes = [0; 16];
         let rest = found(one).item.as_bytes().get(common..);
         let rest = rest.unwrap_or_default();
-        bytes.iter_mut().zip(rest).for_each(|(to, &from)| *to = from);
+        bytes
+            .iter_mut()
+            .zip(rest)
+            .for_each(|(to, &from)| *to = from);
         u128::from_be_bytes(bytes)
     };
     sort_until(matches, key, deadline)?;
@@ -280,11 +280,21 @@ mod tests {
             .map(|i| {
                 let n = i.wrapping_mul(0x9E37_79B9) % 30_000;
                 let score = [1.0, 0.7, 0.0][(n % 3) as usize];
-                one(score, format!("a folder with a long name/{n}{}", "\0".repeat((n % 2) as usize)))
+                one(
+                    score,
+                    format!(
+                        "a folder with a long name/{n}{}",
+                        "\0".repeat((n % 2) as usize)
+                    ),
+                )
             })
             .collect();
         let mut expected = matches.clone();
-        expected.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.item.cmp(&b.item)));
+        expected.sort_by(|a, b| {
+            b.score
+                .total_cmp(&a.score)
+                .then_with(|| a.item.cmp(&b.item))
+        });
         let over = Deadline::after(Duration::ZERO);
         assert!(rank_until(&mut matches, |one| one, &over).is_err());
         rank_until(&mut matches, |one| one, &Deadline::never()).unwrap();

@@ -255,10 +255,7 @@ struct Sharing {
 
 impl Sharing {
     /// `passages` must be sorted by item, as parts are.
-    fn new<'p>(
-        passages: impl Iterator<Item = &'p Passage>,
-        deadline: &Deadline,
-    ) -> Result<Self> {
+    fn new<'p>(passages: impl Iterator<Item = &'p Passage>, deadline: &Deadline) -> Result<Self> {
         let mut pacer = deadline.pacer(STEPS);
         let passages: Vec<&Passage> = passages.collect();
         let mut edges: Vec<(u32, i32)> = Vec::new();

@@ -15,7 +15,8 @@ use image::{AnimationDecoder, ColorType, Frames, ImageDecoder};
 use super::Format;
 use super::guard::guard;
 use super::raster::{
-    Clock, DeclaredWebP, Timed, WORKING_BYTES, afford, canonical, from_image, limits, open_png, upright,
+    Clock, DeclaredWebP, Timed, WORKING_BYTES, afford, canonical, from_image, limits, open_png,
+    upright,
 };
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
@@ -104,7 +105,9 @@ impl<'b> Animation<'b> {
             format,
             clock,
             // Without a thumbnail the time is over, which the first frame will tell.
-            kept: Thumbnail::of(first, budget.deadline()).into_iter().collect(),
+            kept: Thumbnail::of(first, budget.deadline())
+                .into_iter()
+                .collect(),
         })
     }
 

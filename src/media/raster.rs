@@ -41,7 +41,7 @@ pub(super) const WORKING_BYTES: u64 = 768 << 20;
 const PNG_METADATA: u64 = 16 << 20;
 
 /// Picoseconds that a pixel takes in steps of a decoder that cannot be interrupted.
-const LOSSY_WEBP: u64 = 5000;
+const LOSSY_WEBP: u64 = 8000;
 const LOSSLESS_WEBP: u64 = 2000;
 const OTHER: u64 = 300;
 
@@ -343,4 +343,78 @@ pub(super) fn from_image(format: Format, error: ImageError) -> Error {
         _ => "broken",
     };
     Error::new(kind, format!("{word} {}: {error}", format.as_str())).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Cursor, Write};
+
+    use image::{DynamicImage, ImageFormat, RgbImage};
+
+    fn picture(format: ImageFormat) -> Vec<u8> {
+        let pixels = (0..40 * 30 * 3).map(|i| (i * i / 5) as u8).collect();
+        let picture = RgbImage::from_raw(40, 30, pixels).expect("as many pixels");
+        let mut out = Cursor::new(Vec::new());
+        let done = DynamicImage::from(picture).write_to(&mut out, format);
+        done.expect("in memory");
+        out.into_inner()
+    }
+
+    const FORMATS: [(ImageFormat, Format); 6] = [
+        (ImageFormat::Jpeg, Format::Jpeg),
+        (ImageFormat::Png, Format::Png),
+        (ImageFormat::Gif, Format::Gif),
+        (ImageFormat::WebP, Format::WebP),
+        (ImageFormat::Bmp, Format::Bmp),
+        (ImageFormat::Tiff, Format::Tiff),
+    ];
+
+    #[test]
+    fn decoders_end_with_the_time() {
+        let mut limits = crate::Limits::default();
+        for (encoder, format) in FORMATS {
+            let bytes = picture(encoder);
+            limits.time_ms = 60_000;
+            let (raster, _) = decode(&bytes, format, &mut Budget::new(&limits)).unwrap();
+            assert_eq!((raster.width(), raster.height()), (40, 30));
+            limits.time_ms = 0;
+            let error = decode(&bytes, format, &mut Budget::new(&limits)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Limit, "{format:?}: {error}");
+            assert!(error.message().starts_with("limit time_ms = 0"), "{error}");
+        }
+    }
+
+    #[test]
+    fn steps_that_cannot_be_interrupted_are_refused_beforehand() {
+        let mut limits = crate::Limits::default();
+        limits.time_ms = 1000;
+        let budget = Budget::new(&limits);
+        assert!(afford(&budget, 1_000_000, LOSSY_WEBP).is_ok());
+        let error = afford(&budget, 1 << 40, LOSSY_WEBP).unwrap_err();
+        assert!(
+            error.message().starts_with("limit time_ms = 1000"),
+            "{error}"
+        );
+    }
+
+    /// A profile of 40 MB in 40 KB is of no use here.
+    #[test]
+    fn a_profile_is_not_inflated_without_bounds() {
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        zlib.write_all(&vec![0; 40 << 20]).expect("in memory");
+        let mut content = b"iCCPx\0\0".to_vec();
+        content.extend(zlib.finish().expect("in memory"));
+        let mut chunk = (content.len() as u32 - 4).to_be_bytes().to_vec();
+        chunk.extend(&content);
+        let mut crc = flate2::Crc::new();
+        crc.update(&content);
+        chunk.extend(crc.sum().to_be_bytes());
+        let mut file = picture(ImageFormat::Png);
+        file.splice(33..33, chunk);
+        let mut budget = Budget::new(&crate::Limits::default());
+        let mut decoder = open_png(&file, &Clock::new(budget.deadline())).unwrap();
+        assert_eq!(decoder.icc_profile().unwrap(), None);
+        assert!(decode(&file, Format::Png, &mut budget).is_ok());
+    }
 }

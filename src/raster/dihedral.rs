@@ -162,6 +162,27 @@ mod tests {
     }
 
     #[test]
+    fn every_pixel_goes_where_the_map_says() {
+        let (width, height) = (TILE as u32 * 2 + 7, TILE as u32 + 5);
+        let pixels: Vec<u8> = (0..width * height).map(|i| (i * i % 251) as u8).collect();
+        for d in Dihedral::ALL {
+            let (turned, w, _) = d.apply(&pixels, width, height, 1);
+            for (i, &pixel) in (0..).zip(&pixels) {
+                let (x, y) = d.map(i % width, i / width, width, height);
+                assert_eq!(turned[(y * w + x) as usize], pixel, "{d:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn turning_ends_at_the_deadline() {
+        let over = Deadline::after(std::time::Duration::ZERO);
+        let pixels = vec![0; 1000 * 1000];
+        let turned = Dihedral::Rotate90.apply_until(&pixels, 1000, 1000, 1, &over);
+        assert!(turned.is_err());
+    }
+
+    #[test]
     fn a_quarter_turn_clockwise_puts_the_left_column_on_top() {
         // 1 2      3 1
         // 3 4  ->  4 2

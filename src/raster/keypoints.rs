@@ -93,10 +93,7 @@ impl Response {
 
 /// The pyramid of a picture and its keypoints: level by level from the largest,
 /// within a level the most telling first, spread over the picture. Fails at the deadline.
-pub(crate) fn keypoints(
-    raster: &Raster,
-    deadline: &Deadline,
-) -> Result<(Pyramid, Vec<Keypoint>)> {
+pub(crate) fn keypoints(raster: &Raster, deadline: &Deadline) -> Result<(Pyramid, Vec<Keypoint>)> {
     let mut responses: Vec<Response> = Vec::new();
     let pyramid = Pyramid::new(raster, deadline, |level, values| {
         responses.push(Response {

@@ -39,7 +39,10 @@ pub(super) fn decode(bytes: &[u8], budget: &mut Budget) -> Result<Raster> {
     let broken = |error| Error::malformed(format!("broken jpeg: {error}"));
     let declared = Declared::read(bytes);
     declared.check()?;
-    let input = declared.end.and_then(|end| bytes.get(..end)).unwrap_or(bytes);
+    let input = declared
+        .end
+        .and_then(|end| bytes.get(..end))
+        .unwrap_or(bytes);
     // Not strict: what a camera or a social network writes is often a little off.
     let options = DecoderOptions::default()
         .set_strict_mode(false)
@@ -142,7 +145,9 @@ impl Declared {
                     self.scan(segment)?;
                     return behind.get(len..);
                 }
-                0xE1 if segment.starts_with(b"http://ns.adobe.com/xmp/extension/\0") => packets += 1,
+                0xE1 if segment.starts_with(b"http://ns.adobe.com/xmp/extension/\0") => {
+                    packets += 1
+                }
                 _ => {}
             }
             // The decoder reads five bytes of an application's segment of four.
@@ -203,7 +208,9 @@ impl Declared {
         for selector in rest.as_chunks::<2>().0.iter().take(count) {
             let mut found = self.components.iter();
             if let Some(component) = found.find(|component| component.id == selector[0]) {
-                let visits = self.blocks(component).saturating_mul(each.max(LEAST_VISITS));
+                let visits = self
+                    .blocks(component)
+                    .saturating_mul(each.max(LEAST_VISITS));
                 self.visits = self.visits.saturating_add(visits);
             }
         }

@@ -61,7 +61,9 @@ impl Declared {
         for number in 0..count {
             let entry = start.checked_add(number.checked_mul(len)?)?;
             let tag = file.word(entry, 2)?;
-            let known = [256, 257, 258, 259, 273, 277, 278, 279, 284, 322, 323, 324, 325];
+            let known = [
+                256, 257, 258, 259, 273, 277, 278, 279, 284, 322, 323, 324, 325,
+            ];
             let Some(place) = known.iter().position(|&known| known == tag) else {
                 continue;
             };
@@ -112,14 +114,20 @@ impl Declared {
                 format_args!("{pixels} in a tiff, what fills up its tiles included"),
             ));
         }
-        let row = self.bits.saturating_mul(self.samples).saturating_mul(filled);
+        let row = self
+            .bits
+            .saturating_mul(self.samples)
+            .saturating_mul(filled);
         let row = row.div_ceil(8);
         let decompressed = row.saturating_mul(self.height);
         if decompressed > budget.decoded_left() {
             return Err(Error::limit(
                 "decoded_bytes",
                 limits.decoded_bytes,
-                format_args!("{decompressed} in a tiff, {} are left", budget.decoded_left()),
+                format_args!(
+                    "{decompressed} in a tiff, {} are left",
+                    budget.decoded_left()
+                ),
             ));
         }
         match self.compression {
@@ -140,7 +148,9 @@ impl Declared {
             let chunk = bytes.get(offset as usize..end as usize).unwrap_or_default();
             read = read.saturating_add(chunk.len() as u64);
             if read > 2 * bytes.len() as u64 {
-                return Err(Error::malformed("broken tiff: JPEGs that share their bytes"));
+                return Err(Error::malformed(
+                    "broken tiff: JPEGs that share their bytes",
+                ));
             }
             let declared = jpeg::Declared::read(chunk);
             declared.check()?;
@@ -153,9 +163,15 @@ impl Declared {
             let (samples, coefficients) = (declared.samples(), declared.coefficient_bytes());
             area = area.saturating_add(declared.area());
             if area > pixels.saturating_mul(2).saturating_add(FILLING) {
-                return Err(Error::malformed("broken tiff: JPEGs larger than the picture"));
+                return Err(Error::malformed(
+                    "broken tiff: JPEGs larger than the picture",
+                ));
             }
-            most = most.max(samples.saturating_add(coefficients).saturating_add(chunk.len() as u64));
+            most = most.max(
+                samples
+                    .saturating_add(coefficients)
+                    .saturating_add(chunk.len() as u64),
+            );
         }
         Ok(most)
     }
@@ -216,9 +232,17 @@ impl<'b> File<'b> {
                 _ => return None,
             };
             let (count, inline, wide) = if self.big {
-                (self.word(entry.checked_add(4)?, 8)?, entry.checked_add(12)?, 8)
+                (
+                    self.word(entry.checked_add(4)?, 8)?,
+                    entry.checked_add(12)?,
+                    8,
+                )
             } else {
-                (self.word(entry.checked_add(4)?, 4)?, entry.checked_add(8)?, 4)
+                (
+                    self.word(entry.checked_add(4)?, 4)?,
+                    entry.checked_add(8)?,
+                    4,
+                )
             };
             let start = if count.checked_mul(len)? <= wide {
                 inline

@@ -117,10 +117,7 @@ impl<'a> Timed<'a> {
     #[cold]
     fn next_window(&mut self) -> io::Result<()> {
         if self.clock.is_over() {
-            return Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "the time is over",
-            ));
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the time is over"));
         }
         self.window = self.at.saturating_add(WINDOW).min(self.bytes.len());
         Ok(())
@@ -142,7 +139,12 @@ impl Read for Timed<'_> {
         let mut filled = 0;
         while filled < buf.len() {
             match self.read(&mut buf[filled..])? {
-                0 => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "failed to fill whole buffer")),
+                0 => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "failed to fill whole buffer",
+                    ));
+                }
                 len => filled += len,
             }
         }
@@ -290,7 +292,9 @@ mod tests {
     use zune_jpeg::zune_core::bytestream::ZCursor;
 
     fn input() -> Vec<u8> {
-        (0..3 * WINDOW as u32 + 77).map(|i| (i * i >> 3) as u8).collect()
+        (0..3 * WINDOW as u32 + 77)
+            .map(|i| (i * i >> 3) as u8)
+            .collect()
     }
 
     /// Steps of any kind give what a cursor gives.
@@ -303,7 +307,9 @@ mod tests {
         let mut theirs = ZCursor::new(&bytes);
         let mut state = 7_u64;
         for _ in 0..5000 {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             let amount = (state >> 40) as usize % 700;
             let (mut a, mut b) = (vec![0; amount], vec![0; amount]);
             match state >> 61 {
@@ -331,9 +337,15 @@ mod tests {
                         assert_eq!(a, b);
                     } else {
                         assert!(timed.read_exact(&mut a).is_err());
-                        (timed.seek(SeekFrom::Start(at)).unwrap(), plain.set_position(at));
+                        (
+                            timed.seek(SeekFrom::Start(at)).unwrap(),
+                            plain.set_position(at),
+                        );
                     }
-                    let (x, y) = (ours.read_exact_bytes(&mut a), theirs.read_exact_bytes(&mut b));
+                    let (x, y) = (
+                        ours.read_exact_bytes(&mut a),
+                        theirs.read_exact_bytes(&mut b),
+                    );
                     assert_eq!(x.is_ok(), y.is_ok());
                     assert!(x.is_err() || a == b);
                 }
@@ -359,7 +371,10 @@ mod tests {
         let clock = Clock::new(over.deadline());
         let mut timed = Timed::new(&bytes, &clock);
         assert!(clock.settle(&over, Ok(1)).is_ok(), "nothing was read yet");
-        assert_eq!(timed.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(
+            timed.read(&mut [0]).unwrap_err().kind(),
+            io::ErrorKind::TimedOut
+        );
         let error = clock.settle(&over, Ok(1)).unwrap_err();
         assert_eq!(error.kind(), crate::ErrorKind::Limit);
         assert!(error.message().contains("time_ms"), "{error}");

@@ -97,11 +97,7 @@ impl Charge {
 }
 
 /// Calls `put` with the fields of the lines that have some.
-fn fields(
-    text: &str,
-    pacer: &mut Pacer,
-    mut put: impl FnMut(Place) -> Result<()>,
-) -> Result<()> {
+fn fields(text: &str, pacer: &mut Pacer, mut put: impl FnMut(Place) -> Result<()>) -> Result<()> {
     let mut at = 0;
     let mut row = 0;
     while at <= text.len() {
@@ -194,7 +190,8 @@ impl<'t, 'b> Rows<'t, 'b> {
             self.end_row();
             self.row = Some(row);
         }
-        self.pacer.steps(CELL_STEPS + bytes.len().min(PIECE) as u32)?;
+        self.pacer
+            .steps(CELL_STEPS + bytes.len().min(PIECE) as u32)?;
         let cell = self.text.get(bytes.clone()).unwrap_or_default();
         let span = self.cursor.span(bytes);
         // First and last name in columns of their own.
