@@ -145,7 +145,11 @@ fn through_image(
     let pixels = u64::from(width) * u64::from(height);
     afford(budget, pixels, extra.each.max(OTHER))?;
     let own = pixels * u64::from(color.bytes_per_pixel());
-    let extra_bytes = pixels * extra.bytes_per_pixel + extra.bytes;
+    let mut extra_bytes = pixels * extra.bytes_per_pixel + extra.bytes;
+    if matches!(color, ColorType::La8 | ColorType::La16) {
+        // Grey with alpha becomes colour with alpha.
+        extra_bytes += 4 * pixels;
+    }
     let copied = own * u64::from(copies - 1);
     if !extra.optional {
         // The copy has been charged already.
@@ -243,7 +247,9 @@ pub(super) fn canonical(mut samples: Vec<u8>, color: ColorType) -> Option<Pixels
             Pixels::Luma8(samples)
         } else {
             let pairs = samples.as_chunks::<2>().0;
-            Pixels::Rgba8(pairs.iter().flat_map(|&[l, a]| [l, l, l, a]).collect())
+            let mut wide = Vec::with_capacity(4 * pairs.len());
+            wide.extend(pairs.iter().flat_map(|&[l, a]| [l, l, l, a]));
+            Pixels::Rgba8(wide)
         }),
         ColorType::Rgba8 | ColorType::Rgba16 | ColorType::Rgba32F => {
             Some(if is_opaque::<4>(&samples) {
