@@ -139,6 +139,22 @@ mod jpeg {
     }
 
     #[test]
+    fn a_large_picture_has_fewer_scans() {
+        let scans = |side: u16| {
+            let mut file = start(1);
+            file.extend(frame(0xC2, side, side, &[0x11; 3]));
+            for _ in 0..60 {
+                file.extend(scan(&[1, 2, 3], 0, 0, 0));
+                file.push(0);
+            }
+            file.extend([0xFF, 0xD9]);
+            file
+        };
+        assert_refused(&scans(8191), ErrorKind::Limit, "60 scans, too many");
+        assert_eq!(sizes(&scans(80)).unwrap().0, [(80, 80)]);
+    }
+
+    #[test]
     fn what_encoders_write_is_read() {
         let pixels: Vec<u8> = (0..90 * 60 * 3).map(|i| (i * i / 7) as u8).collect();
         for progressive in [false, true] {

@@ -26,8 +26,12 @@ const MAX_SCANS: usize = 64;
 /// How often a coefficient may be visited. Encoders refine it two or three times.
 const MAX_VISITS: u64 = 6;
 
-/// Visits that a block counts for in a scan at least: it has to be fetched from memory.
-const LEAST_VISITS: u64 = 24;
+/// Visits that it takes to fetch a block from memory, for each scan ...
+const FETCH: u64 = 24;
+
+/// ... and visits of a whole file, those included: some six seconds. The usual scans of 64 megapixels
+/// are half of that.
+const MAX_WORK: u64 = 2_000_000_000;
 
 /// Segments of an extended XMP packet, which hold up to 64 KiB each, times the segments behind each.
 const MAX_PACKET_WORK: u64 = 4 << 20;
@@ -111,6 +115,8 @@ pub(super) struct Declared {
     scans: usize,
     /// Sum over the scans of the coefficients that each looks at.
     visits: u64,
+    /// Sum over the scans of the blocks that each looks at.
+    fetches: u64,
     /// Sum over all segments of the extended XMP segments before each.
     packet_work: u64,
     /// Bytes up to the end of the picture, where it is known.
@@ -208,10 +214,9 @@ impl Declared {
         for selector in rest.as_chunks::<2>().0.iter().take(count) {
             let mut found = self.components.iter();
             if let Some(component) = found.find(|component| component.id == selector[0]) {
-                let visits = self
-                    .blocks(component)
-                    .saturating_mul(each.max(LEAST_VISITS));
-                self.visits = self.visits.saturating_add(visits);
+                let blocks = self.blocks(component);
+                self.visits = self.visits.saturating_add(blocks.saturating_mul(each));
+                self.fetches = self.fetches.saturating_add(blocks);
             }
         }
         Some(())
@@ -279,6 +284,13 @@ impl Declared {
             return refused(format!(
                 "jpeg whose {} scans look at every coefficient more than {MAX_VISITS} times",
                 self.scans
+            ));
+        }
+        let fetching = self.fetches.saturating_mul(FETCH);
+        if self.visits.saturating_add(fetching) > MAX_WORK {
+            return refused(format!(
+                "jpeg of {} scans, too many for {} x {} pixels",
+                self.scans, self.width, self.height
             ));
         }
         if self.packet_work > MAX_PACKET_WORK {

@@ -223,9 +223,13 @@ impl<'a> TimedBytes<'a> {
 impl ZByteReaderTrait for TimedBytes<'_> {
     #[inline(always)]
     fn read_byte_no_error(&mut self) -> u8 {
-        let byte = self.open(1).first().copied().unwrap_or_default();
-        self.at = self.at.saturating_add(1);
-        byte
+        match self.open(1).first() {
+            Some(&byte) => {
+                self.at += 1;
+                byte
+            }
+            None => 0,
+        }
     }
 
     #[inline(always)]
