@@ -72,6 +72,7 @@ pub(super) fn decode(bytes: &[u8], budget: &mut Budget) -> Result<Raster> {
     };
     let channels = output.num_components();
     budget.charge_picture(width, height, channels as u32)?;
+    declared.check_work()?;
     afford_memory(
         budget,
         Format::Jpeg,
@@ -279,6 +280,18 @@ impl Declared {
                 self.scans
             ));
         }
+        if self.packet_work > MAX_PACKET_WORK {
+            return refused("jpeg with too many segments of extended XMP".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Refuses scans that take more work than the picture's size accounts for.
+    ///
+    /// # Errors
+    /// [`Limit`](ErrorKind::Limit).
+    pub(super) fn check_work(&self) -> Result<()> {
+        let refused = |what: String| Err(Error::new(ErrorKind::Limit, what));
         let blocks: u64 = self.components.iter().map(|c| self.blocks(c)).sum();
         if self.visits > blocks.saturating_mul(64 * MAX_VISITS) {
             return refused(format!(
@@ -292,9 +305,6 @@ impl Declared {
                 "jpeg of {} scans, too many for {} x {} pixels",
                 self.scans, self.width, self.height
             ));
-        }
-        if self.packet_work > MAX_PACKET_WORK {
-            return refused("jpeg with too many segments of extended XMP".to_owned());
         }
         Ok(())
     }

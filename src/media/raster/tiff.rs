@@ -154,6 +154,7 @@ impl Declared {
             }
             let declared = jpeg::Declared::read(chunk);
             declared.check()?;
+            declared.check_work()?;
             let (width, height) = (u64::from(declared.width), u64::from(declared.height));
             if width > wide || height > high {
                 return Err(Error::malformed(format!(
