@@ -432,7 +432,8 @@ impl CollectionMatcher {
             let Some(Codes(codes)) = &slot.segment.codes[pipeline as usize] else {
                 continue;
             };
-            let (hits, search) = codes.view().search(&queries.codes, RADIUS, &serial)?;
+            let view = codes.view();
+            let (hits, search) = view.search_until(&queries.codes, RADIUS, &serial, deadline)?;
             stats.add(&search);
             let mut pacer = deadline.pacer(STEPS);
             let first = slot.segment.records.counts().first_code(pipeline as usize);

@@ -49,12 +49,20 @@ impl Digest {
     /// then the RGBA samples. Fully transparent pixels count as transparent
     /// black, since what hides under them is not part of the picture.
     pub fn of_pixels(raster: &Raster) -> Self {
+        let digest = Self::of_pixels_until(raster, &Deadline::never());
+        digest.expect("nothing else ends it")
+    }
+
+    /// [`of_pixels`](Self::of_pixels), which fails at a deadline.
+    pub(crate) fn of_pixels_until(raster: &Raster, deadline: &Deadline) -> Result<Self, Error> {
+        let mut pacer = deadline.pacer(PACE);
         let mut hasher = blake3::Hasher::new();
         hasher.update(&raster.width().to_le_bytes());
         hasher.update(&raster.height().to_le_bytes());
         let mut block = Vec::with_capacity(BLOCK_PIXELS * 4);
         let samples = raster.pixels().as_bytes();
         for chunk in samples.chunks(BLOCK_PIXELS * raster.pixels().channels()) {
+            pacer.step()?;
             block.clear();
             match raster.pixels() {
                 Pixels::Luma8(_) => block.extend(chunk.iter().flat_map(|&l| [l, l, l, 255])),
@@ -71,7 +79,7 @@ impl Digest {
             }
             hasher.update(&block);
         }
-        Self(*hasher.finalize().as_bytes())
+        Ok(Self(*hasher.finalize().as_bytes()))
     }
 }
 
@@ -80,6 +88,9 @@ const PIECE: usize = 1 << 20;
 
 /// Pixels converted at a time: 64 KiB of RGBA, which fits the level-2 cache.
 const BLOCK_PIXELS: usize = 16 << 10;
+
+/// Blocks hashed between two checks of a deadline: a megabyte.
+const PACE: u32 = 16;
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

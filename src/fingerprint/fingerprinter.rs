@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::perceptual::luma;
+use super::perceptual::luma_until;
 use super::{
     CellPrint, Digest, Fingerprint, Key, LocalKey, PartPrints, RasterKeys, RasterPrints, Recipe,
     TextPrints, Warning,
@@ -188,10 +188,13 @@ impl Fingerprinter {
             return Ok(());
         };
         bounds.deadline().check()?;
-        let luma = luma(raster).filter(|luma| luma.stems().is_some());
-        if let Some(words) =
-            luma.and_then(|luma| recogniser.words_until(&luma, bounds.deadline()).ok())
-        {
+        let Some(luma) = luma_until(raster, bounds.deadline())? else {
+            return Ok(());
+        };
+        if luma.stems_until(bounds.deadline())?.is_none() {
+            return Ok(());
+        }
+        if let Ok(words) = recogniser.words_until(&luma, bounds.deadline()) {
             let text = Recognised::new(words).text;
             self.text(&text, prints, bounds)?;
         }
@@ -492,7 +495,8 @@ impl<'a> Collector<'a> {
         match part.content {
             Content::Raster { raster, lossless } => {
                 let keys = &fingerprinter.raster_keys;
-                prints.raster = Some(RasterPrints::new(&raster, lossless, keys));
+                let made = RasterPrints::until(&raster, lossless, keys, bounds.deadline());
+                prints.raster = Some(made?);
                 fingerprinter.recognise(&raster, prints, bounds)
             }
             Content::Text(text) => fingerprinter.text(&text, prints, bounds),

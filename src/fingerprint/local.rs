@@ -18,10 +18,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::arch::{Backend, DIRECTIONS, Directions, MAX_WEIGHT, SAMPLES};
+use crate::deadline::Deadline;
+use crate::error::Result;
 use crate::raster::{Frame, Keypoint, PATCH_SIDE, Patch, Pyramid, Raster, keypoints};
 
 /// A place in the working plane, in [`LocalPrint::x`] and [`y`](LocalPrint::y), is this part of a pixel.
 const PLACE_STEPS: f32 = 8.0;
+
+/// Patches between two checks of a deadline: some hundred microseconds.
+const PACE: u32 = 256;
 
 /// Steps of a weight of 1: three in a thousand weights are beyond what a byte may hold.
 const WEIGHT_SCALE: f64 = MAX_WEIGHT as f64 / 3.0;
@@ -170,13 +175,15 @@ impl LocalKey {
         self.project(patch).signature()
     }
 
-    /// The local prints of a picture, with its pixels beside them.
-    pub(super) fn prints(&self, raster: &Raster) -> LocalPrints {
-        let (pyramid, keypoints) = keypoints(raster);
+    /// The local prints of a picture, with its pixels beside them. Fails at the deadline.
+    pub(super) fn prints(&self, raster: &Raster, deadline: &Deadline) -> Result<LocalPrints> {
+        let (pyramid, keypoints) = keypoints(raster, deadline)?;
         let place = |v: f32| (v * PLACE_STEPS).round().clamp(0.0, 65_535.0) as u16;
         let mut prints = Vec::with_capacity(keypoints.len());
         let mut patches = Vec::with_capacity(keypoints.len());
+        let mut pacer = deadline.pacer(PACE);
         for keypoint in &keypoints {
+            pacer.step()?;
             let Some(patch) = pyramid.patch(&Frame::of(keypoint)) else {
                 continue;
             };
@@ -195,10 +202,10 @@ impl LocalKey {
             });
             patches.push(patch);
         }
-        LocalPrints {
+        Ok(LocalPrints {
             prints,
             pixels: Pixels(Some(Arc::new(Seen { pyramid, patches }))),
-        }
+        })
     }
 }
 

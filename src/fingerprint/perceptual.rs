@@ -6,6 +6,8 @@ use super::gradient::{SHARED, shared_plane};
 use super::pdq::{Nn512, Pdq};
 use super::sketch::{self, SketchKey};
 use super::{Digest, GradientPrints, LocalKey, LocalPrints, Luma, RasterPrints, StoredPdq};
+use crate::deadline::Deadline;
+use crate::error::Result;
 use crate::media::GreyPicture;
 use crate::raster::{AreaShrink, Band, Ground, Pixels, Raster, TextureMeter};
 
@@ -21,9 +23,23 @@ pub(crate) struct RasterKeys {
 }
 
 impl RasterPrints {
+    /// [`until`](Self::until) without a deadline.
+    pub(super) fn new(raster: &Raster, lossless: bool, keys: &RasterKeys) -> Self {
+        let prints = Self::until(raster, lossless, keys, &Deadline::never());
+        prints.expect("nothing else ends it")
+    }
+
     /// Hashes a picture: luma in bands of rows, each handed to every hash while
     /// it is in the cache. `lossless` says whether a digest of the pixels can be met again.
-    pub(super) fn new(raster: &Raster, lossless: bool, keys: &RasterKeys) -> Self {
+    ///
+    /// # Errors
+    /// As [`Deadline::check`], some hundred microseconds behind it.
+    pub(super) fn until(
+        raster: &Raster,
+        lossless: bool,
+        keys: &RasterKeys,
+        deadline: &Deadline,
+    ) -> Result<Self> {
         let (width, height) = (raster.width() as usize, raster.height() as usize);
         let has_alpha = matches!(raster.pixels(), Pixels::Rgba8(_));
         let mut pdq = Pdq::new(width, height);
@@ -31,7 +47,7 @@ impl RasterPrints {
         let mut nn512 = Nn512::new(width, height);
         let mut shared = shared_plane(width, height);
         let mut texture = TextureMeter::new(width);
-        raster.luma_bands(Ground::White, |band| {
+        raster.luma_bands_until(Ground::White, deadline, |band| {
             pdq.push(band);
             for row in band.rows(width) {
                 if !has_alpha {
@@ -40,15 +56,15 @@ impl RasterPrints {
                 shared.push(row);
                 texture.push(row);
             }
-        });
+        })?;
         let pdq = pdq.finish();
         let mut stored = None;
         if has_alpha {
             let mut alpha_dropped = Pdq::new(width, height);
-            raster.luma_bands(Ground::Stored, |band| {
+            raster.luma_bands_until(Ground::Stored, deadline, |band| {
                 alpha_dropped.push(band);
                 band.rows(width).for_each(|row| nn512.push(row));
-            });
+            })?;
             let hash = alpha_dropped.finish();
             stored = Some(StoredPdq {
                 code: hash.code(),
@@ -56,38 +72,38 @@ impl RasterPrints {
             });
         }
         let shared = shared.finish();
-        Self {
+        deadline.check()?;
+        let pixels = match lossless {
+            true => Some(Digest::of_pixels_until(raster, deadline)?),
+            false => None,
+        };
+        let luma = match keys.keeps_luma {
+            true => luma_until(raster, deadline)?.map(Arc::new),
+            false => None,
+        };
+        Ok(Self {
             width: raster.width(),
             height: raster.height(),
-            pixels: lossless.then(|| Digest::of_pixels(raster)),
+            pixels,
             pdq,
             pdq_stored: stored,
             pdq_nn512: nn512.finish().code(),
             gradient: GradientPrints::of_shared(&shared),
             sketch: keys.sketch.sketches(&sketch_plane(&shared)),
             texture: texture.finish(),
-            luma: Luma(
-                keys.keeps_luma
-                    .then(|| luma(raster))
-                    .flatten()
-                    .map(Arc::new),
-            ),
-            local: if keys.makes_local {
-                keys.local.prints(raster)
-            } else {
-                LocalPrints::default()
+            luma: Luma(luma),
+            local: match keys.makes_local {
+                true => keys.local.prints(raster, deadline)?,
+                false => LocalPrints::default(),
             },
-        }
+        })
     }
 }
 
-/// Luma in bytes, for a recogniser.
-pub(super) fn luma(raster: &Raster) -> Option<GreyPicture> {
-    GreyPicture::new(
-        raster.width(),
-        raster.height(),
-        raster.luma_plane(Ground::White),
-    )
+/// Luma in bytes, for a recogniser. Fails at the deadline.
+pub(super) fn luma_until(raster: &Raster, deadline: &Deadline) -> Result<Option<GreyPicture>> {
+    let plane = raster.luma_plane(Ground::White, deadline)?;
+    Ok(GreyPicture::new(raster.width(), raster.height(), plane))
 }
 
 /// The plane of the sketch, from the shared one.
@@ -96,4 +112,49 @@ fn sketch_plane(shared: &[f32]) -> Vec<f32> {
     let rows = Band::Floats(shared).rows(SHARED);
     rows.for_each(|row| plane.push(row));
     plane.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::Key;
+    use std::time::Duration;
+
+    fn raster(pixels: Pixels) -> Raster {
+        Raster::new(900, 700, pixels).expect("as many pixels")
+    }
+
+    /// Luma, colour and alpha go different ways.
+    #[test]
+    fn prints_end_at_the_deadline() {
+        let over = Deadline::after(Duration::ZERO);
+        let key = Key::from_bytes([1; 32]);
+        let keys = RasterKeys {
+            sketch: key.sketch_key(),
+            local: key.local_key(),
+            makes_local: true,
+            keeps_luma: true,
+        };
+        let samples = |channels: usize| {
+            (0..900 * 700 * channels)
+                .map(|i| (i * i >> 7) as u8)
+                .collect()
+        };
+        for pixels in [
+            Pixels::Luma8(samples(1)),
+            Pixels::Rgb8(samples(3)),
+            Pixels::Rgba8(samples(4)),
+        ] {
+            let raster = raster(pixels);
+            assert!(RasterPrints::until(&raster, true, &keys, &over).is_err());
+            assert!(luma_until(&raster, &over).is_err());
+            assert!(Digest::of_pixels_until(&raster, &over).is_err());
+            assert!(keys.local.prints(&raster, &over).is_err());
+            let grey = luma_until(&raster, &Deadline::never()).unwrap().unwrap();
+            assert!(grey.stems_until(&over).is_err());
+            let prints = RasterPrints::until(&raster, true, &keys, &Deadline::never()).unwrap();
+            assert_eq!(prints, RasterPrints::new(&raster, true, &keys));
+            assert!(!prints.local.prints.is_empty());
+        }
+    }
 }

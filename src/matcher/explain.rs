@@ -117,7 +117,8 @@ impl Matcher {
         let regions = query.parts.iter().map(|part| match &part.raster {
             // Others' claims on a place count too, so the item is not compared alone.
             Some(prints) => {
-                let verdicts = local::verdicts(shelf, key, prints, &mut SearchStats::default())?;
+                let stats = &mut SearchStats::default();
+                let verdicts = local::verdicts(shelf, key, prints, deadline, stats)?;
                 let region = verdicts.iter().map(|(picture, verdict)| Region {
                     picture: *picture,
                     compared: verdict.compared,

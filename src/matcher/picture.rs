@@ -11,6 +11,7 @@
 use super::evidence::{Evidence, Strength};
 use super::weigh;
 use crate::code::Code256;
+use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::exec::Executor;
 use crate::fingerprint::{RasterPrints, Sketch};
@@ -40,11 +41,15 @@ const HARD: (f64, f64) = (8.0, 15.0);
 /// (the reference's recommendation).
 pub(super) const MIN_QUALITY: u8 = 50;
 
+/// Candidates judged between two checks of a deadline.
+const PACE: u32 = 512;
+
 /// All matches of one picture: the item's part and the evidence.
 pub(super) fn find(
     shelf: &Shelf,
     part: &PartPath,
     prints: &RasterPrints,
+    deadline: &Deadline,
     stats: &mut SearchStats,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
@@ -57,14 +62,15 @@ pub(super) fn find(
     // One picture is too little work to spread over threads: callers spread queries.
     let serial = Executor::serial();
     for volume in shelf.volumes() {
+        let pictures = volume.index.pictures();
         let (hits, search) =
-            volume
-                .index
-                .pictures()
+            pictures
                 .pdq()
-                .search(&queries, CANDIDATE_RADIUS, &serial)?;
+                .search_until(&queries, CANDIDATE_RADIUS, &serial, deadline)?;
         stats.add(&search);
+        let mut pacer = deadline.pacer(PACE);
         for hit in hits {
+            pacer.step()?;
             let picture = shelf.picture(volume, hit.code)?;
             if picture.discounted || picture.quality < MIN_QUALITY || volume.hides(picture.part)? {
                 continue;

@@ -25,7 +25,9 @@ pub(super) fn find(
         return Ok(());
     };
     // What cannot be recognised is as a picture without text.
-    let words = luma.stems().map(|_| recogniser.words_until(luma, deadline));
+    let words = luma
+        .stems_until(deadline)?
+        .map(|_| recogniser.words_until(luma, deadline));
     deadline.check()?;
     let Some(Ok(words)) = words else {
         return Ok(());

@@ -46,9 +46,10 @@ impl<'a> Search<'a> {
             Ok(())
         };
         if let Some(raster) = &part.raster {
-            picture::find(shelf, &part.path, raster, &mut self.stats, &mut report)?;
+            let (path, deadline, stats) = (&part.path, self.deadline, &mut self.stats);
+            picture::find(shelf, path, raster, deadline, stats, &mut report)?;
             let key = self.matcher.fingerprinter.local_key();
-            local::find(shelf, key, &part.path, raster, &mut self.stats, &mut report)?;
+            local::find(shelf, key, path, raster, deadline, stats, &mut report)?;
         }
         if let Some(text) = &part.text {
             let source = text::Source {

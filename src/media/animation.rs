@@ -8,15 +8,17 @@
 //!
 //! Frames are decoded one after the other, as the format composes them, and never held together.
 
-use std::io::Cursor;
-
-use image::codecs::{gif, png, webp};
+use image::codecs::{gif, webp};
 use image::metadata::Orientation;
 use image::{AnimationDecoder, ColorType, Frames, ImageDecoder};
 
 use super::Format;
 use super::guard::guard;
-use super::raster::{WORKING_BYTES, canonical, from_image, limits, upright};
+use super::raster::{
+    Clock, DeclaredWebP, Timed, WORKING_BYTES, afford, canonical, from_image, limits, open_png,
+    upright,
+};
+use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
 use crate::raster::{AreaShrink, Ground, Raster};
@@ -39,17 +41,21 @@ const FRAME_BYTES: u64 = 16 << 10;
 /// Pictures of the full size that a decoder and its caller hold at once, at most.
 const COPIES: u64 = 6;
 
+/// Picoseconds that a pixel takes to be composed, and to be decoded from a lossy WebP.
+const COMPOSING: u64 = 1500;
+const WEBP: u64 = 4000;
+
 /// What a picture looks like from afar, on a white ground.
 struct Thumbnail(Vec<f32>);
 
 impl Thumbnail {
-    fn of(raster: &Raster) -> Self {
+    fn of(raster: &Raster, deadline: &Deadline) -> Result<Self> {
         let width = raster.width() as usize;
         let mut shrink = AreaShrink::new(width, raster.height() as usize, CELLS, CELLS);
-        raster.luma_bands(Ground::White, |band| {
+        raster.luma_bands_until(Ground::White, deadline, |band| {
             band.rows(width).for_each(|row| shrink.push(row));
-        });
-        Self(shrink.finish())
+        })?;
+        Ok(Self(shrink.finish()))
     }
 
     /// The number of cells that differ.
@@ -63,6 +69,7 @@ impl Thumbnail {
 pub(super) struct Animation<'b> {
     bytes: &'b [u8],
     format: Format,
+    clock: Clock,
     kept: Vec<Thumbnail>,
 }
 
@@ -72,18 +79,22 @@ pub(super) type Failed = (u32, Error);
 impl<'b> Animation<'b> {
     /// An animation of which `first` has been read as a still picture; `None` for what has no
     /// more frames. Costs a walk over the blocks of a GIF, and the header of other formats.
-    pub(super) fn behind(first: &Raster, bytes: &'b [u8], format: Format) -> Option<Self> {
+    pub(super) fn behind(
+        first: &Raster,
+        bytes: &'b [u8],
+        format: Format,
+        budget: &Budget,
+    ) -> Option<Self> {
+        let clock = Clock::new(budget.deadline());
         let moves = match format {
             Format::Gif => has_second_image(bytes),
             Format::Png => guard("the png decoder", || {
-                let decoder =
-                    png::PngDecoder::with_limits(Cursor::new(bytes), limits(WORKING_BYTES));
-                let decoder = decoder.map_err(|e| from_image(format, e))?;
+                let decoder = open_png(bytes, &clock)?;
                 decoder.is_apng().map_err(|e| from_image(format, e))
             })
             .unwrap_or(false),
             Format::WebP => guard("the webp decoder", || {
-                let decoder = webp::WebPDecoder::new(Cursor::new(bytes));
+                let decoder = webp::WebPDecoder::new(Timed::new(bytes, &clock));
                 Ok(decoder.map_err(|e| from_image(format, e))?.has_animation())
             })
             .unwrap_or(false),
@@ -92,7 +103,11 @@ impl<'b> Animation<'b> {
         moves.then(|| Self {
             bytes,
             format,
-            kept: vec![Thumbnail::of(first)],
+            clock,
+            // Without a thumbnail the time is over, which the first frame will tell.
+            kept: Thumbnail::of(first, budget.deadline())
+                .into_iter()
+                .collect(),
         })
     }
 
@@ -110,7 +125,14 @@ impl<'b> Animation<'b> {
         budget: &mut Budget,
         mut keep: impl FnMut(&mut Budget, u32, Raster) -> Result<()>,
     ) -> std::result::Result<(), Failed> {
-        let (mut frames, size, orientation) = self.open().map_err(|e| (1, e))?;
+        let opened = self.open();
+        let opened = self.clock.settle(budget, opened).map_err(|e| (1, e))?;
+        let Opened {
+            mut frames,
+            size,
+            orientation,
+            each,
+        } = opened;
         let charge = frame_bytes(size) + FRAME_BYTES;
         let least_left = budget.decoded_left() / 2;
         let most = budget.limits().frames;
@@ -129,12 +151,14 @@ impl<'b> Animation<'b> {
                 return Err(failed(Error::new(ErrorKind::Limit, message)));
             }
             budget.charge_decoded(charge).map_err(failed)?;
+            afford(budget, frame_bytes(size) / 4, each).map_err(failed)?;
             let next = guard(&format!("the {} decoder", self.format.as_str()), || {
                 frames
                     .next()
                     .transpose()
                     .map_err(|e| from_image(self.format, e))
             });
+            let next = self.clock.settle(budget, next);
             let Some(frame) = next.map_err(failed)? else {
                 break;
             };
@@ -144,8 +168,8 @@ impl<'b> Animation<'b> {
             let pixels =
                 pixels.ok_or_else(|| failed(Error::malformed("a frame without pixels")))?;
             let raster =
-                upright(self.format, width, height, pixels, orientation).map_err(failed)?;
-            if !self.is_new(&raster) {
+                upright(self.format, width, height, pixels, orientation, budget).map_err(failed)?;
+            if !self.is_new(&raster, budget).map_err(failed)? {
                 continue;
             }
             // The first is not counted: it is the picture that was read before.
@@ -159,9 +183,9 @@ impl<'b> Animation<'b> {
     }
 
     /// Whether a frame differs from all that were kept; it is one of them from then on.
-    fn is_new(&mut self, raster: &Raster) -> bool {
-        let thumbnail = Thumbnail::of(raster);
-        let doublings = (self.kept.len() - 1) / STEP;
+    fn is_new(&mut self, raster: &Raster, budget: &Budget) -> Result<bool> {
+        let thumbnail = Thumbnail::of(raster, budget.deadline())?;
+        let doublings = self.kept.len().saturating_sub(1) / STEP;
         let needed = LEAST << doublings.min(5);
         let is_new = self
             .kept
@@ -170,43 +194,68 @@ impl<'b> Animation<'b> {
         if is_new {
             self.kept.push(thumbnail);
         }
-        is_new
+        Ok(is_new)
     }
 
-    /// A decoder at the first frame, the size of the frames as stored, and how they are turned.
-    fn open(&self) -> Result<(Frames<'b>, (u32, u32), Orientation)> {
+    /// A decoder at the first frame.
+    fn open(&self) -> Result<Opened<'b>> {
         let format = self.format;
         let broken = |error| from_image(format, error);
-        let reader = Cursor::new(self.bytes);
+        let reader = Timed::new(self.bytes, &self.clock);
         guard(
             &format!("the {} decoder", format.as_str()),
             || match format {
                 Format::Gif => {
                     let mut decoder = gif::GifDecoder::new(reader).map_err(broken)?;
-                    let (size, orientation) = check(&mut decoder, format)?;
+                    let size = check(&decoder, format)?;
+                    let orientation = decoder.orientation().map_err(broken)?;
                     // A frame may be larger than the picture that it is a part of.
                     let most = 3 * frame_bytes(size) + FRAME_BYTES;
                     decoder.set_limits(limits(most)).map_err(broken)?;
-                    Ok((decoder.into_frames(), size, orientation))
+                    Ok(Opened {
+                        frames: decoder.into_frames(),
+                        size,
+                        orientation,
+                        each: COMPOSING,
+                    })
                 }
                 Format::Png => {
-                    let fence = limits(WORKING_BYTES);
-                    let mut decoder =
-                        png::PngDecoder::with_limits(reader, fence).map_err(broken)?;
-                    let (size, orientation) = check(&mut decoder, format)?;
-                    let frames = decoder.apng().map_err(broken)?.into_frames();
-                    Ok((frames, size, orientation))
+                    let mut decoder = open_png(self.bytes, &self.clock)?;
+                    let size = check(&decoder, format)?;
+                    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+                    decoder.set_limits(limits(WORKING_BYTES)).map_err(broken)?;
+                    Ok(Opened {
+                        frames: decoder.apng().map_err(broken)?.into_frames(),
+                        size,
+                        orientation,
+                        each: COMPOSING,
+                    })
                 }
                 _ => {
-                    let mut decoder = webp::WebPDecoder::new(reader).map_err(broken)?;
-                    let (size, orientation) = check(&mut decoder, format)?;
-                    let fence = limits(WORKING_BYTES);
-                    decoder.set_limits(fence).map_err(broken)?;
-                    Ok((decoder.into_frames(), size, orientation))
+                    let declared = DeclaredWebP::read(self.bytes)?;
+                    let decoder = webp::WebPDecoder::new(reader).map_err(broken)?;
+                    let size = check(&decoder, format)?;
+                    Ok(Opened {
+                        frames: decoder.into_frames(),
+                        size,
+                        orientation: declared.orientation.unwrap_or(Orientation::NoTransforms),
+                        each: COMPOSING + WEBP,
+                    })
                 }
             },
         )
     }
+}
+
+/// A decoder at the first frame.
+struct Opened<'b> {
+    frames: Frames<'b>,
+    /// The size of the frames as stored.
+    size: (u32, u32),
+    /// How they are turned.
+    orientation: Orientation,
+    /// Picoseconds that a pixel of a frame takes and that cannot be interrupted.
+    each: u64,
 }
 
 /// Bytes of a frame as it is handed over.
@@ -214,9 +263,9 @@ fn frame_bytes((width, height): (u32, u32)) -> u64 {
     4 * u64::from(width) * u64::from(height)
 }
 
-/// The size of the frames as stored and how they are turned, unless they are too large to hold
-/// as many of them as composing takes.
-fn check(decoder: &mut impl ImageDecoder, format: Format) -> Result<((u32, u32), Orientation)> {
+/// The size of the frames as stored, unless they are too large to hold as many of them as
+/// composing takes.
+fn check(decoder: &impl ImageDecoder, format: Format) -> Result<(u32, u32)> {
     let (width, height) = decoder.dimensions();
     if frame_bytes((width, height)).saturating_mul(COPIES) > WORKING_BYTES {
         let message = format!(
@@ -225,8 +274,7 @@ fn check(decoder: &mut impl ImageDecoder, format: Format) -> Result<((u32, u32),
         );
         return Err(Error::new(ErrorKind::Limit, message));
     }
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    Ok(((width, height), orientation))
+    Ok((width, height))
 }
 
 /// Whether a GIF has a second image block: a step for every block of up to 255 bytes.

@@ -11,15 +11,18 @@
 //! [`Pixels::Rgb8`] for colour, [`Pixels::Rgba8`] with straight alpha only where
 //! some pixel is not opaque. Colour profiles and gamma are not applied.
 
-use std::io::Cursor;
+//! Every decoder reads from a [`Timed`] reader, which ends with the time. What a file declares
+//! beyond the size of its picture is checked before the decoder acts on it: see [`jpeg`], [`tiff`] and
+//! [`webp`].
 
-use image::codecs::{bmp, gif, png, tiff, webp};
+mod jpeg;
+mod tiff;
+mod timed;
+mod webp;
+
+use image::codecs::{bmp, gif, png};
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError};
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::bytestream::ZCursor;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::Format;
 use super::guard::guard;
@@ -27,12 +30,20 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
 use crate::raster::{Dihedral, Pixels, Raster};
 
+pub(super) use timed::{Clock, Timed, afford};
+pub(super) use webp::Declared as DeclaredWebP;
+
 /// What a decoder may hold at once, its output included: twice the largest
 /// 8-bit picture of the default limits, and room for 16 bits.
 pub(super) const WORKING_BYTES: u64 = 768 << 20;
 
-/// A progressive JPEG has about ten scans; each costs a pass over the whole picture.
-const MAX_JPEG_SCANS: usize = 64;
+/// What the metadata of a PNG may take beyond its bytes in the file: a profile is inflated.
+const PNG_METADATA: u64 = 16 << 20;
+
+/// Picoseconds that a pixel takes in steps of a decoder that cannot be interrupted.
+const LOSSY_WEBP: u64 = 8000;
+const LOSSLESS_WEBP: u64 = 2000;
+const OTHER: u64 = 300;
 
 /// Decodes the (first) picture of a file.
 ///
@@ -41,91 +52,86 @@ const MAX_JPEG_SCANS: usize = 64;
 /// and lossy WebP.
 ///
 /// # Errors
-/// [`Limit`](ErrorKind::Limit) for too many pixels, before they are allocated;
-/// [`Malformed`](ErrorKind::Malformed), [`Unsupported`](ErrorKind::Unsupported)
+/// [`Limit`](ErrorKind::Limit) for too many pixels, before they are allocated, and once the time is
+/// over; [`Malformed`](ErrorKind::Malformed), [`Unsupported`](ErrorKind::Unsupported)
 /// for rare variants of a format, [`Panicked`](ErrorKind::Panicked).
 pub(super) fn decode(bytes: &[u8], format: Format, budget: &mut Budget) -> Result<(Raster, bool)> {
     let what = format.as_str();
+    let mut lossless = format != Format::Jpeg;
     let raster = guard(&format!("the {what} decoder"), || {
-        let reader = Cursor::new(bytes);
+        let clock = Clock::new(budget.deadline());
+        let reader = Timed::new(bytes, &clock);
         let broken = |error| from_image(format, error);
-        match format {
-            Format::Jpeg => jpeg(bytes, budget),
-            Format::Png => {
-                // This decoder takes its limit at birth alone.
-                let decoder = png::PngDecoder::with_limits(reader, limits(WORKING_BYTES));
-                through_image(decoder.map_err(broken)?, format, budget)
+        let mut extra = Extra::default();
+        let decoded = match format {
+            Format::Jpeg => return jpeg::decode(bytes, budget),
+            Format::Png => open_png(bytes, &clock)
+                .and_then(|decoder| through_image(decoder, format, extra, budget)),
+            Format::Gif => {
+                // A frame that is not as large as the screen is decoded beside it.
+                extra.bytes_per_pixel = 4;
+                extra.optional = true;
+                let decoder = gif::GifDecoder::new(reader).map_err(broken);
+                decoder.and_then(|decoder| through_image(decoder, format, extra, budget))
             }
-            Format::Gif => through_image(
-                gif::GifDecoder::new(reader).map_err(broken)?,
-                format,
-                budget,
-            ),
-            Format::WebP => through_image(
-                webp::WebPDecoder::new(reader).map_err(broken)?,
-                format,
-                budget,
-            ),
-            Format::Bmp => through_image(
-                bmp::BmpDecoder::new(reader).map_err(broken)?,
-                format,
-                budget,
-            ),
-            Format::Tiff => through_image(
-                tiff::TiffDecoder::new(reader).map_err(broken)?,
-                format,
-                budget,
-            ),
+            Format::WebP => {
+                let declared = webp::Declared::read(bytes)?;
+                lossless = declared.lossless;
+                extra.orientation = Some(declared.orientation.unwrap_or(Orientation::NoTransforms));
+                extra.bytes_per_pixel = match (declared.animated, declared.alpha) {
+                    // The canvas, and the frame in the making.
+                    (true, _) => 12,
+                    // Luma and chroma, the alpha channel as a lossless picture and by itself.
+                    (false, true) => 7,
+                    (false, false) => 4,
+                };
+                extra.each = if lossless { LOSSLESS_WEBP } else { LOSSY_WEBP };
+                let decoder = image::codecs::webp::WebPDecoder::new(reader).map_err(broken);
+                decoder.and_then(|decoder| through_image(decoder, format, extra, budget))
+            }
+            Format::Bmp => {
+                let decoder = bmp::BmpDecoder::new(reader).map_err(broken);
+                decoder.and_then(|decoder| through_image(decoder, format, extra, budget))
+            }
+            Format::Tiff => {
+                extra.bytes = tiff::Declared::read(bytes).check(bytes, budget)?;
+                let decoder = image::codecs::tiff::TiffDecoder::new(reader).map_err(broken);
+                decoder.and_then(|decoder| through_image(decoder, format, extra, budget))
+            }
             _ => Err(Error::new(
                 ErrorKind::Unsupported,
                 format!("{what} is no picture format"),
             )),
-        }
+        };
+        clock.settle(budget, decoded)
     })?;
-    let lossless = match format {
-        Format::Jpeg => false,
-        Format::WebP => is_lossless_webp(bytes),
-        _ => true,
-    };
     Ok((raster, lossless))
 }
 
-fn jpeg(bytes: &[u8], budget: &mut Budget) -> Result<Raster> {
-    let broken = |error| Error::malformed(format!("broken jpeg: {error}"));
-    // Not strict: what a camera or a social network writes is often a little off.
-    let options = DecoderOptions::default()
-        .set_strict_mode(false)
-        .set_max_width(usize::from(u16::MAX))
-        .set_max_height(usize::from(u16::MAX))
-        .jpeg_set_max_scans(MAX_JPEG_SCANS);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    decoder.decode_headers().map_err(broken)?;
-    let (width, height) = decoder.dimensions().unwrap_or_default();
-    let (width, height) = sides(Format::Jpeg, width, height)?;
-    // The first component of YCbCr is BT.601 luma as it stands in the file.
-    let output = match decoder.input_colorspace() {
-        Some(ColorSpace::YCbCr | ColorSpace::Luma) => ColorSpace::Luma,
-        _ => ColorSpace::RGB,
-    };
-    let channels = output.num_components();
-    budget.charge_picture(width, height, channels as u32)?;
-    decoder.set_options(options.jpeg_set_out_colorspace(output));
-    let mut samples = vec![0; width as usize * height as usize * channels];
-    decoder.decode_into(&mut samples).map_err(broken)?;
-    let orientation = decoder
-        .exif()
-        .and_then(|exif| Orientation::from_exif_chunk(exif))
-        .unwrap_or(Orientation::NoTransforms);
-    let pixels = match output {
-        ColorSpace::Luma => Pixels::Luma8(samples),
-        _ => Pixels::Rgb8(samples),
-    };
-    upright(Format::Jpeg, width, height, pixels, orientation)
+/// A decoder of a PNG, which takes its limit at birth alone: that of its buffers and metadata.
+pub(super) fn open_png<'b>(bytes: &'b [u8], clock: &Clock) -> Result<png::PngDecoder<Timed<'b>>> {
+    let fence = limits(PNG_METADATA + bytes.len() as u64);
+    let decoder = png::PngDecoder::with_limits(Timed::new(bytes, clock), fence);
+    decoder.map_err(|error| from_image(Format::Png, error))
+}
+
+/// What a decoder needs beside its output.
+#[derive(Clone, Copy, Debug, Default)]
+struct Extra {
+    bytes: u64,
+    bytes_per_pixel: u64,
+    /// Whether it does without, so that a picture is not refused for it beforehand.
+    optional: bool,
+    /// Picoseconds a pixel that cannot be interrupted.
+    each: u64,
+    /// The orientation, where it has been read already.
+    orientation: Option<Orientation>,
 }
 
 fn through_image(
     mut decoder: impl ImageDecoder,
     format: Format,
+    extra: Extra,
     budget: &mut Budget,
 ) -> Result<Raster> {
     let broken = |error| from_image(format, error);
@@ -136,29 +142,63 @@ fn through_image(
     let copies = if format == Format::Tiff { 2 } else { 1 };
     let bytes_per_pixel = u32::from(color.bytes_per_pixel()) * copies;
     budget.charge_picture(width, height, bytes_per_pixel)?;
-    let own = u64::from(width) * u64::from(height) * u64::from(color.bytes_per_pixel());
-    let rest = WORKING_BYTES.saturating_sub(own);
-    if rest < own * u64::from(copies - 1) {
-        return Err(Error::new(
-            ErrorKind::Limit,
-            format!(
-                "{format} of {width} x {height} {color:?} needs more than {WORKING_BYTES} bytes to decode",
-                format = format.as_str()
-            ),
-        ));
+    let pixels = u64::from(width) * u64::from(height);
+    afford(budget, pixels, extra.each.max(OTHER))?;
+    let own = pixels * u64::from(color.bytes_per_pixel());
+    let mut extra_bytes = pixels * extra.bytes_per_pixel + extra.bytes;
+    if matches!(color, ColorType::La8 | ColorType::La16) {
+        // Grey with alpha becomes colour with alpha.
+        extra_bytes += 4 * pixels;
     }
+    let copied = own * u64::from(copies - 1);
+    if !extra.optional {
+        // The copy has been charged already.
+        afford_memory(budget, format, extra_bytes, own + copied)?;
+    }
+    // A broken EXIF segment does not make a broken picture. Read under the decoder's own limits, which
+    // are narrower.
+    let orientation = match extra.orientation {
+        Some(orientation) => orientation,
+        None => decoder.orientation().unwrap_or(Orientation::NoTransforms),
+    };
+    let rest = if extra.optional {
+        extra.bytes_per_pixel * budget.limits().pixels
+    } else {
+        u64::MAX
+    };
+    let rest = rest.min(WORKING_BYTES.saturating_sub(own));
     decoder.set_limits(limits(rest)).map_err(broken)?;
-    // A broken EXIF segment does not make a broken picture.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut samples = vec![0; own as usize];
     decoder.read_image(&mut samples).map_err(broken)?;
+    budget.check_time()?;
     let pixels = canonical(samples, color).ok_or_else(|| {
         Error::new(
             ErrorKind::Unsupported,
             format!("{} with samples of type {color:?}", format.as_str()),
         )
     })?;
-    upright(format, width, height, pixels, orientation)
+    upright(format, width, height, pixels, orientation, budget)
+}
+
+/// Refuses a picture whose decoder would hold more than is left to decode, or than any may hold.
+/// `own` has been charged.
+fn afford_memory(budget: &Budget, format: Format, extra: u64, own: u64) -> Result<()> {
+    let format = format.as_str();
+    if extra > budget.decoded_left() {
+        return Err(Error::limit(
+            "decoded_bytes",
+            budget.limits().decoded_bytes,
+            format_args!(
+                "decoding a {format} takes {extra} more, {} are left",
+                budget.decoded_left()
+            ),
+        ));
+    }
+    if extra.saturating_add(own) > WORKING_BYTES {
+        let message = format!("a {format} that needs more than {WORKING_BYTES} bytes to decode");
+        return Err(Error::new(ErrorKind::Limit, message));
+    }
+    Ok(())
 }
 
 /// The limits for the decoders of `image`: a second fence behind the budget.
@@ -207,7 +247,9 @@ pub(super) fn canonical(mut samples: Vec<u8>, color: ColorType) -> Option<Pixels
             Pixels::Luma8(samples)
         } else {
             let pairs = samples.as_chunks::<2>().0;
-            Pixels::Rgba8(pairs.iter().flat_map(|&[l, a]| [l, l, l, a]).collect())
+            let mut wide = Vec::with_capacity(4 * pairs.len());
+            wide.extend(pairs.iter().flat_map(|&[l, a]| [l, l, l, a]));
+            Pixels::Rgba8(wide)
         }),
         ColorType::Rgba8 | ColorType::Rgba16 | ColorType::Rgba32F => {
             Some(if is_opaque::<4>(&samples) {
@@ -257,6 +299,7 @@ pub(super) fn upright(
     height: u32,
     pixels: Pixels,
     orientation: Orientation,
+    budget: &Budget,
 ) -> Result<Raster> {
     let dihedral = match orientation {
         Orientation::NoTransforms => Dihedral::Identity,
@@ -272,45 +315,26 @@ pub(super) fn upright(
     let raster = if dihedral == Dihedral::Identity {
         Raster::new(width, height, pixels)
     } else {
-        let turn = |samples: &[u8], channels| dihedral.apply(samples, width, height, channels);
+        let turn = |samples: &[u8], channels| {
+            dihedral.apply_until(samples, width, height, channels, budget.deadline())
+        };
         let (pixels, width, height) = match &pixels {
             Pixels::Luma8(samples) => {
-                let (samples, width, height) = turn(samples, 1);
+                let (samples, width, height) = turn(samples, 1)?;
                 (Pixels::Luma8(samples), width, height)
             }
             Pixels::Rgb8(samples) => {
-                let (samples, width, height) = turn(samples, 3);
+                let (samples, width, height) = turn(samples, 3)?;
                 (Pixels::Rgb8(samples), width, height)
             }
             Pixels::Rgba8(samples) => {
-                let (samples, width, height) = turn(samples, 4);
+                let (samples, width, height) = turn(samples, 4)?;
                 (Pixels::Rgba8(samples), width, height)
             }
         };
         Raster::new(width, height, pixels)
     };
     raster.ok_or_else(|| Error::malformed(format!("{} of the wrong size", format.as_str())))
-}
-
-/// Whether the (first) picture in a WebP file is a VP8L stream: the chunks are
-/// walked, into the first frame of an animation. One step a chunk.
-fn is_lossless_webp(bytes: &[u8]) -> bool {
-    let mut rest = bytes.get(12..).unwrap_or_default();
-    while let Some((header, body)) = rest.split_first_chunk::<8>() {
-        let [name @ .., a, b, c, d] = *header;
-        match &name {
-            b"VP8L" => return true,
-            b"VP8 " => return false,
-            // The frame's own chunks lie behind 16 bytes of place and time.
-            b"ANMF" => rest = body.get(16..).unwrap_or_default(),
-            _ => {
-                let len = u32::from_le_bytes([a, b, c, d]) as usize;
-                // Chunks start at even offsets.
-                rest = body.get(len.saturating_add(len & 1)..).unwrap_or_default();
-            }
-        }
-    }
-    false
 }
 
 pub(super) fn from_image(format: Format, error: ImageError) -> Error {
@@ -325,4 +349,78 @@ pub(super) fn from_image(format: Format, error: ImageError) -> Error {
         _ => "broken",
     };
     Error::new(kind, format!("{word} {}: {error}", format.as_str())).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Cursor, Write};
+
+    use image::{DynamicImage, ImageFormat, RgbImage};
+
+    fn picture(format: ImageFormat) -> Vec<u8> {
+        let pixels = (0..40 * 30 * 3).map(|i| (i * i / 5) as u8).collect();
+        let picture = RgbImage::from_raw(40, 30, pixels).expect("as many pixels");
+        let mut out = Cursor::new(Vec::new());
+        let done = DynamicImage::from(picture).write_to(&mut out, format);
+        done.expect("in memory");
+        out.into_inner()
+    }
+
+    const FORMATS: [(ImageFormat, Format); 6] = [
+        (ImageFormat::Jpeg, Format::Jpeg),
+        (ImageFormat::Png, Format::Png),
+        (ImageFormat::Gif, Format::Gif),
+        (ImageFormat::WebP, Format::WebP),
+        (ImageFormat::Bmp, Format::Bmp),
+        (ImageFormat::Tiff, Format::Tiff),
+    ];
+
+    #[test]
+    fn decoders_end_with_the_time() {
+        let mut limits = crate::Limits::default();
+        for (encoder, format) in FORMATS {
+            let bytes = picture(encoder);
+            limits.time_ms = 60_000;
+            let (raster, _) = decode(&bytes, format, &mut Budget::new(&limits)).unwrap();
+            assert_eq!((raster.width(), raster.height()), (40, 30));
+            limits.time_ms = 0;
+            let error = decode(&bytes, format, &mut Budget::new(&limits)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Limit, "{format:?}: {error}");
+            assert!(error.message().starts_with("limit time_ms = 0"), "{error}");
+        }
+    }
+
+    #[test]
+    fn steps_that_cannot_be_interrupted_are_refused_beforehand() {
+        let mut limits = crate::Limits::default();
+        limits.time_ms = 1000;
+        let budget = Budget::new(&limits);
+        assert!(afford(&budget, 1_000_000, LOSSY_WEBP).is_ok());
+        let error = afford(&budget, 1 << 40, LOSSY_WEBP).unwrap_err();
+        assert!(
+            error.message().starts_with("limit time_ms = 1000"),
+            "{error}"
+        );
+    }
+
+    /// A profile of 40 MB in 40 KB is of no use here.
+    #[test]
+    fn a_profile_is_not_inflated_without_bounds() {
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        zlib.write_all(&vec![0; 40 << 20]).expect("in memory");
+        let mut content = b"iCCPx\0\0".to_vec();
+        content.extend(zlib.finish().expect("in memory"));
+        let mut chunk = (content.len() as u32 - 4).to_be_bytes().to_vec();
+        chunk.extend(&content);
+        let mut crc = flate2::Crc::new();
+        crc.update(&content);
+        chunk.extend(crc.sum().to_be_bytes());
+        let mut file = picture(ImageFormat::Png);
+        file.splice(33..33, chunk);
+        let mut budget = Budget::new(&crate::Limits::default());
+        let mut decoder = open_png(&file, &Clock::new(budget.deadline())).unwrap();
+        assert_eq!(decoder.icc_profile().unwrap(), None);
+        assert!(decode(&file, Format::Png, &mut budget).is_ok());
+    }
 }

@@ -58,10 +58,17 @@ impl GreyPicture {
     /// Every fourth column is cut into runs of pixels that are darker, or lighter, than what
     /// surrounds them. Ink is what differs more, since there is less of it.
     pub fn stems(&self) -> Option<u32> {
+        self.stems_until(&Deadline::never()).ok().flatten()
+    }
+
+    /// [`stems`](Self::stems), which fails at a deadline.
+    pub(crate) fn stems_until(&self, deadline: &Deadline) -> Result<Option<u32>> {
         let (width, height) = (self.width as usize, self.height as usize);
         let mut strokes = [Strokes::default(), Strokes::default()];
         let mut sums = vec![0_u32; height + 1];
+        let mut pacer = deadline.pacer(COLUMN_PACE);
         for x in (0..width).step_by(4) {
+            pacer.steps(self.height)?;
             let column = self.pixels.iter().skip(x).step_by(width);
             for (y, &luma) in column.clone().enumerate() {
                 sums[y + 1] = sums[y] + u32::from(luma);
@@ -81,9 +88,12 @@ impl GreyPicture {
         } else {
             light
         };
-        ink.tall()
+        Ok(ink.tall())
     }
 }
+
+/// Pixels between two checks of a deadline.
+const COLUMN_PACE: u32 = 1 << 16;
 
 /// Runs of one polarity.
 struct Strokes {

@@ -126,7 +126,7 @@ impl Tesseract {
     fn run(&self, input: Vec<u8>, until: &Deadline) -> Result<String> {
         until.check()?;
         let mut child = self.start()?;
-        let deadline = Instant::now() + self.time_limit;
+        let deadline = Instant::now().checked_add(self.time_limit);
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         // Threads of their own, not waited for: whoever inherited the pipes may keep them open.
         std::thread::spawn(move || {
@@ -143,7 +143,7 @@ impl Tesseract {
             sender.send(output)
         });
         let check = || {
-            if Instant::now() >= deadline {
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 let limit = self.time_limit.as_millis();
                 return Err(Error::limit("time_ms of tesseract", limit, "more"));
             }

@@ -169,7 +169,7 @@ impl Walk<'_> {
             | Format::Bmp
             | Format::Tiff => {
                 let (raster, lossless) = raster::decode(bytes, format, self.budget)?;
-                let animation = Animation::behind(&raster, bytes, format);
+                let animation = Animation::behind(&raster, bytes, format, self.budget);
                 self.part(path, Some(bytes), Content::Raster { raster, lossless });
                 if let Some(animation) = animation {
                     self.frames(path, animation, lossless);

@@ -3,6 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::deadline::Deadline;
+use crate::error::Result;
+
 /// One of the eight ways to turn and mirror a picture.
 ///
 /// A variant names what was done to the *original* to get the picture at hand.
@@ -37,6 +40,12 @@ pub enum Dihedral {
     /// Mirrored along the other diagonal.
     Transverse,
 }
+
+/// Pixels along each side of a tile.
+const TILE: usize = 32;
+
+/// Pixels turned between two checks of a deadline.
+const PACE: u32 = 1 << 16;
 
 impl Dihedral {
     /// All eight; `ALL[d as usize] == d`.
@@ -92,25 +101,47 @@ impl Dihedral {
         height: u32,
         channels: usize,
     ) -> (Vec<u8>, u32, u32) {
+        let never = Deadline::never();
+        let turned = self.apply_until(pixels, width, height, channels, &never);
+        turned.unwrap_or_default()
+    }
+
+    /// The plane of `channels`-byte pixels turned and mirrored, and its new width and height. Fails at
+    /// the deadline.
+    pub(crate) fn apply_until(
+        self,
+        pixels: &[u8],
+        width: u32,
+        height: u32,
+        channels: usize,
+        deadline: &Deadline,
+    ) -> Result<(Vec<u8>, u32, u32)> {
         let (w, h) = if self.swaps_sides() {
             (height, width)
         } else {
             (width, height)
         };
         if self == Self::Identity {
-            return (pixels.to_vec(), w, h);
+            return Ok((pixels.to_vec(), w, h));
         }
         let mut out = vec![0; pixels.len()];
-        for y in 0..height {
-            let row = y as usize * width as usize * channels;
-            for x in 0..width {
-                let (tx, ty) = self.map(x, y, width, height);
-                let from = row + x as usize * channels;
-                let to = (ty as usize * w as usize + tx as usize) * channels;
-                out[to..to + channels].copy_from_slice(&pixels[from..from + channels]);
+        let mut pacer = deadline.pacer(PACE);
+        // In square tiles: what is a row in one picture may be a column in the other.
+        for top in (0..height).step_by(TILE) {
+            for left in (0..width).step_by(TILE) {
+                pacer.steps((TILE * TILE) as u32)?;
+                for y in top..height.min(top + TILE as u32) {
+                    let row = y as usize * width as usize * channels;
+                    for x in left..width.min(left + TILE as u32) {
+                        let (tx, ty) = self.map(x, y, width, height);
+                        let from = row + x as usize * channels;
+                        let to = (ty as usize * w as usize + tx as usize) * channels;
+                        out[to..to + channels].copy_from_slice(&pixels[from..from + channels]);
+                    }
+                }
             }
         }
-        (out, w, h)
+        Ok((out, w, h))
     }
 }
 
@@ -128,6 +159,27 @@ mod tests {
             let (back, w, h) = d.inverse().apply(&turned, w, h, 3);
             assert_eq!((back, w, h), (pixels.clone(), width, height), "{d:?}");
         }
+    }
+
+    #[test]
+    fn every_pixel_goes_where_the_map_says() {
+        let (width, height) = (TILE as u32 * 2 + 7, TILE as u32 + 5);
+        let pixels: Vec<u8> = (0..width * height).map(|i| (i * i % 251) as u8).collect();
+        for d in Dihedral::ALL {
+            let (turned, w, _) = d.apply(&pixels, width, height, 1);
+            for (i, &pixel) in (0..).zip(&pixels) {
+                let (x, y) = d.map(i % width, i / width, width, height);
+                assert_eq!(turned[(y * w + x) as usize], pixel, "{d:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn turning_ends_at_the_deadline() {
+        let over = Deadline::after(std::time::Duration::ZERO);
+        let pixels = vec![0; 1000 * 1000];
+        let turned = Dihedral::Rotate90.apply_until(&pixels, 1000, 1000, 1, &over);
+        assert!(turned.is_err());
     }
 
     #[test]

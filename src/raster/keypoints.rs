@@ -12,6 +12,8 @@
 
 use super::{Level, Pyramid, Raster};
 use crate::arch::{Backend, Polar, ROW, SPAN};
+use crate::deadline::Deadline;
+use crate::error::Result;
 
 /// A place with a scale and an orientation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,6 +45,9 @@ const EDGE_RATIO: f32 = 12.0;
 
 /// Pixels of a level at each side where no keypoint is sought: half a patch.
 const BORDER: usize = 13;
+
+/// Rows searched between two checks of a deadline.
+const PACE: u32 = 64;
 
 /// Keypoints of one level at most; an orientation more does not count.
 const PER_LEVEL: usize = 420;
@@ -87,40 +92,43 @@ impl Response {
 }
 
 /// The pyramid of a picture and its keypoints: level by level from the largest,
-/// within a level the most telling first, spread over the picture.
-pub(crate) fn keypoints(raster: &Raster) -> (Pyramid, Vec<Keypoint>) {
+/// within a level the most telling first, spread over the picture. Fails at the deadline.
+pub(crate) fn keypoints(raster: &Raster, deadline: &Deadline) -> Result<(Pyramid, Vec<Keypoint>)> {
     let mut responses: Vec<Response> = Vec::new();
-    let pyramid = Pyramid::new(raster, |level, values| {
+    let pyramid = Pyramid::new(raster, deadline, |level, values| {
         responses.push(Response {
             width: level.width,
             height: level.height,
             values,
         });
-    });
+    })?;
     let mut keypoints = Vec::new();
     for (number, level) in pyramid.levels.iter().enumerate() {
-        let mut found = extrema(&responses, number);
+        let mut found = extrema(&responses, number, deadline)?;
         spread(&mut found, level);
+        deadline.check()?;
         for extremum in &found {
             orient(level, extremum, &pyramid, &mut keypoints);
         }
     }
-    (pyramid, keypoints)
+    Ok((pyramid, keypoints))
 }
 
 /// The extrema of a level against its neighbours in place and scale.
-fn extrema(responses: &[Response], number: usize) -> Vec<Found> {
+fn extrema(responses: &[Response], number: usize, deadline: &Deadline) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     let Some(own) = responses.get(number) else {
-        return found;
+        return Ok(found);
     };
     if own.width <= 2 * BORDER || own.height <= 2 * BORDER {
-        return found;
+        return Ok(found);
     }
     let finer = number.checked_sub(1).and_then(|n| responses.get(n));
     let coarser = responses.get(number + 1);
     let mut flags = vec![0_u8; own.width];
+    let mut pacer = deadline.pacer(PACE);
     for y in BORDER..own.height - BORDER {
+        pacer.step()?;
         let row = |y: usize| &own.values[y * own.width..(y + 1) * own.width];
         let (above, middle, below) = (row(y - 1), row(y), row(y + 1));
         mark_extrema(above, middle, below, &mut flags);
@@ -147,7 +155,7 @@ fn extrema(responses: &[Response], number: usize) -> Vec<Found> {
             });
         }
     }
-    found
+    Ok(found)
 }
 
 /// Flags the columns whose value is an extremum among its eight neighbours and

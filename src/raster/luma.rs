@@ -1,9 +1,14 @@
 //! The luma plane that every perceptual print is computed on.
 
 use super::{Pixels, Raster};
+use crate::deadline::Deadline;
+use crate::error::Result;
 
 /// Rows handed out together: the filters along rows work on so many side by side.
 const BAND: u32 = 8;
+
+/// Pixels handed out between two checks of a deadline: some hundred microseconds of hashing.
+const PACE: u32 = 1 << 16;
 
 /// Neighbouring rows of luma, each as wide as the picture.
 #[derive(Clone, Copy, Debug)]
@@ -47,30 +52,45 @@ const GREEN: f32 = 0.587;
 const BLUE: f32 = 0.114;
 
 impl Raster {
-    /// The luma of the whole picture, rounded to bytes, row by row.
-    pub(crate) fn luma_plane(&self, ground: Ground) -> Vec<u8> {
+    /// The luma of the whole picture, rounded to bytes, row by row. Fails at the deadline.
+    pub(crate) fn luma_plane(&self, ground: Ground, deadline: &Deadline) -> Result<Vec<u8>> {
         let mut plane = Vec::with_capacity(self.width as usize * self.height as usize);
-        self.luma_bands(ground, |band| match band {
+        self.luma_bands_until(ground, deadline, |band| match band {
             Band::Bytes(bytes) => plane.extend_from_slice(bytes),
             Band::Floats(floats) => plane.extend(floats.iter().map(to_byte)),
-        });
-        plane
+        })?;
+        Ok(plane)
+    }
+
+    /// [`luma_bands_until`](Self::luma_bands_until) without a deadline.
+    pub(crate) fn luma_bands(&self, ground: Ground, f: impl FnMut(Band<'_>)) {
+        let done = self.luma_bands_until(ground, &Deadline::never(), f);
+        debug_assert!(done.is_ok(), "there is no deadline");
     }
 
     /// Calls `f` with the luma of the whole picture from the top down, as
     /// [`luma_row`](Self::luma_row) gives it, in bands of up to eight rows: one
     /// conversion serves all hashes, and stays in the cache. What is luma
-    /// already comes as it is.
-    pub(crate) fn luma_bands(&self, ground: Ground, mut f: impl FnMut(Band<'_>)) {
+    /// already comes as it is. Fails at the deadline.
+    pub(crate) fn luma_bands_until(
+        &self,
+        ground: Ground,
+        deadline: &Deadline,
+        mut f: impl FnMut(Band<'_>),
+    ) -> Result<()> {
         let width = self.width as usize;
+        let mut pacer = deadline.pacer(PACE);
+        let pixels = self.width * BAND;
         if let Pixels::Luma8(samples) = &self.pixels {
-            samples
-                .chunks(width * BAND as usize)
-                .for_each(|rows| f(Band::Bytes(rows)));
-            return;
+            for rows in samples.chunks(width * BAND as usize) {
+                pacer.steps(pixels)?;
+                f(Band::Bytes(rows));
+            }
+            return Ok(());
         }
         let mut band = vec![0.0; width * BAND.min(self.height) as usize];
         for top in (0..self.height).step_by(BAND as usize) {
+            pacer.steps(pixels)?;
             let rows = (self.height - top).min(BAND);
             let band = &mut band[..width * rows as usize];
             for (y, row) in (top..).zip(band.chunks_exact_mut(width)) {
@@ -78,6 +98,7 @@ impl Raster {
             }
             f(Band::Floats(band));
         }
+        Ok(())
     }
 
     /// Writes the luma of row `y` to `out`, one value a pixel, 0 (black) to 255.

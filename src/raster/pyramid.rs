@@ -10,6 +10,8 @@
 
 use super::{AreaShrink, Ground, Raster, to_byte};
 use crate::arch::Backend;
+use crate::deadline::Deadline;
+use crate::error::Result;
 
 /// Pictures with more pixels than this are shrunk first: what matters in a
 /// screen or photograph is there at this size.
@@ -53,17 +55,23 @@ pub(crate) fn working_size(width: u32, height: u32) -> (usize, usize) {
 impl Pyramid {
     /// Builds all levels and hands each level's band-pass response to `respond`
     /// as it is made: (level, response), where the response is the difference of
-    /// two blurs in sixteenths of a step of luma.
-    pub(crate) fn new(raster: &Raster, mut respond: impl FnMut(&Level, Vec<i16>)) -> Self {
+    /// two blurs in sixteenths of a step of luma. Fails at the deadline, which is checked from level
+    /// to level: the largest takes a few milliseconds.
+    pub(crate) fn new(
+        raster: &Raster,
+        deadline: &Deadline,
+        mut respond: impl FnMut(&Level, Vec<i16>),
+    ) -> Result<Self> {
         let (width, height) = working_size(raster.width(), raster.height());
         let mut levels: Vec<Level> = Vec::new();
         if width.min(height) < MIN_SIDE {
-            return Self { levels };
+            return Ok(Self { levels });
         }
-        let base = base_plane(raster, width, height);
+        let base = base_plane(raster, width, height, deadline)?;
         let mut half_step = Some(shrink_by_root_two(&base, width, height));
         let mut raw = (base, width, height);
         loop {
+            deadline.check()?;
             let (plane, width, height) = &raw;
             let (level, response) = filter(plane, *width, *height);
             respond(&level, response);
@@ -81,7 +89,7 @@ impl Pyramid {
             }
             raw = next;
         }
-        Self { levels }
+        Ok(Self { levels })
     }
 }
 
@@ -98,16 +106,21 @@ impl std::fmt::Debug for Pyramid {
 }
 
 /// Luma at the working size, rounded to bytes.
-fn base_plane(raster: &Raster, width: usize, height: usize) -> Vec<u8> {
+fn base_plane(
+    raster: &Raster,
+    width: usize,
+    height: usize,
+    deadline: &Deadline,
+) -> Result<Vec<u8>> {
     let full_width = raster.width() as usize;
     if (full_width, raster.height() as usize) == (width, height) {
-        return raster.luma_plane(Ground::White);
+        return raster.luma_plane(Ground::White, deadline);
     }
     let mut shrink = AreaShrink::new(full_width, raster.height() as usize, width, height);
-    raster.luma_bands(Ground::White, |band| {
+    raster.luma_bands_until(Ground::White, deadline, |band| {
         band.rows(full_width).for_each(|row| shrink.push(row));
-    });
-    shrink.finish().iter().map(to_byte).collect()
+    })?;
+    Ok(shrink.finish().iter().map(to_byte).collect())
 }
 
 /// A plane, its width and its height.

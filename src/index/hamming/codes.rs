@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::multi::MultiIndex;
 use crate::arch::Planes;
 use crate::code::Code256;
+use crate::error::Result;
 
 /// The words to which a plane is padded: 64 bytes, a cache line.
 const PLANE_ALIGN: usize = 8;
@@ -48,21 +49,21 @@ impl Codes<'_> {
         }
     }
 
-    /// Calls `f` with the codes of `range` as planes, `tile` of them at a time, and
+    /// Calls `f`, which may end it, with the codes of `range` as planes, `tile` of them at a time, and
     /// the number of the first.
     pub(super) fn tiles(
         &self,
         range: Range<usize>,
         tile: usize,
-        mut f: impl FnMut(u32, Planes<'_>),
-    ) {
+        mut f: impl FnMut(u32, Planes<'_>) -> Result<()>,
+    ) -> Result<()> {
         match self {
             Self::Planes(planes) => {
                 for start in range.clone().step_by(tile) {
                     f(
                         start as u32,
                         planes.slice(start..range.end.min(start + tile)),
-                    );
+                    )?;
                 }
             }
             Self::Multi(multi) => {
@@ -77,9 +78,10 @@ impl Codes<'_> {
                         plane.extend(codes.iter().map(|code| code[w]));
                     }
                     let [a, b, c, d] = &words;
-                    f(start as u32, Planes::new([a, b, c, d]).unwrap_or_default());
+                    f(start as u32, Planes::new([a, b, c, d]).unwrap_or_default())?;
                 }
             }
         }
+        Ok(())
     }
 }

@@ -4,6 +4,8 @@ use super::multi::{Cost, MultiIndex, Scratch, Share};
 use super::{CodeHit, SearchStats, scan};
 use crate::arch::Backend;
 use crate::code::Code256;
+use crate::deadline::Deadline;
+use crate::error::Result;
 use crate::exec::Executor;
 
 /// Queries of a task: at a few microseconds each enough to be worth starting.
@@ -29,10 +31,11 @@ pub(super) fn range(
     queries: &[Code256],
     radius: u32,
     exec: &Executor,
-) -> (Vec<CodeHit>, SearchStats) {
-    let (mut hits, stats) = all(multi, how, queries, radius, exec);
+    deadline: &Deadline,
+) -> Result<(Vec<CodeHit>, SearchStats)> {
+    let (mut hits, stats) = all(multi, how, queries, radius, exec, deadline)?;
     exec.sort_by_key(&mut hits, |hit| (hit.query, hit.code));
-    (hits, stats)
+    Ok((hits, stats))
 }
 
 /// The up to `k` nearest within `radius` of each query, sorted by (query, distance, code).
@@ -43,13 +46,13 @@ pub(super) fn top_k(
     k: usize,
     radius: u32,
     exec: &Executor,
-) -> (Vec<CodeHit>, SearchStats) {
+) -> Result<(Vec<CodeHit>, SearchStats)> {
     let how = How { most: k, ..how };
-    let (mut hits, mut stats) = all(multi, how, queries, radius, exec);
+    let (mut hits, mut stats) = all(multi, how, queries, radius, exec, &Deadline::never())?;
     exec.sort_by_key(&mut hits, |hit| (hit.query, hit.distance, hit.code));
     super::keep_nearest(&mut hits, k);
     stats.verified = hits.len() as u64;
-    (hits, stats)
+    Ok((hits, stats))
 }
 
 /// Every pair within `radius`, in any order; of equally distant ones, and of one
@@ -60,10 +63,12 @@ fn all(
     queries: &[Code256],
     radius: u32,
     exec: &Executor,
-) -> (Vec<CodeHit>, SearchStats) {
+    deadline: &Deadline,
+) -> Result<(Vec<CodeHit>, SearchStats)> {
     let (mut hits, mut stats) = (Vec::new(), SearchStats::default());
     let block_len = MultiIndex::block(radius);
     for (block, queries) in queries.chunks(block_len).enumerate() {
+        deadline.check()?;
         let first = (block * block_len) as u32;
         let numbered: Vec<(u32, Code256)> = (first..)
             .zip(queries)
@@ -84,7 +89,7 @@ fn all(
         let found = walk_together(multi, how, &together, radius, exec);
         let found = found
             .into_iter()
-            .chain(one_by_one(multi, how, &single, radius, exec));
+            .chain(one_by_one(multi, how, &single, radius, exec, deadline)?);
         for (own, cost) in found {
             stats.verified += own.len() as u64;
             stats.entries += cost.entries;
@@ -96,7 +101,7 @@ fn all(
     stats.codes = multi.len() as u64;
     // A chunk of an entry, and of those that pass the number and the code.
     stats.bytes = 2 * stats.entries + 36 * stats.candidates;
-    (hits, stats)
+    Ok((hits, stats))
 }
 
 fn walk_together(
@@ -128,13 +133,16 @@ fn one_by_one(
     queries: &[(u32, Code256)],
     radius: u32,
     exec: &Executor,
-) -> Vec<(Vec<CodeHit>, Cost)> {
+    deadline: &Deadline,
+) -> Result<Vec<(Vec<CodeHit>, Cost)>> {
     let tasks: Vec<&[(u32, Code256)]> = queries.chunks(QUERIES).collect();
-    exec.map(&tasks, |queries| {
+    let found = exec.map(&tasks, |queries| {
         let mut scratch = Scratch::default();
         let mut cost = Cost::default();
         let mut hits = Vec::new();
         for (number, query) in *queries {
+            // A query takes microseconds.
+            deadline.check()?;
             let before = hits.len();
             let looked_up = multi.range(
                 how.backend,
@@ -149,7 +157,7 @@ fn one_by_one(
             );
             if !looked_up {
                 // The lists of this query are longer than the set.
-                let own = scan::spread_query(multi, how.backend, *number, query, radius);
+                let own = scan::spread_query(multi, how.backend, *number, query, radius, deadline)?;
                 hits.extend(own);
                 cost.candidates += multi.len() as u64;
             }
@@ -159,6 +167,7 @@ fn one_by_one(
                 hits.truncate(before + how.most);
             }
         }
-        (hits, cost)
-    })
+        Ok((hits, cost))
+    });
+    found.into_iter().collect()
 }

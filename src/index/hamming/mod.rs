@@ -36,6 +36,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arch::Planes;
 use crate::code::Code256;
+use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::Executor;
 
@@ -269,15 +270,31 @@ impl<'a> HammingIndex<'a> {
         radius: u32,
         exec: &Executor,
     ) -> Result<(Vec<CodeHit>, SearchStats)> {
+        self.search_until(queries, radius, exec, &Deadline::never())
+    }
+
+    /// [`search`](Self::search), which fails at a deadline.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search), and as [`Deadline::check`].
+    pub fn search_until(
+        &self,
+        queries: &[Code256],
+        radius: u32,
+        exec: &Executor,
+        deadline: &Deadline,
+    ) -> Result<(Vec<CodeHit>, SearchStats)> {
         check_batch(queries.len(), radius)?;
-        Ok(match (self.engine(radius), self.multi) {
-            (Engine::Mih, Some(multi)) => lookup::range(multi, self.how(), queries, radius, exec),
-            _ => {
-                let hits = scan::range(self.codes, self.backend, queries, radius, exec);
-                let stats = scan_stats(queries.len(), self.len(), hits.len());
-                (hits, stats)
+        match (self.engine(radius), self.multi) {
+            (Engine::Mih, Some(multi)) => {
+                lookup::range(multi, self.how(), queries, radius, exec, deadline)
             }
-        })
+            _ => {
+                let hits = scan::range(self.codes, self.backend, queries, radius, exec, deadline)?;
+                let stats = scan_stats(queries.len(), self.len(), hits.len());
+                Ok((hits, stats))
+            }
+        }
     }
 
     /// The up to `k` nearest codes within `radius` of each query, sorted by
@@ -306,16 +323,16 @@ impl<'a> HammingIndex<'a> {
         exec: &Executor,
     ) -> Result<(Vec<CodeHit>, SearchStats)> {
         check_batch(queries.len(), radius)?;
-        Ok(match (self.engine(radius), self.multi) {
+        match (self.engine(radius), self.multi) {
             (Engine::Mih, Some(multi)) => {
                 lookup::top_k(multi, self.how(), queries, k, radius, exec)
             }
             _ => {
-                let hits = scan::top_k(self.codes, self.backend, queries, k, radius, exec);
+                let hits = scan::top_k(self.codes, self.backend, queries, k, radius, exec)?;
                 let stats = scan_stats(queries.len(), self.len(), hits.len());
-                (hits, stats)
+                Ok((hits, stats))
             }
-        })
+        }
     }
 }
 

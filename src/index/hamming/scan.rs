@@ -8,6 +8,8 @@ use super::codes::Codes;
 use super::multi::MultiIndex;
 use crate::arch::{Backend, CodeHit, Probe};
 use crate::code::Code256;
+use crate::deadline::Deadline;
+use crate::error::Result;
 use crate::exec::Executor;
 
 /// Codes of a tile: the two planes that decide nearly every comparison take
@@ -23,6 +25,9 @@ const QUERIES: usize = 256;
 
 /// Comparisons below which other threads are not worth waking: some 50 microseconds of work.
 const SERIAL: usize = 1 << 18;
+
+/// Comparisons between two checks of a deadline: less than a millisecond of work.
+const PACE: u32 = 1 << 20;
 
 /// How often the set is read from memory for a batch.
 pub(super) fn passes(queries: u64) -> u64 {
@@ -56,13 +61,13 @@ fn run(
     exec: &Executor,
     queries: usize,
     codes: usize,
-    f: impl Fn(&Task) -> Vec<CodeHit> + Sync,
-) -> Vec<Vec<CodeHit>> {
+    f: impl Fn(&Task) -> Result<Vec<CodeHit>> + Sync,
+) -> Result<Vec<Vec<CodeHit>>> {
     let tasks = tasks(queries, codes);
     if tasks.len() == 1 || queries.saturating_mul(codes) <= SERIAL {
         return tasks.iter().map(f).collect();
     }
-    exec.map(&tasks, f)
+    exec.map(&tasks, f).into_iter().collect()
 }
 
 fn probes(task: &Task, codes: Codes<'_>, queries: &[Code256], radius: u32) -> Vec<Probe> {
@@ -83,18 +88,22 @@ pub(super) fn range(
     queries: &[Code256],
     radius: u32,
     exec: &Executor,
-) -> Vec<CodeHit> {
+    deadline: &Deadline,
+) -> Result<Vec<CodeHit>> {
     let found = run(exec, queries.len(), codes.len(), |task| {
         let probes = probes(task, codes, queries, radius);
+        let mut pacer = deadline.pacer(PACE);
         let mut hits = Vec::new();
         codes.tiles(task.codes.clone(), TILE, |first, tile| {
+            pacer.steps(tile.len() as u32 * probes.len() as u32)?;
             backend.scan(tile, first, &probes, &mut hits);
-        });
-        hits
-    });
+            Ok(())
+        })?;
+        Ok(hits)
+    })?;
     let mut hits = concat(found);
     exec.sort_by_key(&mut hits, |hit| (hit.query, hit.code));
-    hits
+    Ok(hits)
 }
 
 /// Every code within `radius` of one query that has the form of the codes.
@@ -104,7 +113,9 @@ pub(super) fn spread_query(
     number: u32,
     query: &Code256,
     radius: u32,
-) -> Vec<CodeHit> {
+    deadline: &Deadline,
+) -> Result<Vec<CodeHit>> {
+    let mut pacer = deadline.pacer(PACE);
     let probe = Probe {
         code: *query,
         radius,
@@ -112,9 +123,11 @@ pub(super) fn spread_query(
     };
     let mut hits = Vec::new();
     Codes::Multi(multi).tiles(0..multi.len(), TILE, |first, tile| {
+        pacer.steps(tile.len() as u32)?;
         backend.scan(tile, first, &[probe], &mut hits);
-    });
-    hits
+        Ok(())
+    })?;
+    Ok(hits)
 }
 
 /// The up to `k` nearest within `radius` of each query, sorted by (query, distance, code).
@@ -125,9 +138,9 @@ pub(super) fn top_k(
     k: usize,
     radius: u32,
     exec: &Executor,
-) -> Vec<CodeHit> {
+) -> Result<Vec<CodeHit>> {
     if k == 0 {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let found = run(exec, queries.len(), codes.len(), |task| {
         let mut probes = probes(task, codes, queries, radius);
@@ -159,8 +172,9 @@ pub(super) fn top_k(
                     probe.radius = distance.saturating_sub(1);
                 }
             }
-        });
-        nearest
+            Ok(())
+        })?;
+        let hits = nearest
             .into_iter()
             .zip(&probes)
             .flat_map(|(heap, probe)| {
@@ -170,12 +184,13 @@ pub(super) fn top_k(
                     distance,
                 })
             })
-            .collect()
-    });
+            .collect();
+        Ok(hits)
+    })?;
     let mut hits = concat(found);
     exec.sort_by_key(&mut hits, |hit| (hit.query, hit.distance, hit.code));
     super::keep_nearest(&mut hits, k);
-    hits
+    Ok(hits)
 }
 
 /// All hits in one list, without copying where one task found them all.

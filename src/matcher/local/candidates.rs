@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::geometry::{Pair, Transform};
 use crate::arch::Backend;
+use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::fingerprint::{LocalKey, LocalPrint, Projected, signature_distance};
 use crate::index::shelf::{Shelf, Volume};
@@ -98,6 +99,13 @@ const AHEAD: usize = 32;
 /// Buckets with more entries hold what looks alike everywhere, and cost more than all others.
 const CROWD: usize = 80;
 
+/// Probes looked up, and candidates judged, between two checks of a deadline: some hundred
+/// microseconds.
+const PACE: u32 = 64;
+
+/// Hits that count as one more probe.
+const HITS: u32 = 64;
+
 /// One probe's vote for one picture, as long as its weight is not known.
 struct Cast {
     probe: u32,
@@ -108,6 +116,7 @@ struct Cast {
 /// Collects votes by picture.
 pub(super) struct Ballot<'a> {
     shelf: &'a Shelf,
+    pub(super) deadline: &'a Deadline,
     votes: HashMap<(u32, Kind), Vec<Vote>>,
     /// See [`VOTE_RADIUS`].
     radius: u32,
@@ -116,12 +125,13 @@ pub(super) struct Ballot<'a> {
 }
 
 impl<'a> Ballot<'a> {
-    pub(super) fn new(shelf: &'a Shelf) -> Self {
+    pub(super) fn new(shelf: &'a Shelf, deadline: &'a Deadline) -> Self {
         // A bit less for every three times that the number of pictures has doubled.
         let doubled = 2.0 * shelf.crowding().log2();
         Self {
             radius: (VOTE_RADIUS - doubled / 3.0).round() as u32,
             shelf,
+            deadline,
             votes: HashMap::new(),
             compared: 0,
         }
@@ -175,7 +185,9 @@ impl<'a> Ballot<'a> {
         let mut hits: Vec<u32> = Vec::new();
         let each = TABLES * FLIPS.len();
         let backend = Backend::detect();
+        let mut pacer = self.deadline.pacer(PACE);
         for (n, probe) in probes.iter().enumerate() {
+            pacer.step()?;
             hits.clear();
             for at in n * each..(n + 1) * each {
                 if let Some(&ahead) = buckets.get(at + AHEAD) {
@@ -194,6 +206,7 @@ impl<'a> Ballot<'a> {
             }
             hits.sort_unstable();
             hits.dedup();
+            pacer.steps(hits.len() as u32 / HITS)?;
             for &print in &hits {
                 let record = locals.print(print)?;
                 let distance = signature_distance(&record.signature, &probe.signature);
@@ -243,21 +256,26 @@ impl<'a> Ballot<'a> {
     }
 
     /// The pictures with the most votes, each counted by its rarity.
-    pub(super) fn candidates(self) -> Vec<Candidate> {
-        let mut candidates: Vec<Candidate> = self
-            .votes
-            .into_iter()
-            .filter(|(_, votes)| votes.len() >= MIN_VOTES)
-            .map(|((picture, kind), votes)| concentrate(picture, kind, votes))
-            .filter(|candidate| candidate.votes.len() >= MIN_VOTES)
-            .collect();
+    pub(super) fn candidates(self) -> Result<Vec<Candidate>> {
+        let mut pacer = self.deadline.pacer(PACE);
+        let mut candidates: Vec<Candidate> = Vec::new();
+        for ((picture, kind), votes) in self.votes {
+            if votes.len() < MIN_VOTES {
+                continue;
+            }
+            pacer.step()?;
+            let candidate = concentrate(picture, kind, votes);
+            if candidate.votes.len() >= MIN_VOTES {
+                candidates.push(candidate);
+            }
+        }
         candidates.sort_by(|a, b| {
             b.weight
                 .total_cmp(&a.weight)
                 .then((a.picture, a.kind).cmp(&(b.picture, b.kind)))
         });
         candidates.truncate(CANDIDATES);
-        candidates
+        Ok(candidates)
     }
 }
 

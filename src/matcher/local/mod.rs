@@ -16,6 +16,7 @@ mod verify;
 use std::cell::OnceCell;
 
 use super::evidence::Evidence;
+use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::fingerprint::{LocalKey, LocalPrint, Projected, RasterPrints, Seen, signature_distance};
 use crate::index::shelf::Shelf;
@@ -44,10 +45,11 @@ pub(super) fn find(
     key: &LocalKey,
     part: &PartPath,
     prints: &RasterPrints,
+    deadline: &Deadline,
     stats: &mut SearchStats,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
-    for (picture, verdict) in verdicts(shelf, key, prints, stats)? {
+    for (picture, verdict) in verdicts(shelf, key, prints, deadline, stats)? {
         let (volume, picture) = shelf.of_picture(picture);
         let picture = shelf.picture(volume, picture)?;
         if picture.discounted || verdict.score() < super::Strength::Possible.min_score() {
@@ -68,6 +70,7 @@ pub(super) fn verdicts(
     shelf: &Shelf,
     key: &LocalKey,
     prints: &RasterPrints,
+    deadline: &Deadline,
     stats: &mut SearchStats,
 ) -> Result<Vec<(u32, Verdict)>> {
     let Some(seen) = prints.local.pixels.get() else {
@@ -78,11 +81,12 @@ pub(super) fn verdicts(
         return Ok(Vec::new());
     }
     let query = Query::new(prints, seen, key);
-    let mut ballot = Ballot::new(shelf);
+    let mut ballot = Ballot::new(shelf, deadline);
     query.cast(&mut ballot)?;
     stats.entries += ballot.compared;
     let mut posed = Vec::new();
-    for candidate in ballot.candidates() {
+    for candidate in ballot.candidates()? {
+        deadline.check()?;
         let (volume, picture) = shelf.of_picture(candidate.picture);
         let (first, prints) = volume.index.locals().of_picture(picture)?;
         if let Some(pose) = candidates::pose(&candidate, first, &prints) {
@@ -102,6 +106,7 @@ pub(super) fn verdicts(
     posed.truncate(VERIFIED);
     let mut looked = Vec::new();
     for (candidate, pose, mut prints) in posed {
+        deadline.check()?;
         shelf.mark(&mut prints);
         let (volume, _) = shelf.of_picture(candidate.picture);
         let crowding = volume.index.locals().crowding();
@@ -116,6 +121,7 @@ pub(super) fn verdicts(
         .collect();
     let mut verdicts: Vec<(u32, Verdict)> = Vec::new();
     for (candidate, comparison) in &looked {
+        deadline.check()?;
         let (volume, picture) = shelf.of_picture(candidate.picture);
         let item = volume.index.pictures().get(picture)?;
         let rivals: Vec<Rival<'_>> = looked
@@ -176,6 +182,7 @@ impl<'a> Query<'a> {
         for (mirrored, most) in [(false, LOOKED_UP), (true, LOOKED_UP_MIRRORED)] {
             let step = self.prints.len().div_ceil(most).max(1);
             let chosen = || self.prints.iter().zip(&self.seen.patches).step_by(step);
+            ballot.deadline.check()?;
             let projected: Vec<Projected> = chosen()
                 .map(|(_, patch)| match mirrored {
                     false => self.key.project(patch),

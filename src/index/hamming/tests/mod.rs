@@ -358,3 +358,28 @@ fn a_million_equal_codes_do_not_flood_the_nearest() {
     assert_eq!(hits.len(), 4000);
     assert!(hits.iter().all(|hit| hit.code < 2 && hit.distance == 1));
 }
+
+/// Scans stop between tiles, look-ups between queries.
+#[test]
+fn searches_end_at_the_deadline() {
+    let over = Deadline::after(std::time::Duration::ZERO);
+    let code = |i: u64| Code256([i, i.wrapping_mul(0x9E37_79B9_7F4A_7C15), !i, i << 7]);
+    let queries: Vec<Code256> = (0..32).map(code).collect();
+    let codes: Vec<u8> = (0..70_000)
+        .flat_map(|i| code(i).0)
+        .flat_map(u64::to_le_bytes)
+        .collect();
+    let serial = Executor::serial();
+    for engine in [Engine::Scan, Engine::Mih] {
+        let set = CodeSet::from_records(&codes, engine, &serial).unwrap();
+        let view = set.view().with_engine(engine);
+        let error = view.search_until(&queries, 20, &serial, &over).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limit, "{engine}");
+        let whole = view.search(&queries, 20, &serial).unwrap();
+        let never = Deadline::never();
+        assert_eq!(
+            view.search_until(&queries, 20, &serial, &never).unwrap(),
+            whole
+        );
+    }
+}
