@@ -5,6 +5,7 @@
 
 mod hostile;
 mod make;
+mod pdf_limits;
 
 use leakprint::media::{self, Content, Part, PartPath, PartSink};
 use leakprint::raster::Raster;

@@ -33,6 +33,9 @@ const MAX_STATES: usize = 256;
 const OPERATOR: u64 = 8;
 const GLYPH: u64 = 8;
 
+/// Work for a byte of what a glyph means, where it means several letters.
+const LETTER: u64 = 12;
+
 /// Work for a glyph of a font that is met for the first time.
 const NEW_GLYPH: u64 = 64;
 
@@ -78,8 +81,9 @@ pub(super) struct Reader<'p> {
     pub(super) work: Work,
     /// Pictures that may still be placed.
     pictures: u32,
-    /// Letters read so far.
+    /// Letters read so far, and whether they are too many.
     letters: u64,
+    pub(super) is_full: bool,
     comments: u32,
 }
 
@@ -188,6 +192,7 @@ impl<'p> Reader<'p> {
             work,
             pictures: budget.limits().parts,
             letters: 0,
+            is_full: false,
             comments: 0,
         }
     }
@@ -253,13 +258,13 @@ impl<'p> Reader<'p> {
         budget: &mut Budget,
     ) -> Result<std::borrow::Cow<'s, [u8]>> {
         self.work.dict(stream.dict())?;
-        self.work.charge(stream.raw_data().len() as u64)?;
         match streams::decoded_up_to(stream, self.work.left(), budget) {
             Ok(data) => {
-                self.work.charge(data.len() as u64 / 4)?;
+                self.work.charge(data.len() as u64)?;
                 Ok(data)
             }
             Err(error) if error.kind() == crate::ErrorKind::Malformed => {
+                self.work.charge(stream.raw_data().len() as u64)?;
                 Ok(std::borrow::Cow::Borrowed(&[]))
             }
             Err(error) => Err(error),
@@ -329,7 +334,10 @@ impl Reader<'_> {
         }
         self.letters += run.text.chars().filter(|c| !c.is_whitespace()).count() as u64;
         // Headers and letters drawn twice are dropped later, hardly more than half of all.
-        budget.check_text(self.letters / 2)?;
+        if let Err(error) = budget.check_text(self.letters / 2) {
+            self.is_full = true;
+            return Err(error);
+        }
         budget.charge_decoded(run.text.len() as u64 + RUN)?;
         contents.page.push(run);
         Ok(())
@@ -473,6 +481,21 @@ impl<'p> Scope<'_, 'p> {
             em,
             ..Run::default()
         };
+        let result = self.pieces(pieces, &font, &mut run);
+        // What was read before the work was spent stays.
+        run.end = point(self.state.to_page * self.text * rise);
+        let put_down = self.reader.put_down(run, self.contents, self.budget);
+        result.and(put_down)
+    }
+
+    /// Moves over the pieces of one operator, and collects their letters.
+    fn pieces<'t>(
+        &mut self,
+        pieces: impl IntoIterator<Item = Piece<'t>>,
+        font: &KnownFont<'p>,
+        run: &mut Run,
+    ) -> Result<()> {
+        let state = &self.state;
         let size = state.size / 1000.0;
         for piece in pieces {
             let bytes = match &piece {
@@ -511,7 +534,7 @@ impl<'p> Scope<'_, 'p> {
                     Some(BfString::Char(c)) => run.text.push(*c),
                     Some(BfString::String(text)) => {
                         // A ligature is as many letters as it says.
-                        self.reader.work.charge(GLYPH * text.len() as u64)?;
+                        self.reader.work.charge(LETTER * text.len() as u64)?;
                         run.text.push_str(text);
                     }
                 }
@@ -527,8 +550,7 @@ impl<'p> Scope<'_, 'p> {
             }
             self.text *= Affine::translate(step);
         }
-        run.end = point(state.to_page * self.text * rise);
-        self.reader.put_down(run, self.contents, self.budget)
+        Ok(())
     }
 
     /// Draws a picture or a form.
@@ -605,7 +627,9 @@ impl<'p> Scope<'_, 'p> {
             if let Some(words) = annotation.get::<hayro_syntax::object::String<'_>>(b"Contents")
                 && !is_typed
             {
-                self.reader.work.charge(GLYPH * words.as_bytes().len() as u64)?;
+                self.reader
+                    .work
+                    .charge(GLYPH * words.as_bytes().len() as u64)?;
                 // Far outside the page, each on a line of its own.
                 let text = super::text_string(words.as_bytes());
                 let start = Point {

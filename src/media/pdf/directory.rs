@@ -4,7 +4,7 @@
 //! where something does not fit, searches the whole file, all by what the file declares
 //! and without looking at the clock. So the tables are read here first, in the same way
 //! but under limits, and every entry is checked against the object it names: then the
-//! library finds nothing to repair. It is given the file with one new table at its end,
+//! library finds nothing to repair. It is given the file with one new table in front,
 //! which holds the checked entries, and a catalog without pages; the real catalog is
 //! walked by [`pages`](super::pages). Streams of objects are measured before the library
 //! decodes them, and what they hold is known by then.
@@ -86,7 +86,9 @@ fn assemble(
         let mut left = OBJECTS + OBJECTS_PER_BYTE * bytes.len() as u64;
         for &container in &containers {
             budget.check_time()?;
-            let members = guard("the PDF reader", || members(&pdf, container, &mut left, budget))?;
+            let members = guard("the PDF reader", || {
+                members(&pdf, container, &mut left, budget)
+            })?;
             for (index, (number, size)) in (0_u32..).zip(members) {
                 let id = ObjectIdentifier::new(number, 0);
                 let entry = Entry::Inside(container, index);
@@ -190,76 +192,88 @@ fn members(
     Ok(members.collect())
 }
 
-/// The file with a new table behind it.
+/// The file with a new table in front of it. Behind it stands where the table is, and
+/// nothing that could pass for the end of a stream that is cut off.
 fn with_table(bytes: &[u8], map: &Map, trailer: Option<&Dict<'_>>, plain: bool) -> Result<Pdf> {
-    let mut file = Vec::with_capacity(bytes.len() + 24 * map.len() + 1024);
-    file.extend_from_slice(bytes);
     let mut entries: Vec<(ObjectIdentifier, Entry)> = map
         .iter()
         .filter(|(_, entry)| !plain || matches!(entry, Entry::At(_)))
         .map(|(id, entry)| (*id, *entry))
         .collect();
-    // A catalog that leads nowhere.
+    // A catalog that leads nowhere, by numbers that are free.
     let mut free = (0..=u32::MAX)
         .rev()
-        .map(|number| ObjectIdentifier::new(number, 0))
-        .filter(|id| !map.contains_key(id));
-    let mut add = |file: &mut Vec<u8>, content: &str| {
-        let id = free.next().unwrap_or(ObjectIdentifier::new(u32::MAX, 0));
-        file.push(b'\n');
-        entries.push((id, Entry::At(file.len())));
-        let object = format!("{} 0 obj\n{content}\nendobj\n", id.obj_number);
-        file.extend_from_slice(object.as_bytes());
-        id.obj_number
-    };
-    let pages = add(&mut file, "<</Type/Pages/Count 0/Kids[]>>");
-    let catalog = add(&mut file, &format!("<</Type/Catalog/Pages {pages} 0 R>>"));
+        .filter(|number| !map.contains_key(&ObjectIdentifier::new(*number, 0)));
+    let (pages, catalog) = free.next().zip(free.next()).unwrap_or_default();
+    let mut front = b"%PDF-1.7\n".to_vec();
+    let mut own = Vec::new();
+    for (number, content) in [
+        (pages, "<</Type/Pages/Count 0/Kids[]>>".to_owned()),
+        (catalog, format!("<</Type/Catalog/Pages {pages} 0 R>>")),
+    ] {
+        own.push((ObjectIdentifier::new(number, 0), front.len()));
+        let object = format!("{number} 0 obj\n{content}\nendobj\n");
+        front.extend_from_slice(object.as_bytes());
+    }
+    entries.extend(own.iter().map(|(id, _)| (*id, Entry::At(0))));
     entries.sort_unstable_by_key(|(id, _)| *id);
-    let mut index = String::new();
-    let mut table = Vec::with_capacity(9 * entries.len());
-    let mut run: Option<Range<u64>> = None;
+    let start = front.len();
+    let dict = format!(
+        "{catalog} 0 obj\n<</Type/XRef/Size {}/Index[{}]/W[1 4 4]/Length {}/Root {catalog} 0 R",
+        u32::MAX,
+        sections(&entries),
+        9 * entries.len()
+    );
+    front.extend_from_slice(dict.as_bytes());
+    if let Some(trailer) = trailer {
+        for key in ["Encrypt", "ID"] {
+            copy(trailer, key, &mut front);
+        }
+    }
+    front.extend_from_slice(b">>stream\n");
+    const END: &[u8] = b"\nendstream\nendobj\n";
+    let before = front.len() + 9 * entries.len() + END.len();
     for (id, entry) in entries {
+        let (kind, first, second) = match entry {
+            Entry::At(at) => {
+                let own = own.iter().find(|(own, _)| *own == id);
+                let at = own.map_or(before + at, |(_, at)| *at);
+                (1, u32::try_from(at).ok(), id.gen_number as u32)
+            }
+            Entry::Inside(container, index) => (2, Some(container), index),
+        };
+        let first = first.ok_or_else(|| Error::malformed("PDF of more than 4 GB"))?;
+        front.push(kind);
+        front.extend_from_slice(&first.to_be_bytes());
+        front.extend_from_slice(&second.to_be_bytes());
+    }
+    front.extend_from_slice(END);
+    let end = format!("\nstartxref\n{start}\n%%EOF");
+    let file = [&front, bytes, end.as_bytes()].concat();
+    guard("the PDF reader", || {
+        Pdf::new(Arc::new(file)).map_err(load_error)
+    })
+}
+
+/// The ranges of numbers in a table.
+fn sections(entries: &[(ObjectIdentifier, Entry)]) -> String {
+    let mut sections = String::new();
+    let mut run: Option<Range<u64>> = None;
+    for (id, _) in entries {
         let number = u64::from(id.obj_number);
         match &mut run {
             Some(run) if run.end == number => run.end += 1,
             _ => {
                 if let Some(run) = run.replace(number..number + 1) {
-                    index += &format!("{} {} ", run.start, run.end - run.start);
+                    sections += &format!("{} {} ", run.start, run.end - run.start);
                 }
             }
         }
-        let (kind, where_, which) = match entry {
-            Entry::At(at) => (1, u32::try_from(at).ok(), id.gen_number as u32),
-            Entry::Inside(container, index) => (2, Some(container), index),
-        };
-        let where_ = where_.ok_or_else(|| Error::malformed("PDF of more than 4 GB"))?;
-        table.push(kind);
-        table.extend_from_slice(&where_.to_be_bytes());
-        table.extend_from_slice(&which.to_be_bytes());
     }
     if let Some(run) = run {
-        index += &format!("{} {} ", run.start, run.end - run.start);
+        sections += &format!("{} {} ", run.start, run.end - run.start);
     }
-    let start = file.len();
-    let mut dict = format!(
-        "<</Type/XRef/Size {}/Index[{index}]/W[1 4 4]/Length {}/Root {catalog} 0 R",
-        u32::MAX,
-        table.len()
-    )
-    .into_bytes();
-    if let Some(trailer) = trailer {
-        for key in ["Encrypt", "ID"] {
-            copy(trailer, key, &mut dict);
-        }
-    }
-    file.extend_from_slice(format!("{} 0 obj\n", catalog).as_bytes());
-    file.extend_from_slice(&dict);
-    file.extend_from_slice(b">>stream\n");
-    file.extend_from_slice(&table);
-    file.extend_from_slice(format!("\nendstream\nendobj\nstartxref\n{start}\n%%EOF").as_bytes());
-    guard("the PDF reader", || {
-        Pdf::new(Arc::new(file)).map_err(load_error)
-    })
+    sections
 }
 
 /// Copies an entry of a trailer as it stands.

@@ -136,7 +136,11 @@ fn cid_widths(font: &Dict<'_>, key: &[u8], work: &mut Work) -> Result<u64> {
             total += (u64::from(last) + 1).saturating_sub(u64::from(first));
         }
         if total > MAX_WIDTHS {
-            return Err(refused("widths", MAX_WIDTHS, format_args!("{total} or more")));
+            return Err(refused(
+                "widths",
+                MAX_WIDTHS,
+                format_args!("{total} or more"),
+            ));
         }
     }
     work.charge(4 * total)?;
@@ -236,12 +240,7 @@ fn program(font: &Dict<'_>, budget: &mut Budget, work: &mut Work) -> Result<u64>
 }
 
 /// What a stream decodes to at most. Counts the work of decoding it once.
-fn decoded(
-    stream: &Stream<'_>,
-    most: u64,
-    budget: &mut Budget,
-    work: &mut Work,
-) -> Result<u64> {
+fn decoded(stream: &Stream<'_>, most: u64, budget: &mut Budget, work: &mut Work) -> Result<u64> {
     work.dict(stream.dict())?;
     let bound = streams::measured(stream, most, budget)?;
     work.charge(stream.raw_data().len() as u64 + bound.min(most) / 4)?;

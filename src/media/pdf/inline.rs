@@ -7,8 +7,10 @@
 
 use std::borrow::Cow;
 
-/// Inline images that the library may look for.
+/// Inline images that the library may look for, and bytes that it may search for them
+/// all in all.
 const FEW: usize = 64;
+const SEARCHED: usize = 2 << 20;
 
 /// Bytes behind `EI` that have to be text.
 const LOOK_AHEAD: usize = 16;
@@ -16,7 +18,8 @@ const LOOK_AHEAD: usize = 16;
 /// The stream without its inline images, and whether there were any to cut.
 pub(super) fn without_images(bytes: &[u8]) -> (Cow<'_, [u8]>, bool) {
     let starts = bytes.windows(2).filter(|pair| pair == b"BI");
-    if starts.take(FEW + 1).count() <= FEW {
+    let starts = starts.take(FEW + 1).count();
+    if starts <= FEW && starts * bytes.len() <= SEARCHED {
         return (Cow::Borrowed(bytes), false);
     }
     let mut out = Vec::with_capacity(bytes.len());
@@ -77,7 +80,9 @@ fn next_token(bytes: &[u8], mut at: usize) -> Option<(usize, usize)> {
         match bytes.get(at)? {
             byte if is_white(*byte) => at += 1,
             b'%' => {
-                let line = bytes[at..].iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+                let line = bytes[at..]
+                    .iter()
+                    .position(|byte| matches!(byte, b'\r' | b'\n'));
                 at += line?;
             }
             _ => break,

@@ -118,10 +118,17 @@ impl State<'_> {
             20 | 22 | 23 => {
                 let first = segment.referred.first();
                 let known = |entry: &&(u32, u64)| Some(&entry.0) == first;
-                let patterns = self.patterns.iter().filter(known).map(|entry| entry.1).max();
+                let patterns = self
+                    .patterns
+                    .iter()
+                    .filter(known)
+                    .map(|entry| entry.1)
+                    .max();
                 let planes = u64::from(patterns.unwrap_or(1).max(2).ilog2() + 1);
                 self.region(data, 1)?;
-                let grid = word(data, 18).zip(word(data, 22)).map(|(w, h)| w.saturating_mul(h));
+                let grid = word(data, 18)
+                    .zip(word(data, 22))
+                    .map(|(w, h)| w.saturating_mul(h));
                 let grid = grid.unwrap_or(0);
                 // A value of four bytes for each cell, and a pattern painted.
                 self.pixels(grid.saturating_mul(planes + 4))?;
@@ -219,7 +226,11 @@ fn segment<'b>(rest: &mut &'b [u8]) -> Result<Option<Segment<'b>>> {
         Some(head)
     };
     let mut number_of = |bytes: usize| -> Option<u32> {
-        Some(take(bytes)?.iter().fold(0, |value, byte| value << 8 | u32::from(*byte)))
+        Some(
+            take(bytes)?
+                .iter()
+                .fold(0, |value, byte| value << 8 | u32::from(*byte)),
+        )
     };
     let parsed = (|| {
         let number = number_of(4)?;

@@ -12,8 +12,11 @@ use crate::limits::Budget;
 /// Tiles of one picture: their numbers have 16 bits.
 const MAX_TILES: u64 = 65_535;
 
-/// Bytes that the decoder may hold: the planes, and the structures of a tile.
+/// Bytes that the decoder may hold: the planes (at all, for any picture, and for each
+/// byte of it), and the structures of a tile.
 const MAX_PLANES: u64 = 768 << 20;
+const PLANES: u64 = 256 << 20;
+const PLANES_PER_BYTE: u64 = 1024;
 const MAX_TILE: u64 = 192 << 20;
 
 /// Bytes of the structures of all tiles, made one after the other.
@@ -109,7 +112,8 @@ fn codestream(bytes: &[u8], budget: &mut Budget) -> Result<()> {
     budget.charge_picture(narrow(width), narrow(height), 8)?;
     // Planes of floats, the largest once more as coefficients and once transformed.
     let planes = (width * height).saturating_mul(4 * size.components + 12);
-    if planes > MAX_PLANES {
+    let most = PLANES + PLANES_PER_BYTE * bytes.len() as u64;
+    if planes > most.min(MAX_PLANES) {
         return Err(too_many("samples", width * height * size.components));
     }
     if size.tiles > MAX_TILES {
@@ -139,8 +143,8 @@ fn codestream(bytes: &[u8], budget: &mut Budget) -> Result<()> {
     if declared.planes > size.depth.min(16) + GUARD {
         return Err(too_many("bit planes", declared.planes));
     }
-    let passes = (width * height * size.components)
-        .saturating_mul((3 * declared.planes).saturating_sub(2));
+    let passes =
+        (width * height * size.components).saturating_mul((3 * declared.planes).saturating_sub(2));
     if passes > MAX_PASSES.saturating_add(PASSES_PER_BYTE * bytes.len() as u64) {
         return Err(too_many("coding passes", passes));
     }
@@ -153,7 +157,13 @@ fn structures(size: &Size, style: &Style) -> (u64, u64) {
         (tile.div_ceil(least)).div_ceil(1_u64 << down) + u64::from(down > 0 || least > 1)
     };
     // A range of `len` covers so many cells of a grid, wherever it begins.
-    let cells = |len: u64, cell: u64| if len == 0 { 0 } else { (len + cell - 2) / cell + 1 };
+    let cells = |len: u64, cell: u64| {
+        if len == 0 {
+            0
+        } else {
+            (len + cell - 2) / cell + 1
+        }
+    };
     let (mut blocks, mut precincts) = (0_u64, 0_u64);
     for resolution in 0..=style.levels {
         let down = style.levels - resolution;
@@ -164,7 +174,8 @@ fn structures(size: &Size, style: &Style) -> (u64, u64) {
         let count = counts.0.saturating_mul(counts.1);
         // Three bands of half the size above the lowest resolution.
         let (bands, half) = if resolution == 0 { (1, 0) } else { (3, 1) };
-        let block = |exponent: u32, precinct: u32| 1_u64 << exponent.min(precinct.saturating_sub(half));
+        let block =
+            |exponent: u32, precinct: u32| 1_u64 << exponent.min(precinct.saturating_sub(half));
         let across = cells(width.div_ceil(1 << half) + 1, block(style.block.0, px)) + counts.0;
         let down = cells(height.div_ceil(1 << half) + 1, block(style.block.1, py)) + counts.1;
         precincts = precincts.saturating_add(count.saturating_mul(bands));

@@ -120,7 +120,9 @@ fn texts<'p>(
         });
         let has_text = !contents.page.is_empty();
         let over = match result {
-            Err(error) if budget.check_time().is_err() || reader.work.is_spent() => {
+            Err(error)
+                if budget.check_time().is_err() || reader.work.is_spent() || reader.is_full =>
+            {
                 problems.push((None, error));
                 true
             }

@@ -134,11 +134,7 @@ impl Space {
 /// # Errors
 /// [`Limit`](ErrorKind::Limit) before anything is allocated,
 /// [`Malformed`](ErrorKind::Malformed), [`Unsupported`](ErrorKind::Unsupported).
-pub(super) fn decode(
-    stream: &Stream<'_>,
-    work: &mut Work,
-    budget: &mut Budget,
-) -> Result<Raster> {
+pub(super) fn decode(stream: &Stream<'_>, work: &mut Work, budget: &mut Budget) -> Result<Raster> {
     work.dict(stream.dict())?;
     let (pixels, width, height) = samples(stream, budget)?;
     let mask = stream.dict().get::<Stream<'_>>(b"SMask");
@@ -318,10 +314,7 @@ fn declared(stream: &Stream<'_>, width: u32, height: u32, budget: &mut Budget) -
     let is_picture = |filter: &Filter| {
         matches!(
             filter,
-            Filter::DctDecode
-                | Filter::JpxDecode
-                | Filter::Jbig2Decode
-                | Filter::CcittFaxDecode
+            Filter::DctDecode | Filter::JpxDecode | Filter::Jbig2Decode | Filter::CcittFaxDecode
         )
     };
     if before.iter().any(is_picture) {
@@ -353,7 +346,10 @@ fn declared(stream: &Stream<'_>, width: u32, height: u32, budget: &mut Budget) -
         }
         _ => {
             // A progressive JPEG costs a pass over the picture for each scan.
-            let scans = bytes.windows(2).filter(|pair| *pair == [0xFF, 0xDA]).count();
+            let scans = bytes
+                .windows(2)
+                .filter(|pair| *pair == [0xFF, 0xDA])
+                .count();
             if scans > MAX_SCANS {
                 let message = format!("PDF picture: JPEG of {scans} scans");
                 return Err(Error::new(ErrorKind::Unsupported, message));
@@ -369,7 +365,9 @@ fn params<'s>(dict: &Dict<'s>) -> Option<Dict<'s>> {
     ["DP", "DecodeParms"].into_iter().find_map(|key| {
         dict.get::<Dict<'_>>(key).or_else(|| {
             let list = dict.get::<Array<'_>>(key)?;
-            list.iter::<Object<'_>>().filter_map(Object::into_dict).last()
+            list.iter::<Object<'_>>()
+                .filter_map(Object::into_dict)
+                .last()
         })
     })
 }
@@ -494,10 +492,12 @@ fn paint(
 /// The columns and rows of a canvas on which the unit square may lie.
 fn covered(to_unit: Affine, columns: usize, rows: usize) -> (Range<usize>, Range<usize>) {
     let to_canvas = to_unit.inverse();
-    let corners = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)].map(|(x, y)| {
-        to_canvas * Point::new(x, y)
-    });
-    if corners.iter().any(|p| !(p.x.is_finite() && p.y.is_finite())) {
+    let corners =
+        [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)].map(|(x, y)| to_canvas * Point::new(x, y));
+    if corners
+        .iter()
+        .any(|p| !(p.x.is_finite() && p.y.is_finite()))
+    {
         // Flat, or beyond what numbers can say: every pixel decides for itself.
         return (0..columns, 0..rows);
     }

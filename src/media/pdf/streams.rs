@@ -58,7 +58,9 @@ pub(super) fn decoded_up_to<'s>(
 /// here, which stops in time and needs no measuring before.
 fn plainly_inflated(stream: &Stream<'_>, most: u64, budget: &Budget) -> Result<Option<Vec<u8>>> {
     let dict = stream.dict();
-    let plain = ["DP", "DecodeParms", "F"].iter().all(|key| !dict.contains_key(key));
+    let plain = ["DP", "DecodeParms", "F"]
+        .iter()
+        .all(|key| !dict.contains_key(key));
     if !plain || stream.filters().as_slice() != [Filter::FlateDecode] {
         return Ok(None);
     }
@@ -117,9 +119,7 @@ pub(super) fn measured(stream: &Stream<'_>, most: u64, budget: &Budget) -> Resul
         };
         let grown = bound.saturating_mul(growth);
         bound = match (filter, data.take()) {
-            (Filter::FlateDecode, Some(data)) if grown > HARMLESS => {
-                inflated(&data, most, budget)?
-            }
+            (Filter::FlateDecode, Some(data)) if grown > HARMLESS => inflated(&data, most, budget)?,
             (Filter::Ascii85Decode, Some(text)) => {
                 // Four zero bytes are one letter.
                 let zeros = text.iter().filter(|byte| **byte == b'z').count() as u64;
@@ -179,14 +179,18 @@ pub(super) fn before_picture<'s>(
 /// Whether a filter has a predictor, which compressed pictures do not need.
 fn has_predictor(dict: &Dict<'_>) -> bool {
     let params = |params: &Dict<'_>| params.contains_key("Predictor");
-    ["DP", "DecodeParms"].into_iter().any(|key| match dict.get::<Object<'_>>(key) {
-        Some(Object::Dict(dict)) => params(&dict),
-        Some(Object::Array(list)) => {
-            let list: Array<'_> = list;
-            list.iter::<Object<'_>>().filter_map(Object::into_dict).any(|dict| params(&dict))
-        }
-        _ => false,
-    })
+    ["DP", "DecodeParms"]
+        .into_iter()
+        .any(|key| match dict.get::<Object<'_>>(key) {
+            Some(Object::Dict(dict)) => params(&dict),
+            Some(Object::Array(list)) => {
+                let list: Array<'_> = list;
+                list.iter::<Object<'_>>()
+                    .filter_map(Object::into_dict)
+                    .any(|dict| params(&dict))
+            }
+            _ => false,
+        })
 }
 
 /// Takes a filter off that turns text into fewer bytes.
@@ -327,10 +331,7 @@ mod tests {
         assert_eq!(inflated(&data, LARGEST, &budget).unwrap(), 3 << 20);
         let error = inflated(&data, 1 << 20, &budget).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limit);
-        assert_eq!(
-            inflated(b"no zlib at all", LARGEST, &budget).unwrap_or(0) >> 10,
-            0
-        );
+        assert!(inflated(b"no zlib at all", LARGEST, &budget).unwrap() <= 14 * FLATE);
     }
 
     fn stream_of(dict: &str, data: &[u8]) -> Vec<u8> {
@@ -367,7 +368,7 @@ mod tests {
         let cut = measure("/Filter/FlateDecode", &data).unwrap();
         assert!((1 << 18..=1 << 20).contains(&cut), "{cut}");
         // A distance into nothing: zlib stops, the lenient decoder goes on.
-        let mut far = vec![0x78, 0x9C, 0x03 | 0x60, 0xFF];
+        let mut far = vec![0x78, 0x9C, 0x02, 0x02];
         far.resize(400 << 10, 0x55);
         assert!(measure("/Filter/FlateDecode", &far).is_err());
     }

@@ -85,7 +85,9 @@ pub(super) fn dictionary(
     let Some((counts, data)) = rest.split_at_checked(8) else {
         return Ok(None);
     };
-    let count = |at: usize| u32::from_be_bytes([counts[at], counts[at + 1], counts[at + 2], counts[at + 3]]);
+    let count = |at: usize| {
+        u32::from_be_bytes([counts[at], counts[at + 1], counts[at + 2], counts[at + 3]])
+    };
     let (exported, new) = (count(0), count(4));
     if exported > MAX_SYMBOLS || new > MAX_SYMBOLS {
         return Ok(None);
@@ -125,7 +127,9 @@ pub(super) fn dictionary(
         let Some(run) = decoder.integer(&mut runs)? else {
             return Ok(None);
         };
-        let end = usize::try_from(run).ok().and_then(|run| at.checked_add(run));
+        let end = usize::try_from(run)
+            .ok()
+            .and_then(|run| at.checked_add(run));
         let Some(end) = end.filter(|end| *end <= sizes.len()) else {
             return Ok(None);
         };
@@ -380,7 +384,12 @@ impl<'d> Decoder<'d> {
         let (width, height) = (width as usize, height as usize);
         // Rows stay where later ones look at them: 128 above.
         let mut rows: Vec<Vec<u8>> = Vec::new();
-        let reach = template.places.iter().map(|place| -place.1).max().unwrap_or(0);
+        let reach = template
+            .places
+            .iter()
+            .map(|place| -place.1)
+            .max()
+            .unwrap_or(0);
         for _ in 0..height {
             self.pacer.steps(width as u32 + 1)?;
             let mut row = vec![0; width];

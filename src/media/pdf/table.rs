@@ -45,6 +45,9 @@ const MAX_TABLES: usize = 256;
 /// Bytes of the decoded table of one stream, besides those for the file's size.
 const TABLE: u64 = 8 << 20;
 
+/// Bytes in which most objects end.
+const FIRST_LOOK: usize = 256;
+
 /// What reading tables may cost.
 pub(super) struct Bounds {
     /// Entries that may still be read; every object takes a few bytes somewhere.
@@ -59,7 +62,7 @@ impl Bounds {
         let len = bytes.len() as u64;
         Self {
             entries: (128 << 10) + len,
-            reparsed: (32 << 20) + 8 * len,
+            reparsed: (8 << 20) + 4 * len,
             pacer: budget.deadline().pacer(1024),
         }
     }
@@ -81,7 +84,11 @@ impl Bounds {
 ///
 /// # Errors
 /// [`Limit`](ErrorKind::Limit); [`Malformed`](ErrorKind::Malformed) for too many entries.
-pub(super) fn read(bytes: &[u8], bounds: &mut Bounds, budget: &mut Budget) -> Result<Option<Found>> {
+pub(super) fn read(
+    bytes: &[u8],
+    bounds: &mut Bounds,
+    budget: &mut Budget,
+) -> Result<Option<Found>> {
     const WORD: &[u8] = b"startxref";
     let Some(at) = bytes.windows(WORD.len()).rposition(|word| word == WORD) else {
         return Ok(None);
@@ -355,7 +362,11 @@ fn classic_entry(entry: &[u8]) -> Option<(usize, i32, bool)> {
 /// A number of a table: of widths that the library knows.
 fn value(field: &[u8]) -> Option<u32> {
     match field.len() {
-        1..=4 => Some(field.iter().fold(0, |value, byte| value << 8 | u32::from(*byte))),
+        1..=4 => Some(
+            field
+                .iter()
+                .fold(0, |value, byte| value << 8 | u32::from(*byte)),
+        ),
         8 => u32::try_from(u64::from_be_bytes(field.try_into().ok()?)).ok(),
         _ => None,
     }
@@ -378,16 +389,20 @@ impl<'r> Extents<'r> {
     /// The parser is given the file up to the next few words `obj`, since it goes on to
     /// the end of the file where something is not closed, for every object again. Between
     /// two such words there is hardly ever more than one object, so that all of them
-    /// together are parsed about once; what goes beyond is counted.
+    /// together are parsed about once. What is looked at is counted.
     fn of_object(&mut self, at: usize) -> Option<usize> {
         const WORD: &[u8] = b"obj";
         let rest = self.bytes.get(at..)?;
-        let mut window = 0;
-        let mut words = 1;
+        // Most objects are short.
+        let mut window = rest.len().min(FIRST_LOOK);
+        let mut words = 0;
         loop {
-            for _ in 0..words {
-                let next = rest[window..].windows(WORD.len()).position(|w| w == WORD);
-                window = next.map_or(rest.len(), |next| window + next + WORD.len());
+            if words > 0 {
+                for _ in 0..words {
+                    let next = rest[window..].windows(WORD.len()).position(|w| w == WORD);
+                    window = next.map_or(rest.len(), |next| window + next + WORD.len());
+                }
+                self.bounds.reparsed = self.bounds.reparsed.checked_sub(2 * window as u64)?;
             }
             let mut reader = Reader::new(&rest[..window]);
             let skipped = reader.skip::<Object<'_>>(false).is_some();
@@ -399,8 +414,11 @@ impl<'r> Extents<'r> {
             if window == rest.len() {
                 return None;
             }
+            if words == 0 {
+                (window, words) = (0, 1);
+                continue;
+            }
             words *= 2;
-            self.bounds.reparsed = self.bounds.reparsed.checked_sub(2 * window as u64)?;
         }
     }
 }

@@ -14,10 +14,10 @@ use crate::error::{Error, Result};
 use crate::limits::Budget;
 
 /// Units for each byte of the file. Ordinary files need 1 to 30.
-const PER_BYTE: u64 = 48;
+const PER_BYTE: u64 = 32;
 
 /// The share of `decoded_bytes` that a file of any size may spend.
-const SHARE: u64 = 16;
+const SHARE: u64 = 8;
 
 /// Units between two looks at the clock.
 const STRIDE: u32 = 64 << 10;
@@ -127,8 +127,7 @@ impl Work {
             ));
         };
         self.left = left;
-        self.pacer
-            .steps(u32::try_from(units).unwrap_or(u32::MAX))
+        self.pacer.steps(u32::try_from(units).unwrap_or(u32::MAX))
     }
 
     /// Units that are left.
@@ -160,7 +159,7 @@ mod tests {
     #[test]
     fn the_allowance_follows_the_limits_and_the_input() {
         let limits = Limits {
-            decoded_bytes: 1600,
+            decoded_bytes: 800,
             ..Limits::default()
         };
         let mut work = Work::new(2, &Budget::new(&limits));
@@ -168,7 +167,7 @@ mod tests {
         work.charge(100).unwrap();
         let error = work.charge(1000).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limit);
-        assert!(error.message().contains("decoded_bytes = 1600"), "{error}");
+        assert!(error.message().contains("decoded_bytes = 800"), "{error}");
         assert!(work.is_spent() && work.charge(1).is_err());
     }
 
