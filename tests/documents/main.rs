@@ -6,6 +6,7 @@
 mod declared;
 mod hostile;
 mod make;
+mod pdf_limits;
 
 use leakprint::media::{self, Content, Part, PartPath, PartSink};
 use leakprint::raster::Raster;

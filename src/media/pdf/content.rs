@@ -2,7 +2,8 @@
 //!
 //! Written here on the parser and the fonts of `hayro`, since a whole interpreter
 //! spends its time on colours, paths and outlines that are not looked at, and
-//! cannot be stopped by the clock.
+//! cannot be stopped by the clock. All work is counted (see [`Work`]), since forms,
+//! resources and fonts are shared.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -14,11 +15,12 @@ use hayro_font::{CMapResolverFn, Font, FontCache, FontGlyph, FontQuery, FontReso
 use hayro_syntax::content::TypedIter;
 use hayro_syntax::content::ops::TypedInstruction as Op;
 use hayro_syntax::object::{Array, Dict, Name, Object, ObjectIdentifier, Stream};
-use hayro_syntax::page::{Page as PdfPage, Resources};
 
 use super::layout::{Page, Point, Run};
-use super::streams;
-use crate::error::Result;
+use super::pages::PdfPage;
+use super::work::Work;
+use super::{fonts, inline, streams};
+use crate::error::{Error, Result};
 use crate::limits::Budget;
 
 /// Forms inside one another. Programs nest two or three.
@@ -27,8 +29,24 @@ const MAX_FORMS: u32 = 12;
 /// Saved graphics states. Programs keep a few.
 const MAX_STATES: usize = 256;
 
-/// Operators between two looks at the clock.
-const STRIDE: u32 = 1024;
+/// Work for an operator and for a glyph, besides the bytes of its content stream.
+const OPERATOR: u64 = 8;
+const GLYPH: u64 = 8;
+
+/// Work for a byte of what a glyph means, where it means several letters.
+const LETTER: u64 = 12;
+
+/// Work for a glyph of a font that is met for the first time.
+const NEW_GLYPH: u64 = 64;
+
+/// Letters that one glyph may mean. The longest that fonts have is a blessing of 18.
+const MAX_LETTERS: usize = 256;
+
+/// Glyphs of one font that are remembered.
+const MAX_GLYPHS: usize = 1 << 16;
+
+/// Memory of a run of text besides its letters.
+const RUN: u64 = 64;
 
 /// A picture on a page.
 #[derive(Clone)]
@@ -48,6 +66,8 @@ pub(super) struct Contents<'p> {
     /// Glyphs, and those of them that mean no character.
     pub(super) glyphs: u64,
     pub(super) unmapped: u64,
+    /// Why a font of the page is not read, the first one.
+    pub(super) refused: Option<Error>,
 }
 
 /// Reads the pages of one file.
@@ -56,7 +76,41 @@ pub(super) struct Reader<'p> {
     fonts: FontResolverFn,
     maps: CMapResolverFn,
     known: HashMap<ObjectIdentifier, Option<Rc<KnownFont<'p>>>>,
-    steps: u32,
+    /// Fonts that are no objects, by their bytes.
+    direct: HashMap<&'p [u8], Option<Rc<KnownFont<'p>>>>,
+    pub(super) work: Work,
+    /// Pictures that may still be placed.
+    pictures: u32,
+    /// Letters read so far, and whether they are too many.
+    letters: u64,
+    pub(super) is_full: bool,
+    comments: u32,
+}
+
+/// What the names in a content stream mean.
+#[derive(Clone, Default)]
+struct Resources<'p> {
+    fonts: Dict<'p>,
+    x_objects: Dict<'p>,
+}
+
+impl<'p> Resources<'p> {
+    fn new(dict: Option<Dict<'p>>, work: &mut Work) -> Result<Self> {
+        let Some(dict) = dict else {
+            return Ok(Self::default());
+        };
+        work.charge(dict.data().len() as u64)?;
+        let mut category = |key: &str| {
+            work.entry(&dict, key)?;
+            let category = dict.get::<Dict<'p>>(key).unwrap_or_default();
+            work.charge(category.data().len() as u64)?;
+            Ok(category)
+        };
+        Ok(Self {
+            fonts: category("Font")?,
+            x_objects: category("XObject")?,
+        })
+    }
 }
 
 /// A font with the glyphs met so far.
@@ -72,19 +126,29 @@ struct Glyph {
 }
 
 impl KnownFont<'_> {
-    fn glyph(&self, code: u32) -> Rc<Glyph> {
+    fn glyph(&self, code: u32, work: &mut Work) -> Result<Rc<Glyph>> {
+        work.charge(GLYPH)?;
         let mut glyphs = self.glyphs.borrow_mut();
-        let glyph = glyphs.entry(code).or_insert_with(|| {
-            let text = match self.font.glyph(self.font.map_code(code), code) {
-                FontGlyph::Outline(glyph) => glyph.as_unicode(),
-                FontGlyph::Type3(glyph) => glyph.as_unicode(),
-            };
-            Rc::new(Glyph {
-                text,
-                advance: self.font.code_advance(code),
-            })
+        if let Some(glyph) = glyphs.get(&code) {
+            return Ok(glyph.clone());
+        }
+        let text = match self.font.glyph(self.font.map_code(code), code) {
+            FontGlyph::Outline(glyph) => glyph.as_unicode(),
+            FontGlyph::Type3(glyph) => glyph.as_unicode(),
+        };
+        let text = match text {
+            Some(BfString::String(text)) if text.len() > MAX_LETTERS => None,
+            text => text,
+        };
+        let glyph = Rc::new(Glyph {
+            text,
+            advance: self.font.code_advance(code),
         });
-        glyph.clone()
+        work.charge(NEW_GLYPH)?;
+        if glyphs.len() < MAX_GLYPHS {
+            glyphs.insert(code, glyph.clone());
+        }
+        Ok(glyph)
     }
 }
 
@@ -115,7 +179,7 @@ struct Scope<'r, 'p> {
 }
 
 impl<'p> Reader<'p> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(work: Work, budget: &Budget) -> Self {
         Self {
             cache: FontCache::new(),
             fonts: Arc::new(|query| match query {
@@ -124,7 +188,12 @@ impl<'p> Reader<'p> {
             }),
             maps: Arc::new(load_embedded),
             known: HashMap::new(),
-            steps: 0,
+            direct: HashMap::new(),
+            work,
+            pictures: budget.limits().parts,
+            letters: 0,
+            is_full: false,
+            comments: 0,
         }
     }
 
@@ -138,26 +207,26 @@ impl<'p> Reader<'p> {
         contents: &mut Contents<'p>,
         budget: &mut Budget,
     ) -> Result<()> {
-        let raw = page.raw();
-        let mut streams: Vec<Stream<'p>> = Vec::new();
-        if let Some(stream) = raw.get::<Stream<'_>>(b"Contents") {
-            streams.push(stream);
-        } else if let Some(list) = raw.get::<Array<'_>>(b"Contents") {
-            streams.extend(list.iter::<Stream<'_>>());
-        }
+        let raw = &page.dict;
+        self.work.entry(raw, "Contents")?;
         let mut bytes = Vec::new();
-        for stream in &streams {
-            // Damage in one stream leaves the others.
-            match streams::decoded(stream, budget) {
-                Ok(data) if streams.len() == 1 => bytes = data.into_owned(),
-                Ok(data) => {
+        if let Some(stream) = raw.get::<Stream<'_>>(b"Contents") {
+            bytes = self.content(&stream, budget)?.into_owned();
+        } else if let Some(list) = raw.get::<Array<'_>>(b"Contents") {
+            self.work.array(&list)?;
+            let mut streams = list.iter::<Stream<'_>>().peekable();
+            let mut first = true;
+            while let Some(stream) = streams.next() {
+                let data = self.content(&stream, budget)?;
+                if std::mem::take(&mut first) && streams.peek().is_none() {
+                    bytes = data.into_owned();
+                } else {
                     bytes.extend_from_slice(&data);
                     bytes.push(b' ');
                 }
-                Err(error) if error.kind() == crate::ErrorKind::Limit => return Err(error),
-                Err(_) => {}
             }
         }
+        let resources = Resources::new(page.resources.clone(), &mut self.work)?;
         let mut scope = Scope {
             reader: self,
             contents,
@@ -178,16 +247,65 @@ impl<'p> Reader<'p> {
             line: Affine::IDENTITY,
             open: HashSet::new(),
         };
-        scope.run(&bytes, page.resources())?;
+        scope.run(&bytes, &resources)?;
         scope.annotations(raw)
     }
 
-    fn font(&mut self, dict: &Dict<'p>, budget: &Budget) -> Result<Option<Rc<KnownFont<'p>>>> {
-        if let Some(font) = dict.obj_id().and_then(|id| self.known.get(&id)) {
+    /// The bytes of a content stream; none if it is damaged, which leaves the others.
+    fn content<'s>(
+        &mut self,
+        stream: &Stream<'s>,
+        budget: &mut Budget,
+    ) -> Result<std::borrow::Cow<'s, [u8]>> {
+        self.work.dict(stream.dict())?;
+        match streams::decoded_up_to(stream, self.work.left(), budget) {
+            Ok(data) => {
+                self.work.charge(data.len() as u64)?;
+                Ok(data)
+            }
+            Err(error) if error.kind() == crate::ErrorKind::Malformed => {
+                self.work.charge(stream.raw_data().len() as u64)?;
+                Ok(std::borrow::Cow::Borrowed(&[]))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A font; what is wrong with one that must not be read goes to `refused`.
+    ///
+    /// # Errors
+    /// [`Limit`](crate::ErrorKind::Limit) if nothing more may be read.
+    fn font(
+        &mut self,
+        dict: &Dict<'p>,
+        refused: &mut Option<Error>,
+        budget: &mut Budget,
+    ) -> Result<Option<Rc<KnownFont<'p>>>> {
+        let known = match dict.obj_id() {
+            Some(id) => self.known.get(&id),
+            None => self.direct.get(dict.data()),
+        };
+        if let Some(font) = known {
             return Ok(font.clone());
         }
-        streams::check_font(dict, budget)?;
-        let font = self.cache.font(dict, &self.fonts, &self.maps);
+        let font = match fonts::check(dict, budget, &mut self.work) {
+            Ok(memory) => {
+                if self.work.keep_font(memory) {
+                    self.cache = FontCache::new();
+                    self.known.clear();
+                    self.direct.clear();
+                }
+                self.cache.font(dict, &self.fonts, &self.maps)
+            }
+            Err(error) => {
+                budget.check_time()?;
+                if self.work.is_spent() {
+                    return Err(error);
+                }
+                refused.get_or_insert(error);
+                None
+            }
+        };
         let font = font.map(|font| {
             Rc::new(KnownFont {
                 horizontal: font.is_horizontal(),
@@ -195,23 +313,48 @@ impl<'p> Reader<'p> {
                 glyphs: std::cell::RefCell::default(),
             })
         });
-        if let Some(id) = dict.obj_id() {
-            self.known.insert(id, font.clone());
-        }
+        match dict.obj_id() {
+            Some(id) => self.known.insert(id, font.clone()),
+            None => self.direct.insert(dict.data(), font.clone()),
+        };
         Ok(font)
+    }
+}
+
+impl Reader<'_> {
+    /// Puts a run down on its page, and charges it.
+    fn put_down(
+        &mut self,
+        run: Run,
+        contents: &mut Contents<'_>,
+        budget: &mut Budget,
+    ) -> Result<()> {
+        if run.text.is_empty() {
+            return Ok(());
+        }
+        self.letters += run.text.chars().filter(|c| !c.is_whitespace()).count() as u64;
+        // Headers and letters drawn twice are dropped later, hardly more than half of all.
+        if let Err(error) = budget.check_text(self.letters / 2) {
+            self.is_full = true;
+            return Err(error);
+        }
+        budget.charge_decoded(run.text.len() as u64 + RUN)?;
+        contents.page.push(run);
+        Ok(())
     }
 }
 
 impl<'p> Scope<'_, 'p> {
     fn run(&mut self, bytes: &[u8], resources: &Resources<'p>) -> Result<()> {
         let mut fonts: HashMap<Vec<u8>, Option<Rc<KnownFont<'p>>>> = HashMap::new();
-        let mut ops = TypedIter::new(bytes);
+        let mut objects: HashMap<Vec<u8>, Option<Stream<'p>>> = HashMap::new();
+        self.reader.work.charge(bytes.len() as u64)?;
+        let (bytes, cut) = inline::without_images(bytes);
+        self.contents.drawn |= cut;
+        let mut ops = TypedIter::new(&bytes);
         let saved = self.saved.len();
         while let Some(op) = ops.next() {
-            self.reader.steps = self.reader.steps.wrapping_add(1);
-            if self.reader.steps.is_multiple_of(STRIDE) {
-                self.budget.check_time()?;
-            }
+            self.reader.work.charge(OPERATOR)?;
             match op {
                 Op::SaveState(_) if self.saved.len() < MAX_STATES => {
                     self.saved.push(self.state.clone());
@@ -248,9 +391,13 @@ impl<'p> Scope<'_, 'p> {
                     self.state.font = match fonts.get(font.0.as_ref() as &[u8]) {
                         Some(known) => known.clone(),
                         None => {
-                            let dict = resources.get_font(font.0);
-                            let known = match dict {
-                                Some(dict) => self.reader.font(&dict, self.budget)?,
+                            self.reader.work.entry(&resources.fonts, font.0)?;
+                            let known = match resources.fonts.get::<Dict<'p>>(font.0) {
+                                Some(dict) => self.reader.font(
+                                    &dict,
+                                    &mut self.contents.refused,
+                                    self.budget,
+                                )?,
                                 None => None,
                             };
                             fonts.insert(font.0.as_ref().to_vec(), known.clone());
@@ -258,27 +405,35 @@ impl<'p> Scope<'_, 'p> {
                         }
                     };
                 }
-                Op::ShowText(text) => self.show([Piece::Text(text.0.as_bytes())]),
+                Op::ShowText(text) => self.show([Piece::Text(text.0.as_bytes())])?,
                 Op::NextLineAndShowText(text) => {
                     self.next_line(0.0, -self.state.leading);
-                    self.show([Piece::Text(text.0.as_bytes())]);
+                    self.show([Piece::Text(text.0.as_bytes())])?;
                 }
                 Op::ShowTextWithParameters(text) => {
                     self.state.word_space = text.0.as_f64();
                     self.state.char_space = text.1.as_f64();
                     self.next_line(0.0, -self.state.leading);
-                    self.show([Piece::Text(text.2.as_bytes())]);
+                    self.show([Piece::Text(text.2.as_bytes())])?;
                 }
                 Op::ShowTexts(list) => {
-                    let pieces: Vec<Object<'_>> = list.0.iter::<Object<'_>>().collect();
-                    self.show(pieces.iter().filter_map(|piece| match piece {
-                        Object::String(text) => Some(Piece::Text(text.as_bytes())),
+                    self.show(list.0.iter::<Object<'_>>().filter_map(|piece| match piece {
+                        Object::String(text) => Some(Piece::Owned(text)),
                         Object::Number(by) => Some(Piece::Move(by.as_f64())),
                         _ => None,
-                    }));
+                    }))?;
                 }
                 Op::XObject(name) => {
-                    if let Some(object) = resources.get_x_object(name.0) {
+                    let object = match objects.get(name.0.as_ref() as &[u8]) {
+                        Some(object) => object.clone(),
+                        None => {
+                            self.reader.work.entry(&resources.x_objects, name.0)?;
+                            let object = resources.x_objects.get::<Stream<'p>>(name.0);
+                            objects.insert(name.0.as_ref().to_vec(), object.clone());
+                            object
+                        }
+                    };
+                    if let Some(object) = object {
                         self.object(&object, resources)?;
                     }
                 }
@@ -303,9 +458,9 @@ impl<'p> Scope<'_, 'p> {
     }
 
     /// Shows the pieces of one operator.
-    fn show<'t>(&mut self, pieces: impl IntoIterator<Item = Piece<'t>>) {
+    fn show<'t>(&mut self, pieces: impl IntoIterator<Item = Piece<'t>>) -> Result<()> {
         let Some(font) = self.state.font.clone() else {
-            return;
+            return Ok(());
         };
         let state = &self.state;
         let rise = KurboPoint::new(0.0, state.rise);
@@ -326,9 +481,24 @@ impl<'p> Scope<'_, 'p> {
             em,
             ..Run::default()
         };
+        let result = self.pieces(pieces, &font, &mut run);
+        // What was read before the work was spent stays.
+        run.end = point(self.state.to_page * self.text * rise);
+        let put_down = self.reader.put_down(run, self.contents, self.budget);
+        result.and(put_down)
+    }
+
+    /// Moves over the pieces of one operator, and collects their letters.
+    fn pieces<'t>(
+        &mut self,
+        pieces: impl IntoIterator<Item = Piece<'t>>,
+        font: &KnownFont<'p>,
+        run: &mut Run,
+    ) -> Result<()> {
+        let state = &self.state;
         let size = state.size / 1000.0;
         for piece in pieces {
-            match piece {
+            let bytes = match &piece {
                 Piece::Move(by) => {
                     let step = -by * size;
                     let step = if font.horizontal {
@@ -343,41 +513,44 @@ impl<'p> Scope<'_, 'p> {
                     } else if -by > 160.0 && !run.text.ends_with(' ') {
                         run.text.push(' ');
                     }
+                    self.reader.work.charge(GLYPH)?;
+                    continue;
                 }
-                Piece::Text(bytes) => {
-                    let mut at = 0;
-                    let mut step = Vec2::ZERO;
-                    while at < bytes.len() {
-                        let (code, len) = font.font.read_code(bytes, at);
-                        at += len.max(1);
-                        let glyph = font.glyph(code);
-                        self.contents.glyphs += 1;
-                        match &glyph.text {
-                            // Private characters are glyphs that mean no other.
-                            Some(BfString::Char('\u{e000}'..='\u{f8ff}' | '\0')) | None => {
-                                self.contents.unmapped += 1;
-                            }
-                            Some(BfString::Char(c)) => run.text.push(*c),
-                            Some(BfString::String(text)) => run.text.push_str(text),
-                        }
-                        let mut space = state.char_space;
-                        if code == 32 && len == 1 {
-                            space += state.word_space;
-                        }
-                        step += if font.horizontal {
-                            Vec2::new((glyph.advance.x * size + space) * state.stretch, 0.0)
-                        } else {
-                            Vec2::new(0.0, glyph.advance.y * size + space)
-                        };
+                Piece::Text(bytes) => bytes,
+                Piece::Owned(text) => text.as_bytes(),
+            };
+            let mut at = 0;
+            let mut step = Vec2::ZERO;
+            while at < bytes.len() {
+                let (code, len) = font.font.read_code(bytes, at);
+                at += len.max(1);
+                let glyph = font.glyph(code, &mut self.reader.work)?;
+                self.contents.glyphs += 1;
+                match &glyph.text {
+                    // Private characters are glyphs that mean no other.
+                    Some(BfString::Char('\u{e000}'..='\u{f8ff}' | '\0')) | None => {
+                        self.contents.unmapped += 1;
                     }
-                    self.text *= Affine::translate(step);
+                    Some(BfString::Char(c)) => run.text.push(*c),
+                    Some(BfString::String(text)) => {
+                        // A ligature is as many letters as it says.
+                        self.reader.work.charge(LETTER * text.len() as u64)?;
+                        run.text.push_str(text);
+                    }
                 }
+                let mut space = state.char_space;
+                if code == 32 && len == 1 {
+                    space += state.word_space;
+                }
+                step += if font.horizontal {
+                    Vec2::new((glyph.advance.x * size + space) * state.stretch, 0.0)
+                } else {
+                    Vec2::new(0.0, glyph.advance.y * size + space)
+                };
             }
+            self.text *= Affine::translate(step);
         }
-        run.end = point(state.to_page * self.text * rise);
-        if !run.text.is_empty() {
-            self.contents.page.push(run);
-        }
+        Ok(())
     }
 
     /// Draws a picture or a form.
@@ -385,7 +558,9 @@ impl<'p> Scope<'_, 'p> {
         let subtype = object.dict().get::<Name<'_>>(b"Subtype");
         match subtype.as_ref().map(|name| name.as_ref() as &[u8]) {
             Some(b"Image") => {
-                if self.contents.pictures.len() < self.budget.limits().parts as usize {
+                self.reader.work.dict(object.dict())?;
+                if let Some(left) = self.reader.pictures.checked_sub(1) {
+                    self.reader.pictures = left;
                     self.contents.pictures.push(Placed {
                         stream: object.clone(),
                         transform: self.state.to_page,
@@ -403,42 +578,48 @@ impl<'p> Scope<'_, 'p> {
         if self.depth >= MAX_FORMS || !self.open.insert(id) {
             return Ok(());
         }
-        let result = match streams::decoded(form, self.budget) {
-            Ok(bytes) => {
-                let matrix = form.dict().get::<[f64; 6]>(b"Matrix").map(Affine::new);
-                let resources = form
-                    .dict()
-                    .get::<Dict<'_>>(b"Resources")
-                    .map(Resources::new);
-                let state = self.state.clone();
-                let (text, line) = (self.text, self.line);
-                self.state.to_page *= place * matrix.unwrap_or(Affine::IDENTITY);
-                self.depth += 1;
-                let result = self.run(&bytes, resources.as_ref().unwrap_or(outer));
-                self.depth -= 1;
-                self.state = state;
-                (self.text, self.line) = (text, line);
-                result
-            }
-            Err(error) if error.kind() == crate::ErrorKind::Limit => Err(error),
-            Err(_) => Ok(()),
-        };
+        let result = self.draw(form, outer, place);
         self.open.remove(&id);
+        result
+    }
+
+    fn draw(&mut self, form: &Stream<'p>, outer: &Resources<'p>, place: Affine) -> Result<()> {
+        let bytes = self.reader.content(form, self.budget)?;
+        let dict = form.dict();
+        let matrix = dict.get::<[f64; 6]>(b"Matrix").map(Affine::new);
+        let own = match dict.get::<Dict<'_>>(b"Resources") {
+            Some(own) => Some(Resources::new(Some(own), &mut self.reader.work)?),
+            None => None,
+        };
+        let state = self.state.clone();
+        let (text, line) = (self.text, self.line);
+        self.state.to_page *= place * matrix.unwrap_or(Affine::IDENTITY);
+        self.depth += 1;
+        let result = self.run(&bytes, own.as_ref().unwrap_or(outer));
+        self.depth -= 1;
+        self.state = state;
+        (self.text, self.line) = (text, line);
         result
     }
 
     /// The texts of annotations: form fields and stamps as they look, comments by their words.
     fn annotations(&mut self, page: &Dict<'p>) -> Result<()> {
+        self.reader.work.entry(page, "Annots")?;
         let Some(list) = page.get::<Array<'_>>(b"Annots") else {
             return Ok(());
         };
+        self.reader.work.array(&list)?;
         for annotation in list.iter::<Dict<'_>>() {
-            self.budget.check_time()?;
+            self.reader.work.dict(&annotation)?;
             let appearance = annotation.get::<Dict<'_>>(b"AP");
-            if let Some(stream) = appearance.and_then(|dict| dict.get::<Stream<'_>>(b"N")) {
-                let rect = annotation.get::<[f64; 4]>(b"Rect").unwrap_or_default();
-                let place = Affine::translate((rect[0], rect[1]));
-                self.form(&stream, &Resources::new(Dict::empty()), place)?;
+            if let Some(appearance) = appearance {
+                self.reader.work.charge(appearance.data().len() as u64)?;
+                self.reader.work.entry(&appearance, "N")?;
+                if let Some(stream) = appearance.get::<Stream<'_>>(b"N") {
+                    let rect = annotation.get::<[f64; 4]>(b"Rect").unwrap_or_default();
+                    let place = Affine::translate((rect[0], rect[1]));
+                    self.form(&stream, &Resources::default(), place)?;
+                }
             }
             // Typed on the page: the appearance has said it.
             let kind = annotation.get::<Name<'_>>(b"Subtype");
@@ -446,20 +627,24 @@ impl<'p> Scope<'_, 'p> {
             if let Some(words) = annotation.get::<hayro_syntax::object::String<'_>>(b"Contents")
                 && !is_typed
             {
+                self.reader
+                    .work
+                    .charge(GLYPH * words.as_bytes().len() as u64)?;
                 // Far outside the page, each on a line of its own.
                 let text = super::text_string(words.as_bytes());
                 let start = Point {
                     x: 0.0,
-                    y: -1e6 - 100.0 * f64::from(self.reader.steps),
+                    y: -1e6 - 100.0 * f64::from(self.reader.comments),
                 };
-                self.reader.steps = self.reader.steps.wrapping_add(1);
-                self.contents.page.push(Run {
+                self.reader.comments = self.reader.comments.wrapping_add(1);
+                let run = Run {
                     text,
                     start,
                     end: start,
                     along: Point { x: 1.0, y: 0.0 },
                     em: 10.0,
-                });
+                };
+                self.reader.put_down(run, self.contents, self.budget)?;
             }
         }
         Ok(())
@@ -468,6 +653,7 @@ impl<'p> Scope<'_, 'p> {
 
 enum Piece<'t> {
     Text(&'t [u8]),
+    Owned(hayro_syntax::object::String<'t>),
     /// In thousandths of the size of the font, to the left.
     Move(f64),
 }

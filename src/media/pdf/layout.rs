@@ -154,6 +154,9 @@ fn between(last: &Run, run: &Run, em: f64) -> Gap {
 /// Lines at either edge of a page that may be its header or footer.
 const EDGE: usize = 3;
 
+/// Bytes of a header that differs from page to page. Longer lines are compared as they are.
+const LONGEST_HEADER: usize = 4096;
+
 /// How far a header may move from page to page.
 const TOLERANCE: f64 = 6.0;
 
@@ -249,6 +252,9 @@ fn shape(line: &str) -> String {
 fn is_same_header(line: &str, other: &str, step: isize) -> bool {
     if line == other {
         return true;
+    }
+    if line.len().max(other.len()) > LONGEST_HEADER {
+        return false;
     }
     if shape(line) != shape(other) {
         return false;

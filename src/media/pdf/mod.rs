@@ -12,12 +12,13 @@
 //! a few kilobytes by the standard.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use hayro_syntax::object::{Array, Dict, ObjectIdentifier, Stream};
-use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
+use hayro_syntax::{DecryptionError, LoadPdfError};
 
 use self::content::{Contents, Placed, Reader};
+use self::directory::Document;
+use self::work::Work;
 use super::guard::guard;
 use super::walk::{Hint, Walk};
 use super::{Content, PartPath};
@@ -25,9 +26,18 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
 
 mod content;
+mod directory;
+mod fonts;
+mod inline;
+mod jbig2;
+mod jpx;
 mod layout;
+mod pages;
 mod picture;
 mod streams;
+mod symbols;
+mod table;
+mod work;
 
 /// A page, once its text has been read.
 struct Shown<'p> {
@@ -39,13 +49,12 @@ struct Shown<'p> {
 
 /// Reads a file. Nothing has been told to the sink if it fails.
 pub(super) fn read(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
-    streams::check_directory(bytes, walk.budget)?;
     walk.budget.charge_decoded(bytes.len() as u64)?;
-    let pdf = guard("the PDF reader", || {
-        Pdf::new(Arc::new(bytes.to_vec())).map_err(load_error)
-    })?;
+    let mut document = guard("the PDF reader", || directory::open(bytes, walk.budget))?;
+    let mut work = Work::new(bytes.len() as u64, walk.budget);
+    work.set_sizes(std::mem::take(&mut document.sizes));
     let mut problems = Vec::new();
-    let (text, pages) = texts(&pdf, walk.budget, &mut problems)?;
+    let (text, pages, mut work) = texts(&document, work, walk.budget, &mut problems)?;
     walk.budget.check_text(text.chars().count() as u64)?;
     let content = if text.is_empty() {
         Content::Opaque
@@ -58,8 +67,8 @@ pub(super) fn read(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result
         walk.sink.warning(path, problem);
     }
     walk.inside(path, |walk| {
-        pictures(walk, path, &pages)?;
-        attachments(walk, path, &pdf)
+        pictures(walk, path, &pages, &mut work)?;
+        attachments(walk, path, &document, &mut work)
     });
     Ok(())
 }
@@ -89,15 +98,19 @@ type Problems = Vec<(Option<usize>, Error)>;
 /// # Errors
 /// If there is no page, or the time is over before the first one is read.
 fn texts<'p>(
-    pdf: &'p Pdf,
+    document: &'p Document,
+    mut work: Work,
     budget: &mut Budget,
     problems: &mut Problems,
-) -> Result<(String, Vec<Shown<'p>>)> {
-    let pages = guard("the PDF reader", || Ok(pdf.pages()))?;
+) -> Result<(String, Vec<Shown<'p>>, Work)> {
+    let xref = document.pdf.xref();
+    let pages = guard("the PDF reader", || {
+        pages::pages(xref, document.root, &document.objects, &mut work)
+    })?;
     if pages.is_empty() {
         return Err(Error::malformed("PDF without pages"));
     }
-    let mut reader = Reader::new();
+    let mut reader = Reader::new(work, budget);
     let (mut shown, mut texts) = (Vec::new(), Vec::new());
     let (mut glyphs, mut unmapped) = (0, 0);
     for (number, page) in pages.iter().enumerate() {
@@ -107,7 +120,9 @@ fn texts<'p>(
         });
         let has_text = !contents.page.is_empty();
         let over = match result {
-            Err(error) if error.kind() == ErrorKind::Limit && budget.check_time().is_err() => {
+            Err(error)
+                if budget.check_time().is_err() || reader.work.is_spent() || reader.is_full =>
+            {
                 problems.push((None, error));
                 true
             }
@@ -126,9 +141,10 @@ fn texts<'p>(
             problems
                 .extend(what.map(|what| (Some(number), Error::new(ErrorKind::Unsupported, what))));
         }
+        problems.extend(contents.refused.map(|error| (Some(number), error)));
         glyphs += contents.glyphs;
         unmapped += contents.unmapped;
-        let area = page.intersected_crop_box();
+        let area = page.area;
         shown.push(Shown {
             pictures: contents.pictures,
             has_text,
@@ -143,13 +159,16 @@ fn texts<'p>(
         let message = format!("{unmapped} of {glyphs} characters in fonts that say no letters");
         problems.push((None, Error::new(ErrorKind::Unsupported, message)));
     }
-    let text = layout::text(texts);
-    budget.charge_decoded(text.len() as u64)?;
-    Ok((text, shown))
+    Ok((layout::text(texts), shown, reader.work))
 }
 
 /// Hands over every picture, and the pages that are nothing else.
-fn pictures(walk: &mut Walk<'_>, path: &PartPath, pages: &[Shown<'_>]) -> Result<()> {
+fn pictures(
+    walk: &mut Walk<'_>,
+    path: &PartPath,
+    pages: &[Shown<'_>],
+    work: &mut Work,
+) -> Result<()> {
     let mut seen = HashSet::new();
     for (number, page) in pages.iter().enumerate() {
         let path = page_path(path, number);
@@ -158,7 +177,7 @@ fn pictures(walk: &mut Walk<'_>, path: &PartPath, pages: &[Shown<'_>]) -> Result
         let large: Vec<_> = large.cloned().collect();
         if !page.has_text && large.len() > 1 {
             let composed = guard("the composer of PDF pages", || {
-                picture::compose(&large, page.area, walk.budget)
+                picture::compose(&large, page.area, work, walk.budget)
             });
             match composed {
                 Ok(raster) => walk.decoded(
@@ -183,7 +202,7 @@ fn pictures(walk: &mut Walk<'_>, path: &PartPath, pages: &[Shown<'_>]) -> Result
                 continue;
             }
             match guard("the PDF reader", || {
-                picture::decode(&picture.stream, walk.budget)
+                picture::decode(&picture.stream, work, walk.budget)
             }) {
                 Ok(raster) => walk.decoded(
                     path,
@@ -202,18 +221,26 @@ fn pictures(walk: &mut Walk<'_>, path: &PartPath, pages: &[Shown<'_>]) -> Result
 /// Nodes of the tree of embedded files inside one another.
 const MAX_DEPTH: u32 = 8;
 
+/// Work for an embedded file besides what is read of it, and its memory.
+const FILE: u64 = 1000;
+
 /// Hands over the embedded files.
-fn attachments(walk: &mut Walk<'_>, path: &PartPath, pdf: &Pdf) -> Result<()> {
+fn attachments(
+    walk: &mut Walk<'_>,
+    path: &PartPath,
+    document: &Document,
+    work: &mut Work,
+) -> Result<()> {
     let files = guard("the PDF reader", || {
-        let xref = pdf.xref();
+        let xref = document.pdf.xref();
         let mut files = Vec::new();
         let mut seen = HashSet::new();
         let tree = xref
-            .get::<Dict<'_>>(xref.root_id())
+            .get::<Dict<'_>>(document.root)
             .and_then(|catalog| catalog.get::<Dict<'_>>(b"Names"))
             .and_then(|names| names.get::<Dict<'_>>(b"EmbeddedFiles"));
         if let Some(tree) = tree {
-            collect(&tree, 0, &mut seen, &mut files, walk.budget)?;
+            collect(&tree, 0, &mut seen, &mut files, work)?;
         }
         Ok(files)
     })?;
@@ -238,31 +265,38 @@ fn collect<'p>(
     depth: u32,
     seen: &mut HashSet<ObjectIdentifier>,
     files: &mut Vec<(Option<String>, Stream<'p>)>,
-    budget: &Budget,
+    work: &mut Work,
 ) -> Result<()> {
-    budget.check_time()?;
     if depth > MAX_DEPTH || node.obj_id().is_some_and(|id| !seen.insert(id)) {
         return Ok(());
     }
+    work.dict(node)?;
     if let Some(list) = node.get::<Array<'_>>(b"Names") {
+        work.array(&list)?;
         for file in list.iter::<hayro_syntax::object::Object<'_>>() {
             let Some(file) = file.into_dict() else {
                 continue;
             };
+            work.dict(&file)?;
             let Some(embedded) = file.get::<Dict<'_>>(b"EF") else {
                 continue;
             };
+            work.dict(&embedded)?;
             let stream = embedded.get::<Stream<'_>>(b"F");
-            if let Some(stream) = stream.or_else(|| embedded.get::<Stream<'_>>(b"UF")) {
+            let stream = stream.or_else(|| embedded.get::<Stream<'_>>(b"UF"));
+            // Each once, however often it is listed.
+            if let Some(stream) = stream.filter(|stream| seen.insert(stream.obj_id())) {
                 let name = file.get::<hayro_syntax::object::String<'_>>(b"F");
                 let name = name.map(|name| text_string(name.as_bytes()));
+                work.charge(FILE)?;
                 files.push((name, stream));
             }
         }
     }
     if let Some(kids) = node.get::<Array<'_>>(b"Kids") {
+        work.array(&kids)?;
         for kid in kids.iter::<Dict<'_>>() {
-            collect(&kid, depth + 1, seen, files, budget)?;
+            collect(&kid, depth + 1, seen, files, work)?;
         }
     }
     Ok(())

@@ -3,9 +3,12 @@
 //! JPEG streams are handed on as they stand. All else is decoded by
 //! `hayro-syntax` and brought into one of three layouts: grey, colour, colour
 //! with the alpha of a soft mask. Colour profiles are not applied; of separations
-//! and other special spaces the number of components decides.
+//! and other special spaces the number of components decides. What compressed data
+//! declare for themselves is checked by [`jpx`](super::jpx) and [`jbig2`](super::jbig2)
+//! first, since their decoders allocate by it and cannot be stopped.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use hayro_font::kurbo::{Affine, Point};
 use hayro_syntax::Filter;
@@ -13,12 +16,16 @@ use hayro_syntax::object::stream::{ImageColorSpace, ImageDecodeParams};
 use hayro_syntax::object::{Array, Dict, Object, Stream};
 
 use super::content::Placed;
-use super::streams;
+use super::work::Work;
+use super::{jbig2, jpx, streams};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
 use crate::media::guard::guard;
 use crate::media::{Format, raster};
 use crate::raster::{Pixels, Raster};
+
+/// A progressive JPEG has about ten scans.
+const MAX_SCANS: usize = 64;
 
 /// Smaller pictures are bullets, rules and patterns.
 const SMALLEST: u32 = 16;
@@ -127,10 +134,12 @@ impl Space {
 /// # Errors
 /// [`Limit`](ErrorKind::Limit) before anything is allocated,
 /// [`Malformed`](ErrorKind::Malformed), [`Unsupported`](ErrorKind::Unsupported).
-pub(super) fn decode(stream: &Stream<'_>, budget: &mut Budget) -> Result<Raster> {
+pub(super) fn decode(stream: &Stream<'_>, work: &mut Work, budget: &mut Budget) -> Result<Raster> {
+    work.dict(stream.dict())?;
     let (pixels, width, height) = samples(stream, budget)?;
     let mask = stream.dict().get::<Stream<'_>>(b"SMask");
     let mask = mask.and_then(|mask| samples(&mask, budget).ok());
+    budget.check_time()?;
     let pixels = match (pixels, mask) {
         (pixels, Some((Pixels::Luma8(alpha), w, h))) if alpha.iter().any(|&a| a != 255) => {
             budget.charge_picture(width, height, 4)?;
@@ -183,8 +192,8 @@ fn samples(stream: &Stream<'_>, budget: &mut Budget) -> Result<(Pixels, u32, u32
     };
     // The decoder's own size, then the layout that comes out.
     budget.charge_picture(width, height, 8)?;
-    declared(stream, budget)?;
-    streams::check(stream, budget)?;
+    streams::measured(stream, streams::LARGEST, budget)?;
+    declared(stream, width, height, budget)?;
     let params = ImageDecodeParams {
         is_indexed: matches!(space, Some(Space::Indexed(..))),
         bpc: Some(bits),
@@ -230,7 +239,9 @@ fn samples(stream: &Stream<'_>, budget: &mut Budget) -> Result<(Pixels, u32, u32
         Vec::with_capacity(width as usize * height as usize * if is_grey { 1 } else { 3 });
     let mut line = vec![0; width as usize * components];
     let scale = !matches!(space, Space::Indexed(..));
+    let mut pacer = budget.deadline().pacer(1 << 20);
     for at in 0..height as usize {
+        pacer.steps(width)?;
         // Rows that the file lacks stay white.
         let bytes = decoded.data.get(at * row..(at + 1) * row);
         match bytes {
@@ -295,56 +306,70 @@ fn unpack(bytes: &[u8], bits: u8, scale: bool, line: &mut [u8]) -> Result<()> {
 
 /// Charges the size that a compressed picture declares for itself, which its
 /// decoder believes whatever the PDF says.
-fn declared(stream: &Stream<'_>, budget: &mut Budget) -> Result<()> {
-    let raw = stream.raw_data();
-    let word = |at: usize| {
-        let bytes = raw.get(at..at + 4)?.try_into().ok()?;
-        Some(u32::from_be_bytes(bytes))
+fn declared(stream: &Stream<'_>, width: u32, height: u32, budget: &mut Budget) -> Result<()> {
+    let filters = stream.filters();
+    let Some((last, before)) = filters.split_last() else {
+        return Ok(());
     };
-    let size = match stream.filters().last() {
-        Some(Filter::JpxDecode) => {
-            // The SIZ marker segment: length, capabilities, width, height.
-            let at = raw
-                .windows(4)
-                .position(|w| w[..3] == [0xFF, 0x4F, 0xFF] && w[3] == 0x51);
-            at.and_then(|at| word(at + 8).zip(word(at + 12)))
-        }
-        Some(Filter::Jbig2Decode) => page_size(&raw),
-        Some(Filter::CcittFaxDecode) => {
-            let dict = stream.dict();
-            let params = dict.get::<Dict<'_>>(b"DecodeParms").or_else(|| {
-                let list = dict.get::<Array<'_>>(b"DecodeParms")?;
-                list.iter::<Dict<'_>>().last()
-            });
-            let columns = params.and_then(|params| params.get::<u32>(b"Columns"));
-            dict.get::<u32>(b"Height")
-                .map(|height| (columns.unwrap_or(1728), height))
-        }
-        _ => return Ok(()),
+    let is_picture = |filter: &Filter| {
+        matches!(
+            filter,
+            Filter::DctDecode | Filter::JpxDecode | Filter::Jbig2Decode | Filter::CcittFaxDecode
+        )
     };
-    let message = "PDF picture: compressed data that do not declare their size";
-    let (width, height) = size.ok_or_else(|| Error::malformed(message))?;
-    budget.charge_picture(width, height, 8)
+    if before.iter().any(is_picture) {
+        let message = "PDF picture: a filter behind a decoder of pictures";
+        return Err(Error::new(ErrorKind::Unsupported, message));
+    }
+    if !is_picture(last) {
+        return Ok(());
+    }
+    let params = params(stream.dict());
+    if *last == Filter::CcittFaxDecode {
+        let columns = params.and_then(|params| params.get::<usize>(b"Columns"));
+        let columns = u32::try_from(columns.unwrap_or(1728)).unwrap_or(u32::MAX);
+        return budget.charge_picture(columns, height, 8);
+    }
+    let bytes = match streams::before_picture(stream, budget)? {
+        Some(bytes) => bytes,
+        None => return Err(Error::malformed("PDF picture: its bytes are broken")),
+    };
+    match last {
+        Filter::JpxDecode => jpx::check(&bytes, budget),
+        Filter::Jbig2Decode => {
+            let globals = params.and_then(|params| params.get::<Stream<'_>>(b"JBIG2Globals"));
+            let globals = match &globals {
+                Some(stream) => Some(streams::decoded(stream, budget)?),
+                None => None,
+            };
+            jbig2::check(&bytes, globals.as_deref(), budget)
+        }
+        _ => {
+            // A progressive JPEG costs a pass over the picture for each scan.
+            let scans = bytes
+                .windows(2)
+                .filter(|pair| *pair == [0xFF, 0xDA])
+                .count();
+            if scans > MAX_SCANS {
+                let message = format!("PDF picture: JPEG of {scans} scans");
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+            let pixels = u64::from(width) * u64::from(height);
+            budget.charge_decoded(pixels.saturating_mul(scans as u64))
+        }
+    }
 }
 
-/// Width and height in the page segment of embedded JBIG2, which comes first.
-fn page_size(raw: &[u8]) -> Option<(u32, u32)> {
-    let word = |at: usize| Some(u32::from_be_bytes(raw.get(at..at + 4)?.try_into().ok()?));
-    let mut at = 0_usize;
-    for _ in 0..64 {
-        let flags = *raw.get(at + 4)?;
-        let references = *raw.get(at + 5)?;
-        // Short form: up to four references of one byte each, for the first 256 segments.
-        let count = usize::from(references >> 5);
-        let page_bytes = if flags & 0x40 != 0 { 4 } else { 1 };
-        let data = at + 6 + count + page_bytes + 4;
-        let len = word(data - 4)? as usize;
-        if flags & 0x3F == 48 {
-            return Some((word(data)?, word(data + 4)?));
-        }
-        at = data.checked_add(len)?;
-    }
-    None
+/// The parameters of the last filter.
+fn params<'s>(dict: &Dict<'s>) -> Option<Dict<'s>> {
+    ["DP", "DecodeParms"].into_iter().find_map(|key| {
+        dict.get::<Dict<'_>>(key).or_else(|| {
+            let list = dict.get::<Array<'_>>(key)?;
+            list.iter::<Object<'_>>()
+                .filter_map(Object::into_dict)
+                .last()
+        })
+    })
 }
 
 /// The longest side of a page that is put together.
@@ -358,6 +383,7 @@ const LONGEST: f64 = 3000.0;
 pub(super) fn compose(
     pictures: &[Placed<'_>],
     page: (f64, f64, f64, f64),
+    work: &mut Work,
     budget: &mut Budget,
 ) -> Result<Raster> {
     let (x0, y0, width, height) = page;
@@ -388,7 +414,7 @@ pub(super) fn compose(
         }
         let raster = match jpeg(&picture.stream) {
             Some(bytes) => raster::decode(&bytes, Format::Jpeg, budget).map(|decoded| decoded.0),
-            None => decode(&picture.stream, budget),
+            None => decode(&picture.stream, work, budget),
         };
         match raster {
             Ok(raster) => {
@@ -399,7 +425,8 @@ pub(super) fn compose(
                     columns,
                     &raster,
                     picture.transform.inverse() * to_page,
-                );
+                    work,
+                )?;
                 drawn += 1;
             }
             Err(error) if error.kind() == ErrorKind::Limit => return Err(error),
@@ -415,15 +442,29 @@ pub(super) fn compose(
         .ok_or_else(|| Error::malformed("PDF page of no size"))
 }
 
-fn paint(canvas: &mut [u8], columns: u32, raster: &Raster, to_unit: Affine) {
+/// Paints one picture. Of the canvas it looks at the rows and columns that the picture
+/// can cover, so that a page of thousands of small ones costs what they cover.
+fn paint(
+    canvas: &mut [u8],
+    columns: u32,
+    raster: &Raster,
+    to_unit: Affine,
+    work: &mut Work,
+) -> Result<()> {
     let (width, height) = (raster.width(), raster.height());
     let (bytes, channels) = match raster.pixels() {
         Pixels::Luma8(bytes) => (bytes, 1),
         Pixels::Rgb8(bytes) => (bytes, 3),
         Pixels::Rgba8(bytes) => (bytes, 4),
     };
-    for (row, line) in canvas.chunks_exact_mut(columns as usize * 3).enumerate() {
-        for (column, pixel) in line.chunks_exact_mut(3).enumerate() {
+    let stride = columns as usize * 3;
+    let rows = canvas.len() / stride.max(1);
+    let (across, down) = covered(to_unit, columns as usize, rows);
+    for row in down {
+        work.charge(across.len() as u64 / 4 + 1)?;
+        let line = &mut canvas[row * stride..(row + 1) * stride];
+        let pixels = line[across.start * 3..across.end * 3].chunks_exact_mut(3);
+        for (column, pixel) in across.clone().zip(pixels) {
             let at = to_unit * Point::new(column as f64 + 0.5, row as f64 + 0.5);
             if !(0.0..1.0).contains(&at.x) || !(0.0..1.0).contains(&at.y) {
                 continue;
@@ -445,6 +486,31 @@ fn paint(canvas: &mut [u8], columns: u32, raster: &Raster, to_unit: Affine) {
             }
         }
     }
+    Ok(())
+}
+
+/// The columns and rows of a canvas on which the unit square may lie.
+fn covered(to_unit: Affine, columns: usize, rows: usize) -> (Range<usize>, Range<usize>) {
+    let to_canvas = to_unit.inverse();
+    let corners =
+        [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)].map(|(x, y)| to_canvas * Point::new(x, y));
+    if corners
+        .iter()
+        .any(|p| !(p.x.is_finite() && p.y.is_finite()))
+    {
+        // Flat, or beyond what numbers can say: every pixel decides for itself.
+        return (0..columns, 0..rows);
+    }
+    let range = |of: fn(&Point) -> f64, len: usize| {
+        let low = corners.iter().map(of).fold(f64::INFINITY, f64::min);
+        let high = corners.iter().map(of).fold(f64::NEG_INFINITY, f64::max);
+        // A pixel more on either side, for what rounding does to the way there and back.
+        let margin = 2.0 + (low.abs() + high.abs()) * 1e-9;
+        let start = ((low - margin).max(0.0) as usize).min(len);
+        let end = ((high + margin).max(0.0) as usize).min(len);
+        start..end.max(start)
+    };
+    (range(|p| p.x, columns), range(|p| p.y, rows))
 }
 
 #[cfg(test)]
