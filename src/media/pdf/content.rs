@@ -100,7 +100,7 @@ impl<'p> Resources<'p> {
             return Ok(Self::default());
         };
         work.charge(dict.data().len() as u64)?;
-        let mut category = |key: &str| {
+        let mut category = |key: &str| -> Result<Dict<'p>> {
             work.entry(&dict, key)?;
             let category = dict.get::<Dict<'p>>(key).unwrap_or_default();
             work.charge(category.data().len() as u64)?;
