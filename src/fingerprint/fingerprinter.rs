@@ -273,8 +273,8 @@ impl Fingerprinter {
     }
 
     /// [`fingerprint`](Self::fingerprint), which ends at a deadline as well as at
-    /// [`Limits::time_ms`]: what was read until then is in the fingerprint, with one warning, and
-    /// it is an error only if that is nothing at all.
+    /// [`Limits::time_ms`]: the parts that were read until then are in the fingerprint, with one
+    /// warning. It is an error if the input is no container, or not even that could be read.
     ///
     /// # Errors
     /// As [`fingerprint`](Self::fingerprint), and [`Cancelled`](crate::ErrorKind::Cancelled).
@@ -535,7 +535,8 @@ impl PartSink for Collector<'_> {
         }
         match result {
             Ok(()) => {}
-            Err(e) if is_root && (is_bare || !e.is_time()) => self.refused = Some(e),
+            // Whoever asks must not take it for an input in which there is nothing.
+            Err(e) if is_root => self.refused = Some(e),
             Err(e) => self.warning(path, e),
         }
     }

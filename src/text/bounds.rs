@@ -104,8 +104,10 @@ mod tests {
 
     #[test]
     fn what_fails_gives_its_memory_back() {
-        let mut limits = Limits::default();
-        limits.decoded_bytes = 100;
+        let limits = Limits {
+            decoded_bytes: 100,
+            ..Limits::default()
+        };
         let mut bounds = Bounds::new(&limits, Deadline::never());
         bounds.charge::<u64>(5).unwrap();
         let failed = bounds.attempt(|bounds| {
