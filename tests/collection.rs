@@ -494,6 +494,12 @@ fn what_was_printed_survives_being_killed() {
     assert_eq!(report.damage, Vec::<String>::new());
 }
 
+/// Prints a line at once.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).unwrap();
+}
+
 /// What [`what_a_process_with_refreshing_readers_acknowledged_survives_being_killed`] starts and kills:
 /// a writer with its merging thread, and threads of the same process that refresh, read and list.
 #[test]
@@ -521,7 +527,7 @@ fn writes_until_it_is_killed() {
                     handle.refresh().unwrap();
                     let snapshot = handle.snapshot();
                     if snapshot.generation() < last {
-                        println!("back {last} {}", snapshot.generation());
+                        say(&format!("back {last} {}", snapshot.generation()));
                     }
                     last = snapshot.generation();
                     assert_eq!(snapshot.items().count() as u64, snapshot.len());
@@ -541,7 +547,7 @@ fn writes_until_it_is_killed() {
             writer
                 .add(leakprint::collection::NewItem::new(&name, print))
                 .unwrap();
-            println!("ack {name}");
+            say(&format!("ack {name}"));
         }
     });
 }
@@ -602,10 +608,10 @@ fn what_a_process_with_refreshing_readers_acknowledged_survives_being_killed() {
     }
     assert!(!promised.is_empty(), "nothing was promised");
     if kills > 20 {
-        println!(
-            "{kills} kills, {} items acknowledged and all there",
-            promised.len()
-        );
+        let all = promised.len();
+        say(&format!(
+            "{kills} kills, {all} items acknowledged and all there"
+        ));
     }
     drop(CollectionWriter::open(&at, WriterOptions::default()).unwrap());
     let report = leakprint::collection::verify(&at, &Executor::serial()).unwrap();
