@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use leakprint::collection::{
-    CodeItem, CollectionWriter, FalseMatch, FalseScope, Metadata, NewItem, WriterOptions,
-     repair, verify,
+    CodeItem, CollectionWriter, FalseMatch, FalseScope, Metadata, NewItem, WriterOptions, repair,
+    verify,
 };
 use leakprint::fingerprint::Pipeline;
 use leakprint::{Code256, Collection, Executor};
@@ -74,14 +74,20 @@ fn edit(files: &mut Files, data: &[u8]) {
             continue;
         };
         let at = usize::from(u16::from_le_bytes([a, b])) % (bytes.len() + 1);
-        let at = if what & 0x80 == 0 { at } else { bytes.len() - at };
+        let at = if what & 0x80 == 0 {
+            at
+        } else {
+            bytes.len() - at
+        };
         let end = (at + usize::from(value[1])).min(bytes.len());
         match what & 0x0F {
             0..=3 => {
                 // One, two, four or eight bytes.
                 let wide = [value, [value[3] & 0x80; 4]].concat();
                 let spot = bytes[at..].iter_mut();
-                spot.zip(wide).take(1 << (what & 3)).for_each(|(to, from)| *to = from);
+                spot.zip(wide)
+                    .take(1 << (what & 3))
+                    .for_each(|(to, from)| *to = from);
             }
             4 => bytes.truncate(at),
             5 => drop(bytes.drain(at..end)),
@@ -98,13 +104,21 @@ fn edit(files: &mut Files, data: &[u8]) {
             10 => {
                 // A file of a number that nobody gave out.
                 let (stem, kind) = name.rsplit_once('.').unwrap_or((name, "log"));
-                let name = format!("{}{}.{kind}", &stem[..stem.len().saturating_sub(1)], value[2] & 15);
+                let name = format!(
+                    "{}{}.{kind}",
+                    &stem[..stem.len().saturating_sub(1)],
+                    value[2] & 15
+                );
                 files.insert(name, other);
             }
             11 => forge_manifest(bytes),
             12 => forge_log(bytes),
             13 => index::forge(bytes),
-            _ => bytes.iter_mut().skip(at).step_by(usize::from(value[1]) + 1).for_each(|byte| *byte ^= value[2]),
+            _ => bytes
+                .iter_mut()
+                .skip(at)
+                .step_by(usize::from(value[1]) + 1)
+                .for_each(|byte| *byte ^= value[2]),
         }
     }
 }
@@ -140,7 +154,9 @@ fn forge_log(bytes: &mut [u8]) {
             return;
         };
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&bytes[16..24]).update(&(at as u64).to_le_bytes());
+        hasher
+            .update(&bytes[16..24])
+            .update(&(at as u64).to_le_bytes());
         hasher.update(&bytes[at + 4..at + 12]);
         hasher.update(&(len as u64).to_le_bytes()).update(payload);
         let sum = *hasher.finalize().as_bytes();
@@ -170,7 +186,10 @@ pub(crate) fn run(data: &[u8]) {
     let repaired = sound(repair(path, &exec));
     if repaired.is_some() {
         let report = verify(path, &exec).expect("what was repaired can be read");
-        assert!(report.damage.is_empty(), "repaired and not sound: {report:?}");
+        assert!(
+            report.damage.is_empty(),
+            "repaired and not sound: {report:?}"
+        );
         Collection::open_with_key(path, key()).expect("what was repaired opens");
         use_collection(path);
     } else if let Some(report) = report {

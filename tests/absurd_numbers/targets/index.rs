@@ -137,7 +137,10 @@ pub(crate) fn exercise(index: &Index) {
     let matcher = matcher.with_options(options()).with_limits(limits());
     for (name, print) in prints() {
         let found = sound(matcher.find(&print));
-        assert!(found.is_some() || !verified, "sound, and {name} is an error");
+        assert!(
+            found.is_some() || !verified,
+            "sound, and {name} is an error"
+        );
         sound(matcher.explain(name, &print));
         sound(matcher.picture_size(name, &Default::default()));
     }

@@ -26,7 +26,10 @@ pub(crate) fn run(data: &[u8]) {
     if let Some(print) = sound(Fingerprint::from_bytes(data)) {
         let bytes = print.to_bytes();
         let again = Fingerprint::from_bytes(&bytes).expect("what was just written");
-        assert!(again == print, "a fingerprint changed on its way through bytes");
+        assert!(
+            again == print,
+            "a fingerprint changed on its way through bytes"
+        );
         use_print(&print);
     }
 }

@@ -10,7 +10,10 @@ pub(crate) fn read(data: &[u8], name: &str) {
         check(&print);
         let bytes = print.to_bytes();
         let again = Fingerprint::from_bytes(&bytes).expect("what was just written");
-        assert!(again == print, "a fingerprint changed on its way through bytes");
+        assert!(
+            again == print,
+            "a fingerprint changed on its way through bytes"
+        );
         if let Some(matches) = sound(matcher().find(&print)) {
             check_matches(&matches);
         }
@@ -83,7 +86,11 @@ pub(crate) fn crc32(bytes: &[u8]) -> u32 {
 pub(crate) fn check(print: &Fingerprint) {
     let limits = limits();
     for warning in &print.warnings {
-        assert_ne!(warning.kind, "panicked", "{}: {}", warning.part, warning.message);
+        assert_ne!(
+            warning.kind, "panicked",
+            "{}: {}",
+            warning.part, warning.message
+        );
     }
     assert!(print.parts.len() <= limits.parts as usize);
     for part in &print.parts {

@@ -95,7 +95,7 @@ pub(crate) fn matcher() -> &'static Matcher {
             writer.add(name, &print).expect("a new name");
         }
         let index = writer.to_index().expect("a small index");
-        let matcher = Matcher::new(index).expect("the key is inside");
+        let matcher = Matcher::with_key(index, key()).expect("the key is inside");
         matcher.with_options(options()).with_limits(limits())
     })
 }

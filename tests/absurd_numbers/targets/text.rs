@@ -3,28 +3,38 @@
 use leakprint::text::fold;
 use leakprint::{Evidence, IndexWriter, Matcher};
 
-use super::{fingerprinter, limits, media, options, sound};
+use super::{fingerprinter, key, limits, media, options, sound};
 
 /// An item and a query: what is before the first NUL, and what is behind it.
 pub(crate) fn run(data: &[u8]) {
     let at = data.iter().position(|&byte| byte == 0);
     let (item, query) = data.split_at(at.unwrap_or(data.len() / 2));
-    let (item, query) = (String::from_utf8_lossy(item), String::from_utf8_lossy(query));
+    let (item, query) = (
+        String::from_utf8_lossy(item),
+        String::from_utf8_lossy(query),
+    );
     for text in [&item, &query] {
         let folded = fold(text);
         assert_eq!(folded.chars() as usize, text.chars().count());
         assert_eq!(folded.symbols().len(), folded.offsets().len());
         assert!(folded.offsets().is_sorted(), "offsets out of order");
-        assert!(folded.offsets().last().is_none_or(|&at| at < folded.chars()));
+        assert!(
+            folded
+                .offsets()
+                .last()
+                .is_none_or(|&at| at < folded.chars())
+        );
     }
     let fingerprinter = fingerprinter();
     let mut writer = IndexWriter::from(fingerprinter);
     let Some(print) = sound(fingerprinter.fingerprint_text(&item)) else {
         return;
     };
-    writer.add("item", &print).expect("a fingerprint that was just made");
+    writer
+        .add("item", &print)
+        .expect("a fingerprint that was just made");
     let index = writer.to_index().expect("a small index");
-    let matcher = Matcher::new(index).expect("the key is inside");
+    let matcher = Matcher::with_key(index, key()).expect("the key is inside");
     let matcher = matcher.with_options(options()).with_limits(limits());
     let Some(matches) = sound(matcher.find_text(&query)) else {
         return;
