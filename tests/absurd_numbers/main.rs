@@ -79,14 +79,18 @@ fn conduct(docs: &[Doc], plan: &Plan, bounds: &Bounds) -> (Vec<Outcome>, Vec<Str
 
 #[test]
 fn files_are_valid_before_they_are_edited() {
+    let mut broken = Vec::new();
     for doc in docs() {
         let answer = run::answer(targets::matcher(), &doc.bytes(), doc.name);
-        assert!(
-            matches!(answer, "read" | "warned"),
-            "{}: {answer}",
-            doc.name
-        );
+        if !matches!(answer, "read" | "warned") {
+            broken.push(format!(
+                "{} of {} units: {answer}",
+                doc.name,
+                doc.units.len()
+            ));
+        }
     }
+    assert!(broken.is_empty(), "{broken:?}");
 }
 
 #[test]
@@ -98,8 +102,8 @@ fn a_share_of_absurd_files_is_harmless() {
         most: 300_000,
         ordinary: false,
     };
-    let (outcomes, harmful) = conduct(&docs(), &Plan::Share(600, 14), &bounds);
-    assert!(outcomes.len() > 400, "{} files", outcomes.len());
+    let (outcomes, harmful) = conduct(&docs(), &Plan::Share(300, 14), &bounds);
+    assert!(outcomes.len() > 200, "{} files", outcomes.len());
     assert!(harmful.is_empty(), "{}", harmful.join("\n"));
 }
 

@@ -2,22 +2,12 @@
 
 use crate::doc::{Doc, Form, Unit, joined};
 
-/// A frame of four pixels at a place: its numbers are place, size and flags.
-fn frame(left: u64, bits: u8) -> Unit {
-    let numbers = [
-        (2, left),
-        (2, 0),
-        (2, 2),
-        (2, 2),
-        (1, 0),
-        (1, u64::from(bits)),
-        (1, 3),
-    ];
-    // Clear, four times colour 1, end.
-    let mut frame = Unit::numbers("frame", Form::Little, b"\x2C", &numbers, b"\x0C\x0A\x05\0");
-    frame.bytes.truncate(frame.bytes.len() - 1);
-    frame.bytes.push(0);
-    frame
+/// A frame of four pixels at a place: its numbers are place, size, flags, bits of a code
+/// and bytes of the block.
+fn frame(left: u64) -> Unit {
+    let numbers = [(2, left), (2, 0), (2, 2), (2, 2), (1, 0), (1, 3), (1, 3)];
+    // Clear, four times colour 1, end: four bits each.
+    Unit::numbers("frame", Form::Little, b"\x2C", &numbers, b"\x18\x11\x91\0")
 }
 
 pub(crate) fn docs() -> Vec<Doc> {
@@ -40,10 +30,10 @@ pub(crate) fn docs() -> Vec<Doc> {
             b"\0",
         ),
         control(),
-        frame(0, 2),
+        frame(0),
         control(),
-        frame(8, 2),
-        frame(3, 2),
+        frame(8),
+        frame(3),
         Unit::numbers("comment", Form::Little, b"\x21\xFE", &[(1, 5)], b"words\0"),
         Unit::numbers("end", Form::Little, b"\x3B", &[], b""),
     ];

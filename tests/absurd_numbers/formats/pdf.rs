@@ -23,7 +23,7 @@ impl Builder {
     }
 
     /// A stream of text, which is compressed when the file is put together.
-    fn text(&mut self, dictionary: &str, text: &str) -> usize {
+    fn text(&mut self, dictionary: &str, text: impl Into<Vec<u8>>) -> usize {
         let number = self.object(&format!("<< {dictionary} /Filter /FlateDecode >>"));
         self.units.push(Unit::new("flate", Syntax::Pdf, text));
         number
@@ -142,6 +142,8 @@ fn pdf_of_streams(units: &[Unit]) -> Vec<u8> {
     pdf
 }
 
+const MEMO: &[u8] = b"The winter slate moves.\n";
+
 const TO_UNICODE: &str = "/CIDInit /ProcSet findresource begin\n12 dict begin\nbegincmap\n/CMapName /X def\n\
     1 begincodespacerange\n<0000> <FFFF>\nendcodespacerange\n2 beginbfrange\n<0021> <00FE> <0020>\n\
     <0100> <0102> [<0041> <00420043> <FDFA>]\nendbfrange\n1 beginbfchar\n<0001> <00660069>\nendbfchar\nendcmap\nend\nend\n";
@@ -258,7 +260,7 @@ fn pictures() -> Builder {
     b.object("<< /Type /Catalog /Pages 2 0 R >>");
     b.object("<< /Type /Pages /Kids [3 0 R] /Count 1 >>");
     b.object(&format!("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 200 900] /Contents 4 0 R /Resources << /XObject << {names} >> >> >>"));
-    b.text("", &drawn);
+    b.text("", drawn);
     b.object("<< /FunctionType 2 /Domain [0 1] /C0 [0] /C1 [1] /N 1 >>");
     b.raw(
         "<< /Type /XObject /Subtype /Image /Width 16 /Height 16 /ColorSpace /DeviceGray /BitsPerComponent 8 /Matte [0] >>",
@@ -275,27 +277,21 @@ fn pictures() -> Builder {
 }
 
 /// Files that are attached, by a tree of names; outlines and labels.
-fn attachments() -> Builder {
+fn attachments(file: &[u8]) -> Builder {
     let mut b = Builder::default();
     b.object("<< /Type /Catalog /Pages 2 0 R /Names << /EmbeddedFiles 3 0 R >> /PageLabels << /Nums [0 << /S /D /St 1 >>] >> >>");
-    b.object("<< /Type /Pages /Kids [] /Count 0 >>");
+    b.object("<< /Type /Pages /Kids [7 0 R] /Count 1 >>");
     b.object("<< /Kids [4 0 R] >>");
     b.object("<< /Names [(a.txt) 5 0 R (b.txt) 5 0 R] /Limits [(a.txt) (b.txt)] >>");
     b.object("<< /Type /Filespec /F (a.txt) /EF << /F 6 0 R >> >>");
-    b.text(
-        "/Type /EmbeddedFile /Params << /Size 24 >>",
-        "The winter slate moves.\n",
-    );
+    b.text("/Type /EmbeddedFile /Params << /Size 24 >>", file);
+    b.object("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 200 100] >>");
     b
 }
 
 /// A file that is attached to another one.
 fn attach(file: &[u8]) -> Vec<u8> {
-    let mut b = attachments();
-    if let Some(unit) = b.units.last_mut() {
-        unit.bytes = file.to_vec();
-    }
-    pdf(&b.finish())
+    pdf(&attachments(file).finish())
 }
 
 /// Forms and pages that refer to the next of them several times.
@@ -324,12 +320,12 @@ pub(crate) fn docs() -> Vec<Doc> {
         wrap,
     };
     let fonts = fonts().finish();
-    let raw = Unit::new("raw", Syntax::Pdf, pdf(&attachments().finish()));
+    let raw = Unit::new("raw", Syntax::Pdf, pdf(&attachments(MEMO).finish()));
     vec![
         doc(in_streams(&fonts), pdf_of_streams, None),
         doc(fonts, pdf, None),
         doc(pictures().finish(), pdf, None),
-        doc(attachments().finish(), pdf, Some(attach)),
+        doc(attachments(MEMO).finish(), pdf, Some(attach)),
         doc(chains().finish(), pdf, None),
         // Places, lengths and sizes as numbers of their own.
         doc(vec![raw], joined, None),

@@ -35,6 +35,17 @@ fn tiff(units: &[Unit]) -> Vec<u8> {
     bytes
 }
 
+/// LZW that clears its table, says every byte and ends: nine bits each.
+fn literal_codes(bytes: &[u8]) -> Vec<u8> {
+    let codes = bytes.iter().map(|&byte| u16::from(byte));
+    let codes = std::iter::once(256).chain(codes).chain([257]);
+    let bits: Vec<u8> = codes
+        .flat_map(|code| (0..9).rev().map(move |bit| (code >> bit & 1) as u8))
+        .collect();
+    let byte = |bits: &[u8]| (0..8).fold(0, |byte, at| byte << 1 | bits.get(at).unwrap_or(&0));
+    bits.chunks(8).map(byte).collect()
+}
+
 pub(crate) fn docs() -> Vec<Doc> {
     let rows: Vec<u8> = (0..192_usize).map(|at| (at * 31) as u8).collect();
     let deflated = super::png::zlib(&rows);
@@ -81,12 +92,7 @@ pub(crate) fn docs() -> Vec<Doc> {
     vec![
         doc(1, 1, &rows, false),
         doc(8, 1, &deflated, false),
-        doc(
-            5,
-            1,
-            &[0x80, 0x0B, 0x60, 0x50, 0x22, 0x0C, 0x0C, 0x85, 0x01],
-            false,
-        ),
+        doc(5, 1, &literal_codes(&rows[..64]), false),
         doc(32773, 1, &[0xC1, 9, 0xFE, 7], false),
         doc(1, 1, &rows, true),
         doc(7, 1, &super::jpeg::sample(false, false), false),

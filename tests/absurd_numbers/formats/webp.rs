@@ -66,7 +66,7 @@ pub(crate) fn docs() -> Vec<Doc> {
         frame(0),
     ];
     let extended = vec![
-        canvas(0x3C),
+        canvas(0x38),
         little(b"ICCP", &[(4, 4)], b"abcd"),
         with_fields(&picture),
         little(

@@ -177,7 +177,7 @@ pub(crate) fn run(data: &[u8]) {
     let report = sound(verify(path, &exec));
     use_collection(path);
     if let Some(writer) = sound(CollectionWriter::open(path, writer_options())) {
-        let (name, print) = index::prints().swap_remove(0);
+        let (name, print) = index::prints()[0].clone();
         sound(writer.add(NewItem::new(format!("new {name}"), print)));
         sound(writer.remove(&["a.png"]));
         sound(writer.flush());
@@ -215,8 +215,8 @@ fn use_collection(path: &Path) {
     let _ = snapshot.false_matches().count();
     if let Some(matcher) = sound(snapshot.matcher(super::options())) {
         for (name, print) in index::prints() {
-            sound(matcher.find(&print));
-            sound(matcher.explain(name, &print));
+            sound(matcher.find(print));
+            sound(matcher.explain(name, print));
         }
     }
 }
@@ -227,8 +227,8 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let count = sample().len() as u8;
     for file in 0..count {
         for what in 0..14 {
-            let at = 31 * what;
-            seeds.push(vec![file, what, at, 0, 255, 40, 3, 255]);
+            let [low, high] = (31 * u16::from(what)).to_le_bytes();
+            seeds.push(vec![file, what, low, high, 255, 40, 3, 255]);
         }
         // A changed number under checksums that hold.
         for forge in [11, 12, 13] {

@@ -1,5 +1,7 @@
 //! Files of an index, and of a set of codes, whose checksums a forger has made to hold.
 
+use std::sync::OnceLock;
+
 use leakprint::index::CodeSet;
 use leakprint::raster::{Pixels, Raster};
 use leakprint::{Code256, Digest, Executor, Fingerprint, Index, IndexWriter, Matcher};
@@ -25,7 +27,12 @@ pub(crate) fn raster(turn: u32) -> Raster {
 }
 
 /// The prints of what is in the sample, which find it.
-pub(crate) fn prints() -> Vec<(&'static str, Fingerprint)> {
+pub(crate) fn prints() -> &'static [(&'static str, Fingerprint)] {
+    static MADE: OnceLock<Vec<(&str, Fingerprint)>> = OnceLock::new();
+    MADE.get_or_init(make_prints)
+}
+
+fn make_prints() -> Vec<(&'static str, Fingerprint)> {
     let fingerprinter = fingerprinter();
     let read = |text: &str, name| {
         let print = fingerprinter.fingerprint(text.as_bytes(), Some(name));
@@ -43,7 +50,7 @@ pub(crate) fn prints() -> Vec<(&'static str, Fingerprint)> {
 pub(crate) fn sample() -> Vec<u8> {
     let mut writer = IndexWriter::from(fingerprinter());
     for (name, print) in prints() {
-        writer.add(name, &print).expect("a new name");
+        writer.add(name, print).expect("a new name");
     }
     writer.to_bytes(&Executor::serial()).expect("a small index")
 }
@@ -136,12 +143,12 @@ pub(crate) fn exercise(index: &Index) {
     };
     let matcher = matcher.with_options(options()).with_limits(limits());
     for (name, print) in prints() {
-        let found = sound(matcher.find(&print));
+        let found = sound(matcher.find(print));
         assert!(
             found.is_some() || !verified,
             "sound, and {name} is an error"
         );
-        sound(matcher.explain(name, &print));
+        sound(matcher.explain(name, print));
         sound(matcher.picture_size(name, &Default::default()));
     }
 }
