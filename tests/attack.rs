@@ -24,15 +24,8 @@ const SECRETS: [&str; 3] = [
      lawyers say that it can be read in both ways, which is what we wanted from the start of the talks.",
 ];
 
-/// Text from which the attacker learns the language.
-const ORDINARY: [&str; 6] = [
-    include_str!("../README.md"),
-    include_str!("../ARCHITECTURE.md"),
-    include_str!("../THREAT-MODEL.md"),
-    include_str!("../CHANGELOG.md"),
-    include_str!("../benches/RESULTS.md"),
-    include_str!("../src/index/FORMAT.md"),
-];
+/// Text from which the attacker learns the language: none of the secrets, but the words of offices.
+const ORDINARY: &[&str] = &[include_str!("attack/ordinary.txt")];
 
 /// A model of the language: how often a symbol follows up to five others.
 struct Language {
@@ -167,7 +160,7 @@ impl Stolen {
 
 /// Symbols rebuilt of each secret behind known text of several lengths.
 fn attack(window: u32, key: &Key, lengths: &[usize]) -> Vec<Vec<usize>> {
-    let language = Language::learn(&ORDINARY);
+    let language = Language::learn(ORDINARY);
     let known = fold(KNOWN).symbols().len();
     SECRETS
         .iter()

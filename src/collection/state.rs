@@ -163,7 +163,7 @@ impl State {
     /// Items that are there.
     pub(super) fn len(&self) -> u64 {
         let live = self.slots.iter().map(|slot| u64::from(slot.live()));
-        live.sum::<u64>() - self.discounts()
+        live.sum::<u64>().saturating_sub(self.discounts())
     }
 
     /// The item of a key: the place of its slot, and its number there.

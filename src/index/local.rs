@@ -152,7 +152,8 @@ impl<'a> Locals<'a> {
         let find = || {
             let record = self.pictures.get(picture as usize)?;
             let start = record.locals_at as usize;
-            let prints = self.prints.get(start..start + record.locals as usize)?;
+            let end = start.checked_add(record.locals as usize)?;
+            let prints = self.prints.get(start..end)?;
             Some((record.locals_at, prints))
         };
         let (first, prints) =

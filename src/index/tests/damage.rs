@@ -294,6 +294,80 @@ fn damaged_tables_are_found_and_searched_without_harm() {
     }
 }
 
+/// Two pictures with details, and the fingerprint of one that shows parts of the first.
+fn detailed() -> (Vec<u8>, Fingerprint) {
+    use crate::raster::{Pixels, Raster};
+    let raster = |moved: u32| {
+        let disc = |x: u32, y: u32, i: u32| {
+            let (dx, dy) = ((x + moved).abs_diff(i * 97 % 240), y.abs_diff(i * 53 % 160));
+            dx * dx + dy * dy < (6 + i % 17).pow(2)
+        };
+        let grey = |at: u32| {
+            let (x, y) = (at % 240, at / 240);
+            let discs = (0..24).filter(|&i| disc(x, y, i)).count() as u32;
+            (40 + 31 * discs + (x ^ y) % 5).min(255) as u8
+        };
+        Raster::new(240, 160, Pixels::Luma8((0..160 * 240).map(grey).collect())).unwrap()
+    };
+    let fingerprinter = crate::Fingerprinter::builder().key(key()).build().unwrap();
+    let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), None).unwrap();
+    for (name, moved) in [("a.png", 0), ("b.png", 100)] {
+        let print = fingerprinter.fingerprint_raster(&raster(moved));
+        writer.add(name, &print).unwrap();
+    }
+    let bytes = writer.to_bytes(&Executor::serial()).unwrap();
+    (bytes, fingerprinter.fingerprint_raster(&raster(3)))
+}
+
+/// Every number of the sections that verification by details reads, made what a forger would.
+#[test]
+fn forged_numbers_of_details_are_matched_without_harm() {
+    let (original, query) = detailed();
+    let layout = Layout::read(&original).unwrap();
+    let find = |bytes: &[u8]| {
+        let index = Index::from_bytes(bytes)?;
+        let matcher = Matcher::with_key(index, key())?;
+        let options = MatchOptions::default().with_min_strength(Strength::Possible);
+        let matcher = matcher.with_options(options);
+        let _ = matcher.explain("b.png", &query);
+        matcher.find(&query)
+    };
+    let found = find(&original).unwrap();
+    let by_details = |found: &crate::Match| {
+        let mut evidence = found.evidence.iter();
+        evidence.any(|evidence| matches!(evidence, crate::Evidence::Region { .. }))
+    };
+    assert!(
+        found.iter().any(by_details),
+        "details are not compared: {found:?}"
+    );
+    // All of the records of pictures, and some places in the larger sections.
+    let step = |section: Section| match section {
+        Section::Pictures => 1,
+        _ => layout.extent(section).range().len() / 4 / 24,
+    };
+    for section in [
+        Section::Pictures,
+        Section::LocalPrints,
+        Section::LocalBuckets,
+        Section::LocalEntries,
+    ] {
+        for at in layout
+            .extent(section)
+            .range()
+            .step_by(4)
+            .step_by(step(section).max(1))
+        {
+            for value in [0, 1, 0x7FFF_FFFF, u32::MAX] {
+                let mut bytes = original.clone();
+                bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+                forge(&mut bytes, &layout);
+                let _ = find(&bytes);
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn random_damage_never_panics(

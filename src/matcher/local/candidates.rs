@@ -371,7 +371,11 @@ pub(super) fn pose(candidate: &Candidate, first: u32, prints: &[StoredPrint]) ->
     let votes: Vec<(&Vote, &StoredPrint)> = candidate
         .votes
         .iter()
-        .filter_map(|vote| Some((vote, prints.get((vote.print - first) as usize)?)))
+        .filter_map(|vote| {
+            // In a damaged file the numbers of prints may be out of order.
+            let at = vote.print.checked_sub(first)?;
+            Some((vote, prints.get(at as usize)?))
+        })
         .take(JUDGES)
         .collect();
     let mirrored = candidate.kind.mirrored;
