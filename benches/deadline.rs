@@ -157,7 +157,10 @@ fn calls(c: &mut Criterion) {
     let fingerprinter = common::fingerprinter();
     let index = index(&fingerprinter);
     limits.time_ms = TIME_MS;
-    let matcher = Matcher::new(index).expect("an index").with_limits(limits);
+    let key = fingerprinter.key().clone();
+    let matcher = Matcher::with_key(index, key)
+        .expect("its key")
+        .with_limits(limits);
 
     let large = photo(8191);
     let grey = GrayImage::from_fn(8191, 8191, |x, y| Luma([noise(x / 3, y / 5)]));

@@ -255,7 +255,7 @@ impl Sources {
     pub(crate) fn counting(&self) -> Option<impl FnOnce() -> u64 + Send + 'static> {
         let roots = self.roots.clone();
         let is_all = self.jsonl.is_empty();
-        is_all.then(|| move || roots.into_iter().flat_map(Walk::new).count() as u64)
+        is_all.then_some(move || roots.into_iter().flat_map(Walk::new).count() as u64)
     }
 
     /// All inputs, one after the other; nothing is read before its turn.

@@ -137,7 +137,7 @@ mod tests {
         };
         let samples = |channels: usize| {
             (0..900 * 700 * channels)
-                .map(|i| (i * i >> 7) as u8)
+                .map(|i| ((i * i) >> 7) as u8)
                 .collect()
         };
         for pixels in [

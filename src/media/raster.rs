@@ -393,8 +393,10 @@ mod tests {
 
     #[test]
     fn steps_that_cannot_be_interrupted_are_refused_beforehand() {
-        let mut limits = crate::Limits::default();
-        limits.time_ms = 1000;
+        let limits = crate::Limits {
+            time_ms: 1000,
+            ..crate::Limits::default()
+        };
         let budget = Budget::new(&limits);
         assert!(afford(&budget, 1_000_000, LOSSY_WEBP).is_ok());
         let error = afford(&budget, 1 << 40, LOSSY_WEBP).unwrap_err();

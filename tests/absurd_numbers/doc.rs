@@ -88,8 +88,11 @@ pub(crate) struct Doc {
     pub(crate) units: Vec<Unit>,
     pub(crate) assemble: fn(&[Unit]) -> Vec<u8>,
     /// Puts a whole file into another one of its kind.
-    pub(crate) wrap: Option<fn(&[u8]) -> Vec<u8>>,
+    pub(crate) wrap: Option<Wrap>,
 }
+
+/// Puts a whole file into another one of its kind.
+type Wrap = fn(&[u8]) -> Vec<u8>;
 
 /// What numbers are set to.
 const ABSURD: [i128; 8] = [

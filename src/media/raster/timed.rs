@@ -297,7 +297,7 @@ mod tests {
 
     fn input() -> Vec<u8> {
         (0..3 * WINDOW as u32 + 77)
-            .map(|i| (i * i >> 3) as u8)
+            .map(|i| ((i * i) >> 3) as u8)
             .collect()
     }
 
@@ -341,10 +341,8 @@ mod tests {
                         assert_eq!(a, b);
                     } else {
                         assert!(timed.read_exact(&mut a).is_err());
-                        (
-                            timed.seek(SeekFrom::Start(at)).unwrap(),
-                            plain.set_position(at),
-                        );
+                        timed.seek(SeekFrom::Start(at)).unwrap();
+                        plain.set_position(at);
                     }
                     let (x, y) = (
                         ours.read_exact_bytes(&mut a),
@@ -369,8 +367,10 @@ mod tests {
     #[test]
     fn input_ends_with_the_time() {
         let bytes = input();
-        let mut limits = crate::Limits::default();
-        limits.time_ms = 0;
+        let limits = crate::Limits {
+            time_ms: 0,
+            ..crate::Limits::default()
+        };
         let over = Budget::new(&limits);
         let clock = Clock::new(over.deadline());
         let mut timed = Timed::new(&bytes, &clock);
