@@ -387,13 +387,11 @@ fn unsupported(format: Format, bytes: &[u8]) -> Error {
     Error::new(ErrorKind::Unsupported, message)
 }
 
-/// Whether the directory of an OLE container names an encrypted package. Its entries, which start
-/// with their names, are as long as the boundaries that they start at.
+/// Whether the directory of an OLE container names an encrypted package.
 fn is_encrypted_package(bytes: &[u8]) -> bool {
-    const ENTRY: usize = 128;
     let name: Vec<u8> = "EncryptedPackage"
         .encode_utf16()
         .flat_map(u16::to_le_bytes)
         .collect();
-    bytes.chunks(ENTRY).any(|entry| entry.starts_with(&name))
+    memchr::memmem::find(bytes, &name).is_some()
 }
