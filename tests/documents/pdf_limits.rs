@@ -430,7 +430,7 @@ fn pictures_are_checked_by_what_they_declare_themselves() {
     assert!(!jbig2(&[page_of(64), region(1, 38, 64)]).contains("too many"));
     // A dictionary that promises a million symbols of what its coder invents.
     let counts = [0x0C, 0, 2, 0xFF, 0, 0x0F, 0xFF, 0xFF, 0, 0x0F, 0xFF, 0xFF].to_vec();
-    for noise in 0..=255_u8 {
+    for noise in (0..=255_u8).step_by(29) {
         let symbols = [
             counts.clone(),
             vec![noise, noise.wrapping_mul(7), 0xFF, 0xAC],

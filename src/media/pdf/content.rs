@@ -36,6 +36,9 @@ const GLYPH: u64 = 8;
 /// Work for a byte of what a glyph means, where it means several letters.
 const LETTER: u64 = 12;
 
+/// Work for a name that is met for the first time in a stream.
+const NAME: u64 = 64;
+
 /// Work for a glyph of a font that is met for the first time.
 const NEW_GLYPH: u64 = 64;
 
@@ -267,6 +270,18 @@ impl<'p> Reader<'p> {
                 self.work.charge(stream.raw_data().len() as u64)?;
                 Ok(std::borrow::Cow::Borrowed(&[]))
             }
+            Err(_) if self.work.left() < streams::LARGEST.min(budget.decoded_left()) => {
+                budget.check_time()?;
+                let left = self.work.left();
+                let value = format_args!(
+                    "a PDF that repeats its contents, or more than {left} in a stream"
+                );
+                Err(Error::limit(
+                    "decoded_bytes",
+                    budget.limits().decoded_bytes,
+                    value,
+                ))
+            }
             Err(error) => Err(error),
         }
     }
@@ -400,6 +415,7 @@ impl<'p> Scope<'_, 'p> {
                                 )?,
                                 None => None,
                             };
+                            self.reader.work.charge(NAME)?;
                             fonts.insert(font.0.as_ref().to_vec(), known.clone());
                             known
                         }
@@ -429,6 +445,7 @@ impl<'p> Scope<'_, 'p> {
                         None => {
                             self.reader.work.entry(&resources.x_objects, name.0)?;
                             let object = resources.x_objects.get::<Stream<'p>>(name.0);
+                            self.reader.work.charge(NAME)?;
                             objects.insert(name.0.as_ref().to_vec(), object.clone());
                             object
                         }

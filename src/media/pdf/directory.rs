@@ -26,6 +26,9 @@ use crate::media::guard::guard;
 const OBJECTS: u64 = 32 << 20;
 const OBJECTS_PER_BYTE: u64 = 16;
 
+/// Objects in one stream, besides those for its size. Programs put 100 or 200 into one.
+const MEMBERS: u64 = 64 << 10;
+
 /// An open file.
 pub(super) struct Document {
     pub(super) pdf: Pdf,
@@ -166,6 +169,10 @@ fn members(
     let mut starts = Vec::new();
     for _ in 0..count {
         pacer.step()?;
+        if starts.len() as u64 > MEMBERS + data.len() as u64 / 8 {
+            let message = "PDF: more objects in a stream than its size allows";
+            return Err(Error::malformed(message));
+        }
         let Some((number, offset)) = reader.pair() else {
             // The library takes none of them then.
             return Ok(Vec::new());

@@ -29,11 +29,12 @@ struct Segment<'b> {
 }
 
 /// Checks a picture and the segments that it shares with others, and charges its pixels.
+/// Returns the work of decoding it, in units of some 10 ns.
 ///
 /// # Errors
 /// [`Limit`](ErrorKind::Limit), [`Malformed`](ErrorKind::Malformed),
 /// [`Unsupported`](ErrorKind::Unsupported).
-pub(super) fn check(page: &[u8], globals: Option<&[u8]>, budget: &mut Budget) -> Result<()> {
+pub(super) fn check(page: &[u8], globals: Option<&[u8]>, budget: &mut Budget) -> Result<u64> {
     let globals = globals.map(segments).transpose()?.unwrap_or_default();
     let page = segments(page)?;
     let (width, height) = page_size(&page).ok_or_else(|| {
@@ -43,8 +44,8 @@ pub(super) fn check(page: &[u8], globals: Option<&[u8]>, budget: &mut Budget) ->
     let pixels = u64::from(width) * u64::from(height);
     let mut state = State {
         left: PAGES * pixels + PIXELS,
+        work: symbols::Work::new(budget),
         budget,
-        work: symbols::Work::default(),
         dictionaries: Vec::new(),
         patterns: Vec::new(),
         tables: 0,
@@ -55,7 +56,8 @@ pub(super) fn check(page: &[u8], globals: Option<&[u8]>, budget: &mut Budget) ->
     for segment in &page {
         state.segment(segment)?;
     }
-    Ok(())
+    let regions = PAGES * pixels + PIXELS - state.left;
+    Ok(regions / 2 + state.work.units())
 }
 
 fn is_dictionary(kind: u8) -> bool {

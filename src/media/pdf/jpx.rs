@@ -133,6 +133,7 @@ fn codestream(bytes: &[u8], budget: &mut Budget) -> Result<()> {
     if tile > MAX_TILE || tile.saturating_mul(size.tiles) > MAX_BUILT {
         return Err(too_many("precincts or code-blocks", blocks.max(precincts)));
     }
+    budget.charge_decoded(tile * size.tiles)?;
     let listed = precincts
         .saturating_mul(size.components * declared.layers)
         .saturating_mul(declared.changes)

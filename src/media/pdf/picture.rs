@@ -65,7 +65,7 @@ impl Space {
         }
     }
 
-    fn new(object: &Object<'_>, budget: &mut Budget, depth: u32) -> Result<Self> {
+    fn new(object: &Object<'_>, work: &mut Work, budget: &mut Budget, depth: u32) -> Result<Self> {
         let unknown = || Error::new(ErrorKind::Unsupported, "PDF picture: unknown colour space");
         if let Object::Name(name) = object {
             return Ok(match name.as_ref() as &[u8] {
@@ -77,6 +77,7 @@ impl Space {
         let Object::Array(array) = object else {
             return Err(unknown());
         };
+        work.array(array)?;
         let parts: Vec<Object<'_>> = array.iter::<Object<'_>>().take(5).collect();
         let Some(Object::Name(family)) = parts.first() else {
             return Err(unknown());
@@ -90,7 +91,7 @@ impl Space {
                 _ => Self::Rgb,
             },
             (b"Indexed" | b"I", Some(base)) if depth == 0 => {
-                let base = Self::new(base, budget, depth + 1)?;
+                let base = Self::new(base, work, budget, depth + 1)?;
                 let table = match parts.get(3) {
                     Some(Object::String(table)) => table.as_bytes().to_vec(),
                     Some(Object::Stream(table)) => streams::decoded(table, budget)?.into_owned(),
@@ -135,10 +136,9 @@ impl Space {
 /// [`Limit`](ErrorKind::Limit) before anything is allocated,
 /// [`Malformed`](ErrorKind::Malformed), [`Unsupported`](ErrorKind::Unsupported).
 pub(super) fn decode(stream: &Stream<'_>, work: &mut Work, budget: &mut Budget) -> Result<Raster> {
-    work.dict(stream.dict())?;
-    let (pixels, width, height) = samples(stream, budget)?;
+    let (pixels, width, height) = samples(stream, work, budget)?;
     let mask = stream.dict().get::<Stream<'_>>(b"SMask");
-    let mask = mask.and_then(|mask| samples(&mask, budget).ok());
+    let mask = mask.and_then(|mask| samples(&mask, work, budget).ok());
     budget.check_time()?;
     let pixels = match (pixels, mask) {
         (pixels, Some((Pixels::Luma8(alpha), w, h))) if alpha.iter().any(|&a| a != 255) => {
@@ -171,7 +171,12 @@ pub(super) fn decode(stream: &Stream<'_>, work: &mut Work, budget: &mut Budget) 
 }
 
 /// The colours of a picture, its soft mask left aside.
-fn samples(stream: &Stream<'_>, budget: &mut Budget) -> Result<(Pixels, u32, u32)> {
+fn samples(
+    stream: &Stream<'_>,
+    work: &mut Work,
+    budget: &mut Budget,
+) -> Result<(Pixels, u32, u32)> {
+    work.dict(stream.dict())?;
     let dict = stream.dict();
     let broken = || Error::malformed("PDF picture: its bytes are broken or too few");
     let (width, height) = dict
@@ -182,7 +187,7 @@ fn samples(stream: &Stream<'_>, budget: &mut Budget) -> Result<(Pixels, u32, u32
     let named = dict.get::<Object<'_>>(b"ColorSpace");
     let mut space = match &named {
         _ if is_stencil => Some(Space::Grey),
-        Some(object) => Some(Space::new(object, budget, 0)?),
+        Some(object) => Some(Space::new(object, work, budget, 0)?),
         None => None,
     };
     let bits = if is_stencil {
@@ -193,7 +198,7 @@ fn samples(stream: &Stream<'_>, budget: &mut Budget) -> Result<(Pixels, u32, u32
     // The decoder's own size, then the layout that comes out.
     budget.charge_picture(width, height, 8)?;
     streams::measured(stream, streams::LARGEST, budget)?;
-    declared(stream, width, height, budget)?;
+    declared(stream, width, height, work, budget)?;
     let params = ImageDecodeParams {
         is_indexed: matches!(space, Some(Space::Indexed(..))),
         bpc: Some(bits),
@@ -306,7 +311,13 @@ fn unpack(bytes: &[u8], bits: u8, scale: bool, line: &mut [u8]) -> Result<()> {
 
 /// Charges the size that a compressed picture declares for itself, which its
 /// decoder believes whatever the PDF says.
-fn declared(stream: &Stream<'_>, width: u32, height: u32, budget: &mut Budget) -> Result<()> {
+fn declared(
+    stream: &Stream<'_>,
+    width: u32,
+    height: u32,
+    work: &mut Work,
+    budget: &mut Budget,
+) -> Result<()> {
     let filters = stream.filters();
     let Some((last, before)) = filters.split_last() else {
         return Ok(());
@@ -342,7 +353,8 @@ fn declared(stream: &Stream<'_>, width: u32, height: u32, budget: &mut Budget) -
                 Some(stream) => Some(streams::decoded(stream, budget)?),
                 None => None,
             };
-            jbig2::check(&bytes, globals.as_deref(), budget)
+            // Globals are decoded again for every picture that has them.
+            work.charge(jbig2::check(&bytes, globals.as_deref(), budget)?)
         }
         _ => {
             // A progressive JPEG costs a pass over the picture for each scan.
@@ -413,11 +425,15 @@ pub(super) fn compose(
             continue;
         }
         let raster = match jpeg(&picture.stream) {
-            Some(bytes) => raster::decode(&bytes, Format::Jpeg, budget).map(|decoded| decoded.0),
+            Some(bytes) => {
+                let decoded = raster::decode(&bytes, Format::Jpeg, budget);
+                decoded.map(|decoded| decoded.0)
+            }
             None => decode(&picture.stream, work, budget),
         };
         match raster {
             Ok(raster) => {
+                work.charge(u64::from(raster.width()) * u64::from(raster.height()) / 4)?;
                 // From pixels of the canvas, y down, to the unit square of the picture, y up.
                 let to_page = Affine::new([1.0 / scale, 0.0, 0.0, -1.0 / scale, x0, y0 + height]);
                 paint(

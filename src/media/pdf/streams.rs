@@ -96,8 +96,8 @@ fn plainly_inflated(stream: &Stream<'_>, most: u64, budget: &Budget) -> Result<O
 /// their size here: it is theirs to declare.
 ///
 /// # Errors
-/// [`Limit`](crate::ErrorKind::Limit) beyond `most` or what the budget has left, or for
-/// parameters that make no sense.
+/// [`Limit`](crate::ErrorKind::Limit) beyond `most` or what the budget has left;
+/// [`Malformed`](crate::ErrorKind::Malformed) for parameters that make no sense.
 pub(super) fn measured(stream: &Stream<'_>, most: u64, budget: &Budget) -> Result<u64> {
     let most = most.min(LARGEST).min(budget.decoded_left());
     let too_much = |bytes: u64| Error::limit("decoded_bytes", most, format_args!("up to {bytes}"));
@@ -137,7 +137,7 @@ pub(super) fn measured(stream: &Stream<'_>, most: u64, budget: &Budget) -> Resul
             return Err(too_much(bound));
         }
     }
-    parameters(stream.dict(), bound, budget)?;
+    parameters(stream.dict(), bound)?;
     Ok(bound)
 }
 
@@ -203,15 +203,15 @@ fn plain<'s>(filter: &str, text: &[u8]) -> Option<Cow<'s, [u8]>> {
 }
 
 /// Checks the parameters of predictors: rows are allocated by them.
-fn parameters(dict: &Dict<'_>, decoded: u64, budget: &Budget) -> Result<()> {
+fn parameters(dict: &Dict<'_>, decoded: u64) -> Result<()> {
     for key in ["DP", "DecodeParms"] {
         match dict.get::<Object<'_>>(key) {
-            Some(Object::Dict(params)) => predictor(&params, decoded, budget)?,
+            Some(Object::Dict(params)) => predictor(&params, decoded)?,
             Some(Object::Array(list)) => {
                 let list: Array<'_> = list;
                 for params in list.iter::<Object<'_>>().take(MAX_FILTERS + 1) {
                     if let Some(params) = params.into_dict() {
-                        predictor(&params, decoded, budget)?;
+                        predictor(&params, decoded)?;
                     }
                 }
             }
@@ -221,7 +221,7 @@ fn parameters(dict: &Dict<'_>, decoded: u64, budget: &Budget) -> Result<()> {
     Ok(())
 }
 
-fn predictor(params: &Dict<'_>, decoded: u64, budget: &Budget) -> Result<()> {
+fn predictor(params: &Dict<'_>, decoded: u64) -> Result<()> {
     if params.get::<u8>(b"Predictor").unwrap_or(1) == 1 {
         return Ok(());
     }
@@ -242,11 +242,10 @@ fn predictor(params: &Dict<'_>, decoded: u64, budget: &Budget) -> Result<()> {
     match row {
         // A row is never longer than the data by much: some files declare one that is cut.
         Some(row) if columns > 0 && row as u64 <= decoded + HARMLESS => Ok(()),
-        _ => Err(Error::limit(
-            "decoded_bytes",
-            budget.limits().decoded_bytes,
-            format_args!("rows of {columns} x {colors} x {bits} bits"),
-        )),
+        _ => {
+            let message = format!("PDF stream: rows of {columns} x {colors} x {bits} bits");
+            Err(Error::malformed(message))
+        }
     }
 }
 

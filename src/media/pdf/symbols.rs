@@ -6,12 +6,14 @@
 
 use crate::deadline::{Deadline, Pacer};
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Budget;
 
 /// Symbols of one dictionary.
 pub(super) const MAX_SYMBOLS: u32 = 1 << 20;
 
-/// Pixels of the symbols of one picture; a page of text has one or two million.
-const MAX_PIXELS: u64 = 32 << 20;
+/// Of the decoded bytes of a budget, the share that is pixels of the symbols of one picture:
+/// 32 million by default. A page of text has one or two million.
+const PIXELS: u64 = 32;
 
 /// Words of 32 pixels that are copied where symbols are set.
 const MAX_WORDS: u64 = 256 << 20;
@@ -26,20 +28,33 @@ pub(super) struct Dictionary {
 }
 
 /// What the symbols of one picture have cost.
-#[derive(Default)]
 pub(super) struct Work {
     pixels: u64,
+    most: u64,
     words: u64,
 }
 
 impl Work {
+    pub(super) fn new(budget: &Budget) -> Self {
+        Self {
+            pixels: 0,
+            most: budget.limits().decoded_bytes / PIXELS,
+            words: 0,
+        }
+    }
+
     fn pixels(&mut self, width: u32, height: u32) -> Result<()> {
         self.pixels += u64::from(width) * u64::from(height) + 256;
-        if self.pixels > MAX_PIXELS {
-            let message = format!("JBIG2 symbols of more than {MAX_PIXELS} pixels");
+        if self.pixels > self.most {
+            let message = format!("JBIG2 symbols of more than {} pixels", self.most);
             return Err(Error::new(ErrorKind::Limit, message));
         }
         Ok(())
+    }
+
+    /// The same in units of some 10 ns: symbols are decoded here and in the library.
+    pub(super) fn units(&self) -> u64 {
+        2 * self.pixels + self.words / 8
     }
 
     fn words(&mut self, words: u64) -> Result<()> {

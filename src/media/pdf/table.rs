@@ -398,11 +398,16 @@ impl<'r> Extents<'r> {
         let mut words = 0;
         loop {
             if words > 0 {
+                if self.bounds.reparsed == 0 {
+                    return None;
+                }
                 for _ in 0..words {
                     let next = rest[window..].windows(WORD.len()).position(|w| w == WORD);
                     window = next.map_or(rest.len(), |next| window + next + WORD.len());
                 }
-                self.bounds.reparsed = self.bounds.reparsed.checked_sub(2 * window as u64)?;
+                let left = self.bounds.reparsed.checked_sub(2 * window as u64);
+                self.bounds.reparsed = left.unwrap_or(0);
+                left?;
             }
             let mut reader = Reader::new(&rest[..window]);
             let skipped = reader.skip::<Object<'_>>(false).is_some();
