@@ -98,8 +98,8 @@ struct Args {
     /// Limits for what one input may cost, as JSON; what is not there is as by default.
     #[arg(long)]
     limits: Option<PathBuf>,
-    /// Read uploads in so many processes of their own, with limits on memory and processor time: one that
-    /// breaks down costs its upload a 422 and is replaced. Texts and common pictures (PNG, JPEG, GIF, WebP) are
+    /// Read uploads in so many child processes with limits on memory and processor time: one that breaks
+    /// down costs its upload a 422 and is replaced. Texts and common pictures (PNG, JPEG, GIF, WebP) are
     /// still read by the service itself. More than --threads are of no use. Linux, macOS, FreeBSD.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     isolate: Option<u16>,
@@ -229,7 +229,7 @@ fn readers(
     let Some(count) = args.isolate else {
         return Ok(None);
     };
-    // Whoever raises the limits of an upload raises those of its reader.
+    // Higher limits for uploads need readers with higher limits.
     let memory_mb = args.isolate_memory_mb;
     let cpu_s = limits.time_ms.min(args.deadline_ms).div_ceil(1000) + 1;
     let options = isolate::Options {

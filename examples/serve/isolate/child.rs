@@ -20,8 +20,8 @@ const BUFFER: usize = 64 << 10;
 
 /// Reads uploads until standard input ends.
 pub(crate) fn run(memory_bytes: u64, cpu_s: u64) -> Result<(), Failure> {
-    // Whoever ends the whole group or unit ends the service, and what that has accepted still has to
-    // be read: it ends its readers itself.
+    // A signal to the whole group or unit ends the service, which still finishes what it has
+    // accepted and then ends its readers itself.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_io().build()?;
     let entered = runtime.enter();

@@ -1,4 +1,4 @@
-//! Reading uploads in processes of their own (`--isolate`), so that a decoder which crashes, hangs or
+//! Reading uploads in child processes (`--isolate`), so that a decoder which crashes, hangs or
 //! needs too much takes one upload along and not the service.
 //!
 //! N readers are started ahead ([`child`]). An upload takes one of them before it goes through the gate, so that no
@@ -61,7 +61,7 @@ pub(crate) struct Counts {
     pub(crate) waiting: Gauge,
 }
 
-/// Formats are told by what is in front; only texts are looked at as a whole.
+/// Bytes from which a format is detected; a text that is longer goes to a reader.
 const HEAD: usize = 64 << 10;
 
 /// Whether an upload may be read by the service itself: text that is short, pictures of the formats

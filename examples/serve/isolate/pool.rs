@@ -27,7 +27,7 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// The first and the longest pause before another one is started then.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(10)];
 
-/// How often to look for readers that have ended while nothing was asked of them.
+/// How often to look for readers that have ended while they were free.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The readers of uploads.
@@ -200,7 +200,7 @@ impl Shared {
         tracing::warn!(reason, uploads, "a reader of uploads has ended");
     }
 
-    /// Replaces a reader that has ended while nothing was asked of it.
+    /// Replaces a reader that has ended while it was free.
     fn bury(&self, mut reader: Reader) {
         let is_sound = reader.uploads > 0 || reader.started.elapsed() > AT_ONCE;
         let end = reader.end();

@@ -214,7 +214,7 @@ impl Reader {
         };
         match from.buffer().is_empty() {
             true => Ok(result),
-            false => Err(Broken::Frame("more than was asked for")),
+            false => Err(Broken::Frame("bytes behind the end")),
         }
     }
 

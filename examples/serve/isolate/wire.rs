@@ -178,7 +178,7 @@ impl<'u, W: Write> Sender<'u, W> {
         put_string(&mut head, part.path.as_str())?;
         match part.bytes {
             None => head.push(NO_BYTES),
-            // The service has the upload, and hashes it without being told.
+            // The service has the upload and hashes it itself.
             Some(bytes) if std::ptr::eq(bytes, self.upload) => head.push(WHOLE),
             Some(bytes) => {
                 head.push(DIGEST);
