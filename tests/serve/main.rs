@@ -9,7 +9,7 @@ mod make;
 #[path = "../programs/mod.rs"]
 mod programs;
 #[cfg(target_os = "linux")]
-#[path = "../../examples/serve/isolate/wire.rs"]
+#[path = "../../examples/serve/isolate/wire/mod.rs"]
 mod wire;
 
 mod changes;
