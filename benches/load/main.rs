@@ -72,6 +72,9 @@ struct Args {
     /// Where the service that is started logs to.
     #[arg(long)]
     log: Option<PathBuf>,
+    /// More arguments for the service that is started, such as `-- --isolate 2`.
+    #[arg(last = true)]
+    service: Vec<String>,
 }
 
 /// Why there is no result.
@@ -224,6 +227,7 @@ fn start(args: &Args, folder: &Path, collection: &Path) -> Result<Service, Failu
     ] {
         arguments.extend([name.to_owned(), value.to_string()]);
     }
+    arguments.extend(args.service.iter().cloned());
     let log = args.log.clone().unwrap_or_else(|| folder.join("log"));
     Service::start(&arguments, &log)
 }

@@ -64,9 +64,16 @@ impl Service {
         })
     }
 
-    /// What it has used so far, where the system tells.
+    /// What it and the processes that it has started have used so far, where the system tells.
     pub(crate) fn usage(&self) -> Option<Usage> {
-        usage(&self.child.as_ref()?.id().to_string())
+        let id = self.child.as_ref()?.id().to_string();
+        let mut all = usage(&id)?;
+        // One may end meanwhile; then its processor time is in the service's own.
+        for child in children(&id).iter().filter_map(|child| usage(child)) {
+            all.cpu += child.cpu;
+            all.memory += child.memory;
+        }
+        Some(all)
     }
 
     /// Asks it to end, and waits until it has; tells whether it ended well, and after how long.
@@ -97,7 +104,11 @@ pub(crate) fn usage(process: &str) -> Option<Usage> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name may hold anything but stands in brackets.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    // Of itself and of children that have ended, as a user and in the system.
+    let ticks = fields.get(11..15)?.iter();
+    let ticks: u64 = ticks
+        .map(|field| field.parse::<u64>().ok())
+        .sum::<Option<_>>()?;
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let anonymous = status
         .lines()
@@ -108,4 +119,18 @@ pub(crate) fn usage(process: &str) -> Option<Usage> {
         cpu: ticks as f64 / 100.0,
         memory: kibibytes << 10,
     })
+}
+
+/// The processes that a process has started and that run.
+fn children(process: &str) -> Vec<String> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else {
+        return Vec::new();
+    };
+    let lists = threads.filter_map(|thread| {
+        let path = thread.ok()?.path().join("children");
+        fs::read_to_string(path).ok()
+    });
+    let of_list =
+        |list: String| -> Vec<String> { list.split_whitespace().map(str::to_owned).collect() };
+    lists.flat_map(of_list).collect()
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// Why a request was not served. The kinds are the library's, and these of the service:
 /// `unauthorized`, `read_only`, `not_found`, `method_not_allowed`, `timeout`, `conflict`, `overloaded`,
-/// `deadline`, `stopping`.
+/// `deadline`, `stopping`, `isolated`.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,

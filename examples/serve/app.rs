@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, StatusCode};
 use leakprint::Limits;
@@ -12,7 +12,9 @@ use tokio::sync::Semaphore;
 use crate::admission::{Gate, Lane};
 use crate::answer::Refusal;
 use crate::auth::Tokens;
+use crate::isolate::{Lease, Readers};
 use crate::metrics::{Levels, Metrics};
+use crate::prints::Hint;
 use crate::store::Store;
 use crate::upload::Uploads;
 use crate::writing::Writing;
@@ -25,6 +27,8 @@ pub(crate) struct App {
     /// None if nobody may write.
     pub(crate) tokens: Option<Tokens>,
     pub(crate) gate: Arc<Gate>,
+    /// None if the service reads all uploads itself.
+    pub(crate) readers: Option<Readers>,
     pub(crate) uploads: Uploads,
     pub(crate) metrics: Metrics,
     /// What one input may cost.
@@ -59,6 +63,19 @@ impl App {
         self.authorise(headers)?;
         let message = "another process writes this collection, and the service follows it";
         self.writing.as_ref().ok_or_else(|| read_only(message))
+    }
+
+    /// A process to read this upload, if one is to read it.
+    pub(crate) async fn reader(
+        &self,
+        hint: &Hint,
+        bytes: &[u8],
+        deadline: Instant,
+    ) -> Result<Option<Lease>, Refusal> {
+        match &self.readers {
+            Some(readers) => readers.lease(hint, &self.limits, bytes, deadline).await,
+            None => Ok(None),
+        }
     }
 
     /// What the metrics look up.

@@ -122,18 +122,18 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// The picture that a body is, however it is saved.
 async fn picture(app: &Shared, hint: Hint, upload: Upload) -> Result<FalseScope, Refusal> {
+    let deadline = Instant::now() + app.deadline;
+    let reader = app.reader(&hint, &upload.bytes, deadline).await?;
     let own = Arc::clone(app);
     let work = move |ticket: &Ticket| {
         let snapshot = own.store.snapshot();
         let fingerprinter = snapshot.collection().fingerprinter()?;
-        let (print, _) = hint.prints(fingerprinter, &own.limits, &upload, ticket)?;
+        let (print, _) = hint.prints(fingerprinter, &own.limits, &upload, reader, ticket)?;
         let raster = print.parts.first().and_then(|part| part.raster.as_ref());
         let raster = raster.ok_or_else(|| Refusal::invalid("the body is no picture"))?;
         Ok(FalseScope::Picture(raster.pdq.code()))
     };
-    app.gate
-        .run(Lane::Long, Instant::now() + app.deadline, work)
-        .await
+    app.gate.run(Lane::Long, deadline, work).await
 }
 
 /// `DELETE`: takes a decision back.

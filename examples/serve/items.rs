@@ -54,14 +54,15 @@ pub(crate) async fn put(
         bytes: Some(upload.bytes.len()),
         ..Facts::default()
     };
+    let deadline = Instant::now() + app.deadline;
+    let reader = app.reader(&hint, &upload.bytes, deadline).await?;
     let own = Arc::clone(&app);
     let work = move |ticket: &Ticket| -> Result<Fingerprint, Refusal> {
         let snapshot = own.store.snapshot();
         let fingerprinter = snapshot.collection().fingerprinter()?;
-        let prints = hint.prints(fingerprinter, &own.limits, &upload, ticket);
+        let prints = hint.prints(fingerprinter, &own.limits, &upload, reader, ticket);
         Ok(prints?.0)
     };
-    let deadline = Instant::now() + app.deadline;
     let print = app.gate.run(Lane::Long, deadline, work).await?;
     let warnings = print.warnings.clone();
     let (added, generation) = add(writing, &name, print, metadata).await?;

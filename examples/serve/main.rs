@@ -13,6 +13,11 @@ mod answer;
 mod app;
 mod auth;
 mod false_matches;
+#[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+mod isolate;
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd")))]
+#[path = "isolate/elsewhere.rs"]
+mod isolate;
 mod items;
 mod listen;
 mod listing;
@@ -49,7 +54,7 @@ use app::{App, Shared};
 struct Args {
     /// The collection's folder. With --token-file it is written by this process alone, and made where
     /// there is none.
-    #[arg(long, required_unless_present = "routes")]
+    #[arg(long, required_unless_present_any = ["routes", "read_uploads"])]
     collection: Option<PathBuf>,
     /// Where to listen; port 0 is any that is free.
     #[arg(long, default_value = "127.0.0.1:8080")]
@@ -93,6 +98,25 @@ struct Args {
     /// Limits for what one input may cost, as JSON; what is not there is as by default.
     #[arg(long)]
     limits: Option<PathBuf>,
+    /// Read uploads in so many child processes with limits on memory and processor time: one that breaks
+    /// down costs its upload a 422 and is replaced. Texts and common pictures (PNG, JPEG, GIF, WebP) are
+    /// still read by the service itself. More than --threads are of no use. Linux, macOS, FreeBSD.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    isolate: Option<u16>,
+    /// Read texts and common pictures in those processes as well; only UTF-8 that is sent as text/plain,
+    /// which needs no decoding, is not.
+    #[arg(long, requires = "isolate")]
+    isolate_all: bool,
+    /// Address space of each process that reads uploads, in MiB; by default what the limits allow an
+    /// upload to need.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=isolate::MOST_MB))]
+    isolate_memory_mb: Option<u64>,
+    /// Processor seconds that each upload may take of such a process; by default what the deadline allows.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    isolate_cpu_s: Option<u64>,
+    /// Be one of the processes that read uploads.
+    #[arg(long, hide = true, requires_all = ["isolate_memory_mb", "isolate_cpu_s"])]
+    read_uploads: bool,
     /// What to log: off, error, warn, info.
     #[arg(long, default_value_t = LevelFilter::INFO)]
     log: LevelFilter,
@@ -123,6 +147,13 @@ fn run(args: &Args) -> Result<bool, Failure> {
         }
         return Ok(true);
     }
+    if let (true, Some(mb), Some(cpu_s)) = (
+        args.read_uploads,
+        args.isolate_memory_mb,
+        args.isolate_cpu_s,
+    ) {
+        return isolate::run(mb << 20, cpu_s).map(|()| true);
+    }
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -141,6 +172,9 @@ fn run(args: &Args) -> Result<bool, Failure> {
     runtime.shutdown_timeout(Duration::from_millis(100));
     if let Some(writing) = &app.writing {
         writing.stop();
+    }
+    if let Some(readers) = &app.readers {
+        readers.stop();
     }
     tracing::info!(is_whole, "stopped");
     Ok(is_whole)
@@ -165,7 +199,8 @@ fn app(args: &Args) -> Result<App, Failure> {
         .as_deref()
         .map_or(Ok(Limits::default()), limits)?;
     limits.input_bytes = limits.input_bytes.min(args.max_body);
-    let metrics = metrics::Metrics::new();
+    let mut metrics = metrics::Metrics::new();
+    let readers = readers(args, &limits, &mut metrics)?;
     Ok(App {
         store,
         writing,
@@ -175,6 +210,7 @@ fn app(args: &Args) -> Result<App, Failure> {
             args.queue as usize,
             metrics.abandoned.clone(),
         )?),
+        readers,
         uploads: upload::Uploads::new(args.max_body as usize, stalled, args.max_bodies as usize),
         metrics,
         limits,
@@ -182,6 +218,29 @@ fn app(args: &Args) -> Result<App, Failure> {
         streams: Arc::new(Semaphore::new(4)),
         stopping: false.into(),
     })
+}
+
+/// The processes that read uploads, if there are to be some.
+fn readers(
+    args: &Args,
+    limits: &Limits,
+    metrics: &mut metrics::Metrics,
+) -> Result<Option<isolate::Readers>, Failure> {
+    let Some(count) = args.isolate else {
+        return Ok(None);
+    };
+    // Higher limits for uploads need readers with higher limits.
+    let memory_mb = args.isolate_memory_mb;
+    let cpu_s = limits.time_ms.min(args.deadline_ms).div_ceil(1000) + 1;
+    let options = isolate::Options {
+        count: count.into(),
+        memory_mb: memory_mb.unwrap_or_else(|| isolate::memory_mb(limits)),
+        cpu_s: args.isolate_cpu_s.unwrap_or(cpu_s),
+        all: args.isolate_all,
+        queue: args.queue as usize,
+    };
+    metrics.register_readers();
+    isolate::Readers::start(options, metrics.readers.clone()).map(Some)
 }
 
 fn limits(path: &Path) -> Result<Limits, Failure> {

@@ -7,14 +7,15 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use leakprint::collection::CollectionMatch;
-use leakprint::lines::MatchLine;
+use leakprint::lines::{ErrorLine, MatchLine};
 use leakprint::{ErrorKind, Strength};
 
 use crate::admission::{Ticket, late};
 use crate::answer::{Facts, Refusal, body, line, status};
 use crate::app::{App, Shared};
+use crate::isolate::Lease;
 use crate::metrics::Stage;
-use crate::prints::{Hint, Unread, pairs, unknown};
+use crate::prints::{Hint, ISOLATED, Unread, pairs, unknown};
 use crate::upload::{Upload, drain};
 
 /// What the asker wants to know.
@@ -65,9 +66,10 @@ pub(crate) async fn post(State(app): State<Shared>, request: Request) -> Result<
     let upload = app.uploads.read(&head.headers, upload).await?;
     let lane = query.hint.lane(&upload.bytes);
     let deadline = Instant::now() + app.deadline;
+    let reader = app.reader(&query.hint, &upload.bytes, deadline).await?;
     let gate = Arc::clone(&app.gate);
     let own = Arc::clone(&app);
-    let work = move |ticket: &Ticket| find(&own, &query, upload, ticket);
+    let work = move |ticket: &Ticket| find(&own, &query, upload, reader, ticket);
     let answer = gate.run(lane, deadline, work).await?;
     let media = answer.facts.media.unwrap_or("other");
     app.metrics.stage(Stage::Total, media, started.elapsed());
@@ -84,7 +86,13 @@ fn admit(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Query, Refusal> {
     Ok(query)
 }
 
-fn find(app: &App, query: &Query, upload: Upload, ticket: &Ticket) -> Result<Answer, Refusal> {
+fn find(
+    app: &App,
+    query: &Query,
+    upload: Upload,
+    reader: Option<Lease>,
+    ticket: &Ticket,
+) -> Result<Answer, Refusal> {
     let name = query.hint.name.as_deref().unwrap_or_default();
     let media = query.hint.media(&upload.bytes);
     let mut facts = Facts {
@@ -100,7 +108,7 @@ fn find(app: &App, query: &Query, upload: Upload, ticket: &Ticket) -> Result<Ans
     let fingerprinter = matcher.fingerprinter();
     let prints = query
         .hint
-        .prints(fingerprinter, &app.limits, &upload, ticket);
+        .prints(fingerprinter, &app.limits, &upload, reader, ticket);
     // Its memory is for the next one.
     drop(upload);
     if ticket.is_void() {
@@ -110,6 +118,7 @@ fn find(app: &App, query: &Query, upload: Upload, ticket: &Ticket) -> Result<Ans
         Ok(prints) => Ok(prints),
         Err(Unread::Error(e)) => Err(e),
         Err(Unread::Late) => return Err(late()),
+        Err(Unread::Isolated(why)) => return lost(name, why, facts),
     };
     let result = prints.and_then(|(print, took)| {
         app.metrics.stage(Stage::Fingerprint, media, took);
@@ -125,10 +134,6 @@ fn find(app: &App, query: &Query, upload: Upload, ticket: &Ticket) -> Result<Ans
     {
         return Err(late());
     }
-    let failed = |_| {
-        let message = "the answer cannot be written";
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "io", message)
-    };
     let (status, line) = match &result {
         Ok((matches, warnings)) => {
             let words = matches.iter().map(|m| m.found.strength);
@@ -149,4 +154,21 @@ fn find(app: &App, query: &Query, upload: Upload, ticket: &Ticket) -> Result<Ans
         line,
         facts,
     })
+}
+
+/// The answer to an upload whose reader has ended.
+fn lost(name: &str, why: String, mut facts: Facts) -> Result<Answer, Refusal> {
+    let mut answer = MatchLine::<CollectionMatch>::found(name, &[], &[]);
+    answer.error = Some(ErrorLine::new(ISOLATED, why));
+    facts.error = Some(ISOLATED);
+    Ok(Answer {
+        status: StatusCode::UNPROCESSABLE_ENTITY,
+        line: line(&answer).map_err(failed)?,
+        facts,
+    })
+}
+
+fn failed(_: serde_json::Error) -> Refusal {
+    let message = "the answer cannot be written";
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "io", message)
 }

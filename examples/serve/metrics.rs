@@ -12,6 +12,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::isolate::Counts;
+
 /// What OpenMetrics text is called.
 pub(crate) const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -68,6 +70,7 @@ pub(crate) struct Metrics {
     pub(crate) abandoned: Counter,
     pub(crate) in_flight: Gauge,
     pub(crate) connections: Gauge,
+    pub(crate) readers: Counts,
     queue: Family<One, Gauge>,
     body_bytes: Gauge,
     generation: Gauge,
@@ -101,6 +104,7 @@ impl Metrics {
             abandoned: Counter::default(),
             in_flight: Gauge::default(),
             connections: Gauge::default(),
+            readers: Counts::default(),
             queue: Family::default(),
             body_bytes: Gauge::default(),
             generation: Gauge::default(),
@@ -143,6 +147,19 @@ impl Metrics {
         let failing =
             "1 if the last merge failed: nothing is lost, but the log grows until one succeeds";
         of.register("merge_failing", failing, self.merge_failing.clone());
+    }
+
+    /// What there is only with `--isolate`.
+    pub(crate) fn register_readers(&mut self) {
+        let (of, readers) = (&mut self.registry, self.readers.clone());
+        let started = "Processes started to read uploads";
+        of.register("readers_started", started, readers.started);
+        let ended = "Those that ended and were replaced, by why";
+        of.register("readers_ended", ended, readers.ended);
+        of.register("readers_running", "Those that run", readers.running);
+        of.register("readers_busy", "Those that have an upload", readers.busy);
+        let waiting = "Uploads that wait for one";
+        of.register("readers_waiting", waiting, readers.waiting);
     }
 
     pub(crate) fn stage(&self, stage: Stage, media: &'static str, took: Duration) {

@@ -2,16 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use leakprint::media::Format;
 use leakprint::{Error, ErrorKind, Fingerprint, Fingerprinter, Limits};
 
 use crate::admission::{Lane, Ticket, late};
 use crate::answer::Refusal;
+use crate::isolate::Lease;
 use crate::upload::Upload;
 
 /// Texts up to this size go through the short lane.
 const SHORT: usize = 16 << 10;
+
+/// The kind of error of a body whose reader has ended.
+pub(crate) const ISOLATED: &str = "isolated";
 
 /// Why there are no prints.
 #[derive(Debug)]
@@ -20,6 +24,8 @@ pub(crate) enum Unread {
     Late,
     /// The body cannot be read.
     Error(Error),
+    /// The process that read the body has ended.
+    Isolated(String),
 }
 
 impl From<Unread> for Refusal {
@@ -27,6 +33,7 @@ impl From<Unread> for Refusal {
         match unread {
             Unread::Late => late(),
             Unread::Error(e) => e.into(),
+            Unread::Isolated(why) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, ISOLATED, why),
         }
     }
 }
@@ -99,15 +106,19 @@ impl Hint {
         fingerprinter: &Fingerprinter,
         limits: &Limits,
         upload: &Upload,
+        reader: Option<Lease>,
         ticket: &Ticket,
     ) -> Result<(Fingerprint, Duration), Unread> {
         let started = Instant::now();
         let reading = ticket.deadline.for_reading();
         let fingerprinter = fingerprinter.clone().with_limits(limits.clone());
         let text = self.is_text.then(|| str::from_utf8(&upload.bytes).ok());
-        let print = match text.flatten() {
-            Some(text) => fingerprinter.fingerprint_text_until(text, &reading),
-            None => fingerprinter.fingerprint_until(&upload.bytes, self.name(), &reading),
+        let print = match (text.flatten(), reader) {
+            (Some(text), _) => fingerprinter.fingerprint_text_until(text, &reading),
+            (None, Some(reader)) => {
+                reader.fingerprint(&fingerprinter, self.name(), upload, &reading, ticket)?
+            }
+            (None, None) => fingerprinter.fingerprint_until(&upload.bytes, self.name(), &reading),
         };
         let print = print.map_err(|e| match e.kind() {
             ErrorKind::Cancelled => Unread::Late,
@@ -118,7 +129,8 @@ impl Hint {
         Ok((print, started.elapsed()))
     }
 
-    fn name(&self) -> Option<&str> {
+    /// The name that reading goes by.
+    pub(crate) fn name(&self) -> Option<&str> {
         // Text in another charset than UTF-8 is read as a file of text.
         let text = self.is_text.then_some("body.txt");
         self.name.as_deref().or(text)

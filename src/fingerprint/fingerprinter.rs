@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::perceptual::luma_until;
 use super::{
-    CellPrint, Digest, Fingerprint, Key, LocalKey, PartPrints, RasterKeys, RasterPrints, Recipe,
-    TextPrints, Warning,
+    CellPrint, Collector, Digest, Fingerprint, Key, LocalKey, PartPrints, RasterKeys, RasterPrints,
+    Recipe, TextPrints,
 };
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{Budget, Limits};
-use crate::media::{self, Content, Part, PartPath, PartSink, Recognised, Table, TextFromImage};
+use crate::media::{self, Recognised, Table, TextFromImage};
 use crate::raster::Raster;
 use crate::text::{
     self, Bounds, CellKey, Folded, Gram, GramKey, Sampling, fold_within, grams_within,
@@ -178,7 +178,7 @@ impl Fingerprinter {
     }
 
     /// Adds what a recogniser reads in a picture; what cannot be recognised is without text.
-    fn recognise(
+    pub(super) fn recognise(
         &self,
         raster: &Raster,
         prints: &mut PartPrints,
@@ -285,7 +285,7 @@ impl Fingerprinter {
         deadline: &Deadline,
     ) -> Result<Fingerprint> {
         let mut budget = Budget::with_deadline(&self.limits, deadline);
-        let mut collector = Collector::new(self, budget.deadline());
+        let mut collector = self.collector(budget.deadline());
         media::read(bytes, name, &mut budget, &mut collector)?;
         collector.finish()
     }
@@ -353,12 +353,29 @@ impl Fingerprinter {
         }])
     }
 
-    fn of_parts(&self, parts: Vec<PartPrints>) -> Fingerprint {
+    pub(super) fn of_parts(&self, parts: Vec<PartPrints>) -> Fingerprint {
         Fingerprint {
             recipe: self.recipe.clone(),
             parts,
             warnings: Vec::new(),
         }
+    }
+
+    /// Starts a fingerprint whose parts come from somewhere else than
+    /// [`fingerprint`](Self::fingerprint): from [`media::read`] with a budget of the caller's, or
+    /// from another process that reads for this one. Making prints ends at the deadline, or
+    /// [`Limits::time_ms`] from now.
+    pub fn collector(&self, deadline: &Deadline) -> Collector<'_> {
+        Collector::new(self, self.deadline(deadline))
+    }
+
+    pub(super) fn raster(
+        &self,
+        raster: &Raster,
+        lossless: bool,
+        deadline: &Deadline,
+    ) -> Result<RasterPrints> {
+        RasterPrints::until(raster, lossless, &self.raster_keys, deadline)
     }
 
     fn text_prints(&self, text: &str, bounds: &mut Bounds) -> Result<TextPrints> {
@@ -369,7 +386,12 @@ impl Fingerprinter {
     }
 
     /// Adds the prints of a text; none if they would break a bound.
-    fn text(&self, text: &str, prints: &mut PartPrints, bounds: &mut Bounds) -> Result<()> {
+    pub(super) fn text(
+        &self,
+        text: &str,
+        prints: &mut PartPrints,
+        bounds: &mut Bounds,
+    ) -> Result<()> {
         let made = bounds.attempt(|bounds| {
             let text_prints = self.text_prints(text, bounds)?;
             Ok((text_prints, self.cells(text, bounds)?))
@@ -380,7 +402,12 @@ impl Fingerprinter {
     }
 
     /// Adds the prints of a table, likewise.
-    fn table(&self, table: &Table, prints: &mut PartPrints, bounds: &mut Bounds) -> Result<()> {
+    pub(super) fn table(
+        &self,
+        table: &Table,
+        prints: &mut PartPrints,
+        bounds: &mut Bounds,
+    ) -> Result<()> {
         let made = bounds.attempt(|bounds| {
             let text_prints = self.text_prints(table.text(), bounds)?;
             let Some(key) = &self.cell_key else {
@@ -460,146 +487,5 @@ impl TextPrints {
                 super::Exact { symbols, offsets }
             },
         }
-    }
-}
-
-/// Turns parts into prints as they are decoded, until a bound ends it.
-struct Collector<'a> {
-    fingerprinter: &'a Fingerprinter,
-    fingerprint: Fingerprint,
-    bounds: Bounds,
-    /// Whether a warning says that the time was over.
-    was_late: bool,
-    /// Why the input itself has no prints.
-    refused: Option<Error>,
-}
-
-impl<'a> Collector<'a> {
-    fn new(fingerprinter: &'a Fingerprinter, deadline: &Deadline) -> Self {
-        Self {
-            fingerprint: fingerprinter.of_parts(Vec::new()),
-            bounds: Bounds::new(&fingerprinter.limits, deadline.clone()),
-            was_late: false,
-            refused: None,
-            fingerprinter,
-        }
-    }
-
-    /// Makes the prints of a part; on an error, those that were made before it.
-    fn prints(&mut self, part: Part<'_>, prints: &mut PartPrints) -> Result<()> {
-        let (fingerprinter, bounds) = (self.fingerprinter, &mut self.bounds);
-        bounds.deadline().check()?;
-        if let Some(bytes) = part.bytes {
-            prints.bytes = Some(Digest::of_bytes_until(bytes, bounds.deadline())?);
-        }
-        match part.content {
-            Content::Raster { raster, lossless } => {
-                let keys = &fingerprinter.raster_keys;
-                let made = RasterPrints::until(&raster, lossless, keys, bounds.deadline());
-                prints.raster = Some(made?);
-                fingerprinter.recognise(&raster, prints, bounds)
-            }
-            Content::Text(text) => fingerprinter.text(&text, prints, bounds),
-            Content::Table(table) => fingerprinter.table(&table, prints, bounds),
-            Content::Opaque => Ok(()),
-        }
-    }
-
-    fn finish(self) -> Result<Fingerprint> {
-        // Nobody wants what was read until then.
-        if let Err(e) = self.bounds.deadline().check()
-            && e.kind() == ErrorKind::Cancelled
-        {
-            return Err(e);
-        }
-        match self.refused {
-            Some(error) => Err(error),
-            None => Ok(self.fingerprint),
-        }
-    }
-}
-
-impl PartSink for Collector<'_> {
-    fn part(&mut self, part: Part<'_>) {
-        let path = part.path.clone();
-        let mut prints = PartPrints {
-            path: path.clone(),
-            ..PartPrints::default()
-        };
-        let result = self.prints(part, &mut prints);
-        let is_bare = prints.bytes.is_none() && prints.raster.is_none() && prints.text.is_none();
-        let is_root = path.as_str().is_empty();
-        // A part that could not be read says nothing without any prints.
-        if result.is_ok() || is_root || !is_bare {
-            self.fingerprint.parts.push(prints);
-        }
-        match result {
-            Ok(()) => {}
-            // Whoever asks must not take it for an input in which there is nothing.
-            Err(e) if is_root => self.refused = Some(e),
-            Err(e) => self.warning(path, e),
-        }
-    }
-
-    fn warning(&mut self, path: PartPath, error: Error) {
-        // One part that is too late tells of all behind it, and so do the containers around it.
-        if error.is_time() && std::mem::replace(&mut self.was_late, true) {
-            return;
-        }
-        self.fingerprint.warnings.push(Warning {
-            part: path,
-            kind: error.kind().as_str().to_owned(),
-            message: error.message().to_owned(),
-        });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn part(path: &str, bytes: Option<&'static [u8]>) -> Part<'static> {
-        Part {
-            path: PartPath::from(path),
-            bytes,
-            content: Content::Text("some text of it".to_owned()),
-        }
-    }
-
-    #[test]
-    fn one_warning_says_that_the_time_was_over() {
-        let fingerprinter = Fingerprinter::builder().build().unwrap();
-        let mut collector = Collector::new(&fingerprinter, &Deadline::never());
-        collector.part(part("", Some(b"a mail")));
-        collector.bounds = Bounds::until(&Deadline::after(Duration::ZERO));
-        for path in ["body", "attachment:1", "attachment:2"] {
-            collector.part(part(path, Some(b"other bytes")));
-        }
-        let late = Deadline::after(Duration::ZERO).check().unwrap_err();
-        collector.warning(PartPath::root(), late);
-        collector.warning(PartPath::root(), Error::malformed("something else"));
-        let print = collector.finish().unwrap();
-        assert_eq!(print.parts.len(), 1);
-        let warnings = print.warnings.iter();
-        let warnings: Vec<_> = warnings
-            .map(|w| (w.part.as_str(), w.kind.as_str()))
-            .collect();
-        assert_eq!(warnings, [("body", "limit"), ("", "malformed")]);
-    }
-
-    #[test]
-    fn an_input_without_any_print_is_an_error_and_so_is_a_cancelled_one() {
-        let fingerprinter = Fingerprinter::builder().build().unwrap();
-        let over = Deadline::after(Duration::ZERO);
-        let mut collector = Collector::new(&fingerprinter, &over);
-        collector.part(part("", Some(b"some text of it")));
-        assert_eq!(collector.finish().unwrap_err().kind(), ErrorKind::Limit);
-
-        let token = crate::CancellationToken::new();
-        let deadline = Deadline::never().with_cancellation(token.clone());
-        let mut collector = Collector::new(&fingerprinter, &deadline);
-        collector.part(part("", Some(b"some text of it")));
-        token.cancel();
-        assert_eq!(collector.finish().unwrap_err().kind(), ErrorKind::Cancelled);
     }
 }

@@ -1,6 +1,7 @@
 //! Prints: the measurable traces of a part, computed by pure functions under a
 //! numbered recipe.
 
+mod collector;
 mod digest;
 mod fingerprinter;
 mod gradient;
@@ -12,6 +13,7 @@ mod pipeline;
 mod recipe;
 mod sketch;
 
+pub use collector::Collector;
 pub use digest::Digest;
 pub use fingerprinter::{Fingerprinter, FingerprinterBuilder};
 pub use gradient::GradientPrints;

@@ -89,14 +89,21 @@ impl Table {
     /// dropped, line ends and tabs inside become spaces, an empty cell leaves no trace.
     ///
     /// # Errors
-    /// [`Limit`](crate::ErrorKind::Limit) for `text_chars` or `decoded_bytes`.
-    pub(super) fn push(
-        &mut self,
-        row: u32,
-        column: u32,
-        value: &str,
-        budget: &mut Budget,
-    ) -> Result<()> {
+    /// [`Limit`](crate::ErrorKind::Limit) for `text_chars` or `decoded_bytes`; then nothing is appended.
+    ///
+    /// ```
+    /// use leakprint::media::Table;
+    /// use leakprint::{Budget, Limits};
+    ///
+    /// let mut budget = Budget::new(&Limits::default());
+    /// let mut table = Table::default();
+    /// for (row, column, value) in [(0, 0, "Ada"), (0, 2, " 7 "), (1, 0, "")] {
+    ///     table.push(row, column, value, &mut budget)?;
+    /// }
+    /// assert_eq!((table.text(), table.cells().len()), ("Ada\t7", 2));
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn push(&mut self, row: u32, column: u32, value: &str, budget: &mut Budget) -> Result<()> {
         let value = value.trim();
         if value.is_empty() {
             return Ok(());

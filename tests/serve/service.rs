@@ -113,10 +113,16 @@ impl Service {
         assert_eq!(answer.status, 201, "{}", json(&answer));
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn metrics(&self) -> String {
+        String::from_utf8(self.ask("GET", "/metrics", b"").body).unwrap()
+    }
+
     pub(crate) fn terminate(&self) {
-        let id = self.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &id]).status().unwrap();
-        assert!(status.success());
+        signal("-TERM", self.id());
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
@@ -137,6 +143,13 @@ impl Service {
         assert!(status.success(), "{status}: {log}");
         log
     }
+}
+
+/// Sends a signal to a process.
+pub(crate) fn signal(signal: &str, process: u32) {
+    let mut kill = Command::new("kill");
+    let status = kill.args([signal, &process.to_string()]).status().unwrap();
+    assert!(status.success());
 }
 
 impl Drop for Service {
