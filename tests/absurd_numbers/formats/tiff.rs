@@ -49,11 +49,11 @@ fn literal_codes(bytes: &[u8]) -> Vec<u8> {
 pub(crate) fn docs() -> Vec<Doc> {
     let rows: Vec<u8> = (0..192_usize).map(|at| (at * 31) as u8).collect();
     let deflated = super::png::zlib(&rows);
-    let doc = |compression, samples: u64, data: &[u8], tiled: bool| {
+    let doc = |compression, (width, height), data: &[u8], tiled: bool| {
         let mut units = vec![
             entry(254, 4, 1, 0),
-            entry(256, 3, 1, 8),
-            entry(257, 3, 1, 8),
+            entry(256, 3, 1, width),
+            entry(257, 3, 1, height),
             entry(258, 3, 1, 8),
             entry(259, 3, 1, compression),
             entry(262, 3, 1, 1),
@@ -69,8 +69,8 @@ pub(crate) fn docs() -> Vec<Doc> {
             .to_vec()
         } else {
             let rest = [
-                entry(277, 3, 1, samples),
-                entry(278, 3, 1, 8),
+                entry(277, 3, 1, 1),
+                entry(278, 3, 1, height),
                 entry(279, 4, 1, size),
             ];
             [&[entry(273, 4, 1, PIXELS), entry(274, 3, 1, 6)][..], &rest].concat()
@@ -90,11 +90,11 @@ pub(crate) fn docs() -> Vec<Doc> {
         }
     };
     vec![
-        doc(1, 1, &rows, false),
-        doc(8, 1, &deflated, false),
-        doc(5, 1, &literal_codes(&rows[..64]), false),
-        doc(32773, 1, &[0xC1, 9, 0xFE, 7], false),
-        doc(1, 1, &rows, true),
-        doc(7, 1, &super::jpeg::sample(false, false), false),
+        doc(1, (8, 8), &rows, false),
+        doc(8, (8, 8), &deflated, false),
+        doc(5, (8, 8), &literal_codes(&rows[..64]), false),
+        doc(32773, (8, 8), &[0xC1, 9, 0xFE, 7], false),
+        doc(1, (8, 8), &rows, true),
+        doc(7, (24, 20), &super::jpeg::sample(false, false), false),
     ]
 }
