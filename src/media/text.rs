@@ -65,13 +65,13 @@ pub(super) fn decode(bytes: &[u8], label: Option<&str>, budget: &mut Budget) -> 
     // refuses what is surely too long before anything is allocated for it.
     budget.check_text(bytes.len() as u64 / 4)?;
     let text = match byte_order_mark(bytes) {
-        Some((Mark::Utf8, rest)) => lossy(rest, budget)?,
+        Some((Mark::Utf8, rest)) => return lossy(rest, budget),
         Some((mark, rest)) => {
             budget.charge_decoded(rest.len() as u64 / 2 * 3)?;
             decode_utf16_within(mark, rest, budget)?
         }
         None if !label.is_some_and(hides_in_ascii) && is_utf8(bytes, budget)? => {
-            lossy(bytes, budget)?
+            return lossy(bytes, budget);
         }
         None => legacy(bytes, label, budget)?,
     };
@@ -82,23 +82,37 @@ pub(super) fn decode(bytes: &[u8], label: Option<&str>, budget: &mut Budget) -> 
 /// Bytes that are decoded between two looks at the clock.
 const CHUNK: usize = 64 << 10;
 
-/// UTF-8, each broken sequence as a replacement character. What is too long is refused before
-/// anything is allocated for it.
+/// UTF-8, each broken sequence as a replacement character.
 fn lossy(bytes: &[u8], budget: &mut Budget) -> Result<String> {
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        budget.check_text(text.chars().count() as u64)?;
-        budget.charge_decoded(bytes.len() as u64)?;
-        return Ok(text.to_owned());
-    }
     budget.charge_decoded(bytes.len() as u64)?;
     let mut text = String::new();
-    let mut pacer = budget.deadline().pacer(4096);
-    for chunk in bytes.utf8_chunks() {
-        pacer.step()?;
-        text.push_str(chunk.valid());
-        if !chunk.invalid().is_empty() {
+    let mut chars = 0;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        budget.check_time()?;
+        let piece = rest.get(..CHUNK).unwrap_or(rest);
+        let (valid, skipped) = match std::str::from_utf8(piece) {
+            Ok(valid) => (valid, 0),
+            Err(e) => {
+                let valid = piece.get(..e.valid_up_to()).unwrap_or_default();
+                // A character that the piece cuts in two is in the next one.
+                let is_cut = e.error_len().is_none() && piece.len() < rest.len();
+                let broken = piece.len() - valid.len();
+                let skipped = if is_cut {
+                    0
+                } else {
+                    e.error_len().unwrap_or(broken)
+                };
+                (std::str::from_utf8(valid).unwrap_or_default(), skipped)
+            }
+        };
+        text.push_str(valid);
+        if skipped > 0 {
             text.push(char::REPLACEMENT_CHARACTER);
         }
+        chars += valid.chars().count() as u64 + u64::from(skipped > 0);
+        budget.check_text(chars)?;
+        rest = rest.get(valid.len() + skipped..).unwrap_or_default();
     }
     Ok(text)
 }
@@ -316,6 +330,33 @@ fn by_detection(_: &[u8], _: &Budget) -> Result<String> {
 mod tests {
     use super::*;
     use crate::{ErrorKind, Limits};
+
+    #[test]
+    fn text_in_pieces_reads_as_in_one() {
+        let budget = || Budget::new(&Limits::default());
+        // Whole, cut and broken sequences of each length, across the end of a piece.
+        let endings: [&[u8]; 8] = [
+            b"abcd",
+            "\u{e9}\u{e9}\u{e9}".as_bytes(),
+            "\u{20ac}\u{20ac}".as_bytes(),
+            "\u{1f600}\u{1f600}".as_bytes(),
+            b"\xf0\x9f\x98",
+            b"\xf0\x9fxyz",
+            b"\x80\xff\xe2\x82",
+            b"\xed\xa0\x80\xc3",
+        ];
+        for ending in endings {
+            for before in CHUNK - 9..CHUNK + 1 {
+                for after in ["", "and so on"] {
+                    let mut bytes = vec![b'x'; before];
+                    bytes.extend_from_slice(ending);
+                    bytes.extend_from_slice(after.as_bytes());
+                    let whole = String::from_utf8_lossy(&bytes);
+                    assert_eq!(lossy(&bytes, &mut budget()).unwrap(), whole, "{ending:?}");
+                }
+            }
+        }
+    }
 
     fn read(bytes: &[u8], label: Option<&str>) -> String {
         decode(bytes, label, &mut Budget::new(&Limits::default())).unwrap()
