@@ -41,9 +41,13 @@ pub(super) const WORKING_BYTES: u64 = 768 << 20;
 const PNG_METADATA: u64 = 16 << 20;
 
 /// Picoseconds that a pixel takes in steps of a decoder that cannot be interrupted.
-const LOSSY_WEBP: u64 = 8000;
-const LOSSLESS_WEBP: u64 = 2000;
+const LOSSY_WEBP: u64 = 6000;
+const LOSSLESS_WEBP: u64 = 2500;
 const OTHER: u64 = 300;
+
+/// Picoseconds that a compressed byte of a lossy WebP takes: the decoder reads all of them before it
+/// begins.
+const LOSSY_WEBP_BYTE: u64 = 30_000;
 
 /// Decodes the (first) picture of a file.
 ///
@@ -59,7 +63,7 @@ pub(super) fn decode(bytes: &[u8], format: Format, budget: &mut Budget) -> Resul
     let what = format.as_str();
     let mut lossless = format != Format::Jpeg;
     let raster = guard(&format!("the {what} decoder"), || {
-        let clock = Clock::new(budget.deadline());
+        let mut clock = Clock::new(budget.deadline());
         let reader = Timed::new(bytes, &clock);
         let broken = |error| from_image(format, error);
         let mut extra = Extra::default();
@@ -85,7 +89,15 @@ pub(super) fn decode(bytes: &[u8], format: Format, budget: &mut Budget) -> Resul
                     (false, true) => 7,
                     (false, false) => 4,
                 };
-                extra.each = if lossless { LOSSLESS_WEBP } else { LOSSY_WEBP };
+                if lossless {
+                    // Its transforms come behind the last byte.
+                    clock = Clock::with_reserve(budget, declared.pixels, LOSSLESS_WEBP)?;
+                } else {
+                    let each = declared.pixels.saturating_mul(LOSSY_WEBP);
+                    let coding = declared.bytes.saturating_mul(LOSSY_WEBP_BYTE);
+                    afford(budget, 1, each.saturating_add(coding))?;
+                }
+                let reader = Timed::new(bytes, &clock);
                 let decoder = image::codecs::webp::WebPDecoder::new(reader).map_err(broken);
                 decoder.and_then(|decoder| through_image(decoder, format, extra, budget))
             }
@@ -122,8 +134,6 @@ struct Extra {
     bytes_per_pixel: u64,
     /// Whether it does without, so that a picture is not refused for it beforehand.
     optional: bool,
-    /// Picoseconds a pixel that cannot be interrupted.
-    each: u64,
     /// The orientation, where it has been read already.
     orientation: Option<Orientation>,
 }
@@ -143,7 +153,7 @@ fn through_image(
     let bytes_per_pixel = u32::from(color.bytes_per_pixel()) * copies;
     budget.charge_picture(width, height, bytes_per_pixel)?;
     let pixels = u64::from(width) * u64::from(height);
-    afford(budget, pixels, extra.each.max(OTHER))?;
+    afford(budget, pixels, OTHER)?;
     let own = pixels * u64::from(color.bytes_per_pixel());
     let mut extra_bytes = pixels * extra.bytes_per_pixel + extra.bytes;
     if matches!(color, ColorType::La8 | ColorType::La16) {

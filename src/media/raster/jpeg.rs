@@ -39,6 +39,9 @@ const MAX_PACKET_WORK: u64 = 4 << 20;
 /// Picoseconds that a pixel of a component takes from coefficients to samples.
 const FINISHING: u64 = 1200;
 
+/// Picoseconds that a pixel takes that is not there.
+const FILLING: u64 = 500;
+
 pub(super) fn decode(bytes: &[u8], budget: &mut Budget) -> Result<Raster> {
     let broken = |error| Error::malformed(format!("broken jpeg: {error}"));
     let declared = Declared::read(bytes);
@@ -58,7 +61,8 @@ pub(super) fn decode(bytes: &[u8], budget: &mut Budget) -> Result<Raster> {
         // Once its input ends, the decoder makes a picture of what it has.
         Clock::with_reserve(budget, pixels, FINISHING)?
     } else {
-        Clock::new(budget.deadline())
+        // It fills the rest of the picture with grey.
+        Clock::with_reserve(budget, pixels, FILLING)?
     };
     let mut decoder = JpegDecoder::new_with_options(TimedBytes::new(input, &clock), options);
     let headers = decoder.decode_headers().map_err(broken);

@@ -18,6 +18,9 @@ pub(in crate::media) struct Declared {
     pub(in crate::media) animated: bool,
     /// How the picture is turned.
     pub(in crate::media) orientation: Option<Orientation>,
+    /// Pixels of the (first) picture, and bytes of its compressed form.
+    pub(in crate::media) pixels: u64,
+    pub(in crate::media) bytes: u64,
     /// The canvas of an extended file.
     canvas: Option<(u32, u32)>,
     seen_picture: bool,
@@ -80,17 +83,30 @@ impl Declared {
                             "broken webp: a picture of {width} x {height} in a place of another size"
                         )));
                     }
+                    self.seen(size, body);
                 }
                 self.seen_picture = true;
             }
             b"VP8L" => {
                 self.lossless |= !self.seen_picture;
+                if let Some(&[_, a, b, c, d]) = body.first_chunk() {
+                    let bits = u32::from_le_bytes([a, b, c, d]);
+                    self.seen(((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1), body);
+                }
                 self.seen_picture = true;
             }
             b"ALPH" => self.alpha = true,
             _ => {}
         }
         Ok(())
+    }
+
+    /// Keeps the size of the first picture.
+    fn seen(&mut self, (width, height): (u32, u32), body: &[u8]) {
+        if !self.seen_picture {
+            self.pixels = u64::from(width) * u64::from(height);
+            self.bytes = body.len() as u64;
+        }
     }
 }
 
