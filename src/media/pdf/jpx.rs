@@ -35,12 +35,12 @@ const MAX_LISTED: u64 = 1 << 22;
 /// Codestreams in one file.
 const MAX_STREAMS: usize = 16;
 
-/// Checks a picture, and charges its pixels.
+/// Checks a picture, and charges its pixels. Returns the samples of all components.
 ///
 /// # Errors
 /// [`Limit`](ErrorKind::Limit), [`Malformed`](ErrorKind::Malformed),
 /// [`Unsupported`](ErrorKind::Unsupported) for more than programs write.
-pub(super) fn check(bytes: &[u8], budget: &mut Budget) -> Result<()> {
+pub(super) fn check(bytes: &[u8], budget: &mut Budget) -> Result<u64> {
     let start = [0xFF, 0x4F, 0xFF, 0x51];
     // Boxes may hide which stream is decoded: it is one of these.
     let streams = bytes.windows(4).enumerate().filter(|(_, w)| *w == start);
@@ -52,10 +52,11 @@ pub(super) fn check(bytes: &[u8], budget: &mut Budget) -> Result<()> {
     if streams.len() > MAX_STREAMS {
         return Err(too_many("codestreams", streams.len() as u64));
     }
+    let mut samples = 0;
     for at in streams {
-        codestream(&bytes[at..], budget)?;
+        samples = samples.max(codestream(&bytes[at..], budget)?);
     }
-    Ok(())
+    Ok(samples)
 }
 
 fn too_many(what: &str, value: u64) -> Error {
@@ -101,7 +102,7 @@ struct Declared {
     changes: u64,
 }
 
-fn codestream(bytes: &[u8], budget: &mut Budget) -> Result<()> {
+fn codestream(bytes: &[u8], budget: &mut Budget) -> Result<u64> {
     let mut reader = Reader { bytes, at: 4 };
     let size = size(&mut reader).ok_or_else(broken)?;
     let (width, height) = (
@@ -149,7 +150,7 @@ fn codestream(bytes: &[u8], budget: &mut Budget) -> Result<()> {
     if passes > MAX_PASSES.saturating_add(PASSES_PER_BYTE * bytes.len() as u64) {
         return Err(too_many("coding passes", passes));
     }
-    Ok(())
+    Ok(width * height * size.components)
 }
 
 /// Code-blocks and precincts of one component in one tile, at most.

@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::time::Duration;
 
 use hayro_font::kurbo::{Affine, Point};
 use hayro_syntax::Filter;
@@ -346,7 +347,10 @@ fn declared(
         None => return Err(Error::malformed("PDF picture: its bytes are broken")),
     };
     match last {
-        Filter::JpxDecode => jpx::check(&bytes, budget),
+        Filter::JpxDecode => {
+            let samples = jpx::check(&bytes, budget)?;
+            affordable(samples, 15, budget)
+        }
         Filter::Jbig2Decode => {
             let globals = params.and_then(|params| params.get::<Stream<'_>>(b"JBIG2Globals"));
             let globals = match &globals {
@@ -354,7 +358,9 @@ fn declared(
                 None => None,
             };
             // Globals are decoded again for every picture that has them.
-            work.charge(jbig2::check(&bytes, globals.as_deref(), budget)?)
+            let units = jbig2::check(&bytes, globals.as_deref(), budget)?;
+            affordable(units, 10, budget)?;
+            work.charge(units)
         }
         _ => {
             // A progressive JPEG costs a pass over the picture for each scan.
@@ -367,8 +373,23 @@ fn declared(
                 return Err(Error::new(ErrorKind::Unsupported, message));
             }
             let pixels = u64::from(width) * u64::from(height);
+            affordable(pixels.saturating_mul(scans as u64), 2, budget)?;
             budget.charge_decoded(pixels.saturating_mul(scans as u64))
         }
+    }
+}
+
+/// Checks that a decoder which cannot be stopped ends before the deadline: so many
+/// nanoseconds for each sample.
+fn affordable(samples: u64, nanoseconds: u64, budget: &Budget) -> Result<()> {
+    let needed = Duration::from_nanos(samples.saturating_mul(nanoseconds));
+    match budget.deadline().remaining() {
+        Some(left) if left < needed => Err(Error::limit(
+            "time_ms",
+            budget.limits().time_ms,
+            format_args!("a PDF picture of {samples} samples takes longer than what is left"),
+        )),
+        _ => Ok(()),
     }
 }
 
