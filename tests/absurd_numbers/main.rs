@@ -168,6 +168,23 @@ fn all_absurd_files_are_harmless() {
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
+/// Writes one case to `target/absurd_numbers` and says what it is, as in `LEAKPRINT_ABSURD_CASE="pdf 2774"`.
+#[test]
+#[ignore = "writes the file that the environment names"]
+fn write_case() {
+    let Ok(named) = std::env::var("LEAKPRINT_ABSURD_CASE") else {
+        return;
+    };
+    let (format, number) = named.split_once(' ').expect("a format and a number");
+    let docs = docs();
+    let cases = Plan::Format(format.to_owned()).cases(&docs);
+    let case = &cases[number.parse::<usize>().expect("a number")];
+    let doc = &docs[case.doc];
+    fs::create_dir_all(folder()).expect("a folder");
+    fs::write(folder().join(doc.name), doc.edited(&case.edits)).expect("a file");
+    fs::write(folder().join("case"), format!("{} of {}: {:?}", case.doc, cases.len(), case.edits)).expect("a file");
+}
+
 /// What the tests above start: nothing by itself.
 #[test]
 #[ignore = "is started by the other tests"]
