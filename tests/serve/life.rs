@@ -70,13 +70,16 @@ fn another_process_writes_and_no_request_is_dropped() {
             if round % 5 == 4 {
                 writer.compact().unwrap();
             }
+            // The writer may merge in the background, before the reload or behind it.
+            let generation = || writer.collection().snapshot().generation();
+            let before = generation();
             let answer = service.ask("POST", "/v1/reload", b"");
             assert_eq!(
                 (answer.status, &json(&answer)["reloaded"]),
                 (200, &Value::Bool(true))
             );
-            let generation = writer.collection().snapshot().generation();
-            assert_eq!(json(&answer)["generation"], generation);
+            let reloaded = json(&answer)["generation"].as_u64().unwrap();
+            assert!((before..=generation()).contains(&reloaded), "{reloaded}");
             assert!(service.finds(&text).contains(&name), "{name}");
             writer.remove(&[name]).unwrap();
         }
