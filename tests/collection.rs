@@ -531,6 +531,7 @@ fn writes_until_it_is_killed() {
                     }
                     last = snapshot.generation();
                     assert_eq!(snapshot.items().count() as u64, snapshot.len());
+                    std::thread::sleep(Duration::from_micros(300));
                 }
             });
         }
