@@ -185,13 +185,9 @@ impl Error {
         )
     }
 
-    /// Whether it says that there is no time left, or that nobody waits any more.
+    /// Whether the work ended because it was cancelled or out of time.
     pub(crate) fn is_time(&self) -> bool {
-        match self.kind() {
-            ErrorKind::Cancelled => true,
-            ErrorKind::Limit => self.message().starts_with("limit time_ms = "),
-            _ => false,
-        }
+        self.kind() == ErrorKind::Cancelled || self.is_timeout()
     }
 
     pub(crate) fn malformed(what: impl Into<String>) -> Self {
@@ -205,6 +201,20 @@ impl Error {
     /// What went wrong, for programs.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    /// Whether it is the limit on time that was exceeded, or would have been: a step that cannot be
+    /// interrupted is refused before it begins if the time that is left cannot suffice for it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use leakprint::Deadline;
+    ///
+    /// assert!(Deadline::after(Duration::ZERO).check().unwrap_err().is_timeout());
+    /// ```
+    pub fn is_timeout(&self) -> bool {
+        self.kind() == ErrorKind::Limit && self.message().starts_with("limit time_ms = ")
     }
 
     /// The message without the file's name.

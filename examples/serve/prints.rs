@@ -111,6 +111,8 @@ impl Hint {
     ) -> Result<(Fingerprint, Duration), Unread> {
         let started = Instant::now();
         let reading = ticket.deadline.for_reading();
+        let allowed = Duration::from_millis(limits.time_ms);
+        let is_bound = reading.remaining().is_some_and(|left| left < allowed);
         let fingerprinter = fingerprinter.clone().with_limits(limits.clone());
         let text = self.is_text.then(|| str::from_utf8(&upload.bytes).ok());
         let print = match (text.flatten(), reader) {
@@ -122,8 +124,8 @@ impl Hint {
         };
         let print = print.map_err(|e| match e.kind() {
             ErrorKind::Cancelled => Unread::Late,
-            // A limit on time is the deadline's doing if that has passed.
-            ErrorKind::Limit if reading.check().is_err() => Unread::Late,
+            // A limit on time is the deadline's doing if that comes first.
+            _ if e.is_timeout() && is_bound => Unread::Late,
             _ => Unread::Error(e),
         })?;
         Ok((print, started.elapsed()))
