@@ -182,7 +182,11 @@ fn write_case() {
     let doc = &docs[case.doc];
     fs::create_dir_all(folder()).expect("a folder");
     fs::write(folder().join(doc.name), doc.edited(&case.edits)).expect("a file");
-    fs::write(folder().join("case"), format!("{} of {}: {:?}", case.doc, cases.len(), case.edits)).expect("a file");
+    fs::write(
+        folder().join("case"),
+        format!("{} of {}: {:?}", case.doc, cases.len(), case.edits),
+    )
+    .expect("a file");
 }
 
 /// What the tests above start: nothing by itself.
