@@ -4,9 +4,9 @@ use std::sync::OnceLock;
 
 use leakprint::index::CodeSet;
 use leakprint::raster::{Pixels, Raster};
-use leakprint::{Code256, Digest, Executor, Fingerprint, Index, IndexWriter, Matcher};
+use leakprint::{Code256, Digest, ErrorKind, Executor, Fingerprint, Index, IndexWriter, Matcher};
 
-use super::{MEMO, STAFF, fingerprinter, key, limits, options, sound};
+use super::{MEMO, STAFF, fingerprinter, harmless, key, limits, options, sound};
 
 /// Bytes of a header, of a line of the table of sections and of the header of a set of codes.
 const HEADER: usize = 64;
@@ -143,11 +143,13 @@ pub(crate) fn exercise(index: &Index) {
     };
     let matcher = matcher.with_options(options()).with_limits(limits());
     for (name, print) in prints() {
-        let found = sound(matcher.find(print));
-        assert!(
-            found.is_some() || !verified,
-            "sound, and {name} is an error"
-        );
+        // On a busy machine the time may be over.
+        if let Err(error) = matcher.find(print)
+            && error.kind() != ErrorKind::Limit
+        {
+            harmless(&error);
+            assert!(!verified, "the file is sound, and {name} an error: {error}");
+        }
         if name != "b.png" {
             sound(matcher.explain(name, print));
         }
