@@ -160,7 +160,7 @@ impl Matcher {
     /// use leakprint::{MatchOptions, Matcher, Strength};
     ///
     /// let strict = Matcher::new(index)?;
-    /// let post = "So Lighthouse opens in fourteen territories with no press screening.";
+    /// let post = "So Lighthouse opens in fourteen territories with no press screening before the sale.";
     /// assert!(strict.find_text(post)?.is_empty());
     /// let wide = MatchOptions::default().with_min_strength(Strength::Possible);
     /// assert_eq!(strict.with_options(wide).find_text(post)?[0].strength, Strength::Possible);

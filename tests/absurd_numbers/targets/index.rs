@@ -150,7 +150,7 @@ pub(crate) fn exercise(index: &Index) {
             harmless(&error);
             assert!(!verified, "the file is sound, and {name} an error: {error}");
         }
-        if name != "b.png" {
+        if *name != "b.png" {
             sound(matcher.explain(name, print));
         }
         sound(matcher.picture_size(name, &Default::default()));
