@@ -21,7 +21,7 @@ use crate::matcher::{MatchOptions, Matcher};
 /// # let fingerprinter = Fingerprinter::builder().build()?;
 /// # let mut writer = IndexWriter::from(&fingerprinter);
 /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-/// # writer.save(&file)?;
+/// # writer.save(&file, &leakprint::Executor::serial())?;
 /// # let writer = CollectionWriter::open(&collection, WriterOptions::default())?;
 /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
 /// # writer.add(NewItem::new("memo.txt", print))?;

@@ -301,7 +301,7 @@ fn errors_say_what_to_do() {
         ),
         (
             told(matcher.find(&stranger)),
-            "`Matcher::fingerprinter`".to_owned(),
+            "one recipe and key".to_owned(),
         ),
         (
             told(writer.add("memo.txt", &print)),
@@ -316,14 +316,14 @@ fn errors_say_what_to_do() {
             "copy it again".to_owned(),
         ),
         (told(Index::from_bytes(old)), "make it anew".to_owned()),
-        (told(Index::open(&leak)), "`Collection::open`".to_owned()),
+        (told(Index::open(&leak)), "this is a folder".to_owned()),
         (
             told(Collection::open(at("notes.txt"))),
-            "`Index::open`".to_owned(),
+            "a collection is a folder".to_owned(),
         ),
         (
             told(Collection::open(at("none"))),
-            "`CollectionWriter::open`".to_owned(),
+            "no such folder".to_owned(),
         ),
         (
             told(CollectionWriter::open(folder.path(), options())),

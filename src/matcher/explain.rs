@@ -76,7 +76,7 @@ impl Matcher {
     /// use leakprint::Matcher;
     ///
     /// let matcher = Matcher::new(index)?;
-    /// let query = matcher.fingerprinter().fingerprint_text("Lighthouse opens in fourteen territories.")?;
+    /// let query = matcher.query_fingerprinter().fingerprint_text("Lighthouse opens in fourteen territories.")?;
     /// assert!(matcher.find(&query)?.is_empty());
     /// let explanation = matcher.explain("memo.txt", &query)?;
     /// let text = explanation.stages.iter().find(|stage| stage.stage == "text").unwrap();
