@@ -8,7 +8,7 @@ use super::catalog::StateCatalog;
 use super::handle::Collection;
 use super::merge_status::MergeFailure;
 use super::record::{Content, ItemKey, Record};
-use super::segment::Home;
+use super::segment::Location;
 use super::state::State;
 use crate::error::Result;
 use crate::fingerprint::Recipe;
@@ -172,7 +172,7 @@ impl Snapshot {
             discounts: state.discounts(),
             segments: (state.slots.iter())
                 .map(|slot| SegmentSummary {
-                    head: matches!(slot.segment.home, Home::Log(_)),
+                    head: matches!(slot.segment.location, Location::Log(_)),
                     items: slot.segment.items(),
                     removed: slot.removed.len(),
                     bytes: slot.segment.bytes,
