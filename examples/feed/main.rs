@@ -9,7 +9,6 @@ mod accounts;
 mod posts;
 mod report;
 mod show;
-mod target;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -18,10 +17,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use leakprint::{Executor, Key, MatchOptions, Strength};
+use leakprint::{Executor, Key, MatchOptions, Matcher, Source, Strength};
 
 use posts::{Line, Posts};
-use target::Target;
 
 /// Scans posts for a leak and reports who posted what.
 #[derive(Parser)]
@@ -92,9 +90,11 @@ fn run(args: &Args) -> Result<(), Failure> {
     let exec = Executor::with_threads(args.threads)?;
     let options = MatchOptions::default().with_min_strength(args.min);
     let key = args.key.as_deref().map(Key::from_file).transpose()?;
-    let target = Target::open(&args.index, key, options, &exec)?;
+    let source = Source::open_with_key(&args.index, key)?;
+    source.verify(&exec)?;
+    let matcher = source.matcher(options)?;
 
-    scan(args, &target, &exec)?;
+    scan(args, &matcher, &exec)?;
     let ranked = accounts::rank(&args.output)?;
     if let Some(path) = &args.accounts {
         let mut out = BufWriter::new(create(path)?);
@@ -106,14 +106,14 @@ fn run(args: &Args) -> Result<(), Failure> {
     }
     if let Some(path) = &args.report {
         let mut out = BufWriter::new(create(path)?);
-        report::write(args, &target, &ranked, &mut out)?;
+        report::write(args, &source, &matcher, &ranked, &mut out)?;
         out.flush()?;
     }
     Ok(())
 }
 
 /// Matches all posts, or those that an earlier run has not come to, and appends their lines.
-fn scan(args: &Args, target: &Target, exec: &Executor) -> Result<(), Failure> {
+fn scan(args: &Args, matcher: &Matcher, exec: &Executor) -> Result<(), Failure> {
     let (file, done) = if args.resume {
         posts::resume(&args.output)?
     } else {
@@ -148,7 +148,7 @@ fn scan(args: &Args, target: &Target, exec: &Executor) -> Result<(), Failure> {
         16 * exec.threads(),
         |line: Line| {
             let (length, number) = (line.length(), line.number());
-            (posts::find(target, &args.base, line), length, number)
+            (posts::find(matcher, &args.base, line), length, number)
         },
         |(found, length, number)| -> Result<(), Failure> {
             bar.inc(length);

@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use super::segment::{Home, Segment, Slot};
-use super::state::State;
 use crate::index::filter::PrintFilter;
-use crate::index::shelf::Shelf;
 
 /// Segments with fingerprints from which on a filter pays.
 const LEAST: usize = 3;
@@ -36,7 +34,7 @@ impl OnDisk {
     /// A filter that has all segments on disk among some slots: made or added to, if
     /// `prepare`, else only if there is one. `None` where it would not pay, and while another
     /// thread makes it.
-    fn of(&self, slots: &[Slot], prepare: bool) -> Option<Arc<PrintFilter>> {
+    pub(super) fn of(&self, slots: &[Slot], prepare: bool) -> Option<Arc<PrintFilter>> {
         let mut known = match self.0.try_lock() {
             Ok(known) => known,
             Err(TryLockError::Poisoned(known)) => known.into_inner(),
@@ -87,14 +85,5 @@ impl OnDisk {
             covered.filter.add(index);
             covered.segments.insert(id);
         }
-    }
-}
-
-impl State {
-    /// The indexes, with filters over what they have. With `prepare` one over the segments on disk
-    /// is made if there is none: some ten nanoseconds a gram, and two to three bytes of memory.
-    pub(super) fn filtered_shelf(&self, prepare: bool) -> Shelf {
-        let on_disk = self.on_disk.of(&self.slots, prepare);
-        self.shelf.clone().with_first_filter(on_disk)
     }
 }

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::core::Change;
 use super::item::{Added, NewItem};
 use super::merge::Plan;
-use super::metadata::Metadata;
 use super::record::{Content, ItemKey, Record, encode};
 use super::segment::Segment;
 use super::writer::CollectionWriter;
@@ -16,6 +15,7 @@ use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::Pipeline;
 use crate::index::shelf::ItemSet;
+use crate::metadata::Metadata;
 
 /// From so many on, codes make a segment of their own.
 const BULK: usize = 4096;

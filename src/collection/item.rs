@@ -2,12 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
-use super::discounts::Discount;
-use super::metadata::Metadata;
-use super::record::Content;
+use super::record::{Content, Discount};
 use crate::exec::Executor;
 use crate::fingerprint::{Fingerprint, Key, Recipe};
+use crate::metadata::Metadata;
+use crate::time::Timestamp;
 
 /// What a caller may set about a collection. Not serialisable, since it may hold the key.
 ///

@@ -10,12 +10,12 @@ use super::record::{Content, ItemKey, Record};
 use super::records::{Counts, RecordWriter, Records};
 use super::segment::{Codes, Home, Segment, Slot, hash_file};
 use super::storage::{Storage, unwritable};
-use super::time::Timestamp;
 use crate::code::Code256;
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::fingerprint::{Pipeline, Recipe};
 use crate::index::{Bytes, CodeSet, Engine, Index, IndexWriter};
+use crate::time::Timestamp;
 
 /// Where an item of a segment comes from: the place of the slot, and the item's number there.
 pub(super) type Origin = (u32, u32);

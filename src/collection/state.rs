@@ -5,18 +5,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::codec::{Decoder, Encoder};
-use super::discounts::{Discount, Discounting};
-use super::false_matches::{FalseMatch, FalseMatches, FalseScope, put_scope, take_scope};
+use super::discounts::Discounting;
+use super::false_matches::{self, put_scope, take_scope};
 use super::filtered::OnDisk;
 use super::merge::Plan;
-use super::record::{ItemKey, Record};
+use super::record::{Discount, ItemKey, Record};
 use super::segment::{Home, Segment, Slot};
-use super::time::Timestamp;
 use crate::error::{Error, Result};
 use crate::fingerprint::Recipe;
 use crate::index::Index;
 use crate::index::filter::PrintFilter;
 use crate::index::shelf::Shelf;
+use crate::matcher::{FalseMatch, FalseMatches, FalseScope};
+use crate::time::Timestamp;
 
 /// Segments of the head that have about as many items are merged when there are so many.
 const FAN: usize = 4;
@@ -49,7 +50,7 @@ impl<'a> Operation<'a> {
             }
             Self::MarkFalse(mark) => {
                 out.u8(3);
-                mark.put(out);
+                false_matches::put(mark, out);
             }
             Self::Unmark(item, scope) => {
                 out.u8(4);
@@ -67,7 +68,7 @@ impl<'a> Operation<'a> {
             all.push(match read.u8()? {
                 1 => Self::Add(read.bytes()?),
                 2 => Self::Remove(ItemKey::of_name(read.str()?)),
-                3 => Self::MarkFalse(FalseMatch::take(&mut read)?),
+                3 => Self::MarkFalse(false_matches::take(&mut read)?),
                 4 => Self::Unmark(read.str()?, take_scope(&mut read)?),
                 5 => {
                     let kind = Discount::from_byte(read.u8()?);
@@ -164,6 +165,25 @@ impl State {
     pub(super) fn len(&self) -> u64 {
         let live = self.slots.iter().map(|slot| u64::from(slot.live()));
         live.sum::<u64>().saturating_sub(self.discounts())
+    }
+
+    /// Returns the number of ignore and background files.
+    pub(super) fn discounts(&self) -> u64 {
+        let of_slot = |slot: &Slot| {
+            let counts = slot.segment.records.counts();
+            let removed = slot.removed.len() - slot.removed.count_below(counts.items());
+            u64::from(counts.discounts.saturating_sub(removed))
+        };
+        self.slots.iter().map(of_slot).sum()
+    }
+
+    /// Returns the indexes as they are searched: with the prints that are discounted, and with a
+    /// filter of what the segments on disk have if there is one, or if `prepare`.
+    pub(super) fn searched(&self, recipe: &Recipe, prepare: bool) -> Result<Shelf> {
+        let common = self.discounting.common(&self.slots, recipe)?;
+        let on_disk = self.on_disk.of(&self.slots, prepare);
+        let shelf = self.shelf.clone().with_first_filter(on_disk);
+        Ok(shelf.with_common(common))
     }
 
     /// The item of a key: the place of its slot, and its number there.

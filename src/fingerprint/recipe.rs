@@ -108,8 +108,8 @@ impl Recipe {
             Err(Error::new(
                 ErrorKind::Recipe,
                 format!(
-                    "the {what} differs, {a} here and {b} there: one fingerprinter makes the prints of \
-                     both sides, such as `Matcher::fingerprinter`"
+                    "the {what} differs, {a} here and {b} there: make both with a fingerprinter of one \
+                     recipe and key"
                 ),
             ))
         };

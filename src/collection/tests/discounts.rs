@@ -115,7 +115,11 @@ fn of_snapshot(snapshot: &Snapshot) -> Vec<Vec<(Match, bool)>> {
     let matcher = snapshot.matcher(options()).unwrap();
     let find = |query: &Fingerprint| {
         let found = matcher.find(query).unwrap().into_iter();
-        comparable(found.map(|one| one.found).collect())
+        let bare = found.map(|one| Match {
+            metadata: None,
+            ..one
+        });
+        comparable(bare.collect())
     };
     queries().iter().map(find).collect()
 }

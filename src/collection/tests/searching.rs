@@ -1,11 +1,11 @@
 //! Verdicts do not depend on where items lie.
 
 use super::*;
-use crate::collection::{CollectionMatch, FalseMatch, FalseScope};
-use crate::matcher::{MatchOptions, Strength};
+use crate::collection::{FalseMatch, FalseScope};
+use crate::matcher::{Match, MatchOptions, Strength};
 use crate::media::PartPath;
 
-fn find(snapshot: &Snapshot, query: &Fingerprint) -> Vec<CollectionMatch> {
+fn find(snapshot: &Snapshot, query: &Fingerprint) -> Vec<Match> {
     let options = MatchOptions {
         min_strength: Strength::Possible,
         ..MatchOptions::default()
@@ -81,12 +81,10 @@ fn one_segment_and_nine_say_the_same() {
     assert!(found > 40, "{found} matches are too few to compare");
     for n in 0..9 {
         let query = sample::picture(n);
-        let whole = |found: Vec<CollectionMatch>| {
+        let whole = |found: Vec<Match>| {
             let evidence = found.into_iter().map(|mut one| {
                 // Parts of pictures are weighed segment by segment.
-                one.found
-                    .evidence
-                    .retain(|evidence| evidence.kind() != "region");
+                one.evidence.retain(|evidence| evidence.kind() != "region");
                 one
             });
             evidence.collect::<Vec<_>>()
@@ -167,15 +165,16 @@ fn what_the_filter_spares_is_not_there() {
         open.remove(&["late 3", "late 60"]).unwrap();
         let snapshot = open.collection().snapshot();
         let fingerprinter = sample::fingerprinter();
+        let recipe = fingerprinter.recipe().clone();
         let matcher = |shelf| crate::Matcher::over(shelf, fingerprinter.clone());
         if round == 0 {
-            let unprepared = snapshot.state.filtered_shelf(false);
+            let unprepared = snapshot.state.searched(&recipe, false).unwrap();
             assert!(unprepared.rows()[0].2.is_none());
         }
-        let shelf = snapshot.state.filtered_shelf(true);
+        let shelf = snapshot.state.searched(&recipe, true).unwrap();
         assert!(shelf.rows().iter().all(|(_, _, filter)| filter.is_some()));
         assert_eq!(shelf.rows()[1].1.len(), open_head(&snapshot));
-        let unprepared = snapshot.state.filtered_shelf(false);
+        let unprepared = snapshot.state.searched(&recipe, false).unwrap();
         assert!(unprepared.rows()[0].2.is_some(), "it was prepared before");
         let without = matcher(shelf.clone().without_filters());
         let with = matcher(shelf);
@@ -247,7 +246,7 @@ fn what_is_removed_counts_for_nothing() {
     }
     open.flush().unwrap();
     let query = print(&phrase);
-    let strength = |snapshot: Snapshot| find(&snapshot, &query).first().map(|m| m.found.score);
+    let strength = |snapshot: Snapshot| find(&snapshot, &query).first().map(|m| m.score);
     let common = strength(open.collection().snapshot());
     let names: Vec<String> = (2..30).map(|n| n.to_string()).collect();
     open.remove(&names).unwrap();
@@ -280,7 +279,7 @@ fn metadata_comes_with_matches_and_expiry_ends_them() {
             .matcher(MatchOptions::default())
             .unwrap();
         let found = matcher.find_at(&print, Timestamp(3_999_999_999)).unwrap();
-        assert_eq!(found[0].metadata, metadata);
+        assert_eq!(found[0].metadata.as_ref(), Some(&metadata));
         let json = serde_json::to_value(&found[0]).unwrap();
         assert_eq!(json["item"], "memo");
         assert_eq!(json["tags"]["case"], "7");
@@ -336,10 +335,10 @@ fn codes_are_matched_by_their_own_pipeline_alone() {
         }
         for _ in 0..2 {
             let found = find(&open.collection().snapshot(), &print);
-            let names: Vec<_> = found.iter().map(|m| m.found.item.clone()).collect();
+            let names: Vec<_> = found.iter().map(|m| m.item.clone()).collect();
             assert!(names.contains(&pipeline.name_of(&near)), "{names:?}");
             assert!(!names.contains(&pipeline.name_of(&other)));
-            assert!(found.iter().all(|m| m.found.strength == Strength::Strong));
+            assert!(found.iter().all(|m| m.strength == Strength::Strong));
             open.flush().unwrap();
         }
     }
@@ -354,7 +353,7 @@ fn codes_are_matched_by_their_own_pipeline_alone() {
         &sample::fingerprinter().fingerprint_raster(&raster),
     );
     assert_eq!(found.len(), 1);
-    let crate::Evidence::Code { transform, .. } = &found[0].found.evidence[0] else {
+    let crate::Evidence::Code { transform, .. } = &found[0].evidence[0] else {
         panic!("{found:?}")
     };
     assert_eq!(*transform, turned);
