@@ -96,6 +96,8 @@ pub mod code;
 pub mod collection;
 mod deadline;
 pub mod error;
+#[doc(hidden)]
+pub mod example;
 pub mod exchange;
 pub mod exec;
 pub mod fingerprint;
