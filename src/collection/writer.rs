@@ -191,13 +191,8 @@ impl CollectionWriter {
     /// [`Io`](ErrorKind::Io) if they could not be made durable.
     ///
     /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # use leakprint::collection::NewItem;
     /// use leakprint::collection::AddOutcome;
     ///
     /// let items = [NewItem::new("memo.txt", print.clone()), NewItem::new("memo.txt", print)];
@@ -261,13 +256,8 @@ impl CollectionWriter {
     /// [`Io`](ErrorKind::Io) if it could not be made durable; then none was removed.
     ///
     /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # use leakprint::collection::NewItem;
     /// writer.add(NewItem::new("memo.txt", print))?;
     /// assert_eq!(writer.remove(&["memo.txt", "another.txt"])?.0, [true, false]);
     /// # Ok::<(), leakprint::Error>(())
@@ -348,13 +338,8 @@ impl CollectionWriter {
     /// damaged; then all is as before.
     ///
     /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # use leakprint::collection::NewItem;
     /// for name in ["a", "b"] {
     ///     writer.add(NewItem::new(name, print.clone()))?;
     ///     writer.flush()?;
