@@ -20,14 +20,14 @@ use crate::raster::Dihedral;
 /// The radius that PDQ's authors recommend for a match.
 const RADIUS: u32 = 31;
 
-/// The quality below which they advise not to match.
+/// The quality below which they advise against matching.
 const MIN_QUALITY: u8 = 50;
 
-/// The score of equal hashes. Two pictures may have one hash, and there is no second
-/// opinion: never certain.
+/// The score of equal hashes. Two pictures may have one hash, and no other print confirms it: never
+/// certain.
 const EQUAL: f64 = 0.94;
 
-/// Matches, hits or parts between two looks at the clock: less than a millisecond.
+/// Matches, hits or parts between two checks of the deadline: less than a millisecond.
 const STEPS: u32 = 1 << 8;
 
 /// The catalog of one state of a collection.
@@ -80,7 +80,7 @@ impl StateCatalog {
                     score: score(hit.distance),
                 };
                 let known = found.entry((place, item)).or_default();
-                // One picture is one piece of evidence, under the symmetry that suits best.
+                // One piece of evidence for a picture, under the symmetry with the least distance.
                 match known.iter_mut().find(|e| e.parts().0 == part) {
                     Some(other) if other.score() < evidence.score() => *other = evidence,
                     Some(_) => {}
@@ -114,7 +114,7 @@ impl Catalog for StateCatalog {
             let mut slots = self.state.slots.iter();
             slots.any(|slot| slot.segment.codes[*p as usize].is_some())
         };
-        // The places of the slot and the item, and what is known of it.
+        // By position of the slot and number of the item.
         let mut found: BTreeMap<(usize, u32), Vec<Evidence>> = BTreeMap::new();
         let mut seen = HashSet::new();
         for pipeline in Pipeline::ALL.into_iter().filter(has) {
@@ -166,7 +166,7 @@ fn score(distance: u32) -> f64 {
     (score * 1e6).round() / 1e6
 }
 
-/// The codes of a picture that a list may have, and what each means.
+/// The codes of a picture that a list may contain, and the symmetry of each.
 struct Queries {
     codes: Vec<Code256>,
     meaning: Vec<(Dihedral, bool)>,
@@ -178,13 +178,13 @@ impl Queries {
         match pipeline {
             Pipeline::Full => {
                 upright.extend(Dihedral::ALL.into_iter().zip(raster.pdq.variants));
-                // Lists are made of the colours as stored.
+                // Lists are made from the stored colours.
                 let stored = raster
                     .pdq_stored
                     .map(|stored| (Dihedral::Identity, stored.code));
                 upright.extend(stored);
             }
-            // Of this pipeline, prints have the upright picture only.
+            // Fingerprints have this pipeline for the upright picture only.
             Pipeline::Nn512 => upright.push((Dihedral::Identity, raster.pdq_nn512)),
         }
         let inverted = upright

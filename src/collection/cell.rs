@@ -1,7 +1,7 @@
-//! The state in force of an open collection, and the only way to replace it.
+//! The current state of an open collection, and the only way to replace it.
 //!
 //! A state comes either from a writer of this process or from the disk, never from both. A
-//! writer derives each state from the one in force, under its [`WriteToken`], of which there is
+//! writer derives each state from the current one, under its [`WriteToken`], of which there is
 //! one; nothing is read while it lives. Otherwise states are read from the disk, by one thread at
 //! a time. Either way an older generation never takes the place of a newer one.
 
@@ -13,7 +13,7 @@ use super::log::Tail;
 use super::state::State;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The state in force.
+/// The current state.
 #[derive(Debug)]
 pub(super) struct StateCell {
     current: ArcSwap<State>,
@@ -25,11 +25,11 @@ pub(super) struct StateCell {
 enum Source {
     /// A writer of this process.
     Writer,
-    /// The disk; `None` if it is not known what was read for the state in force.
+    /// The disk; `None` if it is not known what the current state was read from.
     Disk(Option<ReadPosition>),
 }
 
-/// What of the files a state is made of.
+/// The part of the files that a state was read from.
 #[derive(Clone, Debug)]
 pub(super) struct ReadPosition {
     /// The checksum of the manifest.
@@ -42,22 +42,22 @@ pub(super) struct ReadPosition {
     pub(super) tail: Tail,
 }
 
-/// What reading the disk again has found.
+/// The outcome of reading the disk again.
 pub(super) enum DiskState {
-    /// The state in force is that of the disk.
+    /// The current state is that of the disk.
     Unchanged(ReadPosition),
     Changed(State, ReadPosition),
 }
 
-/// The right to replace the state of one [`StateCell`]. It numbers the generations, and gives no
-/// number twice: one whose operation failed is passed over.
+/// The right to replace the state of one [`StateCell`]. It numbers the generations and uses no number
+/// twice: the number of an operation that failed is skipped.
 #[derive(Debug)]
 pub(super) struct WriteToken {
     issued: u64,
 }
 
 impl WriteToken {
-    /// The number of the next generation.
+    /// Returns the number of the next generation.
     ///
     /// # Errors
     /// [`Limit`](ErrorKind::Limit) after 2^64.
@@ -69,12 +69,12 @@ impl WriteToken {
 }
 
 impl StateCell {
-    /// A cell that follows the disk.
+    /// Creates a cell that follows the disk.
     pub(super) fn of_disk(state: State, read: ReadPosition) -> Self {
         Self::new(state, Source::Disk(Some(read)))
     }
 
-    /// A cell that a writer of this process owns until it [releases](Self::release) it.
+    /// Creates a cell that a writer of this process owns until it [releases](Self::release) it.
     pub(super) fn of_writer(state: State) -> (Self, WriteToken) {
         let issued = state.generation;
         (Self::new(state, Source::Writer), WriteToken { issued })
@@ -87,12 +87,12 @@ impl StateCell {
         }
     }
 
-    /// The state in force. Takes no lock.
+    /// Returns the current state. Takes no lock.
     pub(super) fn load(&self) -> Arc<State> {
         self.current.load_full()
     }
 
-    /// Whether a writer of this process owns it.
+    /// Returns whether a writer of this process owns it.
     pub(super) fn has_writer(&self) -> bool {
         matches!(*self.source(), Source::Writer)
     }
@@ -101,7 +101,7 @@ impl StateCell {
     /// returns.
     ///
     /// # Errors
-    /// Those of `make`; then the state stays.
+    /// Those of `make`; the state is then unchanged.
     pub(super) fn advance<T>(
         &self,
         token: &mut WriteToken,
@@ -130,7 +130,7 @@ impl StateCell {
         let (changed, now) = match read(&current, so_far.as_ref())? {
             DiskState::Unchanged(now) => (false, now),
             DiskState::Changed(next, now) => {
-                // Without a writer any more: whether what it left is on disk is read once.
+                // The writer has gone: what it left on disk is read once.
                 let changed = so_far.is_some() || next.generation != current.generation;
                 self.put(&mut source, next)?;
                 (changed, now)

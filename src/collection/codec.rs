@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 
-/// Bytes in the making.
+/// Bytes being written.
 #[derive(Debug, Default)]
 pub(super) struct Encoder(pub(super) Vec<u8>);
 
@@ -44,7 +44,7 @@ impl Encoder {
     }
 }
 
-/// Bytes that are read.
+/// Bytes being read.
 #[derive(Clone, Debug)]
 pub(super) struct Decoder<'a> {
     rest: &'a [u8],
@@ -59,12 +59,12 @@ impl<'a> Decoder<'a> {
         self.rest.is_empty()
     }
 
-    /// Bytes that are left.
+    /// Returns the number of bytes that are left.
     pub(super) fn left(&self) -> usize {
         self.rest.len()
     }
 
-    /// All that is left.
+    /// Returns all that is left.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.rest
     }

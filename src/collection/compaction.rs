@@ -1,4 +1,4 @@
-//! Merging: the head to a segment, and segments to one, while everybody goes on.
+//! Merging: the head to a segment, and segments to one, while readers and the writer go on.
 //!
 //! Three steps. Under the writer's lock, what is to be merged is chosen and a new log is begun if
 //! the head is among it. Without the lock, the new segment is written. Under the lock again,
@@ -21,7 +21,7 @@ use crate::index::Index;
 use crate::index::shelf::ItemSet;
 use crate::time::Timestamp;
 
-/// Removed items of a segment, in parts of all of it, from which on it is written anew.
+/// A segment is rewritten when more than one item in this many is removed.
 const MAX_REMOVED_FRACTION: u32 = 4;
 
 /// A thread that merges, while there is anything to merge.
@@ -42,11 +42,11 @@ impl Background {
             .spawn(move || {
                 let merged = catch_unwind(AssertUnwindSafe(|| own.maintain()));
                 let panicked = |_| {
-                    let message = "merging panicked: all is as before, and worth a report";
+                    let message = "merging panicked; the collection is unchanged, please report it";
                     Err(Error::new(ErrorKind::Panicked, message))
                 };
                 own.finished(&merged.unwrap_or_else(panicked));
-                // First, so that nobody who finds the thread idle can drop the writer and still
+                // First: otherwise a caller that finds the thread idle could drop the writer and still
                 // find the folder claimed.
                 drop(own);
                 busy.store(false, Ordering::Release);
@@ -65,7 +65,7 @@ impl Background {
 }
 
 impl Drop for Background {
-    /// Waits for what is under way: the files belong to this writer for as long as it lives.
+    /// Waits for a merge that is running: it writes files that belong to this writer.
     fn drop(&mut self) {
         let thread = self
             .thread
@@ -73,7 +73,7 @@ impl Drop for Background {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(thread) = thread {
-            // Whatever it failed of, the status says, and it catches its panics.
+            // Its failure is in the status, and it catches its panics.
             let _ = thread.join();
         }
     }
@@ -96,13 +96,13 @@ impl Core {
         result
     }
 
-    /// Notes the outcome of a merge.
+    /// Records the outcome of a merge.
     fn finished<T>(&self, result: &Result<T>) {
         let shared = &self.collection.shared;
         shared.merges().finished(&*shared.storage, result.as_ref());
     }
 
-    /// Whether there is anything to merge in the background.
+    /// Returns whether there is anything to merge in the background.
     pub(super) fn is_due(&self) -> bool {
         if !self.collection.shared.merges().may_run() {
             return false;
@@ -114,14 +114,14 @@ impl Core {
         }
     }
 
-    /// Whether the head is to be written to a segment: it is large, or a merge that failed has left
+    /// Returns whether the head should be written to a segment: it is large, or a failed merge has left
     /// logs.
     fn is_head_due(&self) -> bool {
         let inner = self.lock();
         inner.log.len() > self.options.head_bytes || inner.manifest.logs.len() > 1
     }
 
-    /// Does all that is due.
+    /// Does all merges that are due.
     fn maintain(&self) -> Result<()> {
         let _one = self.lock_merging();
         if self.is_head_due() {
@@ -150,8 +150,8 @@ impl Core {
         Ok(())
     }
 
-    /// Replaces some segments by one. With `rotate`, those of the log so far are among what may
-    /// be chosen, and none of them must be left.
+    /// Replaces the chosen segments by one. With `rotate`, segments of the current log can be chosen,
+    /// and all of them must be.
     fn merge(&self, rotate: bool, choose: impl Fn(&Slot) -> bool) -> Result<u64> {
         let prepared = self.prepare(&mut self.lock(), rotate, choose)?;
         let Some(prepared) = prepared else {
@@ -171,7 +171,7 @@ impl Core {
         self.finish(inner, prepared, built).map(drop)
     }
 
-    /// `None` if there is nothing to do.
+    /// Chooses the segments; `None` if there is nothing to do.
     fn prepare(
         &self,
         inner: &mut Inner,
@@ -255,7 +255,7 @@ fn is_wasteful(slot: &Slot) -> bool {
     slot.removed.len() > slot.segment.items() / MAX_REMOVED_FRACTION
 }
 
-/// What is to be merged.
+/// The input of a merge.
 struct Prepared {
     chosen: Vec<Slot>,
     around: Vec<Index>,
@@ -263,13 +263,13 @@ struct Prepared {
     rotated: bool,
 }
 
-/// What it was merged to.
+/// The output of a merge.
 struct Built {
     segment: Option<(SegmentEntry, Arc<Segment>)>,
     origins: Vec<Origin>,
 }
 
-/// Whether merging would write what is there already.
+/// Returns whether merging would rewrite the same content.
 fn is_pointless(inner: &Inner, chosen: &[Slot], rotate: bool) -> bool {
     let log_is_empty = inner.log.is_empty() && inner.manifest.logs.len() == 1;
     match chosen {

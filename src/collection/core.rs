@@ -1,4 +1,4 @@
-//! What the writer's calls and its merging thread share, and how they put a change in force.
+//! The state that the writer's calls and its merging thread share, and how they commit a change.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,24 +13,24 @@ use super::storage::Claim;
 use crate::error::{Error, Result};
 use crate::index::shelf::ItemSet;
 
-/// What the writer and its thread share.
+/// The state that the writer and its thread share.
 pub(super) struct Core {
     pub(super) collection: Collection,
     pub(super) options: WriterOptions,
     inner: Mutex<Inner>,
-    /// Held by whoever merges.
+    /// Held during a merge.
     maintenance: Mutex<()>,
     _claim: Box<dyn Claim>,
 }
 
-/// What only one call at a time may change.
+/// The state that only one call at a time may change.
 pub(super) struct Inner {
     pub(super) manifest: Manifest,
     pub(super) log: LogWriter,
     pub(super) token: WriteToken,
 }
 
-/// How a new manifest differs from the one in force.
+/// The difference between a new manifest and the current one.
 pub(super) struct Change {
     /// The slots that stay.
     pub(super) kept: Vec<Slot>,
@@ -61,7 +61,7 @@ impl Core {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whoever merges waits for whoever merges already.
+    /// Waits for a merge that is running.
     pub(super) fn lock_merging(&self) -> MutexGuard<'_, ()> {
         let lock = self.maintenance.lock();
         lock.unwrap_or_else(PoisonError::into_inner)
@@ -154,17 +154,17 @@ impl Core {
         })?;
         let used: Vec<String> = inner.manifest.files().collect();
         for name in old.files().filter(|name| !used.contains(name)) {
-            // Whoever has it mapped keeps it. Where a file in use cannot be removed, the next
-            // writer does.
+            // A reader that has it mapped keeps it. Where a file in use cannot be removed, the next
+            // writer removes it.
             let _ = shared.storage.remove(&name);
         }
         Ok(generation)
     }
 
-    /// Puts a manifest in the place of the one in force, which it returns.
+    /// Replaces the current manifest and returns the old one.
     ///
-    /// If it fails so that the new one may be found after opening again, the old one is written
-    /// anew over it; if that fails too, nothing more is written.
+    /// If it fails in a way that could leave the new one on disk, the old one is written over it; if that
+    /// fails too, nothing more is written.
     fn commit_manifest(
         &self,
         in_force: &mut Manifest,
@@ -196,7 +196,7 @@ impl Core {
 }
 
 impl Drop for Core {
-    /// Whoever still reads follows the disk from now on, which another writer may change.
+    /// Readers follow the disk from now on, which another writer may change.
     fn drop(&mut self) {
         let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
         self.collection.shared.cell.release(&mut inner.token);

@@ -9,7 +9,7 @@ use crate::matcher::{FalseMatch, FalseMatches, FalseScope};
 use crate::media::PartPath;
 use crate::time::Timestamp;
 
-/// What the limit of texts is called.
+/// The name of the limit on texts.
 const TEXT: &str = "bytes of a name, part or reason";
 
 /// Fails unless a false match is of a size that can be kept.

@@ -1,5 +1,5 @@
-//! What the segments on disk have, in memory: a filter that is made for who matches much, and
-//! follows the segments as they come and go.
+//! A filter in memory over the prints of the segments on disk: built for matchers of many queries, and
+//! kept up to date as segments come and go.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use super::segment::{Location, Segment, Slot};
 use crate::index::filter::PrintFilter;
 
-/// Segments with fingerprints from which on a filter pays.
+/// The number of segments with fingerprints from which on a filter pays.
 const MIN_SEGMENTS: usize = 3;
 
 /// A filter over segments on disk, shared by all states of a collection.
@@ -22,7 +22,7 @@ struct Covered {
     segments: BTreeSet<[u8; 32]>,
 }
 
-/// What tells a segment on disk from any other.
+/// The identity of a segment on disk.
 fn id(segment: &Segment) -> Option<[u8; 32]> {
     match segment.location {
         Location::Disk(_) => Some(segment.id),
@@ -31,9 +31,9 @@ fn id(segment: &Segment) -> Option<[u8; 32]> {
 }
 
 impl FilterCache {
-    /// A filter that has all segments on disk among some slots: made or added to, if
-    /// `prepare`, else only if there is one. `None` where it would not pay, and while another
-    /// thread makes it.
+    /// Returns a filter over all segments on disk among some slots: built or extended if `prepare`,
+    /// otherwise only if there is one. `None` where it would not pay, and while another thread
+    /// builds it.
     pub(super) fn of(&self, slots: &[Slot], prepare: bool) -> Option<Arc<PrintFilter>> {
         let mut known = match self.0.try_lock() {
             Ok(known) => known,
@@ -56,7 +56,7 @@ impl FilterCache {
                     return None;
                 }
                 if !covered.filter.has_room_for(index) {
-                    // Made anew, without what is gone.
+                    // Rebuilt, without the segments that are gone.
                     *known = None;
                     break;
                 }
@@ -75,7 +75,7 @@ impl FilterCache {
         known.as_ref().map(|covered| Arc::clone(&covered.filter))
     }
 
-    /// Adds a segment before anybody has it, if there is a filter with room for it.
+    /// Adds a segment before it becomes visible, if there is a filter with room for it.
     pub(super) fn follow(&self, segment: &Segment) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Some(covered), Some(index)) = (known.as_mut(), &segment.index)

@@ -9,7 +9,7 @@ use super::storage::Storage;
 use crate::error::Result;
 use crate::fingerprint::{Key, Recipe};
 
-/// What an interrupted creation leaves: a log and a manifest that is not in force.
+/// Returns whether an interrupted creation leaves a file of this name: a log or an uncommitted manifest.
 pub(super) fn is_leftover(name: &str) -> bool {
     name == "manifest.new" || name.ends_with(".log")
 }
@@ -34,24 +34,24 @@ pub(super) fn create(storage: &dyn Storage, options: &WriterOptions) -> Result<(
         logs: vec![1],
         false_matches: Default::default(),
     };
-    // Without its copy it is whole, and the next writer writes that.
+    // The collection is complete without the copy; the next writer writes it.
     manifest.commit(storage)?;
     Ok(())
 }
 
-/// Removes the files of our kinds that nothing refers to: what a crash has left.
+/// Removes files of a collection that nothing refers to, which a crash has left.
 pub(super) fn remove_leftovers(storage: &dyn Storage, manifest: &Manifest, names: &[String]) {
     let used: BTreeSet<String> = manifest.files().collect();
     for name in names {
         let ours = number_of(name).is_some() && !name.ends_with(".damaged");
         if (ours && !used.contains(name)) || name == "manifest.new" {
-            // It may be in use where names cannot be removed then; the next writer will.
+            // On some systems a file in use cannot be removed; the next writer removes it.
             let _ = storage.remove(name);
         }
     }
 }
 
-/// Whether the copy of the manifest is one.
+/// Returns whether the copy of the manifest equals it.
 pub(super) fn is_copied(storage: &dyn Storage, manifest: &Manifest) -> bool {
     Manifest::read_from(storage, COPY).is_ok_and(|copy| copy == *manifest)
 }

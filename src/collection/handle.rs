@@ -1,4 +1,4 @@
-//! The handle of an open collection, which readers and the writer share.
+//! The handle of an open collection, shared by readers and the writer.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,9 +11,9 @@ use super::storage::Storage;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprinter, Recipe};
 
-/// A collection, opened for reading: any number of processes and threads may.
+/// A collection that is open for reading, by any number of processes and threads.
 ///
-/// Cheap to clone; clones see the same. [`snapshot`](Self::snapshot) never waits, and
+/// Cheap to clone; clones share their state. [`snapshot`](Self::snapshot) never waits, and
 /// [`refresh`](Self::refresh) picks up what a writer in another process has done since.
 /// With a [`CollectionWriter`](super::CollectionWriter) in this process its
 /// [`collection`](super::CollectionWriter::collection) sees every change when it is done.
@@ -43,10 +43,10 @@ pub(super) struct Shared {
     pub(super) path: PathBuf,
     pub(super) context: OpenContext,
     pub(super) key_stored: bool,
-    /// With the key, if it is known.
+    /// With the key, if it was given or is stored.
     pub(super) fingerprinter: Option<Fingerprinter>,
     pub(super) cell: StateCell,
-    /// What became of the merges of the writer, while there is one in this process.
+    /// The outcome of the writer's merges, while there is one in this process.
     pub(super) merges: Mutex<Merges>,
 }
 
@@ -57,17 +57,17 @@ impl Shared {
 }
 
 impl Collection {
-    /// Where it is.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.shared.path
     }
 
-    /// How its prints are made.
+    /// Returns the recipe of its fingerprints.
     pub fn recipe(&self) -> &Recipe {
         &self.shared.context.recipe
     }
 
-    /// Makes the fingerprints that can be added and matched.
+    /// Returns the fingerprinter whose fingerprints can be added and matched.
     ///
     /// # Errors
     /// [`Recipe`](crate::ErrorKind::Recipe) if the owner keeps the key and it was not given.
@@ -76,9 +76,9 @@ impl Collection {
         known.ok_or_else(|| self.recipe().without_key("collection"))
     }
 
-    /// Why the last merge failed; `None` if it succeeded. Carried to the writer in this process, and
-    /// otherwise read from the folder, where every writer leaves it if it can. Nothing is lost
-    /// meanwhile, but the log grows.
+    /// Returns why the last merge failed; `None` if it succeeded. Comes from the writer in this process,
+    /// otherwise from the folder, where every writer stores it if it can. No data is lost meanwhile,
+    /// but the log grows.
     pub fn merge_failure(&self) -> Option<MergeFailure> {
         if self.shared.cell.has_writer() {
             return self.shared.merges().status().failure;
@@ -95,7 +95,7 @@ impl fmt::Debug for Collection {
     }
 }
 
-/// Names the file in the folder.
+/// Adds the path of the file in the folder to an error.
 pub(super) fn within(folder: &Path, e: Error) -> Error {
     let path = match e.path() {
         Some(path) if path.is_absolute() || path.starts_with(folder) => return e,

@@ -1,4 +1,4 @@
-//! Many codes at once: straight to a segment, past the log.
+//! Importing many codes at once: straight to a segment, bypassing the log.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::fingerprint::Pipeline;
 use crate::index::shelf::ItemSet;
 use crate::metadata::Metadata;
 
-/// From so many on, codes make a segment of their own.
+/// The number of codes from which on they are written to a separate segment.
 const BULK: usize = 4096;
 
 /// A line of a hash list.
@@ -28,12 +28,12 @@ pub struct CodeItem {
     pub code: Code256,
     /// PDQ's quality, 0..=100.
     pub quality: u8,
-    /// What the owner says about it.
+    /// The owner's metadata.
     pub metadata: Metadata,
 }
 
 impl CodeItem {
-    /// A line of a hash list; `quality` is PDQ's, 0..=100, 100 where a list does not say it.
+    /// Creates a line of a hash list; `quality` is PDQ's, 0..=100, and 100 where a list does not state it.
     pub fn new(code: Code256, quality: u8, metadata: Metadata) -> Self {
         Self {
             code,
@@ -43,21 +43,21 @@ impl CodeItem {
     }
 }
 
-/// What became of the lines of a hash list.
+/// The outcome of importing a hash list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Imported {
-    /// Codes that are new, or say something else than before.
+    /// Codes that are new, or whose metadata or quality changed.
     pub added: u64,
-    /// Codes that were there already, or stood in the list before.
+    /// Codes that were there already, or are repeated in the list.
     pub unchanged: u64,
-    /// The collection's generation.
+    /// The generation of the collection in which they are visible.
     pub generation: u64,
 }
 
 impl CollectionWriter {
-    /// Adds the codes of a hash list, durable when it returns: all or none. Of several lines of
-    /// one code, the last one counts.
+    /// Adds the codes of a hash list, all or none, durable when it returns. Of several lines with one
+    /// code, the last one counts.
     ///
     /// Memory: some 200 bytes a code with a short label, and the tables of a set of codes.
     ///
@@ -109,7 +109,7 @@ impl CollectionWriter {
             ));
         }
         let lines = codes.len() as u64;
-        // Stable, so that the last of a kind stays the last.
+        // Stable, so that of equal codes the last line stays last.
         codes.sort_by_key(|item| item.code);
         let mut kept: Vec<CodeItem> = Vec::with_capacity(codes.len());
         for item in codes {
@@ -153,8 +153,8 @@ impl CollectionWriter {
             .map(|item| encode("", &item.metadata, &content(pipeline, item)));
         let records: Vec<Vec<u8>> = records.collect::<Result<_>>()?;
         let mut inner = core.lock();
-        // The log is replayed over all segments: what it says of these codes must not
-        // come after what the list says.
+        // The log is replayed over all segments, so earlier changes of these codes must not be in it
+        // any more.
         core.flush_locked(&mut inner)?;
         let state = core.state();
         let has_any = state
@@ -162,7 +162,7 @@ impl CollectionWriter {
             .iter()
             .any(|slot| slot.segment.codes[pipeline as usize].is_some());
         let mut fresh = Vec::with_capacity(records.len());
-        // Items that the new segment takes the place of.
+        // Items that the new segment replaces.
         let mut replaced: BTreeMap<usize, ItemSet> = BTreeMap::new();
         for (item, bytes) in codes.iter().zip(&records) {
             let known = match has_any {
@@ -219,8 +219,7 @@ impl CollectionWriter {
 
 #[cfg(test)]
 impl CollectionWriter {
-    /// [`import_codes`](Self::import_codes) as if there were many; codes that are there twice
-    /// count once.
+    /// [`import_codes`](Self::import_codes) as if there were many; repeated codes count once.
     pub(super) fn import_many_of(
         &self,
         pipeline: Pipeline,

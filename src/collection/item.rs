@@ -1,4 +1,4 @@
-//! What is added, and what a writer is told.
+//! Items to add, the outcome, and the options of a writer.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::fingerprint::{Fingerprint, Key, Recipe};
 use crate::metadata::Metadata;
 use crate::time::Timestamp;
 
-/// What a caller may set about a collection. Not serialisable, since it may hold the key.
+/// The options of a [`CollectionWriter`](super::CollectionWriter). Not serialisable, since they may hold the key.
 ///
 /// ```
 /// use leakprint::collection::{CollectionWriter, WriterOptions};
@@ -26,20 +26,20 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WriterOptions {
-    /// The winnowing window of a collection that is made; see [`Recipe::window`].
+    /// The winnowing window of a new collection; see [`Recipe::window`].
     pub window: u32,
-    /// The key of a collection that is made, or one that the owner keeps. A collection that is
-    /// made without one gets a random key, which is stored in it.
+    /// The key of a new collection, or the key of one that does not store it. A collection that is
+    /// created without a key gets a random one and stores it.
     pub key: Option<Key>,
-    /// Bytes of the log from which on the head is written to a segment.
+    /// The size of the log, in bytes, from which on the head is written to a segment.
     pub head_bytes: u64,
-    /// Segments on disk from which on small ones are merged.
+    /// The number of segments on disk from which on small ones are merged.
     pub most_segments: usize,
-    /// Whether that is done by a thread of the writer's while it goes on. Otherwise nothing
-    /// is written to segments before [`compact`](super::CollectionWriter::compact) or
-    /// [`flush`](super::CollectionWriter::flush) is called.
+    /// Whether a background thread merges. Otherwise nothing is written to segments until
+    /// [`compact`](super::CollectionWriter::compact) or [`flush`](super::CollectionWriter::flush) is
+    /// called.
     pub background: bool,
-    /// Where merging sorts and builds tables.
+    /// The threads that sort and build tables during a merge.
     pub exec: Executor,
 }
 
@@ -57,7 +57,7 @@ impl Default for WriterOptions {
 }
 
 impl WriterOptions {
-    /// With a key that the owner keeps; `None` leaves it to the collection.
+    /// Sets a key that the owner keeps; with `None` the collection has its own.
     #[must_use]
     pub fn with_key(mut self, key: impl Into<Option<Key>>) -> Self {
         self.key = key.into();
@@ -81,17 +81,17 @@ impl WriterOptions {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NewItem {
-    /// What the owner calls it. Of a [code](Content::Code) it is not asked for: such an item is named
-    /// [after it](crate::fingerprint::Pipeline::name_of).
+    /// The owner's name of the item. Not used for a [code](Content::Code): such an item is named
+    /// [after the code](crate::fingerprint::Pipeline::name_of).
     pub name: String,
-    /// What the owner says about it.
+    /// The owner's metadata.
     pub metadata: Metadata,
-    /// What it is made of.
+    /// The content.
     pub content: Content,
 }
 
 impl NewItem {
-    /// An item of prints, added now.
+    /// Creates an item from a fingerprint, added now.
     pub fn new(name: impl Into<String>, fingerprint: Fingerprint) -> Self {
         Self {
             name: name.into(),
@@ -100,8 +100,8 @@ impl NewItem {
         }
     }
 
-    /// An ignore or background file, which is no item: what it shares with items, as the
-    /// kind says, proves little from then on. Its name is told from those of items.
+    /// Creates an ignore or background file, which is not an item: depending on the kind, content that it
+    /// shares with items counts little from then on. Items may have the same name.
     pub fn discount(kind: Discount, name: impl Into<String>, fingerprint: Fingerprint) -> Self {
         Self {
             name: name.into(),
@@ -110,7 +110,7 @@ impl NewItem {
         }
     }
 
-    /// With other metadata, the time at which it was added among it.
+    /// Replaces the metadata, including the time when the item was added.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = metadata;
@@ -118,19 +118,19 @@ impl NewItem {
     }
 }
 
-/// What became of an item that was to be added. Serialised as its [word](Self::as_str).
+/// The outcome of adding an item. Serialised as its [word](Self::as_str).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AddOutcome {
-    /// It is there now, in place of another one of its name if there was one.
+    /// The item was added, in place of one of the same name if there was one.
     Added,
-    /// It was there already, all the same but for the time.
+    /// The item was there already, equal except for the time when it was added.
     Unchanged,
 }
 
 impl AddOutcome {
-    /// As one lower-case word: `added` or `unchanged`.
+    /// Returns the outcome as one lower-case word: `added` or `unchanged`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Added => "added",

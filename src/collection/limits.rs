@@ -1,4 +1,4 @@
-//! How large the files of a collection and their parts may be. Writing and reading share each limit, so
+//! Limits on the size of a collection's files and their parts. Writing and reading share each limit, so
 //! that nothing is acknowledged that cannot be opened again.
 
 use std::fmt::Display;
@@ -11,7 +11,7 @@ pub(super) const MAX_TEXT_BYTES: usize = 64 << 10;
 /// Tags of one item.
 pub(super) const MAX_TAGS: usize = 256;
 
-/// Limits of files. A storage has them, so that tests can meet them.
+/// Limits of files. They belong to the storage, so that tests can lower them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileLimits {
     /// Bytes of a log: merging begins long before.

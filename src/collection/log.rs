@@ -2,8 +2,8 @@
 //!
 //! A frame holds what one call acknowledged, whole batches too, under one checksum. It is synced
 //! before the call returns, and only then is a *mark* written behind it. So at most the last
-//! frame is ever not durable: what breaks before the last mark is damage, what breaks
-//! behind it is an operation nobody was promised.
+//! frame can lack durability: damage before the last mark is an error, damage after it is an
+//! operation that was never acknowledged.
 
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
@@ -22,7 +22,7 @@ const FRAME: usize = 32;
 const SYNCED: [u8; 8] = *b"\x89LKSYNC\n";
 const MARK: usize = 16;
 
-/// The file of a log.
+/// Returns the file name of a log.
 pub(super) fn file_name(number: u64) -> String {
     format!("{number:016x}.log")
 }
@@ -39,7 +39,8 @@ fn header(number: u64, version: u32) -> Vec<u8> {
     out.0
 }
 
-/// Bound to the log and the place, so that bytes of another file or time are none of this one.
+/// Returns the checksum of a frame: bound to the log and the offset, so that bytes of another file or
+/// time do not pass.
 fn checksum(number: u64, at: u64, generation: u64, payload: &[u8]) -> [u8; 20] {
     let mut hasher = blake3::Hasher::new();
     for word in [number, at, generation, payload.len() as u64] {
@@ -49,7 +50,7 @@ fn checksum(number: u64, at: u64, generation: u64, payload: &[u8]) -> [u8; 20] {
     std::array::from_fn(|i| hash.get(i).copied().unwrap_or_default())
 }
 
-/// Says that everything before `at` was synced.
+/// Returns a mark, which states that everything before `at` was synced.
 fn mark(number: u64, at: u64) -> [u8; MARK] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&SYNCED);
@@ -64,7 +65,7 @@ fn mark(number: u64, at: u64) -> [u8; MARK] {
     out
 }
 
-/// A log that is written to.
+/// A log that is open for writing.
 #[derive(Debug)]
 pub(super) struct LogWriter {
     file: Box<dyn StorageFile>,
@@ -72,13 +73,13 @@ pub(super) struct LogWriter {
     at: u64,
     /// Whether the last frame still lacks its mark.
     unmarked: bool,
-    /// Set when a failure left the files in a state that is not known.
+    /// Set when a failure left the files in an unknown state.
     broken: bool,
     limits: FileLimits,
 }
 
 impl LogWriter {
-    /// A new log, durable but for its name, which the caller syncs.
+    /// Creates a log, durable except for its name, which the caller syncs.
     pub(super) fn create(storage: &dyn Storage, number: u64) -> Result<Self> {
         let name = file_name(number);
         let failed = |e| unwritable(&name, e);
@@ -95,8 +96,8 @@ impl LogWriter {
         })
     }
 
-    /// Goes on with a log that was read: what is behind its last sound frame is cut off, and
-    /// what is before it is synced and marked.
+    /// Resumes a log that was read: bytes after its last valid frame are cut off, and frames before are
+    /// synced and marked.
     pub(super) fn resume(storage: &dyn Storage, log: &Log) -> Result<Self> {
         let name = file_name(log.number);
         let failed = |e| unwritable(&name, e);
@@ -110,7 +111,7 @@ impl LogWriter {
             broken: false,
             limits: storage.limits(),
         };
-        // Each mark follows when what is before it is durable, as if nothing had happened.
+        // Each mark is written once everything before it is durable, as in normal operation.
         for &end in &log.unmarked {
             writer.file.sync().map_err(failed)?;
             (writer.at, writer.unmarked) = (end, true);
@@ -122,12 +123,12 @@ impl LogWriter {
         Ok(writer)
     }
 
-    /// Bytes so far.
+    /// Returns the size in bytes.
     pub(super) fn len(&self) -> u64 {
         self.at
     }
 
-    /// Whether there is no frame yet.
+    /// Returns whether there is no frame.
     pub(super) fn is_empty(&self) -> bool {
         self.at <= HEADER as u64
     }
@@ -136,8 +137,8 @@ impl LogWriter {
         self.number
     }
 
-    /// Fails if an earlier failure left the files in a state that is not known: then nothing more
-    /// is written before the collection is opened again.
+    /// Fails if an earlier failure left the files in an unknown state: then nothing is written until the
+    /// collection is opened again.
     pub(super) fn check_usable(&self) -> Result<()> {
         if !self.broken {
             return Ok(());
@@ -146,7 +147,7 @@ impl LogWriter {
         Err(Error::new(ErrorKind::Io, message).with_path(file_name(self.number)))
     }
 
-    /// Nothing more is to be written.
+    /// Prevents all further writes.
     pub(super) fn give_up(&mut self) {
         self.broken = true;
     }
@@ -162,15 +163,15 @@ impl LogWriter {
     /// Writes one frame; it is durable when this returns.
     ///
     /// # Errors
-    /// [`Limit`](ErrorKind::Limit) if the log could not be read again. [`Io`](ErrorKind::Io); if
-    /// what is left of the frame cannot be removed either, it is not known whether it will be
-    /// there after opening again, and nothing more is written.
+    /// [`Limit`](ErrorKind::Limit) if the log could not be read again. [`Io`](ErrorKind::Io); if the
+    /// rest of the frame cannot be removed either, it may be there after opening again, and nothing
+    /// more is written.
     pub(super) fn append(&mut self, generation: u64, payload: &[u8]) -> Result<()> {
         self.check_usable()?;
         let name = file_name(self.number);
         self.check_room(payload.len())
             .map_err(|e| e.with_path(&name))?;
-        // On a full disk it may have found no room.
+        // There may have been no room for it on a full disk.
         self.mark().map_err(|e| unwritable(&name, e))?;
         let mut frame = Encoder(Vec::with_capacity(FRAME + payload.len()));
         frame.u32(payload.len() as u32);
@@ -189,13 +190,13 @@ impl LogWriter {
         }
         self.at += frame.0.len() as u64;
         self.unmarked = true;
-        // The frame is durable, so the operation is done whatever becomes of its mark: the next
-        // frame writes it, or fails.
+        // The frame is durable, so the operation is done even if its mark fails: the next frame writes
+        // the mark, or fails.
         let _ = self.mark();
         Ok(())
     }
 
-    /// Writes the mark that is due. Not synced: the next frame takes it along.
+    /// Writes the pending mark. Not synced: the sync of the next frame covers it.
     fn mark(&mut self) -> std::io::Result<()> {
         if self.unmarked {
             self.file.seek(SeekFrom::Start(self.at))?;
@@ -206,7 +207,7 @@ impl LogWriter {
         Ok(())
     }
 
-    /// Makes the last mark durable: no other frame will take it along.
+    /// Makes the last mark durable, since no further frame will.
     pub(super) fn seal(&mut self) -> Result<()> {
         let sealed = self.mark().and_then(|()| self.file.sync());
         sealed.map_err(|e| unwritable(&file_name(self.number), e))
@@ -225,14 +226,14 @@ pub(super) struct Frame<'a> {
 pub(super) struct Log {
     number: u64,
     bytes: Vec<u8>,
-    /// Where each frame's payload lies, and its generation.
+    /// The byte range of each frame's payload, and its generation.
     frames: Vec<(u64, std::ops::Range<usize>)>,
-    /// Where sound frames, with their marks, end.
+    /// The end of the valid frames with their marks.
     end: u64,
-    /// Where sound frames behind the last mark end: at most two, one whose mark was lost and one that
+    /// The end of the valid frames after the last mark: at most two, one whose mark was lost and one that
     /// was being written.
     unmarked: Vec<u64>,
-    /// Places where something is damaged that was durable.
+    /// Offsets where durable data is damaged.
     pub(super) damaged: Vec<u64>,
 }
 
@@ -252,7 +253,7 @@ impl Log {
         }
     }
 
-    /// Reads what is sound of a log and says where it is not.
+    /// Reads the valid part of a log and records where it is damaged.
     pub(super) fn salvage(storage: &dyn Storage, number: u64) -> Result<Self> {
         let name = file_name(number);
         let limits = storage.limits();
@@ -261,7 +262,7 @@ impl Log {
         })?;
         let start = bytes.get(..HEADER).unwrap_or(&bytes);
         if start.get(..8) != Some(&MAGIC) && start.len() >= 8 && !bytes.is_empty() {
-            // The manifest says that it is a log, so this is damage rather than another format.
+            // The manifest names it as a log, so this is damage rather than another format.
             return Ok(Self::parsed(number, bytes, vec![0]));
         }
         let version = start.get(8..).and_then(|rest| rest.first_chunk());
@@ -279,7 +280,7 @@ impl Log {
         Ok(Self::parsed(number, bytes, Vec::new()))
     }
 
-    /// The frames behind the header; `damaged` is what is known to be so before.
+    /// Reads the frames after the header; `damaged` holds the damage found so far.
     fn parsed(number: u64, bytes: Vec<u8>, damaged: Vec<u64>) -> Self {
         let mut log = Self {
             number,
@@ -293,7 +294,7 @@ impl Log {
         log
     }
 
-    /// The frame at a place, if it is sound, and where it ends.
+    /// Returns the frame at an offset, if it is valid, and its end.
     fn frame(&self, at: usize) -> Option<(u64, std::ops::Range<usize>)> {
         let mut read = Decoder::new(self.bytes.get(at..)?);
         let len = read.u32().ok()? as usize;
@@ -309,7 +310,7 @@ impl Log {
         self.bytes.get(at..at + MARK) == Some(&mark(self.number, at as u64))
     }
 
-    /// The first mark from a place on.
+    /// Returns the first mark at or after an offset.
     fn next_mark(&self, from: usize) -> Option<usize> {
         let rest = self.bytes.get(from..)?;
         let mut places = (from..).zip(rest.windows(SYNCED.len()));
@@ -330,7 +331,7 @@ impl Log {
                 }
                 self.end = end as u64;
                 self.unmarked.push(self.end);
-                // The mark may have been lost with the power; then a frame may stand behind it.
+                // The mark may have been lost with the power; then a frame may follow it.
                 if self.next_mark(end).is_some() {
                     self.damaged.push(end as u64);
                 }
@@ -339,7 +340,7 @@ impl Log {
                     continue;
                 }
             }
-            // Nothing more, or nothing sound: whatever was durable has a mark behind it.
+            // Nothing more, or nothing valid: everything durable is followed by a mark.
             let Some(mark) = self.next_mark(at) else {
                 return;
             };
@@ -356,7 +357,7 @@ impl Log {
         self.number
     }
 
-    /// What tells the frames of this log from those of any other.
+    /// Returns the identity of this log's frames.
     pub(super) fn tail(&self) -> Tail {
         let last = self.frames.last().and_then(|(_, payload)| {
             let at = payload.start.checked_sub(FRAME)?;
@@ -371,7 +372,7 @@ impl Log {
         }
     }
 
-    /// Whether the log begins with frames that were read before.
+    /// Returns whether the log begins with the frames that were read before.
     pub(super) fn begins_with(&self, tail: &Tail) -> bool {
         self.frames.len() >= tail.frames && self.digest(tail.frames) == tail.digest
     }
@@ -386,7 +387,7 @@ impl Log {
         *hasher.finalize().as_bytes()
     }
 
-    /// Bytes behind the last sound frame.
+    /// Returns the number of bytes after the last valid frame.
     pub(super) fn torn(&self) -> u64 {
         (self.bytes.len() as u64).saturating_sub(self.end)
     }
@@ -400,25 +401,25 @@ impl Log {
         })
     }
 
-    /// Bytes of the file when it was read.
+    /// Returns the size of the file when it was read.
     pub(super) fn bytes_read(&self) -> u64 {
         self.bytes.len() as u64
     }
 }
 
-/// What tells the frames of a log from those of any other.
+/// The identity of a log's frames.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tail {
     pub(super) frames: usize,
     digest: [u8; 32],
-    /// The last frame's place and head.
+    /// The offset and the head of the last frame.
     last: Option<(u64, [u8; FRAME])>,
-    /// Whether all frames have marks. Else the last one may be taken back.
+    /// Whether all frames have marks. Otherwise the last one may be taken back.
     pub(super) is_synced: bool,
 }
 
 impl Tail {
-    /// Whether the last frame is still in its place.
+    /// Returns whether the last frame is still in its place.
     pub(super) fn is_last_in(
         &self,
         read_at: impl FnOnce(u64, usize) -> std::io::Result<Vec<u8>>,
@@ -430,9 +431,9 @@ impl Tail {
     }
 }
 
-/// Names a log that is missing.
+/// Returns the error for a missing log.
 pub(super) fn missing(number: u64) -> Error {
-    Error::corrupt("a log that the manifest names is not there: restore it, or `repair`")
+    Error::corrupt("a log of the manifest is missing: restore it, or use `repair`")
         .with_path(Path::new(&file_name(number)))
 }
 
@@ -468,7 +469,7 @@ mod tests {
                     matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::Version),
                     "bit {bit}: {e}"
                 ),
-                // The last mark, behind which nothing stands.
+                // The last mark, after which there is nothing.
                 Ok(log) => {
                     assert!(bit / 8 >= whole.len() - MARK, "bit {bit} went unnoticed");
                     assert_eq!(payloads(&log), written);

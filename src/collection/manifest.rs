@@ -1,4 +1,4 @@
-//! The manifest: what is in force. One small file, replaced atomically, and a copy of it.
+//! The manifest: the current state of a collection. One small file, replaced atomically, and a copy of it.
 
 use std::io::Write;
 
@@ -18,15 +18,15 @@ const MAGIC: [u8; 8] = *b"\x89LKM\r\n\x1a\n";
 /// versions before its own; `tests/collections/` keeps one collection of each.
 pub const COLLECTION_VERSION: u32 = 2;
 
-/// The file that is in force, and its copy, which only repairing reads.
+/// The manifest file, and its copy, which only `repair` reads.
 pub(super) const MANIFEST: &str = "manifest";
 pub(super) const COPY: &str = "manifest.copy";
 const NEW: &str = "manifest.new";
 
-/// Where the checksum stands in the file.
+/// The offset of the checksum in the file.
 const CHECKSUM_AT: usize = 24;
 
-/// What the names of files end in that have numbers.
+/// The extensions of numbered files.
 const KINDS: [&str; 5] = [".rec", ".lkp", ".pdq", ".pdq512", ".log"];
 
 /// The kinds of files that a segment has.
@@ -46,7 +46,7 @@ impl FileKind {
         Self::Nn512Codes,
     ];
 
-    /// The name of such a file of a segment.
+    /// Returns the file name for a segment.
     pub(super) fn file_name(self, segment: u64) -> String {
         let extension = match self {
             Self::Records => "rec",
@@ -77,12 +77,12 @@ pub(super) struct FileEntry {
 pub(super) struct SegmentEntry {
     pub(super) number: u64,
     pub(super) files: Vec<FileEntry>,
-    /// Items that were removed since it was written.
+    /// The items that were removed since it was written.
     pub(super) removed: ItemSet,
 }
 
 impl SegmentEntry {
-    /// What tells the files of this segment from those of any other, also of one that has its
+    /// Returns the identity of the segment's files, which differs from that of a segment with the same
     /// number in another state of the folder.
     pub(super) fn id(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
@@ -93,26 +93,25 @@ impl SegmentEntry {
     }
 }
 
-/// What is in force.
+/// The content of the manifest file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Manifest {
-    /// The version that it was read as; it is written as this build's.
+    /// The version that was read; the version of this build is written.
     pub(super) version: u32,
     pub(super) generation: u64,
     /// The next number of a file.
     pub(super) next: u64,
     pub(super) recipe: Recipe,
-    /// Unless the owner keeps it.
+    /// `None` if the owner keeps it.
     pub(super) key: Option<Key>,
     pub(super) segments: Vec<SegmentEntry>,
-    /// To be replayed, oldest first; the last one is written to.
+    /// The logs to replay, oldest first; the writer appends to the last one.
     pub(super) logs: Vec<u64>,
     pub(super) false_matches: FalseMatches,
 }
 
 impl Manifest {
-    /// Numbers of files that are in the folder, such as those that a crash has left, are not used
-    /// again.
+    /// Skips the numbers of files that are in the folder, such as those that a crash has left.
     pub(super) fn pass_over(&mut self, names: &[String]) {
         let taken = names.iter().filter_map(|name| number_of(name));
         self.next = self
@@ -120,7 +119,7 @@ impl Manifest {
             .max(taken.max().map_or(0, |n| n.saturating_add(1)));
     }
 
-    /// A number for a file, which no other file gets.
+    /// Returns a new file number.
     ///
     /// # Errors
     /// [`Limit`](ErrorKind::Limit) after 2^64.
@@ -179,7 +178,7 @@ impl Manifest {
     fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let mut read = Decoder::new(bytes);
         if read.array::<8>().ok() != Some(MAGIC) {
-            return Err(Error::corrupt("this is no manifest of a collection"));
+            return Err(Error::corrupt("not the manifest of a collection"));
         }
         let version = read.u32()?;
         let reserved = read.u32()?;
@@ -190,7 +189,7 @@ impl Manifest {
             || checksum(version, read.rest()) != blake3::Hash::from_bytes(sum)
         {
             return Err(Error::corrupt(
-                "the manifest's checksum does not hold: `repair` uses its copy",
+                "the manifest's checksum does not match: `repair` uses its copy",
             ));
         }
         if !(1..=COLLECTION_VERSION).contains(&version) {
@@ -235,27 +234,27 @@ impl Manifest {
         })
     }
 
-    /// The manifest in force.
+    /// Reads the manifest.
     pub(super) fn read(storage: &dyn Storage) -> Result<Self> {
         Self::read_from(storage, MANIFEST)
     }
 
-    /// The manifest in force, and its checksum, which no other manifest has.
+    /// Reads the manifest and its checksum, which identifies it.
     pub(super) fn read_with_id(storage: &dyn Storage) -> Result<(Self, [u8; 32])> {
         read_named(storage, MANIFEST)
     }
 
-    /// That, or its copy.
+    /// Reads the manifest or its copy.
     pub(super) fn read_from(storage: &dyn Storage, name: &str) -> Result<Self> {
         read_named(storage, name).map(|(manifest, _)| manifest)
     }
 
-    /// Puts this one in force: durable when it returns. Its files must be durable before. Returns
-    /// the error if only the copy could not be written: only repairing reads that, so that
-    /// it is late, or missing, harms nobody yet.
+    /// Commits the manifest, durable when it returns. Its files must be durable before. Returns the error
+    /// if only the copy could not be written: only `repair` reads the copy, so a late or missing one
+    /// does no harm yet.
     ///
     /// # Errors
-    /// [`Io`](ErrorKind::Io), and [`Limit`](ErrorKind::Limit) for one that could not be read
+    /// [`Io`](ErrorKind::Io), and [`Limit`](ErrorKind::Limit) for a manifest that could not be read
     /// again.
     pub(super) fn commit(&self, storage: &dyn Storage) -> Result<Option<Error>, NotCommitted> {
         let untouched = |error| NotCommitted {
@@ -270,7 +269,7 @@ impl Manifest {
         });
         size.map_err(|e| untouched(e.with_path(MANIFEST)))?;
         let failed = |e| untouched(unwritable(MANIFEST, e));
-        // The names of the files that it refers to, before it can be found itself.
+        // The names of the files that it refers to must be durable before its own name.
         storage.sync_folder().map_err(failed)?;
         write_new(storage, &bytes).map_err(failed)?;
         let renamed = storage.rename(NEW, MANIFEST);
@@ -289,7 +288,7 @@ impl Manifest {
         written.map_err(|e| unwritable(COPY, e))
     }
 
-    /// The names of all files that it refers to.
+    /// Returns the names of all files that it refers to.
     pub(super) fn files(&self) -> impl Iterator<Item = String> + '_ {
         let of_segments = self.segments.iter().flat_map(|segment| {
             let files = segment.files.iter();
@@ -299,11 +298,11 @@ impl Manifest {
     }
 }
 
-/// Why a manifest is not in force.
+/// The reason why a manifest was not committed.
 #[derive(Debug)]
 pub(super) struct NotCommitted {
     pub(super) error: Error,
-    /// Whether it may be found after opening again, all the same.
+    /// Whether opening the collection again could still find it.
     pub(super) in_doubt: bool,
 }
 
@@ -332,7 +331,7 @@ fn read_named(storage: &dyn Storage, name: &str) -> Result<(Manifest, [u8; 32])>
     Ok((manifest, id.copied().unwrap_or_default()))
 }
 
-/// The number of one of our files, by its name; also of one that repairing has set aside.
+/// Returns the number in the name of a collection's file, including one that `repair` has set aside.
 pub(super) fn number_of(name: &str) -> Option<u64> {
     let (number, kind) = name.split_at_checked(16)?;
     let kind = kind.strip_suffix(".damaged").unwrap_or(kind);

@@ -1,7 +1,7 @@
-//! Many records to one segment, in memory or on disk.
+//! Building a segment from many records, in memory or on disk.
 //!
-//! Memory while a segment is written: what [`IndexWriter`] needs for the index, then, when that is
-//! gone, what the sets of codes need; records are read where they lie and never copied.
+//! Memory while a segment is written: that of [`IndexWriter`] for the index, then, after that is freed,
+//! that of the code sets; records are read in place and never copied.
 
 use std::io::{BufWriter, Cursor, Write};
 
@@ -17,21 +17,21 @@ use crate::fingerprint::{Pipeline, Recipe};
 use crate::index::{Bytes, CodeSet, Engine, Index, IndexWriter};
 use crate::time::Timestamp;
 
-/// Where an item of a segment comes from: the place of the slot, and the item's number there.
+/// The origin of an item of a segment: the position of the slot, and the item's number there.
 pub(super) type Origin = (u32, u32);
 
-/// What a segment will be made of, in its order.
+/// The content of a new segment, in order.
 #[derive(Default)]
 pub(super) struct Plan<'a> {
     prints: Vec<(&'a [u8], Origin)>,
     codes: [Vec<(Code256, &'a [u8], Origin)>; 2],
     discounts: Vec<(ItemKey<'a>, &'a [u8], Origin)>,
-    /// Items whose records are damaged, when they are passed over.
+    /// Items that were skipped because their records are damaged.
     pub(super) lost: Vec<Origin>,
 }
 
 impl<'a> Plan<'a> {
-    /// All items of some slots that are there and not past their time.
+    /// Plans a segment of all items of some slots that are neither removed nor expired.
     ///
     /// # Errors
     /// [`Corrupt`](crate::ErrorKind::Corrupt) for a damaged record, unless `salvage`.
@@ -51,7 +51,7 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
-    /// Some records.
+    /// Plans a segment of some records.
     pub(super) fn of_records(records: impl IntoIterator<Item = &'a [u8]>) -> Result<Self> {
         let mut plan = Self::default();
         for bytes in records {
@@ -90,7 +90,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Where each item of the segment comes from.
+    /// Returns the origin of each item of the segment.
     pub(super) fn origins(&self) -> impl Iterator<Item = Origin> + '_ {
         let prints = self.prints.iter().map(|(_, origin)| *origin);
         let codes = self.codes.iter().flatten().map(|(.., origin)| *origin);
@@ -108,7 +108,7 @@ impl<'a> Plan<'a> {
         writer.finish()
     }
 
-    /// A writer that holds all fingerprints, if there are any.
+    /// Returns an index writer with all fingerprints, if there are any.
     fn index_writer(&self, recipe: &Recipe, around: &[Index]) -> Result<Option<IndexWriter>> {
         if self.prints.is_empty() {
             return Ok(None);
@@ -138,7 +138,7 @@ impl<'a> Plan<'a> {
         CodeSet::from_records(&bytes, Engine::Auto, exec).map(Some)
     }
 
-    /// A segment in memory.
+    /// Builds the segment in memory.
     pub(super) fn in_memory(&self, log: u64, recipe: &Recipe, around: &[Index]) -> Result<Segment> {
         let exec = Executor::serial();
         let failed = |e| Error::io("cannot keep records", e);
@@ -165,7 +165,7 @@ impl<'a> Plan<'a> {
         Ok(segment)
     }
 
-    /// The files of a segment, synced; the folder is not.
+    /// Writes the files of the segment and syncs them, but not the folder.
     pub(super) fn on_disk(
         &self,
         storage: &dyn Storage,
@@ -224,7 +224,7 @@ fn write_file(
     })?;
     file.sync().map_err(failed)?;
     drop(file);
-    // From what the system says is there now, not from what was meant to be.
+    // Hashed from what is on disk now, not from what was passed to write.
     let (len, start, whole) = hash_file(storage, &name)?;
     Ok(FileEntry {
         kind,
@@ -234,7 +234,7 @@ fn write_file(
     })
 }
 
-/// An index of nothing, for collections that have none.
+/// Returns an empty index, for collections without fingerprints.
 pub(super) fn empty_index(recipe: &Recipe) -> Result<Index> {
     let mut bytes = Cursor::new(Vec::new());
     IndexWriter::new(recipe.clone(), None)?.write(&mut bytes, &Executor::serial())?;

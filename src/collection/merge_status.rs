@@ -1,4 +1,4 @@
-//! What became of merging: kept by the writer, and in the folder for whoever else looks.
+//! The outcome of merges: kept by the writer, and in the folder for other processes.
 
 use std::io::Read as _;
 use std::time::{Duration, Instant};
@@ -9,28 +9,28 @@ use super::storage::Storage;
 use crate::error::{Error, ErrorKind};
 use crate::time::Timestamp;
 
-/// The file that says why the last merge failed; missing if it did not.
+/// The file with the reason why the last merge failed; missing if it did not.
 pub(super) const FAILURE: &str = "merge.failed";
 
-/// Bytes of that file, at most.
+/// The maximal size of that file in bytes.
 const MAX_FAILURE_BYTES: u64 = 64 << 10;
 
-/// After a failure the background waits before it tries again: that long, then twice as long, ...
+/// The pause after the first failure before the background merges again; it doubles each time ...
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// ... up to 2 to this power.
 const MAX_DOUBLINGS: u32 = 6;
 
-/// Why a merge failed.
+/// The reason why a merge failed.
 ///
-/// Nothing is lost then: everything stays in the log, which grows until a merge succeeds.
+/// No data is lost: everything stays in the log, which grows until a merge succeeds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MergeFailure {
     /// The kind of the error.
     pub kind: ErrorKind,
-    /// The error, with the file that it is about.
+    /// The error message, with the file concerned.
     pub message: String,
-    /// When it happened.
+    /// The time when it happened.
     pub at: Timestamp,
 }
 
@@ -43,7 +43,7 @@ impl MergeFailure {
         }
     }
 
-    /// What the folder says about the last merge.
+    /// Reads the failure of the last merge from the folder.
     pub(super) fn read(storage: &dyn Storage) -> Option<Self> {
         let mut text = String::new();
         let read = match storage.open(FAILURE) {
@@ -51,7 +51,7 @@ impl MergeFailure {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return None,
             Err(e) => Err(e),
         };
-        // It is for people: whatever it says is better than nothing.
+        // It is for people: a partial reason is better than none.
         Some(match read {
             Ok(_) => Self::parse(&text).unwrap_or_else(|| Self {
                 kind: ErrorKind::Io,
@@ -83,7 +83,7 @@ impl MergeFailure {
     }
 }
 
-/// What became of the merges of a writer.
+/// The outcome of a writer's merges.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MergeStatus {
@@ -92,7 +92,7 @@ pub struct MergeStatus {
     /// Merges that failed since the writer was opened, and copies of the manifest that could not be
     /// written.
     pub failed: u64,
-    /// Why the last one failed; `None` if it succeeded. The folder keeps it for the next writer.
+    /// Why the last one failed; `None` if it succeeded. Stored in the folder for the next writer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<MergeFailure>,
 }
@@ -104,16 +104,16 @@ pub(super) struct Merges {
     failed: u64,
     /// Why the last merge failed.
     failure: Option<MergeFailure>,
-    /// Why the copy of the manifest could not be written the last time.
+    /// Why the copy of the manifest could not be written last time.
     copy: Option<MergeFailure>,
-    /// Whether the folder may have the file that says why.
+    /// Whether the folder may contain the file with the reason.
     on_disk: bool,
     failed_in_turn: u32,
     retry_at: Option<Instant>,
 }
 
 impl Merges {
-    /// With what the folder says.
+    /// Creates the record from the failure that is stored in the folder.
     pub(super) fn new(failure: Option<MergeFailure>) -> Self {
         Self {
             on_disk: failure.is_some(),
@@ -130,18 +130,18 @@ impl Merges {
         }
     }
 
-    /// Whether the background may try.
+    /// Returns whether a background merge may start.
     pub(super) fn may_run(&self) -> bool {
         self.retry_at.is_none_or(|at| at <= Instant::now())
     }
 
-    /// Notes whether the copy of the manifest was written: half of a merge.
+    /// Records whether the copy of the manifest was written.
     pub(super) fn copied(&mut self, failure: Option<Error>) {
         self.copy = failure.as_ref().map(MergeFailure::of);
         self.failed += u64::from(self.copy.is_some());
     }
 
-    /// Notes the outcome of a merge, here and in the folder.
+    /// Records the outcome of a merge, here and in the folder.
     pub(super) fn finished<T>(&mut self, storage: &dyn Storage, result: Result<T, &Error>) {
         match result {
             Ok(_) => {
@@ -159,11 +159,11 @@ impl Merges {
             }
         }
         match self.status().failure {
-            // If it stays, the next merge that succeeds tries again.
+            // If it cannot be removed, the next successful merge tries again.
             None if self.on_disk => self.on_disk = storage.remove(FAILURE).is_err(),
             None => {}
             Some(failure) => {
-                // The disk that failed may refuse this, too; the status says it all the same.
+                // A failing disk may refuse this too; the status has the failure anyway.
                 let _ = failure.write(storage);
                 self.on_disk = true;
             }

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::metadata::Metadata;
 use crate::time::Timestamp;
 
-/// What the limit of texts is called.
+/// The name of the limit on texts.
 const TEXT: &str = "bytes of a label, note or tag";
 
 /// Fails unless metadata is of a size that can be kept.

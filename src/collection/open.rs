@@ -14,18 +14,18 @@ use super::storage::{Folder, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Fingerprinter, Key, Recipe};
 
-/// How often files that a manifest names may vanish under a reader, because the writer has
-/// merged them meanwhile, before it gives up.
+/// How often a reader tries again when files of a manifest have vanished because the writer has merged
+/// them meanwhile.
 const MAX_RETRIES: usize = 20;
 
 impl Collection {
-    /// Opens a collection for reading. Time is that of mapping the segments and reading the
-    /// log since the last of them; neither depends on the size of the collection.
+    /// Opens a collection for reading. Cost: mapping the segments and reading the log; independent of the
+    /// number of items in segments.
     ///
     /// # Errors
     /// [`Io`](ErrorKind::Io) if there is none, [`Corrupt`](ErrorKind::Corrupt) with the file
     /// that is damaged, [`Version`](ErrorKind::Version) or [`Recipe`](ErrorKind::Recipe)
-    /// if another build made it.
+    /// if it was written by an incompatible build.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_folder(path.as_ref(), None)
     }
@@ -53,7 +53,7 @@ impl Collection {
         Self::open_folder(path.as_ref(), key.into())
     }
 
-    /// Whether a path is a folder that holds a collection.
+    /// Returns whether a path is the folder of a collection.
     pub fn is_at(path: impl AsRef<Path>) -> bool {
         path.as_ref().join(MANIFEST).is_file()
     }
@@ -86,18 +86,18 @@ impl Collection {
         })
     }
 
-    /// Picks up what a writer in another process has done since; true if there was anything.
-    /// Searches that are under way go on with what they have. Costs next to nothing if
-    /// nothing has changed, else what [`open`](Self::open) or the new operations cost.
+    /// Reads the changes that a writer in another process has made; returns whether there were any.
+    /// Running searches keep their snapshot. Cost: little if nothing has changed, otherwise that of
+    /// [`open`](Self::open) or of the new operations.
     ///
-    /// The generation never goes back. With a [writer](super::CollectionWriter) in this process
-    /// whose [handle](super::CollectionWriter::collection) this is, every change shows at once:
-    /// nothing is read, and the answer is false.
+    /// The generation never goes back. If this is the [handle](super::CollectionWriter::collection) of a
+    /// [writer](super::CollectionWriter) in this process, every change is visible at once: nothing is
+    /// read, and the result is false.
     ///
     /// # Errors
     /// As [`open`](Self::open); [`Recipe`](ErrorKind::Recipe) if another collection has taken the
     /// place of this one, and [`Stale`](ErrorKind::Stale) if an older state of it has, such as a
-    /// backup that was restored: open it again. What was in force stays in force.
+    /// backup that was restored: open it again. On an error the current state is kept.
     pub fn refresh(&self) -> Result<bool> {
         let shared = &self.shared;
         let result = shared.cell.follow(|state, read| news(shared, state, read));
@@ -125,7 +125,7 @@ fn load_with_retries(storage: &dyn Storage, old: Option<(&State, &OpenContext)>)
             Ok(loaded) => return Ok(loaded),
             Err(e) => {
                 retries -= 1;
-                // Files vanish when a newer generation does without them.
+                // Files vanish when a newer generation no longer needs them.
                 if retries == 0 || Manifest::read_with_id(storage)?.1 == id {
                     return Err(e);
                 }
@@ -134,7 +134,7 @@ fn load_with_retries(storage: &dyn Storage, old: Option<(&State, &OpenContext)>)
     }
 }
 
-/// Opens what a manifest names; segments that are open already are taken from `old`.
+/// Opens the files of a manifest; segments that are open already are taken from `old`.
 pub(super) fn load(
     storage: &dyn Storage,
     manifest: Manifest,
@@ -169,7 +169,7 @@ pub(super) fn load(
         });
     }
     let marks = Arc::new(manifest.false_matches.clone());
-    // What is ignored may be other than before, and so is the head.
+    // The ignore files may differ from before, and the head does.
     let carried = Carried {
         filter: old
             .map(|(state, _)| state.filter.clone())
@@ -200,7 +200,7 @@ pub(super) fn read_log(storage: &dyn Storage, number: u64) -> Result<Log> {
     }
 }
 
-/// Applies the frames of a log from one on: all of them at once, so that they make one segment.
+/// Applies the frames of a log from a position on: all at once, so that they make one segment.
 pub(super) fn replay(
     state: &State,
     log: &Log,
@@ -214,7 +214,7 @@ pub(super) fn replay(
         generation = generation.max(frame.generation);
     }
     match state.apply(operations, generation, log.number(), context) {
-        // One by one the writer could; no limit on one segment may keep a log from being read.
+        // The writer applied them one by one, so a limit on one segment must not prevent reading a log.
         Err(e) if e.kind() == ErrorKind::Limit => one_by_one(state, log, from, context),
         result => result,
     }
@@ -235,15 +235,15 @@ fn one_by_one(state: &State, log: &Log, from: usize, context: &OpenContext) -> R
     }
 }
 
-/// What is on disk that is not in force; `read` is what the state in force was read from, if that
-/// is known.
+/// Reads changes on disk that the current state lacks; `read` is the position that the current state
+/// was read up to, if known.
 fn news(shared: &Shared, old: &State, read: Option<&ReadPosition>) -> Result<DiskState> {
     let storage = &*shared.storage;
     let (manifest, id) = Manifest::read_with_id(storage)?;
     if manifest.recipe != shared.context.recipe {
         return Err(Error::new(
             ErrorKind::Recipe,
-            "another collection has taken the place of this one: open it anew",
+            "another collection has taken the place of this one: open it again",
         ));
     }
     let same_manifest = read.filter(|read| read.manifest == id);
@@ -251,7 +251,7 @@ fn news(shared: &Shared, old: &State, read: Option<&ReadPosition>) -> Result<Dis
         if is_unchanged(storage, read) {
             return Ok(DiskState::Unchanged(read.clone()));
         }
-        // What cannot be read here is read below, or fails there.
+        // A log that cannot be read here is read below, or fails there.
         if let Ok(log) = read_log(storage, read.log)
             && log.begins_with(&read.tail)
         {
@@ -271,8 +271,8 @@ fn news(shared: &Shared, old: &State, read: Option<&ReadPosition>) -> Result<Dis
         }
     }
     let (_, mut state, now, _) = load_with_retries(storage, Some((old, &shared.context)))?;
-    // An operation that was read before it was durable, and that the writer took back: nobody was
-    // promised its generation, and the next one is newer.
+    // An operation was read before it was durable, and the writer took it back: its generation was
+    // never acknowledged, and the next one is newer.
     let taken_back =
         same_manifest.is_some_and(|read| !read.tail.is_synced && read.manifest == now.manifest);
     if taken_back {
@@ -281,7 +281,7 @@ fn news(shared: &Shared, old: &State, read: Option<&ReadPosition>) -> Result<Dis
     Ok(DiskState::Changed(state, now))
 }
 
-/// Whether the last log is as it was: its size, and what tells its last frame from any other.
+/// Returns whether the last log is unchanged: its size and the identity of its last frame.
 fn is_unchanged(storage: &dyn Storage, read: &ReadPosition) -> bool {
     let name = log::file_name(read.log);
     let same_len = storage.len(&name).is_ok_and(|len| len == read.len);

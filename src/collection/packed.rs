@@ -1,4 +1,4 @@
-//! Fingerprints as bytes: what a segment keeps so that it can be merged, exported and repaired.
+//! Fingerprints as bytes, which a segment keeps so that it can be merged, exported and repaired.
 //!
 //! A gram takes nine bytes, a picture some three kilobytes and 23 for each of its local prints.
 
@@ -25,14 +25,14 @@ const KIND: u8 = 15;
 const HAS_PIXELS: u8 = 1;
 const HAS_STORED: u8 = 2;
 
-/// Fingerprints as bytes for others than collections: [`pack`] behind what is there.
+/// Appends a fingerprint to bytes outside a collection, as [`pack`] does.
 pub(crate) fn pack_behind(bytes: Vec<u8>, fingerprint: &Fingerprint) -> Vec<u8> {
     let mut out = Encoder(bytes);
     pack(&mut out, fingerprint);
     out.0
 }
 
-/// Reads what [`pack_behind`] wrote, all of it.
+/// Reads the output of [`pack_behind`], all of it.
 pub(crate) fn unpack_all(bytes: &[u8], recipe: &Recipe) -> Result<Fingerprint> {
     let mut read = Decoder::new(bytes);
     let fingerprint = unpack(&mut read, recipe)?;
@@ -40,7 +40,7 @@ pub(crate) fn unpack_all(bytes: &[u8], recipe: &Recipe) -> Result<Fingerprint> {
     Ok(fingerprint)
 }
 
-/// Appends a fingerprint; its recipe is the collection's and not written.
+/// Appends a fingerprint; its recipe is that of the collection and not written.
 pub(super) fn pack(out: &mut Encoder, fingerprint: &Fingerprint) {
     out.varint(fingerprint.warnings.len() as u64);
     for warning in &fingerprint.warnings {
@@ -71,7 +71,7 @@ pub(super) fn pack(out: &mut Encoder, fingerprint: &Fingerprint) {
     }
 }
 
-/// Reads what [`pack`] wrote.
+/// Reads the output of [`pack`].
 pub(super) fn unpack(read: &mut Decoder<'_>, recipe: &Recipe) -> Result<Fingerprint> {
     let warnings = (0..read.count(3)?).map(|_| {
         Ok(Warning {
@@ -213,7 +213,7 @@ fn pack_text(out: &mut Encoder, text: &TextPrints) {
     out.varint(text.grams.len() as u64);
     let mut last = 0;
     for gram in &text.grams {
-        // Places ascend; in what is made up they may not, and wrap around.
+        // Positions ascend; in a forged fingerprint they may not, and wrap around.
         out.varint(u64::from(gram.at.wrapping_sub(last)));
         out.u64(gram.print);
         last = gram.at;

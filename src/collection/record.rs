@@ -13,28 +13,28 @@ use crate::fingerprint::{Fingerprint, Pipeline, Recipe};
 use crate::metadata::Metadata;
 use crate::time::Timestamp;
 
-/// What an item is made of.
+/// The content of an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Content {
-    /// The prints of a piece of media.
+    /// The fingerprint of a file or text.
     Prints(Box<Fingerprint>),
-    /// A perceptual hash alone, from a hash list.
+    /// A single perceptual hash, from a hash list.
     Code {
-        /// How it was made.
+        /// The pipeline that made it.
         pipeline: Pipeline,
         /// The hash.
         code: Code256,
         /// PDQ's quality, 0..=100.
         quality: u8,
     },
-    /// The prints of an ignore or background file, which is no item.
+    /// The fingerprint of an ignore or background file, which is not an item.
     Discount(Discount, Box<Fingerprint>),
 }
 
 /// The kind of an ignore or background file: media that are kept with a collection but are no items.
 ///
-/// What they share with items proves little, in whichever segment an item is.
+/// Content that they share with items counts little, in whichever segment an item is.
 ///
 /// ```
 /// # let (folder, writer, print) = leakprint::example::collection()?;
@@ -55,15 +55,15 @@ pub enum Content {
 pub enum Discount {
     /// Everything in them is discounted: see [`IndexWriter::ignore`](crate::IndexWriter::ignore).
     Ignore,
-    /// What two of them have in common is: see
+    /// Content that two of them have in common is discounted: see
     /// [`IndexWriter::background`](crate::IndexWriter::background).
     Background,
 }
 
-/// What the limit of names is called.
+/// The name of the limit on names.
 const NAME: &str = "bytes of a name";
 
-/// Kinds of records: those of codes lie between.
+/// Kinds of records; codes have those in between.
 const PRINTS: u8 = 0;
 const IGNORE: u8 = 3;
 const BACKGROUND: u8 = 4;
@@ -85,7 +85,7 @@ impl Discount {
     }
 }
 
-/// The bytes of an item.
+/// Encodes an item.
 pub(super) fn encode(name: &str, metadata: &Metadata, content: &Content) -> Result<Vec<u8>> {
     metadata::check(metadata)?;
     let mut out = Encoder::default();
@@ -93,7 +93,7 @@ pub(super) fn encode(name: &str, metadata: &Metadata, content: &Content) -> Resu
         Content::Prints(fingerprint) => {
             if Pipeline::of_name(name).is_some() {
                 let message =
-                    format!("{name:?} is what a hash of a list is called: give another name");
+                    format!("{name:?} is the name of a hash from a list: give another name");
                 return Err(Error::new(ErrorKind::InvalidInput, message));
             }
             check_text(NAME, name)?;
@@ -124,8 +124,8 @@ pub(super) fn encode(name: &str, metadata: &Metadata, content: &Content) -> Resu
     Ok(out.0)
 }
 
-/// Fails if an ignore or background file has a time to expire: whether a merge has left it out yet would
-/// decide on matches.
+/// Fails if an ignore or background file has a time to expire: matches would depend on whether a merge
+/// has already left it out.
 fn check_time(expires: Option<Timestamp>) -> Result<()> {
     match expires {
         None => Ok(()),
@@ -145,7 +145,7 @@ pub(super) struct Record<'a> {
     content: Decoder<'a>,
 }
 
-/// What an item is called, as cheaply as it can be compared.
+/// The identity of an item, cheap to compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum ItemKey<'a> {
     Named(&'a str),
@@ -212,7 +212,7 @@ impl<'a> Record<'a> {
         Ok(content)
     }
 
-    /// Whether another record says the same but for the time at which it was added.
+    /// Returns whether another record is equal except for the time when it was added.
     pub(super) fn says_the_same(&self, other: &Self) -> bool {
         let timeless = |metadata: &Metadata| Metadata {
             added: Timestamp::default(),

@@ -126,7 +126,7 @@ impl Records {
         let header = bytes.get(..HEADER).ok_or_else(|| corrupt("cut short"))?;
         let (fields, sum) = header.split_at(HEADER - 32);
         if blake3::hash(fields).as_bytes() != sum {
-            return Err(corrupt("the header's checksum does not hold"));
+            return Err(corrupt("the header's checksum does not match"));
         }
         let counts = Counts {
             prints: read.u32()?,

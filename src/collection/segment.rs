@@ -53,7 +53,7 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// Items that are there.
+    /// Returns the number of items.
     pub(super) fn live(&self) -> u32 {
         self.segment.items().saturating_sub(self.removed.len())
     }
@@ -196,7 +196,7 @@ impl Segment {
             let (len, start, whole) = hash_file(storage, &name)?;
             if (len, start, whole) != (file.len, file.start, file.whole) {
                 return Err(Error::corrupt(
-                    "the file is not the one that was written: restore it, or `repair`",
+                    "the file differs from what was written: restore it, or use `repair`",
                 )
                 .with_path(name));
             }
@@ -242,7 +242,7 @@ pub(super) fn map(storage: &dyn Storage, name: &str, file: &FileEntry) -> Result
     if bytes.len() as u64 != len
         || blake3::hash(start.unwrap_or_default()).as_bytes() != &file.start
     {
-        return Err(wrong("is another one"));
+        return Err(wrong("has other content"));
     }
     Ok(bytes)
 }

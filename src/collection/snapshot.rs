@@ -1,4 +1,4 @@
-//! What a collection holds at one moment: items, metadata, numbers.
+//! Snapshots: the content of a collection at one moment.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::fingerprint::Recipe;
 use crate::matcher::{FalseMatch, Match, MatchOptions, Matcher};
 use crate::metadata::Metadata;
 
-/// A collection at one moment. Cheap to clone; holds what it needs, whatever happens to the
-/// collection meanwhile. Memory and files of segments that were merged are kept for as long.
+/// A collection at one moment. Cheap to clone, and independent of later changes of the collection.
+/// Memory and files of merged segments are kept as long as a snapshot uses them.
 ///
 /// ```
 /// # let (folder, writer, print) = leakprint::example::collection()?;
@@ -38,19 +38,19 @@ pub struct Snapshot {
     pub(super) collection: Collection,
 }
 
-/// An item's name and what the owner says about it.
+/// The name and metadata of an item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ItemInfo {
     /// The name.
     pub item: String,
-    /// The rest.
+    /// The owner's metadata.
     #[serde(flatten)]
     pub metadata: Metadata,
 }
 
 impl ItemInfo {
-    /// An item's name and what the owner says about it.
+    /// Creates the description of an item.
     pub fn new(item: impl Into<String>, metadata: Metadata) -> Self {
         Self {
             item: item.into(),
@@ -59,27 +59,27 @@ impl ItemInfo {
     }
 }
 
-/// What a collection says about itself.
+/// Figures about a collection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CollectionInfo {
-    /// The version of its files.
+    /// The version of the file format.
     pub format_version: u32,
-    /// Grows with every change.
+    /// The generation, which grows with every change.
     pub generation: u64,
-    /// How its prints are made.
+    /// The recipe of its fingerprints.
     pub recipe: Recipe,
-    /// Whether the key is stored with it.
+    /// Whether the key is stored in the folder.
     pub key_stored: bool,
-    /// Items that are there.
+    /// The number of items.
     pub items: u64,
-    /// Of these, hashes of hash lists.
+    /// The number of items that are hashes of hash lists.
     pub codes: u64,
-    /// Matches that are never reported.
+    /// The number of false matches that are left out.
     pub false_matches: usize,
-    /// Ignore and background files.
+    /// The number of ignore and background files.
     pub discounts: u64,
-    /// Its segments, on disk and in memory.
+    /// The segments, on disk and in memory.
     pub segments: Vec<SegmentSummary>,
     /// Why the last merge failed; `None` if it succeeded. See [`Collection::merge_failure`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,17 +92,16 @@ pub struct CollectionInfo {
 pub struct SegmentSummary {
     /// Whether its items are in the log only.
     pub head: bool,
-    /// Items, and ignore and background files; those that were removed too.
+    /// The number of items and of ignore and background files, including removed ones.
     pub items: u32,
-    /// Those that were removed.
+    /// The number of those that were removed.
     pub removed: u32,
-    /// Bytes of its files, or of what it takes in memory.
+    /// The size of its files, or its size in memory, in bytes.
     pub bytes: u64,
 }
 
 impl Collection {
-    /// What the collection holds now. Takes no lock and never waits; what is added or removed
-    /// later does not show in it.
+    /// Returns the current content. Takes no lock and never waits; later changes are not visible in it.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             state: self.shared.cell.load(),
@@ -112,27 +111,27 @@ impl Collection {
 }
 
 impl Snapshot {
-    /// Grows with every change of the collection.
+    /// Returns the generation, which grows with every change of the collection.
     pub fn generation(&self) -> u64 {
         self.state.generation
     }
 
-    /// The number of items.
+    /// Returns the number of items.
     pub fn len(&self) -> u64 {
         self.state.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no items.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The collection.
+    /// Returns the collection.
     pub fn collection(&self) -> &Collection {
         &self.collection
     }
 
-    /// What it says about itself. Time is that of counting segments, and of looking for one small file.
+    /// Returns figures about the collection. Cost: counting segments and looking for one small file.
     ///
     /// ```
     /// # let (folder, writer, print) = leakprint::example::collection()?;
@@ -172,9 +171,8 @@ impl Snapshot {
         }
     }
 
-    /// All items, segment by segment. An item whose record is damaged is a
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) error. The name, what the owner says, and hashes of
-    /// hash lists too.
+    /// Iterates over the names and metadata of all items, including hashes of hash lists, segment by
+    /// segment. An item whose record is damaged is a [`Corrupt`](crate::ErrorKind::Corrupt) error.
     ///
     /// ```
     /// # let (folder, writer, print) = leakprint::example::collection()?;
@@ -195,7 +193,7 @@ impl Snapshot {
         self.records().map(|record| Ok(info(&record?)))
     }
 
-    /// All items with what they are made of, likewise; [`ItemLine`](crate::exchange::ItemLine) has an
+    /// Iterates over all items with their content; [`ItemLine`](crate::exchange::ItemLine) has an
     /// example.
     pub fn contents(&self) -> impl Iterator<Item = Result<(ItemInfo, Content)>> + '_ {
         let recipe = self.collection.recipe();
@@ -214,7 +212,7 @@ impl Snapshot {
         })
     }
 
-    /// What the owner says about an item; `None` if there is none of that name.
+    /// Returns the metadata of an item; `None` if there is no item of that name.
     ///
     /// # Errors
     /// [`Corrupt`](crate::ErrorKind::Corrupt) if a file is damaged.
@@ -223,7 +221,7 @@ impl Snapshot {
         Ok(record.map(|record| record.metadata))
     }
 
-    /// What an item is made of; `None` if there is none of that name.
+    /// Returns the content of an item; `None` if there is no item of that name.
     ///
     /// # Errors
     /// [`Corrupt`](crate::ErrorKind::Corrupt) if a file is damaged.
@@ -234,7 +232,7 @@ impl Snapshot {
             .transpose()
     }
 
-    /// The ignore and background files, as [`contents`](Self::contents) has the items.
+    /// Iterates over the ignore and background files, as [`contents`](Self::contents) does over the items.
     pub fn discounts(&self) -> impl Iterator<Item = Result<(ItemInfo, Content)>> + '_ {
         let recipe = self.collection.recipe();
         let slots = self.state.slots.iter();
@@ -245,7 +243,7 @@ impl Snapshot {
         })
     }
 
-    /// The matches that are never reported.
+    /// Iterates over the false matches that are left out.
     pub fn false_matches(&self) -> impl Iterator<Item = FalseMatch> + '_ {
         self.state.false_matches.iter()
     }
@@ -287,8 +285,8 @@ impl Snapshot {
         Ok(matcher.with_options(options))
     }
 
-    /// Fingerprints one text and finds what it quotes, with default options. For many, make
-    /// one [`matcher`](Self::matcher).
+    /// Fingerprints one text and returns the items that it quotes, with default options. For many texts,
+    /// make one [`matcher`](Self::matcher).
     ///
     /// # Errors
     /// As [`matcher`](Self::matcher), and those of fingerprinting and matching.
@@ -308,7 +306,7 @@ impl Snapshot {
             .find_text(text)
     }
 
-    /// Fingerprints one upload and finds what it shows, with default options.
+    /// Fingerprints one upload and returns the items that it shows, with default options.
     ///
     /// # Errors
     /// As [`find_text`](Self::find_text).

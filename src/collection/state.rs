@@ -1,5 +1,5 @@
-//! What a collection holds at one moment. Never changed: every operation makes a new one, and
-//! readers keep theirs for as long as they like.
+//! The state of a collection at one moment. Immutable: every operation makes a new one, and readers
+//! keep theirs as long as they need it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::index::shelf::Shelf;
 use crate::matcher::{FalseMatch, FalseMatches, FalseScope};
 use crate::time::Timestamp;
 
-/// Segments of the head that have about as many items are merged when there are so many.
+/// So many segments of the head with about the same number of items are merged.
 const MERGE_FACTOR: usize = 4;
 
-/// A change of a collection, as the log has it.
+/// A change of a collection, as it is in the log.
 #[derive(Clone, Debug)]
 pub(super) enum Operation<'a> {
     /// Adds an item, in place of one of the same name.
@@ -60,7 +60,7 @@ impl<'a> Operation<'a> {
         }
     }
 
-    /// All operations of a frame.
+    /// Decodes all operations of a frame.
     pub(super) fn all(payload: &'a [u8]) -> Result<Vec<Self>> {
         let mut read = Decoder::new(payload);
         let mut all = Vec::new();
@@ -83,7 +83,7 @@ impl<'a> Operation<'a> {
     }
 }
 
-/// What a collection holds at one moment.
+/// The state of a collection at one moment.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) generation: u64,
@@ -92,27 +92,27 @@ pub(super) struct State {
     pub(super) false_matches: Arc<FalseMatches>,
     /// The indexes of the slots that have one ...
     pub(super) indexes: Shelf,
-    /// ... and which slot each is of.
+    /// ... and the slot of each.
     pub(super) index_slots: Vec<u32>,
     pub(super) stop_prints: StopPrintsCache,
     pub(super) filter: FilterCache,
     head: Arc<PrintFilter>,
 }
 
-/// What a state has found out about its slots and hands on to the next one.
+/// Caches that a state carries over to the next one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Carried {
-    /// What is in the head, and what has been in it.
+    /// A filter over the prints that are or were in the head.
     pub(super) head: Option<Arc<PrintFilter>>,
     pub(super) stop_prints: StopPrintsCache,
     pub(super) filter: FilterCache,
 }
 
-/// What states are made with.
+/// Values that all states of an open collection share.
 #[derive(Clone, Debug)]
 pub(super) struct OpenContext {
     pub(super) recipe: Recipe,
-    /// Stands on the indexes when there is no other index.
+    /// Searched if no slot has an index.
     pub(super) empty: Index,
 }
 
@@ -152,7 +152,7 @@ impl State {
         })
     }
 
-    /// For a state with the same items as this one, or with fewer.
+    /// Returns the caches for a state with the same items as this one, or fewer.
     pub(super) fn carried(&self) -> Carried {
         Carried {
             head: Some(Arc::clone(&self.head)),
@@ -161,7 +161,7 @@ impl State {
         }
     }
 
-    /// Items that are there.
+    /// Returns the number of items.
     pub(super) fn len(&self) -> u64 {
         let live = self.slots.iter().map(|slot| u64::from(slot.live()));
         live.sum::<u64>().saturating_sub(self.discounts())
@@ -186,12 +186,12 @@ impl State {
         Ok(indexes.with_common(common))
     }
 
-    /// The item of a key: the place of its slot, and its number there.
+    /// Finds the item of a key: the position of its slot, and its number there.
     pub(super) fn find(&self, key: &ItemKey<'_>) -> Result<Option<(usize, u32)>> {
         find(&self.slots, key)
     }
 
-    /// The record of the item of a name.
+    /// Returns the record of the item with a key.
     pub(super) fn record(&self, key: &ItemKey<'_>) -> Result<Option<Record<'_>>> {
         match self.find(key)? {
             None => Ok(None),
@@ -202,7 +202,7 @@ impl State {
         }
     }
 
-    /// The state after some operations, which are in the log of that number.
+    /// Returns the state after some operations, which are in the log of that number.
     pub(super) fn apply<'a>(
         &self,
         operations: impl IntoIterator<Item = Operation<'a>>,
@@ -254,7 +254,7 @@ impl State {
             let segment = plan.in_memory(log, &context.recipe, &around)?;
             if let Some(index) = &segment.index {
                 carried.head = carried.head.filter(|head| head.has_room_for(index));
-                // Else it is made anew, of all.
+                // Otherwise it is rebuilt from all.
                 carried.head.iter().for_each(|head| head.add(index));
             }
             slots.push(Slot {
@@ -269,7 +269,7 @@ impl State {
 }
 
 fn find(slots: &[Slot], key: &ItemKey<'_>) -> Result<Option<(usize, u32)>> {
-    // What was added last is asked for first.
+    // Recent items are looked up most.
     for (place, slot) in slots.iter().enumerate().rev() {
         if let Some(item) = slot.find(key)? {
             return Ok(Some((place, item)));
@@ -278,13 +278,13 @@ fn find(slots: &[Slot], key: &ItemKey<'_>) -> Result<Option<(usize, u32)>> {
     Ok(None)
 }
 
-/// The indexes of the head.
+/// Returns the indexes of the head.
 fn in_head(slots: &[Slot]) -> impl Iterator<Item = &Index> + Clone {
     let head = slots.iter().filter(|slot| is_of_log(&slot.segment));
     head.filter_map(|slot| slot.segment.index.as_ref())
 }
 
-/// The indexes of all slots but those whose segments will be replaced.
+/// Returns the indexes of all slots except those whose segments will be replaced.
 pub(super) fn around(slots: &[Slot], replaced: &[Slot]) -> Vec<Index> {
     let is_replaced = |slot: &&Slot| {
         let mut replaced = replaced.iter();
@@ -296,7 +296,7 @@ pub(super) fn around(slots: &[Slot], replaced: &[Slot]) -> Vec<Index> {
         .collect()
 }
 
-/// Merges the last segments of a log while there are as many of one size.
+/// Merges the last segments of a log while there are `MERGE_FACTOR` of one size.
 ///
 /// So an item of ten thousand is written some seven times in all, and there are some ten
 /// segments to search (the logarithmic method of Bentley and Saxe, 1980).
@@ -308,7 +308,7 @@ fn tidy(slots: &mut Vec<Slot>, log: u64, context: &OpenContext) -> Result<()> {
         let Some(last) = slots.last().map(tier) else {
             return Ok(());
         };
-        // Smaller ones behind larger ones: a run of the last tier, or of what is below it.
+        // Smaller ones follow larger ones: the run of the last tier, or of lower ones.
         let run = slots.iter().rev().take(count);
         let run = run.take_while(|slot| tier(slot) <= last).count();
         if run < MERGE_FACTOR {
@@ -325,7 +325,7 @@ fn tidy(slots: &mut Vec<Slot>, log: u64, context: &OpenContext) -> Result<()> {
     }
 }
 
-/// The segments of a state, for the manifest.
+/// Returns the segments on disk with their numbers, for the manifest.
 pub(super) fn on_disk(slots: &[Slot]) -> impl Iterator<Item = (u64, &Slot)> {
     slots.iter().filter_map(|slot| match slot.segment.location {
         Location::Disk(number) => Some((number, slot)),
@@ -333,7 +333,7 @@ pub(super) fn on_disk(slots: &[Slot]) -> impl Iterator<Item = (u64, &Slot)> {
     })
 }
 
-/// Whether a segment is of a log.
+/// Returns whether a segment belongs to a log.
 pub(super) fn is_of_log(segment: &Segment) -> bool {
     matches!(segment.location, Location::Log(_))
 }

@@ -1,7 +1,6 @@
-//! The few operations on files that a collection is made of, so that tests can cut the power
-//! at every one of them.
+//! The operations on files that a collection uses, as a trait, so that tests can cut the power at each.
 //!
-//! What the rest of the collection relies on, and the simulator models: data is durable after
+//! Guarantees that the rest of the collection relies on and the simulator models: data is durable after
 //! [`sync`](StorageFile::sync) of its file, a name after [`sync_folder`](Storage::sync_folder);
 //! before that, any part of either may be lost, in any order. A rename replaces
 //! the old file or does not happen.
@@ -17,46 +16,46 @@ use crate::index::{Access, Bytes};
 
 /// A folder of files with plain names.
 pub(super) trait Storage: Debug + Send + Sync {
-    /// The names of all files, in any order.
+    /// Returns the names of all files, in any order.
     fn list(&self) -> io::Result<Vec<String>>;
-    /// Bytes of a file.
+    /// Returns the size of a file in bytes.
     fn len(&self, name: &str) -> io::Result<u64>;
-    /// A file to read from its beginning.
+    /// Opens a file for reading from its beginning.
     fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>>;
-    /// Some bytes of a file; fewer where it ends.
+    /// Reads some bytes of a file; fewer at its end.
     fn read_at(&self, name: &str, at: u64, len: usize) -> io::Result<Vec<u8>>;
-    /// The content of a file that is never changed again.
+    /// Maps a file that is never changed again.
     fn map(&self, name: &str) -> Result<Bytes>;
-    /// A new, empty file; one of that name is emptied.
+    /// Creates an empty file; an existing one is truncated.
     fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>>;
-    /// A file that is there, to be changed.
+    /// Opens an existing file for writing.
     fn edit(&self, name: &str) -> io::Result<Box<dyn StorageFile>>;
-    /// Gives a file another name, replacing what has it.
+    /// Renames a file, replacing one of the new name.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
-    /// Removes a name; whoever reads the file goes on.
+    /// Removes a name; readers that have the file open keep it.
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Makes names durable.
     fn sync_folder(&self) -> io::Result<()>;
     /// Claims the folder for one writer, until the claim is dropped.
     ///
     /// # Errors
-    /// [`Locked`](ErrorKind::Locked) if another has it.
+    /// [`Locked`](ErrorKind::Locked) if another writer has it.
     fn lock(&self) -> Result<Box<dyn Claim>>;
-    /// How large files may be.
+    /// Returns the limits on files.
     fn limits(&self) -> FileLimits {
         FileLimits::DEFAULT
     }
 }
 
-/// A file that is written.
+/// A file that is open for writing.
 pub(super) trait StorageFile: Debug + Write + Seek + Send {
-    /// Makes what was written durable.
+    /// Makes written data durable.
     fn sync(&mut self) -> io::Result<()>;
     /// Cuts the file, or fills it up with zeros.
     fn set_len(&mut self, len: u64) -> io::Result<()>;
 }
 
-/// Holds the folder for one writer.
+/// Claims the folder for one writer until it is dropped.
 pub(super) trait Claim: Debug + Send + Sync {}
 
 /// The lock file's name.
@@ -123,7 +122,7 @@ impl Storage for Folder {
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
-        // A pipe would wait for somebody to write to it.
+        // Opening a pipe would block until something writes to it.
         self.len(name)?;
         Ok(Box::new(File::open(self.at(name))?))
     }
@@ -181,7 +180,7 @@ impl Storage for Folder {
             Ok(()) => Ok(Box::new(file)),
             Err(TryLockError::WouldBlock) => Err(Error::new(
                 ErrorKind::Locked,
-                "another process is writing to the collection: wait for it, or write through it",
+                "another process is writing to the collection: wait until it ends, or write through it",
             )
             .with_path(path)),
             Err(TryLockError::Error(e)) => Err(failed(e)),
@@ -189,7 +188,7 @@ impl Storage for Folder {
     }
 }
 
-/// The whole content of a file of at most `most` bytes; `check` fails for more.
+/// Reads a file of at most `most` bytes; `check` fails for more.
 pub(super) fn read_all(
     storage: &dyn Storage,
     name: &str,
@@ -204,14 +203,14 @@ pub(super) fn read_all(
     Ok(bytes)
 }
 
-/// What could not be written, and what to do about it.
+/// Returns the error for a failed write, with advice.
 pub(super) fn unwritable(name: &str, e: io::Error) -> Error {
     let advice = match e.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "cannot write, the disk is full (make room and try again; what was acknowledged is safe)"
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "cannot write, the folder is read-only (what is there can be read and matched)"
+            "cannot write, the folder is read-only (reading and matching work)"
         }
         _ => "cannot write",
     };

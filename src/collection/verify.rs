@@ -1,4 +1,4 @@
-//! Reading all of a collection to see whether it is what was written.
+//! Verification: reads all of a collection and compares it with its checksums.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,28 +13,28 @@ use super::storage::{Folder, Storage};
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 
-/// How often the copy of the manifest is compared, and how long to wait between.
+/// How often the copy of the manifest is compared, and the pause in between.
 const COPY_CHECKS: u32 = 6;
 const COPY_PAUSE: Duration = Duration::from_millis(10);
 
-/// What was read.
+/// The result of a verification.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct VerifyReport {
-    /// The generation in force.
+    /// The current generation.
     pub generation: u64,
-    /// Files that are all as they were written.
+    /// The number of files that are intact.
     pub files: u64,
-    /// What is wrong, file by file; empty if the collection is sound.
+    /// The damage, file by file; empty if the collection is intact.
     pub damage: Vec<String>,
-    /// Bytes at the end of the log that belong to no operation that was acknowledged: one that
-    /// a crash interrupted, or one that is under way.
+    /// Bytes at the end of the log that belong to no acknowledged operation: a crash has interrupted it,
+    /// or it is being written.
     pub unfinished_bytes: u64,
 }
 
-/// Reads every file of a collection and compares it with what the manifest says; every changed
-/// bit is found. Time is that of reading and hashing it twice. A writer may go on meanwhile, but
-/// what it removes is then reported as missing.
+/// Reads every file of a collection and compares it with the manifest; finds every changed bit. Cost:
+/// reading and hashing all of it twice. A writer may be active, but files that it removes meanwhile are
+/// reported as missing.
 ///
 /// # Errors
 /// [`Io`](crate::ErrorKind::Io) if there is no collection, and as
@@ -94,8 +94,8 @@ pub(super) fn verify_on(storage: &dyn Storage, exec: &Executor) -> Result<Verify
     Ok(report)
 }
 
-/// Fails if there is a copy of the manifest that is another one; false if there is none, which
-/// harms nobody.
+/// Fails if the copy of the manifest differs from it; returns false if there is no copy, which does no
+/// harm.
 fn check_copy(storage: &dyn Storage, mut manifest: Manifest) -> Result<bool> {
     for last in (0..COPY_CHECKS).map(|check| check + 1 == COPY_CHECKS) {
         let copy = match Manifest::read_from(storage, COPY) {
@@ -112,7 +112,7 @@ fn check_copy(storage: &dyn Storage, mut manifest: Manifest) -> Result<bool> {
             );
             return Err(Error::corrupt(message).with_path(COPY));
         }
-        // A writer may be between the two, or may have written both since.
+        // A writer may have written only one of them yet, or both since.
         std::thread::sleep(COPY_PAUSE);
         manifest = Manifest::read(storage)?;
     }

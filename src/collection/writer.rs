@@ -1,5 +1,5 @@
-//! Writing: an operation is in the log, synced, before it is in force, and in force before the
-//! call returns.
+//! Writing: an operation is synced to the log before it becomes visible, and visible before the call
+//! returns.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -27,8 +27,8 @@ use crate::matcher::{FalseMatch, FalseScope};
 
 /// The one writer of a collection. `Send + Sync`; calls of several threads take turns.
 ///
-/// Whatever a call acknowledges is in force for every snapshot taken later in this process, and
-/// survives a crash or a power cut.
+/// A change that a call acknowledges is visible in every later snapshot of this process, and survives a
+/// crash or a power cut.
 ///
 /// ```
 /// use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
@@ -52,7 +52,7 @@ pub struct CollectionWriter {
 }
 
 impl CollectionWriter {
-    /// Opens a collection for writing, or makes one where there is none.
+    /// Opens a collection for writing; creates it if there is none.
     ///
     /// # Errors
     /// [`Locked`](ErrorKind::Locked) if it has a writer, [`InvalidInput`](ErrorKind::InvalidInput) for a
@@ -122,7 +122,7 @@ impl CollectionWriter {
         };
         let mut merges = Merges::new(failure);
         let outdated = manifest.version != COLLECTION_VERSION;
-        // A crash may have left it late.
+        // A crash may have left an old copy.
         if !outdated && !is_copied(&*storage, &manifest) {
             merges.copied(manifest.write_copy(&*storage).err());
         }
@@ -146,7 +146,7 @@ impl CollectionWriter {
         };
         let core = Core::new(collection, options, inner, claim);
         if outdated {
-            // So that an older build is told by the manifest, and not by what it cannot read.
+            // So that an older build refuses the manifest instead of failing on a log.
             core.rotate(&mut core.lock())?;
         }
         Ok(Self {
@@ -155,21 +155,21 @@ impl CollectionWriter {
         })
     }
 
-    /// The collection: its snapshots show every change when it is done.
+    /// Returns the collection; a change is visible in its snapshots as soon as the call has returned.
     pub fn collection(&self) -> &Collection {
         &self.core.collection
     }
 
-    /// What became of merging, in the background and by calls. After a failure nothing is lost:
-    /// everything stays in the log, and the background tries again, after pauses of a second to a
+    /// Returns the outcome of merges, in the background and by calls. After a failure no data is lost:
+    /// everything stays in the log, and the background tries again after pauses of a second to a
     /// minute.
     pub fn merge_status(&self) -> MergeStatus {
         self.collection().shared.merges().status()
     }
 
-    /// Adds an item, in place of one of the same name. Gives what became of it, and the generation
-    /// of the collection from which on that holds. Takes one sync of the disk, which
-    /// [`add_batch`](Self::add_batch) shares among many.
+    /// Adds an item, in place of one of the same name. Returns the outcome and the generation in which it
+    /// is visible. Cost: one sync of the disk, which [`add_batch`](Self::add_batch) shares among many
+    /// items.
     ///
     /// # Errors
     /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key,
@@ -250,7 +250,7 @@ impl CollectionWriter {
         encode(&item.name, &item.metadata, &item.content)
     }
 
-    /// Removes items by name; tells of each whether it was there.
+    /// Removes items by name; returns for each whether it existed, and the generation.
     ///
     /// # Errors
     /// [`Io`](ErrorKind::Io) if it could not be made durable; then none was removed.
@@ -287,10 +287,11 @@ impl CollectionWriter {
         Ok((there, generation))
     }
 
-    /// Takes ignore or background files out by name; tells of each whether it was there.
+    /// Removes ignore or background files by name; returns for each whether it existed, and the
+    /// generation.
     ///
     /// # Errors
-    /// [`Io`](ErrorKind::Io) if it could not be made durable; then none was taken out.
+    /// [`Io`](ErrorKind::Io) if it could not be made durable; then none was removed.
     pub fn remove_discounts(
         &self,
         kind: Discount,
@@ -303,7 +304,7 @@ impl CollectionWriter {
         )
     }
 
-    /// Marks matches as false: they are never reported again.
+    /// Marks matches as false: they are not reported any more. Returns the generation.
     ///
     /// # Errors
     /// [`Limit`](ErrorKind::Limit) for texts that are too long, and for more than 10,000,000 marks or
@@ -314,7 +315,7 @@ impl CollectionWriter {
         self.commit(self.core.lock(), operations)
     }
 
-    /// Takes a mark back; false if there was none.
+    /// Removes a mark; returns whether it existed, and the generation.
     ///
     /// # Errors
     /// [`Io`](ErrorKind::Io) if it could not be made durable.
@@ -327,8 +328,8 @@ impl CollectionWriter {
         Ok((there, generation))
     }
 
-    /// Merges everything to one segment, leaving out what was removed or is past its time; gives the
-    /// generation. Readers and other calls of the writer go on meanwhile.
+    /// Merges everything to one segment without removed and expired items; returns the generation.
+    /// Readers and other calls of the writer go on meanwhile.
     ///
     /// Memory: 16 bytes a gram, 370 and 24 for each local print a picture, 60 a code, and while
     /// the index is written ten bytes a distinct gram.
@@ -353,7 +354,7 @@ impl CollectionWriter {
         self.core.compact()
     }
 
-    /// Writes the head to a segment, so that opening need not read the log.
+    /// Writes the head to a segment, so that opening need not replay the log; returns the generation.
     ///
     /// # Errors
     /// As [`compact`](Self::compact).
@@ -361,7 +362,7 @@ impl CollectionWriter {
         self.core.flush()
     }
 
-    /// Makes operations durable, then puts them in force; merges, if there is enough to do.
+    /// Makes operations durable, then visible; starts a merge if one is due.
     fn commit(
         &self,
         mut inner: MutexGuard<'_, Inner>,
@@ -380,7 +381,7 @@ impl CollectionWriter {
         let Inner { log, token, .. } = &mut *inner;
         let generation = shared.cell.advance(token, |state, token| {
             let generation = token.next_generation()?;
-            // What cannot be searched, or opened again, must not be promised: this comes first.
+            // First: an operation that could not be searched or opened again must not be acknowledged.
             let next = state.apply(operations, generation, log.number(), &shared.context)?;
             if marked {
                 false_matches::check_all(&next.false_matches, &shared.storage.limits())?;
