@@ -5,6 +5,9 @@
 //! neither letter nor digit, so that their markup hardly shows in the prints.
 //! Control characters stay for the same reason.
 
+#[cfg(feature = "charset")]
+mod detect;
+
 use super::guard::guard;
 use crate::error::Result;
 use crate::limits::Budget;
@@ -298,24 +301,9 @@ fn by_mail_label(_: &[u8], _: &str, _: &Budget) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// The likeliest charset, by a megabyte from the first byte that tells.
 #[cfg(feature = "charset")]
 fn by_detection(bytes: &[u8], budget: &Budget) -> Result<String> {
-    use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-    const SAMPLE: usize = 1 << 20;
-    // A little before it, for the detector weighs letters by their neighbours.
-    let start = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
-    let rest = bytes.get(start.saturating_sub(64)..).unwrap_or(bytes);
-    let sample = rest.get(..SAMPLE).unwrap_or(rest);
-    let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
-    let mut pieces = sample.chunks(CHUNK).peekable();
-    while let Some(piece) = pieces.next() {
-        budget.check_time()?;
-        let is_last = pieces.peek().is_none() && sample.len() == rest.len();
-        detector.feed(piece, is_last);
-    }
-    let encoding = detector.guess(None, Utf8Detection::Deny);
-    decode_in(encoding, bytes, budget)
+    decode_in(detect::charset(bytes, budget)?, bytes, budget)
 }
 
 #[cfg(not(feature = "charset"))]
