@@ -129,8 +129,8 @@ pub(super) fn decode_utf16_within(mark: Mark, bytes: &[u8], budget: &Budget) -> 
         budget.check_time()?;
         let mut len = rest.len().min(CHUNK);
         // A pair of surrogates stays in one piece.
-        if let Some(&[first, second]) = rest.get(len - 2..len)
-            && len < rest.len()
+        if len < rest.len()
+            && let Some(&[first, second]) = rest.get(len - 2..len)
             && matches!(
                 if mark == Mark::Utf16Be { first } else { second },
                 0xD8..=0xDB
@@ -359,6 +359,9 @@ mod tests {
         assert_eq!(read(b"\xFF\xFEg\0\xFC\0", None), "g\u{fc}");
         assert_eq!(read(b"\xFE\xFF\0g\0\xFC", None), "g\u{fc}");
         assert_eq!(read(b"\xFF\xFEg\0\0\xD8!", None), "g\u{fffd}\u{fffd}");
+        assert_eq!(read(b"\xFE\xFF<", None), "\u{fffd}");
+        let odd = [&b"\xFF\xFE"[..], &b"g\0".repeat(CHUNK / 2), b"!"].concat();
+        assert!(read(&odd, None).ends_with("g\u{fffd}"));
         assert!(is_text(b"\xFF\xFEg\0") && is_text(b"\xEF\xBB\xBF"));
         assert!(!is_text(b"\xFF\xFE\0\0g\0\0\0"), "UTF-32");
     }
