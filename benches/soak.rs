@@ -258,6 +258,10 @@ fn main() -> Result<()> {
             while next.load(Ordering::Relaxed) < to && !workers.iter().all(|w| w.is_finished()) {
                 std::thread::sleep(Duration::from_millis(20));
             }
+            // A worker failed, which joining it says.
+            if next.load(Ordering::Relaxed) < to {
+                break;
+            }
             let (seconds, now) = (clock.elapsed().as_secs_f64(), spent());
             let rate = (to - from) as f64 / seconds;
             let cost = 1000.0 * (now - cpu) / (to - from) as f64;
@@ -278,12 +282,13 @@ fn main() -> Result<()> {
         return Ok(());
     };
     say(format!(
-        "\n{} found something, {} were refused, {} reloads, {} changes; the last tenth beside the first: \
+        "\n{} found something, {} were refused, {} reloads, {} changes, {:.0} s of processor time; the last tenth beside the first: \
          {:.2} of the processor time, {:.2} of the memory",
         found.into_inner(),
         refused.into_inner(),
         reloads.into_inner(),
         changes.into_inner(),
+        spent(),
         last.0 / first.0.max(1e-9),
         last.1 / first.1.max(1e-9)
     ));

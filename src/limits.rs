@@ -53,7 +53,8 @@ pub struct Limits {
     pub depth: u32,
     /// Decompressed bytes for each compressed byte of an archive member, and of all members in one
     /// input together for each byte of the input. Small archives may exceed it: one member by
-    /// holding up to 1 MiB, an input by holding up to 16 MiB.
+    /// holding up to 1 MiB, an input by holding up to 16 MiB. The prints of an input's texts may take
+    /// twice as many bytes, or 256 MiB if that is more.
     pub archive_ratio: u32,
     /// Characters of text in one part. One that [folds](crate::text::fold) to several symbols counts
     /// as so many: an ideograph as two, a syllable of Hangul as two or three, a ligature of words as up to

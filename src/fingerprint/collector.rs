@@ -57,6 +57,15 @@ impl<'f> Collector<'f> {
         }
     }
 
+    /// Bounds the memory of the prints by the size of the input as well, as
+    /// [`fingerprint`](Fingerprinter::fingerprint) does (see [`Limits::archive_ratio`](crate::Limits::archive_ratio)).
+    #[must_use]
+    pub fn within_input(mut self, bytes: u64) -> Self {
+        let limits = self.fingerprinter.limits();
+        self.bounds.within_input(limits, bytes);
+        self
+    }
+
     /// Adds the prints of one part. `bytes` is the [digest](Digest::of_bytes) of the part as it is
     /// in its container, for a part that has bytes. The cost is that of all prints of the content; a
     /// part whose prints would break a bound gets a warning instead.

@@ -285,7 +285,8 @@ impl Fingerprinter {
         deadline: &Deadline,
     ) -> Result<Fingerprint> {
         let mut budget = Budget::with_deadline(&self.limits, deadline);
-        let mut collector = self.collector(budget.deadline());
+        let collector = self.collector(budget.deadline());
+        let mut collector = collector.within_input(bytes.len() as u64);
         media::read(bytes, name, &mut budget, &mut collector)?;
         collector.finish()
     }

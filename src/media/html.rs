@@ -119,6 +119,8 @@ struct State {
     foreign: u32,
     /// Inside an element whose content is not markup and not shown.
     hidden: bool,
+    /// Inside an element whose content is not markup.
+    raw: bool,
 }
 
 /// What separates two words; the greatest one met between them counts.
@@ -141,7 +143,12 @@ impl TokenSink for Reader {
         }
         match token {
             Token::CharacterTokens(run) => state.characters(&run),
-            Token::TagToken(tag) => return state.tag(&tag),
+            Token::TagToken(tag) => {
+                let result = state.tag(&tag);
+                // In such an element, the only tag that is one is its end tag.
+                state.raw = !matches!(result, TokenSinkResult::Continue);
+                return result;
+            }
             _ => {}
         }
         TokenSinkResult::Continue

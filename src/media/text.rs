@@ -5,6 +5,9 @@
 //! neither letter nor digit, so that their markup hardly shows in the prints.
 //! Control characters stay for the same reason.
 
+#[cfg(feature = "charset")]
+mod detect;
+
 use super::guard::guard;
 use crate::error::Result;
 use crate::limits::Budget;
@@ -126,8 +129,8 @@ pub(super) fn decode_utf16_within(mark: Mark, bytes: &[u8], budget: &Budget) -> 
         budget.check_time()?;
         let mut len = rest.len().min(CHUNK);
         // A pair of surrogates stays in one piece.
-        if let Some(&[first, second]) = rest.get(len - 2..len)
-            && len < rest.len()
+        if len < rest.len()
+            && let Some(&[first, second]) = rest.get(len - 2..len)
             && matches!(
                 if mark == Mark::Utf16Be { first } else { second },
                 0xD8..=0xDB
@@ -298,24 +301,9 @@ fn by_mail_label(_: &[u8], _: &str, _: &Budget) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// The likeliest charset, by a megabyte from the first byte that tells.
 #[cfg(feature = "charset")]
 fn by_detection(bytes: &[u8], budget: &Budget) -> Result<String> {
-    use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-    const SAMPLE: usize = 1 << 20;
-    // A little before it, for the detector weighs letters by their neighbours.
-    let start = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
-    let rest = bytes.get(start.saturating_sub(64)..).unwrap_or(bytes);
-    let sample = rest.get(..SAMPLE).unwrap_or(rest);
-    let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
-    let mut pieces = sample.chunks(CHUNK).peekable();
-    while let Some(piece) = pieces.next() {
-        budget.check_time()?;
-        let is_last = pieces.peek().is_none() && sample.len() == rest.len();
-        detector.feed(piece, is_last);
-    }
-    let encoding = detector.guess(None, Utf8Detection::Deny);
-    decode_in(encoding, bytes, budget)
+    decode_in(detect::charset(bytes, budget)?, bytes, budget)
 }
 
 #[cfg(not(feature = "charset"))]
@@ -371,6 +359,9 @@ mod tests {
         assert_eq!(read(b"\xFF\xFEg\0\xFC\0", None), "g\u{fc}");
         assert_eq!(read(b"\xFE\xFF\0g\0\xFC", None), "g\u{fc}");
         assert_eq!(read(b"\xFF\xFEg\0\0\xD8!", None), "g\u{fffd}\u{fffd}");
+        assert_eq!(read(b"\xFE\xFF<", None), "\u{fffd}");
+        let odd = [&b"\xFF\xFE"[..], &b"g\0".repeat(CHUNK / 2), b"!"].concat();
+        assert!(read(&odd, None).ends_with("g\u{fffd}"));
         assert!(is_text(b"\xFF\xFEg\0") && is_text(b"\xEF\xBB\xBF"));
         assert!(!is_text(b"\xFF\xFE\0\0g\0\0\0"), "UTF-32");
     }

@@ -1,5 +1,7 @@
 //! What making the prints of texts may take: time, symbols and memory.
 
+use std::fmt;
+
 use crate::deadline::{Deadline, Pacer};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -16,7 +18,16 @@ pub(crate) struct Bounds {
     /// Bytes of all prints together, and of those made so far.
     bytes: u64,
     used: u64,
+    /// The limit that they come from: its name and value.
+    limit: (&'static str, u64),
 }
+
+/// Bytes that the prints of any input may take, if the limits let them.
+const FREE_BYTES: u64 = 256 << 20;
+
+/// Bytes of prints for each byte that `archive_ratio` lets an input inflate to. Texts that take more
+/// are compressed to less than a fortieth, all of them.
+const BYTES_FOR_INFLATED: u64 = 2;
 
 impl Bounds {
     /// Those of an input: its prints may take as much memory as its decoded parts.
@@ -26,6 +37,20 @@ impl Bounds {
             text_chars: limits.text_chars,
             bytes: limits.decoded_bytes,
             used: 0,
+            limit: ("decoded_bytes", limits.decoded_bytes),
+        }
+    }
+
+    /// Bounds the prints of an input of so many bytes by that size as well: a small archive must not take
+    /// the memory that is meant for large ones.
+    pub(crate) fn within_input(&mut self, limits: &Limits, input: u64) {
+        let most = input
+            .saturating_mul(limits.archive_ratio.into())
+            .saturating_mul(BYTES_FOR_INFLATED)
+            .max(FREE_BYTES);
+        if most < self.bytes {
+            self.bytes = most;
+            self.limit = ("archive_ratio", limits.archive_ratio.into());
         }
     }
 
@@ -36,6 +61,7 @@ impl Bounds {
             text_chars: u64::MAX,
             bytes: u64::MAX,
             used: 0,
+            limit: ("decoded_bytes", u64::MAX),
         }
     }
 
@@ -66,13 +92,13 @@ impl Bounds {
     /// Charges the memory of `count` elements of a type that are made next.
     ///
     /// # Errors
-    /// [`Limit`](crate::ErrorKind::Limit) for `decoded_bytes`.
+    /// [`Limit`](crate::ErrorKind::Limit) for `decoded_bytes` or `archive_ratio`.
     pub(super) fn charge<T>(&mut self, count: usize) -> Result<()> {
         let more = (count as u64).saturating_mul(size_of::<T>() as u64);
         let used = self.used.saturating_add(more);
         if used > self.bytes {
             let value = format_args!("{more} more for prints after {}", self.used);
-            return Err(Error::limit("decoded_bytes", self.bytes, value));
+            return Err(self.exceeded(value));
         }
         self.used = used;
         Ok(())
@@ -92,15 +118,38 @@ impl Bounds {
         }
         if symbols > self.symbols_left::<T>() {
             let value = format_args!("{symbols} symbols of a text after {}", self.used);
-            return Err(Error::limit("decoded_bytes", self.bytes, value));
+            return Err(self.exceeded(value));
         }
         Ok(())
+    }
+
+    fn exceeded(&self, value: fmt::Arguments<'_>) -> Error {
+        let (name, limit) = self.limit;
+        Error::limit(name, limit, value)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_inputs_get_less_memory_than_large_ones() {
+        let limits = Limits::default();
+        let most = |input: u64| {
+            let mut bounds = Bounds::new(&limits, Deadline::never());
+            bounds.within_input(&limits, input);
+            bounds.bytes
+        };
+        assert_eq!(most(1), FREE_BYTES);
+        assert_eq!(most(1_000_000), 400_000_000);
+        assert_eq!(most(100_000_000), limits.decoded_bytes);
+        let mut bounds = Bounds::new(&limits, Deadline::never());
+        bounds.within_input(&limits, 1);
+        let error = bounds.charge::<u8>(300 << 20).unwrap_err();
+        let start = "limit archive_ratio = 200 exceeded: 314572800 more";
+        assert!(error.message().starts_with(start), "{error}");
+    }
 
     #[test]
     fn what_fails_gives_its_memory_back() {

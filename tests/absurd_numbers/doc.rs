@@ -112,7 +112,7 @@ const DEPTHS: [usize; 3] = [9, 300, 100_000];
 const WRAPS: [usize; 3] = [8, 9, 40];
 
 /// Bytes that a repetition may grow to.
-const MOST: usize = 24 << 20;
+pub(crate) const MOST: usize = 24 << 20;
 
 /// One change of a file.
 #[derive(Clone, Debug)]

@@ -224,7 +224,7 @@ fn read_report(text: &str, from: usize, outcomes: &mut Vec<Outcome>) -> usize {
         });
         return case + 1;
     }
-    assert!(next > from, "a child did nothing");
+    assert!(next > from, "a child did nothing: {text:?}");
     next
 }
 
@@ -290,6 +290,7 @@ pub(crate) fn child() {
     let matcher = matcher(ordinary);
     for (number, case) in plan.cases(&docs).iter().enumerate().skip(from) {
         let doc = &docs[case.doc];
+        writeln!(out, "make {number}").expect("the report");
         let bytes = doc.edited(&case.edits);
         if bytes.len() > most {
             writeln!(out, "pass {number}").expect("the report");

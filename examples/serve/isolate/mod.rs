@@ -101,7 +101,8 @@ impl Lease {
             let left = left.as_millis() as u64 + 1;
             limits.time_ms = limits.time_ms.min(left);
         }
-        let mut collector = fingerprinter.collector(reading);
+        let collector = fingerprinter.collector(reading);
+        let mut collector = collector.within_input(upload.bytes.len() as u64);
         let is_void = || ticket.is_void();
         let read = self.read(&limits, name, &upload.bytes, &mut collector, &is_void);
         match read {

@@ -51,6 +51,33 @@ impl TagScan {
         })
     }
 
+    /// The bytes of the tag that `text` starts with, if it ends there and has not too many attributes.
+    fn whole(text: &[u8]) -> Option<usize> {
+        let name = 1 + usize::from(text.get(1) == Some(&b'/'));
+        let rest = text.get(name..)?;
+        if !rest.first()?.is_ascii_alphabetic() {
+            return None;
+        }
+        let mut scan = Self {
+            place: Place::TagName,
+            attributes: 0,
+        };
+        let mut at = 0;
+        while let Some(&byte) = rest.get(at) {
+            if let Place::Quoted(quote) = scan.place {
+                at += memchr::memchr(quote, rest.get(at..)?)?;
+                scan.place = Place::AfterQuoted;
+            } else {
+                scan.attributes += u32::from(scan.starts_attribute(byte));
+                if scan.step(byte) {
+                    return (scan.attributes <= MAX_ATTRIBUTES).then_some(name + at + 1);
+                }
+            }
+            at += 1;
+        }
+        None
+    }
+
     /// Goes on through a piece, the first one without the `<` and the `/` of an end tag.
     pub(super) fn scan(&mut self, piece: &[u8]) -> Scanned {
         for (at, &byte) in piece.iter().enumerate() {
@@ -118,6 +145,52 @@ impl TagScan {
     }
 }
 
+/// The bytes from the start of `text` on that are text and whole tags, none of which has too many
+/// attributes: the last of them is the `>` of a tag, behind which nothing is open.
+///
+/// The text starts where markup is read as such, and the bytes end at the first tag behind which it is not.
+pub(super) fn whole_tags(text: &[u8]) -> usize {
+    let mut end = 0;
+    loop {
+        let rest = text.get(end..).unwrap_or_default();
+        let Some(start) = memchr::memchr(b'<', rest) else {
+            return end;
+        };
+        let tag = rest.get(start..).unwrap_or_default();
+        let Some(len) = TagScan::whole(tag) else {
+            return end;
+        };
+        end += start + len;
+        if has_other_content(tag.get(1..len).unwrap_or_default()) {
+            return end;
+        }
+    }
+}
+
+/// Whether an element may hold what is no markup, by its start tag behind the `<`.
+fn has_other_content(tag: &[u8]) -> bool {
+    const NAMES: [&[u8]; 10] = [
+        b"script",
+        b"style",
+        b"noscript",
+        b"iframe",
+        b"noembed",
+        b"noframes",
+        b"xmp",
+        b"title",
+        b"textarea",
+        b"plaintext",
+    ];
+    let likely = tag.first().map(u8::to_ascii_lowercase);
+    if !likely.is_some_and(|first| b"snixtp".contains(&first)) {
+        return false;
+    }
+    let ends = |&byte: &u8| is_space(byte) || matches!(byte, b'/' | b'>');
+    let len = tag.iter().position(ends).unwrap_or(tag.len());
+    let name = tag.get(..len).unwrap_or_default();
+    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
 /// White space in a tag; line ends of all kinds are made one before.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b'\t' | b'\n' | b'\r' | b'\x0C' | b' ')
@@ -126,6 +199,32 @@ fn is_space(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whole_tags_end_where_something_stays_open() {
+        for (text, len) in [
+            ("", 0),
+            ("text", 0),
+            ("a<b>c</b>d", 9),
+            ("a<b c='>'>d<e f=\">", 10),
+            ("a<b>c<", 4),
+            ("a<b>c</", 4),
+            ("a<b>c<!-- d -->e<f>", 4),
+            ("a<b>c< d>", 4),
+            ("a<Script>b<c>", 9),
+            ("a<plaintext/>b<c>", 13),
+            ("a</script>b<c>d", 14),
+            ("a<scripts>b<c>d", 14),
+            ("<p a=/b>c<i d=>e", 15),
+        ] {
+            assert_eq!(whole_tags(text.as_bytes()), len, "{text}");
+        }
+        let attributes = |count: usize| format!("<i><p{}>", " a".repeat(count));
+        let most = attributes(MAX_ATTRIBUTES as usize);
+        assert_eq!(whole_tags(most.as_bytes()), most.len());
+        let more = attributes(MAX_ATTRIBUTES as usize + 1);
+        assert_eq!(whole_tags(more.as_bytes()), 3);
+    }
 
     #[test]
     fn attributes_are_counted_as_the_standard_reads_them() {

@@ -1,4 +1,6 @@
 //! Hands a page to the tokenizer so that no tag gets more attributes than it can take.
+//!
+//! Where nothing is open, all whole tags up to the next one that needs care go in one piece.
 
 use std::cell::RefCell;
 
@@ -6,11 +8,11 @@ use html5ever::interface::TokenizerResult;
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::{BufferQueue, Tokenizer, TokenizerOpts};
 
-use super::attributes::{MAX_ATTRIBUTES, Scanned, TagScan};
+use super::attributes::{MAX_ATTRIBUTES, Scanned, TagScan, whole_tags};
 use super::{Reader, State};
 
-/// Hands a page to the tokenizer in pieces that start at each `<`, so that it is known which tag
-/// is open, and how many attributes it has so far.
+/// Hands a page to the tokenizer in pieces, most of which start at a `<`, so that it is known which
+/// tag is open, and how many attributes it has so far.
 pub(super) struct Feeder {
     tokenizer: Tokenizer<Reader>,
     queue: BufferQueue,
@@ -42,21 +44,47 @@ impl Feeder {
 
     pub(super) fn feed(&mut self, chunk: &str) {
         let shared = StrTendril::from_slice(chunk);
-        let starts = memchr::memchr_iter(b'<', chunk.as_bytes());
+        let bytes = chunk.as_bytes();
         let mut at = 0;
-        for start in starts.chain([chunk.len()]) {
-            if start > at {
-                let is_short = start - at < MAX_ATTRIBUTES as usize;
-                if is_short && !self.has_reference && matches!(self.open, Open::Nothing) {
-                    self.short_piece(&shared, at, start);
-                } else {
-                    self.piece(&shared, at, start);
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            if matches!(self.open, Open::Nothing) && !self.is_raw() {
+                let len = whole_tags(rest);
+                if len > 0 {
+                    self.whole_tags(&shared, at, at + len);
+                    at += len;
+                    continue;
                 }
-                let piece = shared.as_bytes().get(at..start).unwrap_or_default();
-                self.has_reference = memchr::memchr(b'&', piece).is_some();
             }
-            at = start;
+            // Up to the next `<`.
+            let next = rest.get(1..).and_then(|rest| memchr::memchr(b'<', rest));
+            let end = next.map_or(bytes.len(), |next| at + 1 + next);
+            let is_short = end - at < MAX_ATTRIBUTES as usize;
+            if is_short && !self.has_reference && matches!(self.open, Open::Nothing) {
+                self.short_piece(&shared, at, end);
+            } else {
+                self.piece(&shared, at, end);
+            }
+            let piece = bytes.get(at..end).unwrap_or_default();
+            self.has_reference = memchr::memchr(b'&', piece).is_some();
+            at = end;
         }
+    }
+
+    /// Text and whole tags, behind which nothing is open.
+    fn whole_tags(&mut self, chunk: &StrTendril, start: usize, end: usize) {
+        if cfg!(debug_assertions) {
+            self.push(chunk, start, end - 1);
+            let is_quiet = self.push(chunk, end - 1, end);
+            debug_assert!(!is_quiet, "no tag ended: {}", &chunk[start..end]);
+        } else {
+            self.push(chunk, start, end);
+        }
+        self.has_reference = false;
+    }
+
+    /// Whether the content of the element that is open is no markup.
+    fn is_raw(&self) -> bool {
+        self.tokenizer.sink.0.borrow().raw
     }
 
     /// A piece that is too short to have too many attributes, behind all that came before.

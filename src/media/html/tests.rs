@@ -162,6 +162,13 @@ proptest! {
     }
 
     #[test]
+    fn any_soup_of_attributes_is_read(
+        html in "(<[/!]?(a|p|Title|script|svg|td|--)( ?[a-z]?=?[\"'<>/ &]{0,2}[a-z]?){0,4}[ />\"']{0,2}>?|[a-z<>\"'&=/;-]{0,4}){0,30}"
+    ) {
+        prop_assert_eq!(page(&html).text, whole(&html).text);
+    }
+
+    #[test]
     fn long_tags_in_any_soup_change_nothing_that_is_shown(
         html in "(<[/!]?(p|b|script|svg|title|td|!--)[ />=\"']?>?|&a|[a-z;<>'\" =-]{0,3}|WORDS){0,12}"
     ) {

@@ -2,7 +2,7 @@
 
 use super::pdf_pictures;
 use super::png::zlib;
-use crate::doc::{Doc, Syntax, Unit, joined};
+use crate::doc::{Doc, MOST, Syntax, Unit, joined};
 
 /// Builds the list of units: objects are numbered from 1 in order.
 #[derive(Default)]
@@ -122,7 +122,7 @@ fn pdf_of_streams(units: &[Unit]) -> Vec<u8> {
                     .zip(numbers)
                     .map(|(index, number)| (number, 2, holder, index)),
             );
-        } else if unit.role == "xref" {
+        } else if unit.role == "xref" && pdf.len() < MOST {
             let number = places.iter().map(|place| place.0).max().unwrap_or(0) + 1;
             let start = pdf.len();
             places.push((number, 1, start as u32, 0));
