@@ -290,7 +290,7 @@ fn errors_say_what_to_do() {
     for (message, remedy) in [
         (
             told(Matcher::new(index.clone())),
-            format!("open it with the key {id}"),
+            format!("give the key {id}"),
         ),
         (
             told(Matcher::with_key(index, foreign.key().clone())),
@@ -298,7 +298,7 @@ fn errors_say_what_to_do() {
         ),
         (
             told(Collection::open(&leak).unwrap().fingerprinter()),
-            format!("open it with the key {id}"),
+            format!("give the key {id}"),
         ),
         (
             told(matcher.find(&stranger)),

@@ -262,7 +262,7 @@ fn lists_and_fingerprints_are_exchanged() {
         fs::read(at.join("a.jsonl")).unwrap(),
         fs::read(at.join("b.jsonl")).unwrap()
     );
-    assert!(refused(at, &["match", "b", "post.txt"]).contains("open it with the key"));
+    assert!(refused(at, &["match", "b", "post.txt"]).contains("give the key"));
 
     export(&["export", "a", "--as", "pdq-csv"], "list.csv");
     let mut list = fs::read_to_string(at.join("list.csv")).unwrap();

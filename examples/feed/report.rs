@@ -43,7 +43,7 @@ pub(crate) fn write(
     args: &Args,
     target: &Target,
     ranked: &[Account],
-    out: &mut impl Write,
+    out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let (totals, mut hits) = collect(args)?;
     let limits = target.fingerprinter().limits();

@@ -253,28 +253,22 @@ impl Sources {
 
     /// Counts the files, on another thread; `None` where texts come from elsewhere too.
     pub(crate) fn counting(&self) -> Option<impl FnOnce() -> u64 + Send + 'static> {
-        let roots = self.roots.clone();
-        let is_all = self.jsonl.is_empty();
-        is_all.then_some(move || roots.into_iter().flat_map(Walk::new).count() as u64)
+        let files = files(self.roots.clone(), self.skip.clone());
+        self.jsonl
+            .is_empty()
+            .then_some(move || files.count() as u64)
     }
 
     /// All inputs, one after the other; nothing is read before its turn.
     pub(crate) fn inputs(self) -> impl Iterator<Item = Input> {
-        let skip = self.skip;
         let room = Room::new(MAX_IN_FLIGHT);
-        let files = self.roots.into_iter().flat_map(Walk::new);
-        let files = files
-            .filter(move |(named, _)| {
-                let is_written = |p: PathBuf| skip.iter().any(|skip| p.starts_with(skip));
-                skip.is_empty() || !fs::canonicalize(&named.path).is_ok_and(is_written)
-            })
-            .map(|(named, error)| Input {
-                name: named.name,
-                content: match error {
-                    None => Content::File(named.path),
-                    Some(e) => Content::Unreadable(Error::io("cannot read", e)),
-                },
-            });
+        let files = files(self.roots, self.skip).map(|(named, error)| Input {
+            name: named.name,
+            content: match error {
+                None => Content::File(named.path),
+                Some(e) => Content::Unreadable(Error::io("cannot read", e)),
+            },
+        });
         let lines = self
             .jsonl
             .into_iter()
@@ -286,6 +280,18 @@ impl Sources {
             });
         files.chain(lines)
     }
+}
+
+/// The files below all roots, but those to skip.
+fn files(
+    roots: Vec<Named>,
+    skip: Vec<PathBuf>,
+) -> impl Iterator<Item = (Named, Option<io::Error>)> + Send {
+    let files = roots.into_iter().flat_map(Walk::new);
+    files.filter(move |(named, _)| {
+        let is_written = |p: PathBuf| skip.iter().any(|skip| p.starts_with(skip));
+        skip.is_empty() || !fs::canonicalize(&named.path).is_ok_and(is_written)
+    })
 }
 
 /// The files below a path, depth first, every folder sorted by name. Links to

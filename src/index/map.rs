@@ -51,9 +51,7 @@ impl Bytes {
             return Err(Error::new(
                 ErrorKind::Version,
                 match path.is_dir() {
-                    true => format!(
-                        "this is no leakprint {what} but a folder: `Collection::open` opens a collection"
-                    ),
+                    true => format!("this is no leakprint {what} but a folder"),
                     false => format!("this is no leakprint {what}: it is no regular file"),
                 },
             ));
