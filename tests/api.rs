@@ -302,7 +302,7 @@ fn errors_say_what_to_do() {
         ),
         (
             told(matcher.find(&stranger)),
-            "`Matcher::fingerprinter`".to_owned(),
+            "with the same fingerprinter".to_owned(),
         ),
         (
             told(writer.add("memo.txt", &print)),
@@ -317,14 +317,14 @@ fn errors_say_what_to_do() {
             "copy it again".to_owned(),
         ),
         (told(Index::from_bytes(old)), "make it anew".to_owned()),
-        (told(Index::open(&leak)), "`Collection::open`".to_owned()),
+        (told(Index::open(&leak)), "open it as one".to_owned()),
         (
             told(Collection::open(at("notes.txt"))),
-            "`Index::open`".to_owned(),
+            "open it as an index".to_owned(),
         ),
         (
             told(Collection::open(at("none"))),
-            "`CollectionWriter::open`".to_owned(),
+            "a writer makes a collection".to_owned(),
         ),
         (
             told(CollectionWriter::open(folder.path(), options())),

@@ -156,9 +156,23 @@ fn add_match_list_remove_compact_verify() {
     );
     assert_eq!(run(at, &["info", "c"]).status.code(), Some(0));
 
+    // Expired where it comes from: nobody can add such an item by mistake.
+    let expires = ["add", "c", "leak/memo.txt", "--expires", "2001-01-01"];
+    assert!(refused(at, &expires).contains("in the past"));
+    lines(at, &["add", "c", "leak/memo.txt"]);
+    let mut exported = lines(at, &["export", "c", "--as", "fingerprints"]);
+    exported.retain(|line| line["item"] == "leak/memo.txt");
+    exported[0]["expires"] = "2001-01-01T00:00:00Z".into();
+    fs::write(at.join("expired.jsonl"), exported[0].to_string()).unwrap();
+    assert!(
+        !lines(at, &["match", "c", "post.txt"])[0]["matches"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
     lines(
         at,
-        &["add", "c", "leak/memo.txt", "--expires", "2001-01-01"],
+        &["import", "c", "expired.jsonl", "--as", "fingerprints"],
     );
     assert_eq!(
         lines(at, &["match", "c", "post.txt"])[0]["matches"],

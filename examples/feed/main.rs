@@ -103,7 +103,10 @@ fn run(args: &Args) -> Result<(), Failure> {
     let exec = Executor::with_threads(args.threads.into())?;
     let options = MatchOptions::default().with_min_strength(args.min);
     let key = args.key.as_deref().map(Key::from_file).transpose()?;
-    let target = Target::open(&args.index, key, options, &exec)?;
+    let target = Target::open(&args.index, key, options, &exec).map_err(|e| match e.path() {
+        Some(_) => e,
+        None => e.with_path(&args.index),
+    })?;
 
     scan(args, &target, &exec)?;
     let ranked = accounts::rank(&args.output)?;

@@ -1,5 +1,8 @@
 //! Which option helps against an error: the library knows calls, not options.
 
+use std::error::Error as _;
+use std::io;
+
 use leakprint::{Error, ErrorKind};
 
 use crate::limits::is_field;
@@ -14,8 +17,18 @@ pub(crate) fn on(error: &Error) -> Option<String> {
         ErrorKind::Recipe if error.message().contains("does not hold its key") => {
             Some("`--key FILE` gives it".to_owned())
         }
+        ErrorKind::Io if is_no_collection(error) => {
+            Some("the folder holds no collection".to_owned())
+        }
         _ => None,
     }
+}
+
+/// Whether a folder was opened that has no manifest.
+fn is_no_collection(error: &Error) -> bool {
+    let cause = error.source().and_then(|e| e.downcast_ref::<io::Error>());
+    let name = error.path().and_then(|path| path.file_name());
+    name == Some("manifest".as_ref()) && cause.is_some_and(|e| e.kind() == io::ErrorKind::NotFound)
 }
 
 /// The error with that.

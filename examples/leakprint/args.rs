@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use leakprint::collection::Timestamp;
 
 use crate::limits::LimitArgs;
+use crate::values::{expires, tag, threads};
 
 /// Recognises leaked material when it is posted again.
 #[derive(Parser)]
@@ -188,29 +189,6 @@ pub(crate) struct AddArgs {
     /// Winnowing window of a new collection in letters, 1 to 64 [default: 8].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64), allow_negative_numbers = true)]
     pub(crate) window: Option<u32>,
-}
-
-/// A time to come: items that expired already would never be matched, and nobody would notice.
-fn expires(argument: &str) -> Result<Timestamp, String> {
-    let time: Timestamp = argument
-        .parse()
-        .map_err(|e: leakprint::Error| e.to_string())?;
-    let now = Timestamp::now();
-    if time <= now {
-        return Err(format!(
-            "{time} is in the past, it is {now} now, so the items would never be matched: give a \
-             later time, or leave the option out"
-        ));
-    }
-    Ok(time)
-}
-
-/// A tag.
-fn tag(argument: &str) -> Result<(String, String), String> {
-    match argument.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("not KEY=VALUE".to_owned()),
-    }
 }
 
 #[derive(Args)]
@@ -413,12 +391,4 @@ pub(crate) enum EngineArg {
     Auto,
     Scan,
     Mih,
-}
-
-/// A number of threads that a machine can have.
-fn threads(argument: &str) -> Result<usize, String> {
-    match argument.parse() {
-        Ok(threads @ 0..=1024) => Ok(threads),
-        _ => Err("it must be a number from 0 to 1024".to_owned()),
-    }
 }

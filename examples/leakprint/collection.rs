@@ -131,6 +131,7 @@ pub(crate) fn add(args: &AddArgs) -> Result<(), Failure> {
     metadata.tags = args.tags.iter().cloned().collect::<BTreeMap<_, _>>();
     let mut of_items = metadata.clone();
     of_items.expires = args.expires;
+    let limits = input.limits.read()?;
     let exec = Executor::with_threads(input.threads)?;
     let mut written: Vec<&Path> = vec![&args.collection];
     written.extend(input.errors.as_deref());
@@ -145,6 +146,7 @@ pub(crate) fn add(args: &AddArgs) -> Result<(), Failure> {
     };
     let writer = writer(&args.collection, input.key.as_deref(), args.window)?;
     let fingerprinter = writer.collection().fingerprinter()?.clone();
+    let fingerprinter = fingerprinter.with_limits(limits);
     let interactive = input.jsonl.iter().any(|path| path == Path::new("-"));
     let mut batch = Batch {
         writer: &writer,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use leakprint::Limits;
+use serde_json::{Map, Value};
 
 use crate::Failure;
 
@@ -51,6 +52,18 @@ impl LimitArgs {
 
 fn read(path: &Path) -> Result<Limits, Failure> {
     let text = std::fs::read(path).map_err(|e| format!("cannot read: {e}"))?;
+    let object: Map<String, Value> = serde_json::from_slice(&text)
+        .map_err(|e| format!("it must hold a JSON object such as {{\"time_ms\": 5000}}: {e}"))?;
+    for (name, value) in &object {
+        if !is_field(name) {
+            let names = FIELDS.map(|(name, _)| name).join(", ");
+            return Err(format!("there is no limit {name:?}, but {names}").into());
+        }
+        if !value.is_u64() {
+            return Err(format!("{name} must be a whole number from 0, not {value}").into());
+        }
+    }
+    // Again, for what only this says: fields given twice, and numbers that are too large.
     let limits: Limits = serde_json::from_slice(&text)?;
     match NEVER_ZERO
         .iter()

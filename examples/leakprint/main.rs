@@ -27,6 +27,8 @@ mod settings;
 mod sink;
 mod stamp;
 mod target;
+mod values;
+mod walk;
 
 use std::io::{self, Write};
 use std::path::Path;

@@ -141,7 +141,6 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
     bar.finish_and_clear();
     // Before anything is cut off: a disk that is not mounted holds no query either.
     if outcome.queries == 0 {
-        errors.finish()?;
         return Err("nothing to match: the folders and files given hold no query".into());
     }
     out.finish()?;

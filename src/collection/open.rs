@@ -61,8 +61,8 @@ impl Collection {
     fn open_folder(path: &Path, key: Option<Key>) -> Result<Self> {
         if !path.is_dir() {
             let message = match path.exists() {
-                true => "a collection is a folder, this is none: it may be an index file",
-                false => "there is no such folder",
+                true => "a collection is a folder, this is none: open it as an index",
+                false => "there is no such folder: a writer makes a collection",
             };
             return Err(Error::new(ErrorKind::Io, message).with_path(path));
         }

@@ -108,8 +108,8 @@ impl Recipe {
             Err(Error::new(
                 ErrorKind::Recipe,
                 format!(
-                    "the {what} differs, {a} here and {b} there: both sides need the same \
-                     recipe, key and window"
+                    "the {what} differs, {a} here and {b} there: make the prints of \
+                     both sides with the same fingerprinter"
                 ),
             ))
         };

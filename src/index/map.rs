@@ -51,7 +51,9 @@ impl Bytes {
             return Err(Error::new(
                 ErrorKind::Version,
                 match path.is_dir() {
-                    true => format!("this is no leakprint {what} but a folder"),
+                    true => format!(
+                        "this is no leakprint {what} but a folder, as a collection is: open it as one"
+                    ),
                     false => format!("this is no leakprint {what}: it is no regular file"),
                 },
             ));
