@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use leakprint::collection::{
-    CodeItem, CollectionMatcher, CollectionWriter, Metadata, NewItem, Timestamp, WriterOptions,
+    CodeItem, CollectionWriter, Metadata, NewItem, Timestamp, WriterOptions,
 };
 use leakprint::exchange::PdqList;
 use leakprint::fingerprint::Pipeline;
@@ -223,7 +223,7 @@ fn queries(fingerprinter: &Fingerprinter, count: usize, texts: usize) -> Vec<Fin
     (0..count).map(query).collect()
 }
 
-fn time_of(matcher: &CollectionMatcher, queries: &[Fingerprint]) -> Duration {
+fn time_of(matcher: &leakprint::Matcher, queries: &[Fingerprint]) -> Duration {
     let start = CpuTime.start();
     for query in queries {
         black_box(matcher.find(query).expect("matching"));

@@ -70,7 +70,7 @@ fn fingerprint(fingerprinter: &Fingerprinter, picture: &image::RgbImage) -> leak
 /// Queries are fingerprinted before: what is measured comes after extraction.
 fn matching(c: &mut Criterion) {
     let matcher = matcher();
-    let fingerprinter = matcher.fingerprinter();
+    let fingerprinter = matcher.query_fingerprinter();
     let crop = image::imageops::crop_imm(&screen(42), 300, 60, 800, 400).to_image();
     let queries = [
         ("an unrelated photo", common::photo()),

@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use image::{RgbImage, imageops};
-use leakprint::collection::{CollectionMatcher, CollectionWriter, NewItem, WriterOptions};
+use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
 use leakprint::{Collection, ErrorKind, MatchOptions, Result};
 
 use common::{Random, jpeg, prose};
@@ -118,8 +118,8 @@ impl Pool {
     }
 
     /// One query: how many items it finds.
-    fn ask(&self, matcher: &CollectionMatcher, random: &mut Random) -> Result<usize> {
-        let fingerprinter = matcher.fingerprinter();
+    fn ask(&self, matcher: &leakprint::Matcher, random: &mut Random) -> Result<usize> {
+        let fingerprinter = matcher.query_fingerprinter();
         let pick = |of: &[Query], random: &mut Random| {
             let Query(bytes, name) = &of[random.below(of.len())];
             fingerprinter.fingerprint(bytes, Some(name))

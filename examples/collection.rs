@@ -58,8 +58,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn show(snapshot: &Snapshot, post: &str) -> Result<String> {
     let matches = snapshot.find_text(post)?;
     let lines = matches.iter().map(|one| {
-        let label = one.metadata.label.as_deref().unwrap_or_default();
-        format!("{} ({label}), {}", one.found.item, one.found.strength)
+        let metadata = one.metadata.as_ref();
+        let label = metadata.and_then(|metadata| metadata.label.as_deref());
+        let label = label.unwrap_or_default();
+        format!("{} ({label}), {}", one.item, one.strength)
     });
     Ok(match lines.collect::<Vec<_>>().join("; ") {
         nothing if nothing.is_empty() => "nothing".to_owned(),

@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::{fs, thread};
 
-use leakprint::{Executor, Fingerprinter, Index, IndexWriter, Key, Matcher, Result};
+use leakprint::{
+    Executor, Fingerprinter, Index, IndexWriter, Key, MatchOptions, Matcher, Result, Source,
+};
 
 const MEMO: &str = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories with no \
     press screening before the Wednesday, even though it tested at seventy-one.";
@@ -30,9 +32,9 @@ impl Current {
 
     /// On an error, such as a damaged file, the old index stays in use.
     fn reload(&self, path: &Path, key: &Key) -> Result<()> {
-        let index = Index::open(path)?;
-        index.verify(&Executor::serial())?;
-        let new = Matcher::with_key(index, key.clone())?;
+        let source = Source::open_with_key(path, key.clone())?;
+        source.verify(&Executor::serial())?;
+        let new = source.matcher(MatchOptions::default())?;
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
     }
@@ -55,7 +57,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     )?));
     let show = |when: &str| -> Result<()> {
         let matcher = current.get();
-        let (items, found) = (matcher.index().item_count(), matcher.find_text(MEMO)?.len());
+        let items: u32 = matcher.indexes().map(Index::item_count).sum();
+        let found = matcher.find_text(MEMO)?.len();
         println!("{when}: items: {items}, matches of the memo: {found}");
         Ok(())
     };

@@ -52,8 +52,7 @@
 //! Everything is `Send + Sync + 'static`, there is no mutable global state, and
 //! nothing is printed. Parallel work runs on a rayon pool that the caller gives in an
 //! [`Executor`]; results do not depend on the number of threads. [`Fingerprinter`], [`Index`],
-//! [`Matcher`], [`Collection`], [`Snapshot`](collection::Snapshot) and
-//! [`CollectionMatcher`](collection::CollectionMatcher) are handles: cloning one copies counts of
+//! [`Matcher`], [`Collection`] and [`Snapshot`](collection::Snapshot) are handles: cloning one copies counts of
 //! references and a kilobyte or so of keys, never prints.
 //!
 //! # Hostile input
@@ -97,6 +96,8 @@ pub mod code;
 pub mod collection;
 mod deadline;
 pub mod error;
+#[doc(hidden)]
+pub mod example;
 pub mod exchange;
 pub mod exec;
 pub mod fingerprint;
@@ -106,8 +107,11 @@ pub mod limits;
 pub mod lines;
 pub mod matcher;
 pub mod media;
+mod metadata;
 pub mod raster;
+mod source;
 pub mod text;
+mod time;
 mod written;
 
 pub use code::Code256;
@@ -118,6 +122,11 @@ pub use exec::Executor;
 pub use fingerprint::{Digest, Fingerprint, Fingerprinter, Key, Recipe, Warning};
 pub use index::{Index, IndexWriter};
 pub use limits::{Budget, Limits};
-pub use matcher::{Evidence, Explanation, Match, MatchOptions, Matcher, Stage, Strength};
+pub use matcher::{
+    Evidence, Explanation, FalseMatch, FalseScope, Match, MatchOptions, Matcher, Stage, Strength,
+};
 pub use media::PartPath;
+pub use metadata::Metadata;
 pub use raster::Dihedral;
+pub use source::Source;
+pub use time::Timestamp;

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::collection::{ItemInfo, Timestamp};
+use crate::collection::ItemInfo;
 use crate::error::Error;
 use crate::fingerprint::Warning;
+use crate::matcher::Match;
+use crate::time::Timestamp;
 
 /// Why something could not be done.
 ///
@@ -47,15 +49,14 @@ impl From<&Error> for ErrorLine {
     }
 }
 
-/// The answer to one query. `M` is a [`Match`](crate::Match) or a
-/// [`CollectionMatch`](crate::collection::CollectionMatch).
+/// The answer to one query.
 ///
 /// ```
 /// use leakprint::lines::MatchLine;
-/// use leakprint::{Fingerprinter, Match};
+/// use leakprint::Fingerprinter;
 ///
 /// let result = Fingerprinter::builder().build()?.fingerprint(b"", None);
-/// let line = MatchLine::<Match>::unreadable("incoming/x.jpg", &result.unwrap_err());
+/// let line = MatchLine::unreadable("incoming/x.jpg", &result.unwrap_err());
 /// assert_eq!(
 ///     serde_json::to_string(&line).unwrap(),
 ///     r#"{"query":"incoming/x.jpg","matches":[],"error":{"kind":"empty","message":"empty input, 0 bytes"}}"#
@@ -64,11 +65,11 @@ impl From<&Error> for ErrorLine {
 /// ```
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
-pub struct MatchLine<'a, M> {
+pub struct MatchLine<'a> {
     /// What the asker calls the query.
     pub query: &'a str,
     /// By falling score, then by the item's name.
-    pub matches: &'a [M],
+    pub matches: &'a [Match],
     /// Why there is no answer: then there are no matches either.
     pub error: Option<ErrorLine>,
     /// Parts that could not be read; the rest was.
@@ -76,9 +77,9 @@ pub struct MatchLine<'a, M> {
     pub warnings: &'a [Warning],
 }
 
-impl<'a, M> MatchLine<'a, M> {
+impl<'a> MatchLine<'a> {
     /// The line of a query that could be read.
-    pub fn found(query: &'a str, matches: &'a [M], warnings: &'a [Warning]) -> Self {
+    pub fn found(query: &'a str, matches: &'a [Match], warnings: &'a [Warning]) -> Self {
         Self {
             query,
             matches,

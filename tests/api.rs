@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use leakprint::collection::{
-    Added, CodeItem, CollectionInfo, CollectionMatch, CollectionMatcher, CollectionWriter,
-    Discount, FalseMatch, FalseScope, Imported, ItemInfo, Metadata, NewItem, RepairReport,
-    SegmentSummary, Snapshot, Timestamp, VerifyReport, WriterOptions,
+    AddOutcome, CodeItem, CollectionInfo, CollectionWriter, Discount, FalseMatch, FalseScope,
+    Imported, ItemInfo, Metadata, NewItem, RepairReport, SegmentSummary, Snapshot, Timestamp,
+    VerifyReport, WriterOptions,
 };
 use leakprint::exchange::{ItemLine, PdqList, ThreatEntry};
 use leakprint::fingerprint::{FingerprinterBuilder, Pipeline};
@@ -16,7 +16,7 @@ use leakprint::raster::Raster;
 use leakprint::{
     Budget, Code256, Collection, Dihedral, Error, ErrorKind, Evidence, Executor, Explanation,
     Fingerprint, Fingerprinter, Index, IndexWriter, Key, Limits, Match, MatchOptions, Matcher,
-    Recipe, Strength,
+    Recipe, Source, Strength,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,6 +43,7 @@ fn a_service_may_share_everything_between_threads() {
     shared::<Index>();
     shared::<CodeSet>();
     shared::<Matcher>();
+    shared::<Source>();
     shared::<MatchOptions>();
     shared::<Match>();
     shared::<Evidence>();
@@ -51,8 +52,6 @@ fn a_service_may_share_everything_between_threads() {
     shared::<CollectionWriter>();
     shared::<WriterOptions>();
     shared::<Snapshot>();
-    shared::<CollectionMatcher>();
-    shared::<CollectionMatch>();
     shared::<NewItem>();
     shared::<FalseMatch>();
     shared::<ItemLine>();
@@ -156,7 +155,7 @@ fn results_of_a_collection_are_read_back() {
     let item = NewItem::new("memo.txt", print.clone()).with_metadata(metadata.clone());
     let (added, _) = writer.add(item.clone()).unwrap();
     let (again, _) = writer.add(item).unwrap();
-    assert_eq!((added, again), (Added::Added, Added::Unchanged));
+    assert_eq!((added, again), (AddOutcome::Added, AddOutcome::Unchanged));
     for (added, word) in [(added, "added"), (again, "unchanged")] {
         assert_eq!(serde_json::to_value(added).unwrap(), word);
         assert_eq!(added.as_str(), word);
@@ -177,7 +176,7 @@ fn results_of_a_collection_are_read_back() {
     let snapshot = writer.collection().snapshot();
     let found = snapshot.find_text(MEMO).unwrap();
     assert_eq!(found.len(), 1);
-    returns::<Vec<CollectionMatch>>(&found);
+    returns::<Vec<Match>>(&found);
     let infos: Vec<ItemInfo> = snapshot.items().map(Result::unwrap).collect();
     assert_eq!(infos.len(), 2);
     returns(&infos);
@@ -256,7 +255,7 @@ fn one_call_serves_with_a_key_and_without() {
     }
     // A matcher's own fingerprinter was given its key: what it writes does not hold it either.
     let matcher = Matcher::with_key(index(&kept), key).unwrap();
-    assert!(index(matcher.fingerprinter()).key().is_none());
+    assert!(index(matcher.query_fingerprinter()).key().is_none());
     assert!(index(&random).key().is_some());
 }
 
@@ -290,7 +289,7 @@ fn errors_say_what_to_do() {
     for (message, remedy) in [
         (
             told(Matcher::new(index.clone())),
-            format!("give the key {id}"),
+            format!("open it with the key {id}"),
         ),
         (
             told(Matcher::with_key(index, foreign.key().clone())),
@@ -298,11 +297,11 @@ fn errors_say_what_to_do() {
         ),
         (
             told(Collection::open(&leak).unwrap().fingerprinter()),
-            format!("give the key {id}"),
+            format!("open it with the key {id}"),
         ),
         (
             told(matcher.find(&stranger)),
-            "with the same fingerprinter".to_owned(),
+            "one recipe and key".to_owned(),
         ),
         (
             told(writer.add("memo.txt", &print)),
@@ -317,14 +316,14 @@ fn errors_say_what_to_do() {
             "copy it again".to_owned(),
         ),
         (told(Index::from_bytes(old)), "make it anew".to_owned()),
-        (told(Index::open(&leak)), "open it as one".to_owned()),
+        (told(Index::open(&leak)), "this is a folder".to_owned()),
         (
             told(Collection::open(at("notes.txt"))),
-            "open it as an index".to_owned(),
+            "a collection is a folder".to_owned(),
         ),
         (
             told(Collection::open(at("none"))),
-            "a writer makes a collection".to_owned(),
+            "no such folder".to_owned(),
         ),
         (
             told(CollectionWriter::open(folder.path(), options())),

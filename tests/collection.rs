@@ -181,7 +181,7 @@ fn add_match_list_remove_compact_verify() {
     assert!(refused(at, &["add", "c", "leak", "--expires", "soon"]).contains("a time is written"));
     assert!(refused(at, &["remove", "no", "x"]).contains("no collection"));
     assert!(refused(at, &["add", "leak", "post.txt"]).contains("other files"));
-    assert!(refused(at, &["list", "post.txt"]).contains("this is none"));
+    assert!(refused(at, &["list", "post.txt"]).contains("this is a file"));
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn lists_and_fingerprints_are_exchanged() {
         fs::read(at.join("a.jsonl")).unwrap(),
         fs::read(at.join("b.jsonl")).unwrap()
     );
-    assert!(refused(at, &["match", "b", "post.txt"]).contains("give the key"));
+    assert!(refused(at, &["match", "b", "post.txt"]).contains("`--key FILE`"));
 
     export(&["export", "a", "--as", "pdq-csv"], "list.csv");
     let mut list = fs::read_to_string(at.join("list.csv")).unwrap();

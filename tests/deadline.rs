@@ -163,7 +163,7 @@ fn work_on_a_text_ends_at_a_deadline() {
 
     let matcher = matcher(&[&long]);
     let query = matcher
-        .fingerprinter()
+        .query_fingerprinter()
         .fingerprint_text(&long[9..])
         .unwrap();
     assert_eq!(matcher.find(&query).unwrap().len(), 1);
@@ -183,7 +183,10 @@ fn cancelled_work_is_an_error_and_gives_no_half_answer() {
     let matcher = matcher(&[&text]);
     let token = CancellationToken::new();
     let deadline = Deadline::never().with_cancellation(token.clone());
-    let query = matcher.fingerprinter().fingerprint_text(&text).unwrap();
+    let query = matcher
+        .query_fingerprinter()
+        .fingerprint_text(&text)
+        .unwrap();
     let exec = Executor::serial();
     let queries = [query.clone(), query.clone()];
     let found = matcher.find_batch_until(&queries, &exec, &deadline);

@@ -288,7 +288,7 @@ fn batches_and_streams_equal_single_finds_for_any_number_of_threads() {
     assert_eq!(*expected.last().unwrap(), Err(ErrorKind::Empty));
     let prints: Vec<Fingerprint> = inputs
         .iter()
-        .filter_map(|bytes| matcher.fingerprinter().fingerprint(bytes, None).ok())
+        .filter_map(|bytes| matcher.query_fingerprinter().fingerprint(bytes, None).ok())
         .collect();
     for threads in 1..=4 {
         let exec = Executor::with_threads(threads).unwrap();
@@ -321,7 +321,7 @@ fn batches_and_streams_equal_single_finds_for_any_number_of_threads() {
 fn a_fingerprint_survives_serialisation() {
     let matcher = matcher();
     let print = matcher
-        .fingerprinter()
+        .query_fingerprinter()
         .fingerprint(&jpeg(&picture(1), 70), None)
         .unwrap();
     let json = serde_json::to_string(&print).unwrap();
@@ -332,7 +332,10 @@ fn a_fingerprint_survives_serialisation() {
     expected[0].evidence.retain(|e| e.kind() != "region");
     assert_eq!(matcher.find(&back).unwrap(), expected);
     // A text's exact offsets stay behind; the passage is found all the same.
-    let print = matcher.fingerprinter().fingerprint_text(MEMO).unwrap();
+    let print = matcher
+        .query_fingerprinter()
+        .fingerprint_text(MEMO)
+        .unwrap();
     let json = serde_json::to_string(&print).unwrap();
     assert!(!json.contains("Lighthouse"));
     let back: Fingerprint = serde_json::from_str(&json).unwrap();
@@ -410,7 +413,7 @@ fn explain_tells_of_parts_of_pictures() {
 
     let crop = imageops::crop_imm(&page(MEMO), 150, 90, 380, 260).to_image();
     let print = matcher
-        .fingerprinter()
+        .query_fingerprinter()
         .fingerprint(&jpeg(&crop, 80), None)
         .unwrap();
     let found = matcher.find(&print).unwrap();
@@ -436,7 +439,9 @@ fn explain_tells_of_parts_of_pictures() {
     assert_eq!(details.measure, f64::from(compared));
 
     // Unlike the page in everything.
-    let print = matcher.fingerprinter().fingerprint(&png(&picture(5)), None);
+    let print = matcher
+        .query_fingerprinter()
+        .fingerprint(&png(&picture(5)), None);
     let explained = matcher.explain("memo.png", &print.unwrap()).unwrap();
     let pose = stage(&explained, "region_pose").unwrap();
     assert_eq!(
@@ -458,7 +463,10 @@ fn explain_agrees_with_find() {
         (MEMO[..200].into(), "memo.txt"),
         (OTHER[..200].into(), "memo.txt"),
     ] {
-        let print = matcher.fingerprinter().fingerprint(&bytes, None).unwrap();
+        let print = matcher
+            .query_fingerprinter()
+            .fingerprint(&bytes, None)
+            .unwrap();
         let found = matcher.find(&print).unwrap();
         let score = found
             .iter()
@@ -472,7 +480,10 @@ fn explain_agrees_with_find() {
             assert!(explained.score < Strength::Strong.min_score());
         }
     }
-    let print = matcher.fingerprinter().fingerprint_text(MEMO).unwrap();
+    let print = matcher
+        .query_fingerprinter()
+        .fingerprint_text(MEMO)
+        .unwrap();
     let error = matcher.explain("no such item", &print).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
@@ -518,7 +529,10 @@ fn a_passage_is_found_however_often_an_item_repeats_it() {
 #[test]
 fn a_fingerprint_that_contradicts_itself_is_refused() {
     let matcher = matcher();
-    let print = matcher.fingerprinter().fingerprint_text(MEMO).unwrap();
+    let print = matcher
+        .query_fingerprinter()
+        .fingerprint_text(MEMO)
+        .unwrap();
     let json = serde_json::to_value(&print).unwrap();
     let forge = |path: &str, value: serde_json::Value| {
         let mut json = json.clone();
@@ -547,7 +561,10 @@ fn a_fingerprint_that_contradicts_itself_is_refused() {
 fn explain_says_what_was_discounted_or_too_little() {
     let matcher = matcher();
     let explain = |item: &str, text: &str| {
-        let print = matcher.fingerprinter().fingerprint_text(text).unwrap();
+        let print = matcher
+            .query_fingerprinter()
+            .fingerprint_text(text)
+            .unwrap();
         matcher.explain(item, &print).unwrap()
     };
     let explained = explain("memo.txt", FOOTER);
@@ -561,7 +578,7 @@ fn explain_says_what_was_discounted_or_too_little() {
     );
 
     let tiny = Matcher::new(index_of(&[("ok.txt", "ok")])).unwrap();
-    let print = tiny.fingerprinter().fingerprint_text("ok").unwrap();
+    let print = tiny.query_fingerprinter().fingerprint_text("ok").unwrap();
     assert!(tiny.find(&print).unwrap().is_empty());
     let explained = tiny.explain("ok.txt", &print).unwrap();
     assert_eq!(explained.score, 0.0);
@@ -680,7 +697,10 @@ fn a_picture_is_found_in_a_frame_of_an_animation() {
         .encode_frames(frames)
         .unwrap();
     for (kind, bytes) in [("gif", gif), ("apng", apng(&scenes))] {
-        let print = matcher.fingerprinter().fingerprint(&bytes, None).unwrap();
+        let print = matcher
+            .query_fingerprinter()
+            .fingerprint(&bytes, None)
+            .unwrap();
         let paths: Vec<_> = print.parts.iter().map(|part| part.path.as_str()).collect();
         assert_eq!(
             paths,

@@ -438,7 +438,7 @@ fn signatures_tell_nothing_without_the_key() {
 fn threads_do_not_matter() {
     let picture = imageops::crop_imm(&photo(2), 100, 60, 420, 300).to_image();
     let print = MATCHER
-        .fingerprinter()
+        .query_fingerprinter()
         .fingerprint(&png(&picture), None)
         .unwrap();
     let expected = MATCHER.find(&print).unwrap();

@@ -406,7 +406,7 @@ fn what_is_ignored_is_no_evidence() {
     };
     assert_eq!(build(None).find_text(&signature).unwrap().len(), 1);
     let matcher = build(Some(&signature));
-    assert_eq!(matcher.index().info().discounted_cells, 6);
+    assert_eq!(matcher.indexes().next().unwrap().info().discounted_cells, 6);
     assert!(matcher.find_text(&signature).unwrap().is_empty());
 }
 
@@ -415,7 +415,10 @@ fn explain_tells_of_records() {
     let matcher = matcher();
     let row = &staff(5, 40)[8];
     let query = format!("{} {}", row[0], row[2]);
-    let query = matcher.fingerprinter().fingerprint_text(&query).unwrap();
+    let query = matcher
+        .query_fingerprinter()
+        .fingerprint_text(&query)
+        .unwrap();
     let stage = |item: &str| {
         let explanation = matcher.explain(item, &query).unwrap();
         let record = explanation

@@ -2,19 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use leakprint::collection::CollectionMatcher;
-use leakprint::{Executor, MatchOptions, Result};
+use leakprint::{Executor, MatchOptions, Matcher, Result};
 
 use crate::inputs::{Input, Inputs};
 
-fn find(matcher: &CollectionMatcher, input: &Input) -> Result<Vec<String>> {
-    let fingerprinter = matcher.fingerprinter();
+fn find(matcher: &Matcher, input: &Input) -> Result<Vec<String>> {
+    let fingerprinter = matcher.query_fingerprinter();
     let print = match str::from_utf8(&input.bytes) {
         Ok(text) if input.is_text => fingerprinter.fingerprint_text(text)?,
         _ => fingerprinter.fingerprint(&input.bytes, Some("load"))?,
     };
     let matches = matcher.find(&print)?;
-    Ok(matches.into_iter().map(|m| m.found.item).collect())
+    Ok(matches.into_iter().map(|m| m.item).collect())
 }
 
 /// Queries a second, fingerprints included, for some time.

@@ -10,7 +10,6 @@ mod files;
 mod posts;
 mod report;
 mod show;
-mod target;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -19,11 +18,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use leakprint::{Executor, Key, MatchOptions, Strength};
+use leakprint::{Executor, Key, MatchOptions, Matcher, Source, Strength};
 
 use files::{check_writable, replace};
 use posts::{Line, Posts};
-use target::Target;
 
 /// Scans posts for a leak and reports who posted what.
 #[derive(Parser)]
@@ -103,12 +101,15 @@ fn run(args: &Args) -> Result<(), Failure> {
     let exec = Executor::with_threads(args.threads.into())?;
     let options = MatchOptions::default().with_min_strength(args.min);
     let key = args.key.as_deref().map(Key::from_file).transpose()?;
-    let target = Target::open(&args.index, key, options, &exec).map_err(|e| match e.path() {
+    let named = |e: leakprint::Error| match e.path() {
         Some(_) => e,
         None => e.with_path(&args.index),
-    })?;
+    };
+    let source = Source::open_with_key(&args.index, key).map_err(named)?;
+    source.verify(&exec).map_err(named)?;
+    let matcher = source.matcher(options).map_err(named)?;
 
-    scan(args, &target, &exec)?;
+    scan(args, &matcher, &exec)?;
     let ranked = accounts::rank(&args.output)?;
     if let Some(path) = &args.accounts {
         replace(path, |out| {
@@ -120,13 +121,15 @@ fn run(args: &Args) -> Result<(), Failure> {
         })?;
     }
     if let Some(path) = &args.report {
-        replace(path, |out| report::write(args, &target, &ranked, out))?;
+        replace(path, |out| {
+            report::write(args, &source, &matcher, &ranked, out)
+        })?;
     }
     Ok(())
 }
 
 /// Matches all posts, or those that an earlier run has not come to, and appends their lines.
-fn scan(args: &Args, target: &Target, exec: &Executor) -> Result<(), Failure> {
+fn scan(args: &Args, matcher: &Matcher, exec: &Executor) -> Result<(), Failure> {
     let all = Posts::open(&args.posts)?;
     let bar = bar(all.bytes());
     let mut all = all.peekable();
@@ -166,7 +169,7 @@ fn scan(args: &Args, target: &Target, exec: &Executor) -> Result<(), Failure> {
         16 * exec.threads(),
         |line: Line| {
             let (length, number) = (line.length(), line.number());
-            (posts::find(target, &args.base, line), length, number)
+            (posts::find(matcher, &args.base, line), length, number)
         },
         |(found, length, number)| -> Result<(), Failure> {
             bar.inc(length);

@@ -4,10 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Component, Path, PathBuf};
 
-use leakprint::{Error, ErrorKind, Evidence, Match, Result, Strength};
+use leakprint::{Error, ErrorKind, Evidence, Match, Matcher, Result, Strength};
 use serde::{Deserialize, Serialize};
-
-use crate::target::Target;
 
 /// The longest line.
 const MAX_LINE: u64 = 16 << 20;
@@ -153,7 +151,7 @@ pub(crate) struct Found {
 }
 
 /// What a post shows; what of it cannot be read is said, and does not hide the rest.
-pub(crate) fn find(target: &Target, base: &Path, line: Line) -> Found {
+pub(crate) fn find(matcher: &Matcher, base: &Path, line: Line) -> Found {
     let mut found = Found {
         post: line.id(),
         account: String::new(),
@@ -180,14 +178,14 @@ pub(crate) fn find(target: &Target, base: &Path, line: Line) -> Found {
         Err(e) => found.error = found.error.take().or_else(|| Some(problem(&e))),
     };
     if !post.text.trim().is_empty() {
-        let print = target.fingerprinter().fingerprint_text(&post.text);
-        add("text", print.and_then(|print| target.find(&print)));
+        let print = matcher.query_fingerprinter().fingerprint_text(&post.text);
+        add("text", print.and_then(|print| matcher.find(&print)));
     }
     for media in post.media.iter().take(MAX_MEDIA) {
-        let fingerprinter = target.fingerprinter();
+        let fingerprinter = matcher.query_fingerprinter();
         let bytes = read_media(base, media, fingerprinter.limits().input_bytes);
         let print = bytes.and_then(|bytes| fingerprinter.fingerprint(&bytes, Some(media)));
-        add(media, print.and_then(|print| target.find(&print)));
+        add(media, print.and_then(|print| matcher.find(&print)));
     }
     if post.media.len() > MAX_MEDIA {
         let message = format!(

@@ -5,12 +5,11 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
 
-use leakprint::{Evidence, Limits, PartPath};
+use leakprint::{Evidence, Limits, Matcher, PartPath, Source};
 
 use crate::accounts::{Account, shows};
 use crate::posts::{Found, Located, Post, Posts, read_found, read_media};
 use crate::show::{self, Picture, Shown};
-use crate::target::Target;
 use crate::{Args, Failure};
 
 /// Posts that are shown with their evidence, of each account and in all: the lines have the rest.
@@ -41,14 +40,15 @@ struct Totals {
 
 pub(crate) fn write(
     args: &Args,
-    target: &Target,
+    source: &Source,
+    matcher: &Matcher,
     ranked: &[Account],
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let (totals, mut hits) = collect(args)?;
-    let limits = target.fingerprinter().limits();
+    let limits = matcher.query_fingerprinter().limits();
     let mut page = String::new();
-    head(&mut page, args, &totals, ranked, target);
+    head(&mut page, args, &totals, ranked, source);
     out.write_all(page.as_bytes())?;
     let mut left = POSTS;
     for account in ranked {
@@ -106,7 +106,7 @@ fn escape(text: &str) -> String {
     out
 }
 
-fn head(page: &mut String, args: &Args, totals: &Totals, ranked: &[Account], target: &Target) {
+fn head(page: &mut String, args: &Args, totals: &Totals, ranked: &[Account], source: &Source) {
     let name = |path: &Path| escape(&path.file_name().unwrap_or_default().to_string_lossy());
     let count = |word: &str| ranked.iter().filter(|a| a.verdict.as_str() == word).count();
     let _ = write!(
@@ -124,7 +124,7 @@ fn head(page: &mut String, args: &Args, totals: &Totals, ranked: &[Account], tar
         css = include_str!("report.css"),
         posts = name(&args.posts),
         index = name(&args.index),
-        items = target.items(),
+        items = source.item_count(),
         min = args.min,
         all = totals.posts,
         matched = totals.matched,

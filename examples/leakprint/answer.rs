@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use leakprint::lines::MatchLine;
-use leakprint::{Error, Evidence, Result, Warning};
+use leakprint::{Error, Evidence, Match, Result, Warning};
 use serde::{Deserialize, Serialize};
 
 use crate::Format;
@@ -12,12 +12,11 @@ use crate::advice::{explained, explained_message};
 use crate::input::Read;
 use crate::output::{json_line, printable};
 use crate::resume::{Payload, are_settled, is_settled, settled_kind};
-use crate::target::Reported;
 
 /// What was found out about one query.
 #[derive(Default)]
 pub(crate) struct Found {
-    pub(crate) matches: Vec<Reported>,
+    pub(crate) matches: Vec<Match>,
     pub(crate) warnings: Vec<Warning>,
     /// The file, if anything could be drawn.
     pub(crate) drawing: Option<Result<PathBuf>>,
@@ -26,7 +25,7 @@ pub(crate) struct Found {
 #[derive(Serialize)]
 struct Line<'a> {
     #[serde(flatten)]
-    answer: MatchLine<'a, Reported>,
+    answer: MatchLine<'a>,
     /// The drawing of it, where drawings were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     drawing: Option<Option<&'a Path>>,
@@ -142,7 +141,7 @@ struct ToldError {
 fn table(
     out: &mut impl Write,
     name: &str,
-    matches: &[Reported],
+    matches: &[Match],
     warnings: &[Warning],
     error: Option<&leakprint::Error>,
 ) -> io::Result<()> {
@@ -160,7 +159,7 @@ fn table(
         };
         writeln!(out, "    {nothing}")?;
     }
-    for Reported { found: m, .. } in matches {
+    for m in matches {
         let item = printable(&m.item);
         writeln!(out, "    {:8} {:.3}  {item}", m.strength, m.score)?;
         for e in &m.evidence {

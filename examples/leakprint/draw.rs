@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Rgb, RgbImage};
-use leakprint::{Digest, Error, ErrorKind, Evidence, Limits, Result, Strength};
+use leakprint::{Digest, Error, ErrorKind, Evidence, Limits, Match, Matcher, Result, Strength};
 
 use crate::Failure;
 use crate::canvas::{Canvas, Point};
 use crate::output::folder_of;
-use crate::target::{Reported, Target};
 
 /// The longer side of a drawing, at most: for people to look at, and quickly written.
 const MOST_SIDE: u32 = 2000;
@@ -93,8 +92,8 @@ pub(crate) struct Query<'a> {
     pub(crate) bytes: &'a [u8],
     /// Width and height, if the query is a picture.
     pub(crate) size: Option<(u32, u32)>,
-    pub(crate) matches: &'a [Reported],
-    pub(crate) target: &'a Target,
+    pub(crate) matches: &'a [Match],
+    pub(crate) matcher: &'a Matcher,
     pub(crate) limits: &'a Limits,
 }
 
@@ -120,7 +119,7 @@ impl Query<'_> {
 
     fn regions(&self, size: (u32, u32)) -> Result<Vec<Region>> {
         let mut regions = Vec::new();
-        for (Reported { found, .. }, colour) in self.matches.iter().zip(COLOURS.iter().cycle()) {
+        for (found, colour) in self.matches.iter().zip(COLOURS.iter().cycle()) {
             let own = |evidence: &&Evidence| match evidence {
                 Evidence::Image { part, .. }
                 | Evidence::Code { part, .. }
@@ -137,7 +136,7 @@ impl Query<'_> {
                         transform,
                         ..
                     } => {
-                        let item = self.target.picture_size(&found.item, item_part)?;
+                        let item = self.matcher.picture_size(&found.item, item_part)?;
                         let outline = item.map(|item| projected(transform, item, size));
                         (outline.unwrap_or_default(), Some(corners(*region)))
                     }

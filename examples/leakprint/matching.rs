@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use leakprint::{Executor, Fingerprint, MatchOptions, Strength};
+use leakprint::{Executor, Fingerprint, Match, MatchOptions, Matcher, Strength};
 use serde::Serialize;
 
 use crate::answer::{Answer, Found};
@@ -18,7 +18,7 @@ use crate::output::{
 };
 use crate::resume::{Otherwise, Resume, journal_path, kept, known_or};
 use crate::settings::Settings;
-use crate::target::{Reported, Target};
+use crate::target::Target;
 use crate::{ExplainArgs, Failure, Format, MatchArgs};
 
 pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
     let options = MatchOptions::default().with_min_strength(args.min);
     let verify = (!args.no_verify).then_some(&exec);
     let target = Target::open(&args.index, input.key.as_deref(), options, verify)?;
-    let mut matcher = target.with_limits(input.limits.read()?);
+    let mut matcher = target.matcher.clone().with_limits(input.limits.read()?);
     if let Some(languages) = &args.recognise {
         matcher = matcher.with_recogniser(recogniser(languages)?);
     }
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
         (None, _) => "the answers so far were printed".to_owned(),
     })?;
     let mut resume = match (output, &journal) {
-        (Some(output), Some(path)) => Some(resumed(output, path, args, &matcher)?),
+        (Some(output), Some(path)) => Some(resumed(output, path, args, &target, &matcher)?),
         _ => None,
     };
     let mut out = match output.filter(|_| args.resume) {
@@ -95,24 +95,27 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
     let mut outcome = Outcome::default();
     let (journal, mut keeper) = Resume::parts(resume.as_mut());
     let find = |input: Input| {
-        let read = input.read(matcher.fingerprinter(), |print, Origin { name, bytes }| {
-            let matches = matcher.find(&print)?;
-            let drawing = drawings.as_ref().zip(bytes).and_then(|(drawings, bytes)| {
-                let query = query(&matcher, bytes, &print, &matches);
-                drawings.draw(name, &query).transpose()
-            });
-            Ok(Found {
-                matches,
-                warnings: print.warnings,
-                drawing,
-            })
-        });
+        let read = input.read(
+            matcher.query_fingerprinter(),
+            |print, Origin { name, bytes }| {
+                let matches = matcher.find(&print)?;
+                let drawing = drawings.as_ref().zip(bytes).and_then(|(drawings, bytes)| {
+                    let query = query(&matcher, bytes, &print, &matches);
+                    drawings.draw(name, &query).transpose()
+                });
+                Ok(Found {
+                    matches,
+                    warnings: print.warnings,
+                    drawing,
+                })
+            },
+        );
         Answer::new(read, args.format, drawings.is_some())
     };
     exec.map_stream(
         sources.inputs(),
         32 * exec.threads(),
-        |input| known_or(journal, input, matcher.fingerprinter().limits(), find),
+        |input| known_or(journal, input, matcher.query_fingerprinter().limits(), find),
         |known| -> Result<(), Failure> {
             bar.inc(1);
             outcome.queries += 1;
@@ -156,7 +159,8 @@ fn resumed(
     output: &Path,
     journal: &Path,
     args: &MatchArgs,
-    matcher: &Target,
+    target: &Target,
+    matcher: &Matcher,
 ) -> Result<Resume, Failure> {
     let holds_something = |path: &Path| fs::metadata(path).is_ok_and(|file| file.len() > 0);
     // Answers that nobody vouches for are neither believed nor overwritten.
@@ -169,17 +173,22 @@ fn resumed(
         )
         .into());
     }
-    let settings = Settings::of_match(matcher, args.recognise.as_deref(), args.draw.is_some());
+    let settings = Settings::of_match(
+        target,
+        matcher,
+        args.recognise.as_deref(),
+        args.draw.is_some(),
+    );
     let locked = Locked::open(journal)?;
     Resume::begin(journal, locked, &settings, &Otherwise::Refuse(output))
 }
 
 /// The input as a picture to be drawn.
 fn query<'a>(
-    matcher: &'a Target,
+    matcher: &'a Matcher,
     bytes: &'a [u8],
     print: &Fingerprint,
-    matches: &'a [Reported],
+    matches: &'a [Match],
 ) -> Query<'a> {
     let root = print
         .parts
@@ -190,8 +199,8 @@ fn query<'a>(
         bytes,
         size: raster.map(|raster| (raster.width, raster.height)),
         matches,
-        target: matcher,
-        limits: matcher.fingerprinter().limits(),
+        matcher,
+        limits: matcher.query_fingerprinter().limits(),
     }
 }
 
@@ -229,8 +238,8 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     let exec = Executor::with_threads(0)?;
     let options = MatchOptions::default();
     let target = Target::open(&args.index, args.key.as_deref(), options, Some(&exec))?;
-    let matcher = target.with_limits(args.limits.read()?);
-    let fingerprinter = matcher.fingerprinter();
+    let matcher = target.matcher.with_limits(args.limits.read()?);
+    let fingerprinter = matcher.query_fingerprinter();
     let bytes =
         read_file(&args.file, fingerprinter.limits()).map_err(|e| e.with_path(&args.file))?;
     let print = fingerprinter
@@ -241,9 +250,11 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
         None => None,
         Some(path) => {
             let options = matcher.options().clone();
-            let weak = matcher.with_options(options.with_min_strength(Strength::Possible));
+            let weak = matcher
+                .clone()
+                .with_options(options.with_min_strength(Strength::Possible));
             let mut matches = weak.find(&print)?;
-            matches.retain(|one| one.found.item == args.item);
+            matches.retain(|one| one.item == args.item);
             let drawn = query(&matcher, &bytes, &print, &matches).draw(path)?;
             Some(drawn.then_some(path.as_path()))
         }

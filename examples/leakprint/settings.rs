@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::UNIX_EPOCH;
 
-use leakprint::{Key, Limits, MatchOptions, Recipe};
+use leakprint::{Key, Limits, MatchOptions, Matcher, Recipe};
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
@@ -90,8 +90,13 @@ impl Settings {
     }
 
     /// Those of the lines of `match`.
-    pub(crate) fn of_match(target: &Target, recognise: Option<&str>, draws: bool) -> Self {
-        let fingerprinter = target.fingerprinter();
+    pub(crate) fn of_match(
+        target: &Target,
+        matcher: &Matcher,
+        recognise: Option<&str>,
+        draws: bool,
+    ) -> Self {
+        let fingerprinter = matcher.query_fingerprinter();
         Self {
             task: Task::Match,
             program: Program::this(),
@@ -101,7 +106,7 @@ impl Settings {
             key: None,
             matching: Some(Matching {
                 target: target.state(),
-                options: target.options().clone(),
+                options: matcher.options().clone(),
                 draws,
             }),
         }

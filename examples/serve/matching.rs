@@ -6,7 +6,6 @@ use std::time::Instant;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use leakprint::collection::CollectionMatch;
 use leakprint::lines::{ErrorLine, MatchLine};
 use leakprint::{ErrorKind, Strength};
 
@@ -105,7 +104,7 @@ fn find(
         .store
         .matcher(query.min)?
         .with_limits(app.limits.clone());
-    let fingerprinter = matcher.fingerprinter();
+    let fingerprinter = matcher.query_fingerprinter();
     let prints = query
         .hint
         .prints(fingerprinter, &app.limits, &upload, reader, ticket);
@@ -136,16 +135,16 @@ fn find(
     }
     let (status, line) = match &result {
         Ok((matches, warnings)) => {
-            let words = matches.iter().map(|m| m.found.strength);
+            let words = matches.iter().map(|m| m.strength);
             words.for_each(|strength| app.metrics.matched(strength.as_str()));
             facts.matches = Some(matches.len());
-            facts.strength = matches.first().map(|m| m.found.strength.as_str());
+            facts.strength = matches.first().map(|m| m.strength.as_str());
             let answer = MatchLine::found(name, matches, warnings);
             (StatusCode::OK, line(&answer).map_err(failed)?)
         }
         Err(e) => {
             facts.error = Some(e.kind().as_str());
-            let answer = MatchLine::<CollectionMatch>::unreadable(name, e);
+            let answer = MatchLine::unreadable(name, e);
             (status(e.kind()), line(&answer).map_err(failed)?)
         }
     };
@@ -158,7 +157,7 @@ fn find(
 
 /// The answer to an upload whose reader has ended.
 fn lost(name: &str, why: String, mut facts: Facts) -> Result<Answer, Refusal> {
-    let mut answer = MatchLine::<CollectionMatch>::found(name, &[], &[]);
+    let mut answer = MatchLine::found(name, &[], &[]);
     answer.error = Some(ErrorLine::new(ISOLATED, why));
     facts.error = Some(ISOLATED);
     Ok(Answer {

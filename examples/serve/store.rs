@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use leakprint::collection::{CollectionMatcher, Snapshot};
-use leakprint::{Collection, ErrorKind, Key, MatchOptions, Result, Strength};
+use leakprint::collection::Snapshot;
+use leakprint::{Collection, ErrorKind, Key, MatchOptions, Matcher, Result, Strength};
 
 /// What is in force.
 pub(crate) struct Store {
@@ -53,7 +53,7 @@ impl Store {
     }
 
     /// Compares queries with what the collection holds now.
-    pub(crate) fn matcher(&self, min_strength: Strength) -> Result<CollectionMatcher> {
+    pub(crate) fn matcher(&self, min_strength: Strength) -> Result<Matcher> {
         let options = MatchOptions::default().with_min_strength(min_strength);
         self.snapshot().matcher(options)
     }

@@ -14,16 +14,15 @@ use super::core::{Change, Core, Inner};
 use super::handle::within;
 use super::manifest::SegmentEntry;
 use super::merge::{Origin, Plan};
-use super::segment::{Home, Segment, Slot};
+use super::segment::{Location, Segment, Slot};
 use super::state::{around, is_of_log, on_disk};
-use super::time::Timestamp;
-use super::writer::CollectionWriter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::Index;
 use crate::index::shelf::ItemSet;
+use crate::time::Timestamp;
 
 /// Removed items of a segment, in parts of all of it, from which on it is written anew.
-const WASTE: u32 = 4;
+const MAX_REMOVED_FRACTION: u32 = 4;
 
 /// A thread that merges, while there is anything to merge.
 #[derive(Debug, Default)]
@@ -80,54 +79,23 @@ impl Drop for Background {
     }
 }
 
-impl CollectionWriter {
-    /// Merges everything to one segment, leaving out what was removed or is past its time; gives the
-    /// generation. Readers and other calls of the writer go on meanwhile.
-    ///
-    /// Memory: 16 bytes a gram, 370 and 24 for each local print a picture, 60 a code, and while
-    /// the index is written ten bytes a distinct gram.
-    ///
-    /// # Errors
-    /// [`Io`](ErrorKind::Io), or [`Corrupt`](ErrorKind::Corrupt) if a record is
-    /// damaged; then all is as before.
-    ///
-    /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
-    /// for name in ["a", "b"] {
-    ///     writer.add(NewItem::new(name, print.clone()))?;
-    ///     writer.flush()?;
-    /// }
-    /// assert_eq!(writer.collection().snapshot().info().segments.len(), 2);
-    /// writer.compact()?;
-    /// assert_eq!(writer.collection().snapshot().info().segments.len(), 1);
-    /// # Ok::<(), leakprint::Error>(())
-    /// ```
-    pub fn compact(&self) -> Result<u64> {
-        let _one = self.core.lock_merging();
-        let result = self.core.merge(true, |_| true);
-        self.core.finished(&result);
-        result
-    }
-
-    /// Writes the head to a segment, so that opening need not read the log.
-    ///
-    /// # Errors
-    /// As [`compact`](Self::compact).
-    pub fn flush(&self) -> Result<u64> {
-        let _one = self.core.lock_merging();
-        let result = self.core.merge(true, |slot| is_of_log(&slot.segment));
-        self.core.finished(&result);
-        result
-    }
-}
-
 impl Core {
+    /// Merges everything to one segment; returns the generation.
+    pub(super) fn compact(&self) -> Result<u64> {
+        let _one = self.lock_merging();
+        let result = self.merge(true, |_| true);
+        self.finished(&result);
+        result
+    }
+
+    /// Writes the head to a segment; returns the generation.
+    pub(super) fn flush(&self) -> Result<u64> {
+        let _one = self.lock_merging();
+        let result = self.merge(true, |slot| is_of_log(&slot.segment));
+        self.finished(&result);
+        result
+    }
+
     /// Notes the outcome of a merge.
     fn finished<T>(&self, result: &Result<T>) {
         let shared = &self.collection.shared;
@@ -175,7 +143,9 @@ impl Core {
             let state = self.state();
             let wasteful = on_disk(&state.slots).find(|(_, slot)| is_wasteful(slot));
             let Some((number, _)) = wasteful else { break };
-            self.merge(false, |slot| slot.segment.home == Home::Disk(number))?;
+            self.merge(false, |slot| {
+                slot.segment.location == Location::Disk(number)
+            })?;
         }
         Ok(())
     }
@@ -234,12 +204,12 @@ impl Core {
         let segment = if plan.is_empty() {
             None
         } else {
-            let (storage, recipe) = (&*shared.storage, &shared.ground.recipe);
+            let (storage, recipe) = (&*shared.storage, &shared.context.recipe);
             let exec = &self.options.exec;
             let entry = plan.on_disk(storage, prepared.number, recipe, &prepared.around, exec);
             let entry = entry.map_err(|e| within(&shared.path, e))?;
             let segment = Arc::new(Segment::open(storage, &entry)?);
-            self.state().on_disk.follow(&segment);
+            self.state().filter.follow(&segment);
             Some((entry, segment))
         };
         Ok(Built {
@@ -282,7 +252,7 @@ impl Core {
 }
 
 fn is_wasteful(slot: &Slot) -> bool {
-    slot.removed.len() > slot.segment.items() / WASTE
+    slot.removed.len() > slot.segment.items() / MAX_REMOVED_FRACTION
 }
 
 /// What is to be merged.

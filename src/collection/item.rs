@@ -2,12 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
-use super::discounts::Discount;
-use super::metadata::Metadata;
-use super::record::Content;
+use super::record::{Content, Discount};
 use crate::exec::Executor;
 use crate::fingerprint::{Fingerprint, Key, Recipe};
+use crate::metadata::Metadata;
+use crate::time::Timestamp;
 
 /// What a caller may set about a collection. Not serialisable, since it may hold the key.
 ///
@@ -123,14 +122,14 @@ impl NewItem {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Added {
+pub enum AddOutcome {
     /// It is there now, in place of another one of its name if there was one.
     Added,
     /// It was there already, all the same but for the time.
     Unchanged,
 }
 
-impl Added {
+impl AddOutcome {
     /// As one lower-case word: `added` or `unchanged`.
     pub fn as_str(self) -> &'static str {
         match self {

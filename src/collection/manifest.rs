@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use super::codec::{Decoder, Encoder};
-use super::false_matches::FalseMatches;
+use super::false_matches;
 use super::storage::{Storage, read_all, unwritable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Key, KeyId, Recipe};
 use crate::index::shelf::ItemSet;
+use crate::matcher::FalseMatches;
 
 const MAGIC: [u8; 8] = *b"\x89LKM\r\n\x1a\n";
 
@@ -163,7 +164,7 @@ impl Manifest {
         }
         out.varint(self.logs.len() as u64);
         self.logs.iter().for_each(|&log| out.u64(log));
-        self.false_matches.put(&mut out);
+        false_matches::put_all(&self.false_matches, &mut out);
 
         let mut file = Encoder::default();
         file.raw(&MAGIC);
@@ -220,7 +221,7 @@ impl Manifest {
         let segments = segments.collect::<Result<_>>()?;
         let logs = (0..read.count(8)?).map(|_| read.u64());
         let logs = logs.collect::<Result<_>>()?;
-        let false_matches = FalseMatches::take(&mut read)?;
+        let false_matches = false_matches::take_all(&mut read)?;
         read.end()?;
         Ok(Self {
             version,

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::storage::Storage;
-use super::time::Timestamp;
 use crate::error::{Error, ErrorKind};
+use crate::time::Timestamp;
 
 /// The file that says why the last merge failed; missing if it did not.
 pub(super) const FAILURE: &str = "merge.failed";

@@ -17,20 +17,22 @@
 //! folder as secret as the key. Files are made for their owner alone.
 #![doc = include_str!("FORMAT.md")]
 
+mod catalog;
 mod cell;
 mod codec;
 mod compaction;
 mod core;
-mod discounts;
 mod false_matches;
-mod filtered;
+mod filter_cache;
+mod folder;
 mod handle;
 mod import;
 mod item;
 mod limits;
 mod log;
 mod manifest;
-mod matching;
+mod stop_prints;
+
 mod merge;
 mod merge_status;
 mod metadata;
@@ -49,23 +51,24 @@ mod state;
 mod storage;
 #[cfg(test)]
 mod tests;
-mod time;
 mod verify;
 mod writer;
 
-pub use discounts::Discount;
-pub use false_matches::{FalseMatch, FalseScope};
 pub use handle::Collection;
 pub use import::{CodeItem, Imported};
-pub use item::{Added, NewItem, WriterOptions};
+pub use item::{AddOutcome, NewItem, WriterOptions};
 pub use manifest::COLLECTION_VERSION;
-pub use matching::{CollectionMatch, CollectionMatcher};
 pub use merge_status::{MergeFailure, MergeStatus};
-pub use metadata::Metadata;
 pub(crate) use packed::{pack_behind, unpack_all};
-pub use record::Content;
+pub use record::{Content, Discount};
 pub use repair::{Lost, RepairReport, repair};
 pub use snapshot::{CollectionInfo, ItemInfo, SegmentSummary, Snapshot};
-pub use time::Timestamp;
 pub use verify::{VerifyReport, verify};
 pub use writer::CollectionWriter;
+
+#[doc(no_inline)]
+pub use crate::matcher::{FalseMatch, FalseScope};
+#[doc(no_inline)]
+pub use crate::metadata::Metadata;
+#[doc(no_inline)]
+pub use crate::time::Timestamp;

@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use super::codec::{Decoder, Encoder};
-use super::discounts::{Discount, check_time};
 use super::limits::check_text;
-use super::metadata::Metadata;
-use super::packed;
+use super::{metadata, packed};
 use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Fingerprint, Pipeline, Recipe};
+use crate::metadata::Metadata;
+use crate::time::Timestamp;
 
 /// What an item is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,34 @@ pub enum Content {
     },
     /// The prints of an ignore or background file, which is no item.
     Discount(Discount, Box<Fingerprint>),
+}
+
+/// The kind of an ignore or background file: media that are kept with a collection but are no items.
+///
+/// What they share with items proves little, in whichever segment an item is.
+///
+/// ```
+/// # let (folder, writer, print) = leakprint::example::collection()?;
+/// # let memo = leakprint::example::MEMO;
+/// # use leakprint::collection::NewItem;
+/// use leakprint::collection::Discount;
+///
+/// writer.add(NewItem::new("memo.txt", print.clone()))?;
+/// writer.add(NewItem::discount(Discount::Ignore, "press-release.txt", print))?;
+/// assert!(writer.collection().snapshot().find_text(memo)?.is_empty());
+/// writer.remove_discounts(Discount::Ignore, &["press-release.txt"])?;
+/// assert_eq!(writer.collection().snapshot().find_text(memo)?.len(), 1);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Discount {
+    /// Everything in them is discounted: see [`IndexWriter::ignore`](crate::IndexWriter::ignore).
+    Ignore,
+    /// What two of them have in common is: see
+    /// [`IndexWriter::background`](crate::IndexWriter::background).
+    Background,
 }
 
 /// What the limit of names is called.
@@ -57,7 +87,7 @@ impl Discount {
 
 /// The bytes of an item.
 pub(super) fn encode(name: &str, metadata: &Metadata, content: &Content) -> Result<Vec<u8>> {
-    metadata.check()?;
+    metadata::check(metadata)?;
     let mut out = Encoder::default();
     match content {
         Content::Prints(fingerprint) => {
@@ -68,7 +98,7 @@ pub(super) fn encode(name: &str, metadata: &Metadata, content: &Content) -> Resu
             }
             check_text(NAME, name)?;
             out.u8(PRINTS);
-            metadata.put(&mut out);
+            metadata::put(metadata, &mut out);
             out.str(name);
             packed::pack(&mut out, fingerprint);
         }
@@ -76,7 +106,7 @@ pub(super) fn encode(name: &str, metadata: &Metadata, content: &Content) -> Resu
             check_time(metadata.expires)?;
             check_text(NAME, name)?;
             out.u8(kind.to_byte());
-            metadata.put(&mut out);
+            metadata::put(metadata, &mut out);
             out.str(name);
             packed::pack(&mut out, fingerprint);
         }
@@ -86,12 +116,24 @@ pub(super) fn encode(name: &str, metadata: &Metadata, content: &Content) -> Resu
             quality,
         } => {
             out.u8(1 + *pipeline as u8);
-            metadata.put(&mut out);
+            metadata::put(metadata, &mut out);
             out.raw(&code.to_le_bytes());
             out.u8(*quality);
         }
     }
     Ok(out.0)
+}
+
+/// Fails if an ignore or background file has a time to expire: whether a merge has left it out yet would
+/// decide on matches.
+fn check_time(expires: Option<Timestamp>) -> Result<()> {
+    match expires {
+        None => Ok(()),
+        Some(_) => {
+            let message = "ignore and background files do not expire: remove them";
+            Err(Error::new(ErrorKind::InvalidInput, message))
+        }
+    }
 }
 
 /// An item in bytes, its content not decoded yet.
@@ -137,7 +179,7 @@ impl<'a> Record<'a> {
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self> {
         let mut read = Decoder::new(bytes);
         let kind = read.u8()?;
-        let metadata = Metadata::take(&mut read)?;
+        let metadata = metadata::take(&mut read)?;
         let key = match (kind, Discount::from_byte(kind)) {
             (_, Some(discount)) => ItemKey::Discount(discount, name(&mut read)?),
             (PRINTS, _) => ItemKey::Named(name(&mut read)?),
@@ -173,7 +215,7 @@ impl<'a> Record<'a> {
     /// Whether another record says the same but for the time at which it was added.
     pub(super) fn says_the_same(&self, other: &Self) -> bool {
         let timeless = |metadata: &Metadata| Metadata {
-            added: super::Timestamp::default(),
+            added: Timestamp::default(),
             ..metadata.clone()
         };
         self.key == other.key

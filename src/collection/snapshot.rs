@@ -4,29 +4,23 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::false_matches::FalseMatch;
+use super::catalog::StateCatalog;
 use super::handle::Collection;
-use super::matching::{CollectionMatch, CollectionMatcher};
 use super::merge_status::MergeFailure;
-use super::metadata::Metadata;
 use super::record::{Content, ItemKey, Record};
-use super::segment::Home;
+use super::segment::Location;
 use super::state::State;
 use crate::error::Result;
 use crate::fingerprint::Recipe;
-use crate::matcher::MatchOptions;
+use crate::matcher::{FalseMatch, Match, MatchOptions, Matcher};
+use crate::metadata::Metadata;
 
 /// A collection at one moment. Cheap to clone; holds what it needs, whatever happens to the
 /// collection meanwhile. Memory and files of segments that were merged are kept for as long.
 ///
 /// ```
-/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-/// # let folder = tempfile::tempdir().unwrap();
-/// # let path = folder.path().join("leak.collection");
-/// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// # let (folder, writer, print) = leakprint::example::collection()?;
+/// # use leakprint::collection::NewItem;
 /// use leakprint::collection::Metadata;
 ///
 /// writer.add(NewItem::new("memo.txt", print).with_metadata(Metadata::default().with_label("plans")))?;
@@ -141,13 +135,8 @@ impl Snapshot {
     /// What it says about itself. Time is that of counting segments, and of looking for one small file.
     ///
     /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # use leakprint::collection::NewItem;
     /// writer.add(NewItem::new("memo.txt", print))?;
     /// let info = writer.collection().snapshot().info();
     /// assert_eq!((info.items, info.codes, info.key_stored), (1, 0, true));
@@ -173,7 +162,7 @@ impl Snapshot {
             discounts: state.discounts(),
             segments: (state.slots.iter())
                 .map(|slot| SegmentSummary {
-                    head: matches!(slot.segment.home, Home::Log(_)),
+                    head: matches!(slot.segment.location, Location::Log(_)),
                     items: slot.segment.items(),
                     removed: slot.removed.len(),
                     bytes: slot.segment.bytes,
@@ -188,13 +177,9 @@ impl Snapshot {
     /// hash lists too.
     ///
     /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # let memo = leakprint::example::MEMO;
+    /// # use leakprint::collection::NewItem;
     /// use leakprint::collection::Metadata;
     ///
     /// for case in ["7", "8"] {
@@ -249,42 +234,57 @@ impl Snapshot {
             .transpose()
     }
 
+    /// The ignore and background files, as [`contents`](Self::contents) has the items.
+    pub fn discounts(&self) -> impl Iterator<Item = Result<(ItemInfo, Content)>> + '_ {
+        let recipe = self.collection.recipe();
+        let slots = self.state.slots.iter();
+        let records = slots.flat_map(|slot| slot.discounts().map(|item| slot.segment.record(item)));
+        records.map(move |record| {
+            let record = record?;
+            Ok((info(&record), record.content(recipe)?))
+        })
+    }
+
     /// The matches that are never reported.
     pub fn false_matches(&self) -> impl Iterator<Item = FalseMatch> + '_ {
         self.state.false_matches.iter()
     }
 
-    /// Compares queries with this snapshot, many of them: what is known of the segments' grams is
-    /// kept in memory, two to three bytes for each, for all later matchers of this
-    /// [`Collection`]. The first one takes some ten nanoseconds a gram to make, later ones that
-    /// for segments that are new.
+    /// Returns a matcher over this snapshot, for many queries. Later changes of the collection do not
+    /// reach it.
+    ///
+    /// Cost: with three segments or more the first matcher of a [`Collection`] builds a filter over
+    /// their grams, about ten nanoseconds and two to three bytes of memory for each; later matchers
+    /// share it and add the segments that are new.
     ///
     /// # Errors
     /// [`Recipe`](crate::ErrorKind::Recipe) if the owner keeps the key and it was not given.
     ///
     /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # let memo = leakprint::example::MEMO;
+    /// # use leakprint::collection::NewItem;
     /// use leakprint::MatchOptions;
     ///
     /// writer.add(NewItem::new("memo.txt", print.clone()))?;
     /// let matcher = writer.collection().snapshot().matcher(MatchOptions::default())?;
-    /// let query = matcher.fingerprinter().fingerprint_text(memo)?;
-    /// assert_eq!(matcher.find(&query)?[0].found.item, "memo.txt");
+    /// let query = matcher.query_fingerprinter().fingerprint_text(memo)?;
+    /// assert_eq!(matcher.find(&query)?[0].item, "memo.txt");
     /// # Ok::<(), leakprint::Error>(())
     /// ```
-    pub fn matcher(&self, options: MatchOptions) -> Result<CollectionMatcher> {
-        CollectionMatcher::new(self.clone(), options, true)
+    pub fn matcher(&self, options: MatchOptions) -> Result<Matcher> {
+        self.matcher_with(options, true)
     }
 
-    /// For one query.
-    fn matcher_of_one(&self) -> Result<CollectionMatcher> {
-        CollectionMatcher::new(self.clone(), MatchOptions::default(), false)
+    /// Without `prepare` no filter is built: for one query.
+    fn matcher_with(&self, options: MatchOptions, prepare: bool) -> Result<Matcher> {
+        let fingerprinter = self.collection.fingerprinter()?.clone();
+        let recipe = self.collection.recipe();
+        let indexes = self.state.searched(recipe, prepare)?;
+        let catalog = StateCatalog::new(Arc::clone(&self.state), recipe.clone());
+        let marks = Arc::clone(&self.state.false_matches);
+        let matcher = Matcher::over(indexes, fingerprinter).with_catalog(Arc::new(catalog), marks);
+        Ok(matcher.with_options(options))
     }
 
     /// Fingerprints one text and finds what it quotes, with default options. For many, make
@@ -294,21 +294,18 @@ impl Snapshot {
     /// As [`matcher`](Self::matcher), and those of fingerprinting and matching.
     ///
     /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # let memo = leakprint::example::MEMO;
+    /// # use leakprint::collection::NewItem;
     /// writer.add(NewItem::new("memo.txt", print))?;
     /// let snapshot = writer.collection().snapshot();
-    /// assert_eq!(snapshot.find_text(memo)?[0].found.item, "memo.txt");
+    /// assert_eq!(snapshot.find_text(memo)?[0].item, "memo.txt");
     /// assert!(snapshot.find_text("Nothing of it.")?.is_empty());
     /// # Ok::<(), leakprint::Error>(())
     /// ```
-    pub fn find_text(&self, text: &str) -> Result<Vec<CollectionMatch>> {
-        self.matcher_of_one()?.find_text(text)
+    pub fn find_text(&self, text: &str) -> Result<Vec<Match>> {
+        self.matcher_with(MatchOptions::default(), false)?
+            .find_text(text)
     }
 
     /// Fingerprints one upload and finds what it shows, with default options.
@@ -317,22 +314,19 @@ impl Snapshot {
     /// As [`find_text`](Self::find_text).
     ///
     /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # use leakprint::collection::NewItem;
+    /// # let memo = leakprint::example::MEMO;
     /// use leakprint::Strength;
     ///
     /// writer.add(NewItem::new("memo.txt", print))?;
     /// let found = writer.collection().snapshot().find_media(memo.as_bytes(), Some("upload.txt"))?;
-    /// assert_eq!(found[0].found.strength, Strength::Certain);
+    /// assert_eq!(found[0].strength, Strength::Certain);
     /// # Ok::<(), leakprint::Error>(())
     /// ```
-    pub fn find_media(&self, bytes: &[u8], name: Option<&str>) -> Result<Vec<CollectionMatch>> {
-        self.matcher_of_one()?.find_media(bytes, name)
+    pub fn find_media(&self, bytes: &[u8], name: Option<&str>) -> Result<Vec<Match>> {
+        self.matcher_with(MatchOptions::default(), false)?
+            .find_media(bytes, name)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Writing: an operation is in the log, synced, before it is in force, and in force before the
 //! call returns.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,19 +10,20 @@ use super::cell::StateCell;
 use super::codec::Encoder;
 use super::compaction::Background;
 use super::core::{Core, Inner};
-use super::false_matches::{FalseMatch, FalseScope};
+use super::false_matches;
+use super::folder::{create, is_copied, is_leftover, remove_leftovers};
 use super::handle::{Collection, Shared, within};
-use super::item::{Added, NewItem, WriterOptions};
+use super::item::{AddOutcome, NewItem, WriterOptions};
 use super::log::LogWriter;
-use super::manifest::{COLLECTION_VERSION, COPY, MANIFEST, Manifest, number_of};
+use super::manifest::{COLLECTION_VERSION, COPY, MANIFEST, Manifest};
 use super::merge_status::{FAILURE, MergeFailure, MergeStatus, Merges};
 use super::open::{fingerprinter, load, read_log};
-use super::record::{Content, ItemKey, Record, encode};
+use super::record::{Content, Discount, ItemKey, Record, encode};
 use super::state::Operation;
 use super::storage::{Folder, LOCK, Storage};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fingerprint::{Key, Recipe};
+use crate::matcher::{FalseMatch, FalseScope};
 
 /// The one writer of a collection. `Send + Sync`; calls of several threads take turns.
 ///
@@ -40,7 +41,7 @@ use crate::fingerprint::{Key, Recipe};
 /// writer.add(NewItem::new("memo.txt", print))?;
 ///
 /// let found = writer.collection().snapshot().find_text(memo)?;
-/// assert_eq!(found[0].found.item, "memo.txt");
+/// assert_eq!(found[0].item, "memo.txt");
 /// writer.remove(&["memo.txt"])?;
 /// assert!(writer.collection().snapshot().find_text(memo)?.is_empty());
 /// # Ok::<(), leakprint::Error>(())
@@ -96,7 +97,7 @@ impl CollectionWriter {
             create(&*storage, &options)?;
         }
         let (manifest, id) = Manifest::read_with_id(&*storage)?;
-        let (mut manifest, state, _, ground) = load(&*storage, manifest, id, None)?;
+        let (mut manifest, state, _, context) = load(&*storage, manifest, id, None)?;
         let key = match (options.key.clone(), manifest.key.clone()) {
             (Some(given), Some(stored)) if given != stored => {
                 return Err(Error::new(
@@ -131,7 +132,7 @@ impl CollectionWriter {
             shared: Arc::new(Shared {
                 storage,
                 path: path.to_owned(),
-                ground,
+                context,
                 key_stored: manifest.key.is_some(),
                 fingerprinter,
                 cell,
@@ -175,7 +176,7 @@ impl CollectionWriter {
     /// [`Malformed`](ErrorKind::Malformed) for one whose places contradict each other,
     /// [`InvalidInput`](ErrorKind::InvalidInput) for the name of a code,
     /// [`Io`](ErrorKind::Io) if it could not be made durable.
-    pub fn add(&self, item: NewItem) -> Result<(Added, u64)> {
+    pub fn add(&self, item: NewItem) -> Result<(AddOutcome, u64)> {
         let (mut results, generation) = self.add_batch(std::slice::from_ref(&item))?;
         match results.pop() {
             Some(result) => Ok((result?, generation)),
@@ -190,22 +191,17 @@ impl CollectionWriter {
     /// [`Io`](ErrorKind::Io) if they could not be made durable.
     ///
     /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
-    /// use leakprint::collection::Added;
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # use leakprint::collection::NewItem;
+    /// use leakprint::collection::AddOutcome;
     ///
     /// let items = [NewItem::new("memo.txt", print.clone()), NewItem::new("memo.txt", print)];
     /// let (results, generation) = writer.add_batch(&items)?;
-    /// assert!(matches!(results[..], [Ok(Added::Added), Ok(Added::Unchanged)]));
+    /// assert!(matches!(results[..], [Ok(AddOutcome::Added), Ok(AddOutcome::Unchanged)]));
     /// assert_eq!(writer.collection().snapshot().generation(), generation);
     /// # Ok::<(), leakprint::Error>(())
     /// ```
-    pub fn add_batch(&self, items: &[NewItem]) -> Result<(Vec<Result<Added>>, u64)> {
+    pub fn add_batch(&self, items: &[NewItem]) -> Result<(Vec<Result<AddOutcome>>, u64)> {
         let encoded: Vec<Result<Vec<u8>>> = items.iter().map(|item| self.encode(item)).collect();
         let inner = self.core.lock();
         let state = self.core.state();
@@ -231,7 +227,7 @@ impl CollectionWriter {
                 }
             };
             if same {
-                results.push(Ok(Added::Unchanged));
+                results.push(Ok(AddOutcome::Unchanged));
                 continue;
             }
             if let Some(place) = earlier {
@@ -239,7 +235,7 @@ impl CollectionWriter {
             }
             by_key.insert(record.key, batch.len());
             batch.push(Some(bytes));
-            results.push(Ok(Added::Added));
+            results.push(Ok(AddOutcome::Added));
         }
         let operations: Vec<_> = batch.into_iter().flatten().map(Operation::Add).collect();
         let generation = self.commit(inner, operations)?;
@@ -260,13 +256,8 @@ impl CollectionWriter {
     /// [`Io`](ErrorKind::Io) if it could not be made durable; then none was removed.
     ///
     /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # use leakprint::collection::NewItem;
     /// writer.add(NewItem::new("memo.txt", print))?;
     /// assert_eq!(writer.remove(&["memo.txt", "another.txt"])?.0, [true, false]);
     /// # Ok::<(), leakprint::Error>(())
@@ -296,13 +287,29 @@ impl CollectionWriter {
         Ok((there, generation))
     }
 
+    /// Takes ignore or background files out by name; tells of each whether it was there.
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io) if it could not be made durable; then none was taken out.
+    pub fn remove_discounts(
+        &self,
+        kind: Discount,
+        names: &[impl AsRef<str>],
+    ) -> Result<(Vec<bool>, u64)> {
+        self.remove_keys(
+            names
+                .iter()
+                .map(|name| ItemKey::Discount(kind, name.as_ref())),
+        )
+    }
+
     /// Marks matches as false: they are never reported again.
     ///
     /// # Errors
     /// [`Limit`](ErrorKind::Limit) for texts that are too long, and for more than 10,000,000 marks or
     /// 512 MiB of them; [`Io`](ErrorKind::Io) if it could not be made durable.
     pub fn mark_false(&self, marks: &[FalseMatch]) -> Result<u64> {
-        marks.iter().try_for_each(FalseMatch::check)?;
+        marks.iter().try_for_each(false_matches::check)?;
         let operations = marks.iter().cloned().map(Operation::MarkFalse).collect();
         self.commit(self.core.lock(), operations)
     }
@@ -318,6 +325,40 @@ impl CollectionWriter {
         let operation = there.then(|| Operation::Unmark(item, scope.clone()));
         let generation = self.commit(inner, operation.into_iter().collect())?;
         Ok((there, generation))
+    }
+
+    /// Merges everything to one segment, leaving out what was removed or is past its time; gives the
+    /// generation. Readers and other calls of the writer go on meanwhile.
+    ///
+    /// Memory: 16 bytes a gram, 370 and 24 for each local print a picture, 60 a code, and while
+    /// the index is written ten bytes a distinct gram.
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io), or [`Corrupt`](ErrorKind::Corrupt) if a record is
+    /// damaged; then all is as before.
+    ///
+    /// ```
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # use leakprint::collection::NewItem;
+    /// for name in ["a", "b"] {
+    ///     writer.add(NewItem::new(name, print.clone()))?;
+    ///     writer.flush()?;
+    /// }
+    /// assert_eq!(writer.collection().snapshot().info().segments.len(), 2);
+    /// writer.compact()?;
+    /// assert_eq!(writer.collection().snapshot().info().segments.len(), 1);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn compact(&self) -> Result<u64> {
+        self.core.compact()
+    }
+
+    /// Writes the head to a segment, so that opening need not read the log.
+    ///
+    /// # Errors
+    /// As [`compact`](Self::compact).
+    pub fn flush(&self) -> Result<u64> {
+        self.core.flush()
     }
 
     /// Makes operations durable, then puts them in force; merges, if there is enough to do.
@@ -340,9 +381,9 @@ impl CollectionWriter {
         let generation = shared.cell.advance(token, |state, token| {
             let generation = token.next_generation()?;
             // What cannot be searched, or opened again, must not be promised: this comes first.
-            let next = state.apply(operations, generation, log.number(), &shared.ground)?;
+            let next = state.apply(operations, generation, log.number(), &shared.context)?;
             if marked {
-                next.false_matches.check(&shared.storage.limits())?;
+                false_matches::check_all(&next.false_matches, &shared.storage.limits())?;
             }
             log.append(generation, &payload.0)
                 .map_err(|e| within(&shared.path, e))?;
@@ -369,50 +410,4 @@ impl fmt::Debug for CollectionWriter {
             .field(&self.core.collection)
             .finish()
     }
-}
-
-/// What an interrupted creation leaves: a log and a manifest that is not in force.
-fn is_leftover(name: &str) -> bool {
-    name == "manifest.new" || name.ends_with(".log")
-}
-
-fn create(storage: &dyn Storage, options: &WriterOptions) -> Result<()> {
-    let (key, stored) = match &options.key {
-        Some(key) => (key.clone(), None),
-        None => {
-            let key = Key::random()?;
-            (key.clone(), Some(key))
-        }
-    };
-    LogWriter::create(storage, 1)?;
-    let manifest = Manifest {
-        version: COLLECTION_VERSION,
-        generation: 0,
-        next: 2,
-        recipe: Recipe::new(options.window, key.id())?,
-        key: stored,
-        segments: Vec::new(),
-        logs: vec![1],
-        false_matches: Default::default(),
-    };
-    // Without its copy it is whole, and the next writer writes that.
-    manifest.commit(storage)?;
-    Ok(())
-}
-
-/// Removes the files of our kinds that nothing refers to: what a crash has left.
-pub(super) fn remove_leftovers(storage: &dyn Storage, manifest: &Manifest, names: &[String]) {
-    let used: BTreeSet<String> = manifest.files().collect();
-    for name in names {
-        let ours = number_of(name).is_some() && !name.ends_with(".damaged");
-        if (ours && !used.contains(name)) || name == "manifest.new" {
-            // It may be in use where names cannot be removed then; the next writer will.
-            let _ = storage.remove(name);
-        }
-    }
-}
-
-/// Whether the copy of the manifest is one.
-fn is_copied(storage: &dyn Storage, manifest: &Manifest) -> bool {
-    Manifest::read_from(storage, COPY).is_ok_and(|copy| copy == *manifest)
 }

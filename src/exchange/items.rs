@@ -12,12 +12,10 @@ use crate::fingerprint::{Fingerprint, Pipeline};
 ///
 /// ```
 /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
 /// # let folder = tempfile::tempdir().unwrap();
 /// # let path = folder.path().join("leak.collection");
 /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// # let print = writer.collection().fingerprinter()?.fingerprint_text(leakprint::example::MEMO)?;
 /// use leakprint::exchange::ItemLine;
 ///
 /// writer.add(NewItem::new("memo.txt", print))?;

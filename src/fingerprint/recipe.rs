@@ -96,7 +96,7 @@ impl Recipe {
         Error::new(
             ErrorKind::Recipe,
             format!(
-                "the {what} does not hold its key, the owner kept it apart: give the key {}",
+                "the {what} does not hold its key, the owner kept it apart: open it with the key {}",
                 self.key_id
             ),
         )
@@ -108,8 +108,8 @@ impl Recipe {
             Err(Error::new(
                 ErrorKind::Recipe,
                 format!(
-                    "the {what} differs, {a} here and {b} there: make the prints of \
-                     both sides with the same fingerprinter"
+                    "the {what} differs, {a} here and {b} there: make both with a fingerprinter of one \
+                     recipe and key"
                 ),
             ))
         };

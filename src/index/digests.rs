@@ -31,17 +31,11 @@ pub struct DigestHit {
 /// The exact digests of an index.
 ///
 /// ```
-/// # use leakprint::{Fingerprinter, IndexWriter};
-/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-/// # let fingerprinter = Fingerprinter::builder().build()?;
-/// # let print = fingerprinter.fingerprint_text(memo)?;
-/// # let mut writer = IndexWriter::from(&fingerprinter);
-/// # writer.add("memo.txt", &print)?;
-/// # let index = writer.to_index()?;
+/// # use leakprint::example::{MEMO, memo_index};
+/// # let index = memo_index()?;
 /// use leakprint::Digest;
 ///
-/// let mut hits = index.digests().find(&Digest::of_bytes(memo.as_bytes()));
+/// let mut hits = index.digests().find(&Digest::of_bytes(MEMO.as_bytes()));
 /// let part = hits.next().unwrap()?.part;
 /// assert_eq!(index.item_name(index.part(part)?.item)?, "memo.txt");
 /// assert!(index.digests().find(&Digest::of_bytes(b"another")).next().is_none());

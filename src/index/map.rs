@@ -51,9 +51,7 @@ impl Bytes {
             return Err(Error::new(
                 ErrorKind::Version,
                 match path.is_dir() {
-                    true => format!(
-                        "this is no leakprint {what} but a folder, as a collection is: open it as one"
-                    ),
+                    true => format!("this is a folder, but a leakprint {what} is a file"),
                     false => format!("this is no leakprint {what}: it is no regular file"),
                 },
             ));

@@ -81,12 +81,7 @@ use records::{KEY_STORED, MetaRecord};
 /// An opened index. Cheap to clone: all clones share one mapping.
 ///
 /// ```
-/// # use leakprint::{Fingerprinter, IndexWriter};
-/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-/// # let fingerprinter = Fingerprinter::builder().build()?;
-/// # let mut writer = IndexWriter::from(&fingerprinter);
-/// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+/// # let mut writer = leakprint::example::memo_writer()?;
 /// use leakprint::{Executor, Index};
 ///
 /// # let folder = tempfile::tempdir().unwrap();

@@ -112,14 +112,8 @@ pub(super) fn count_items(parts: &[u32], table: &[PartRecord]) -> u32 {
 /// The grams of an index.
 ///
 /// ```
-/// # use leakprint::{Fingerprinter, IndexWriter};
-/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-/// # let fingerprinter = Fingerprinter::builder().build()?;
-/// # let print = fingerprinter.fingerprint_text(memo)?;
-/// # let mut writer = IndexWriter::from(&fingerprinter);
-/// # writer.add("memo.txt", &print)?;
-/// # let index = writer.to_index()?;
+/// # use leakprint::example::{memo_index, memo_print};
+/// # let (print, index) = (memo_print()?, memo_index()?);
 /// let text = print.parts[0].text.as_ref().unwrap();
 /// let list = index.grams().get(text.grams[0].print)?.unwrap();
 /// let places: Vec<_> = list.iter().collect::<leakprint::Result<_>>()?;

@@ -241,12 +241,6 @@ impl Shelf {
         &self.volumes
     }
 
-    /// The first index.
-    pub(crate) fn first(&self) -> &Index {
-        // There is one at least: see `new`.
-        &self.volumes[0].index
-    }
-
     /// Items that are not hidden.
     pub(crate) fn item_count(&self) -> u32 {
         self.items

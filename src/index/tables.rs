@@ -72,18 +72,12 @@ impl Index {
     /// As [`item_name`](Self::item_name).
     ///
     /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let print = fingerprinter.fingerprint_text(memo)?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &print)?;
-    /// # let index = writer.to_index()?;
+    /// # use leakprint::example::{MEMO, memo_index};
+    /// # let index = memo_index()?;
     /// let item = index.item_by_name("memo.txt")?.unwrap();
     /// for part in index.item_parts(item)? {
     ///     let part = index.part(part)?;
-    ///     assert_eq!((part.path, part.chars as usize), ("", memo.len()));
+    ///     assert_eq!((part.path, part.chars as usize), ("", MEMO.len()));
     /// }
     /// assert!(index.item_by_name("Memo.txt")?.is_none());
     /// # Ok::<(), leakprint::Error>(())

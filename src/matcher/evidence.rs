@@ -1,14 +1,17 @@
 //! What a match is made of: items, scores, strengths and the evidence behind them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{Error, ErrorKind};
 use crate::fingerprint::Pipeline;
 use crate::media::PartPath;
+use crate::metadata::Metadata;
 use crate::raster::Dihedral;
+use crate::time::Timestamp;
 
 /// One leaked item that a query shows, wholly or in part. Serialisable, as the JSON lines have it.
 ///
@@ -20,6 +23,10 @@ use crate::raster::Dihedral;
 /// let found: Match = serde_json::from_str(line).unwrap();
 /// let (part, _) = found.evidence[0].parts();
 /// assert_eq!((found.item.as_str(), part.as_str()), ("memo.txt", "attachment:1"));
+/// // With what the owner says, where the item is in a collection.
+/// let line = line.replace("}]}", r#"}], "label": "plans", "added": "2026-03-01T12:00:00Z"}"#);
+/// let found: Match = serde_json::from_str(&line).unwrap();
+/// assert_eq!(found.metadata.unwrap().label.as_deref(), Some("plans"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -32,6 +39,31 @@ pub struct Match {
     pub strength: Strength,
     /// Why, strongest first; never empty.
     pub evidence: Vec<Evidence>,
+    /// What the owner says about the item, if it is in a collection. Serialised beside the other
+    /// fields, not as an object.
+    #[serde(flatten, deserialize_with = "metadata")]
+    pub metadata: Option<Metadata>,
+}
+
+/// Reads metadata where there is any: an item of a collection always has the time when it was added.
+fn metadata<'de, D: Deserializer<'de>>(fields: D) -> Result<Option<Metadata>, D::Error> {
+    #[derive(Deserialize)]
+    struct Fields {
+        added: Option<Timestamp>,
+        label: Option<String>,
+        note: Option<String>,
+        #[serde(default)]
+        tags: BTreeMap<String, String>,
+        expires: Option<Timestamp>,
+    }
+    let fields = Fields::deserialize(fields)?;
+    Ok(fields.added.map(|added| Metadata {
+        label: fields.label,
+        note: fields.note,
+        tags: fields.tags,
+        added,
+        expires: fields.expires,
+    }))
 }
 
 /// How sure a match is, from weak to sure: three levels, to which none will be added.

@@ -76,7 +76,7 @@ impl Matcher {
     /// use leakprint::Matcher;
     ///
     /// let matcher = Matcher::new(index)?;
-    /// let query = matcher.fingerprinter().fingerprint_text("Lighthouse opens in fourteen territories.")?;
+    /// let query = matcher.query_fingerprinter().fingerprint_text("Lighthouse opens in fourteen territories.")?;
     /// assert!(matcher.find(&query)?.is_empty());
     /// let explanation = matcher.explain("memo.txt", &query)?;
     /// let text = explanation.stages.iter().find(|stage| stage.stage == "text").unwrap();
@@ -100,7 +100,7 @@ impl Matcher {
         query: &Fingerprint,
         deadline: &Deadline,
     ) -> Result<Explanation> {
-        let deadline = &self.fingerprinter().deadline(deadline);
+        let deadline = &self.query_fingerprinter().deadline(deadline);
         let shelf = self.shelf();
         self.check(query, deadline)?;
         let Some(id) = shelf.item_by_name(item)? else {
@@ -113,7 +113,7 @@ impl Matcher {
             score: 0.0,
             stages: Vec::new(),
         };
-        let key = self.fingerprinter().local_key();
+        let key = self.query_fingerprinter().local_key();
         let regions = query.parts.iter().map(|part| match &part.raster {
             // Others' claims on a place count too, so the item is not compared alone.
             Some(prints) => {
@@ -324,7 +324,7 @@ impl Matcher {
             return Ok(());
         };
         let source = text::Source {
-            fingerprinter: self.fingerprinter(),
+            fingerprinter: self.query_fingerprinter(),
             part: &part.path,
             prints,
             pictured: part.raster.is_some(),

@@ -1,8 +1,11 @@
 //! From candidates to matches: verification, weighing, evidence.
 
+mod catalog;
 mod chain;
 mod evidence;
 mod explain;
+mod false_matches;
+mod find;
 mod gather;
 mod local;
 mod options;
@@ -13,31 +16,30 @@ mod search;
 mod text;
 mod weigh;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
+pub(crate) use catalog::Catalog;
 pub use evidence::{Evidence, Match, Strength};
 pub use explain::{Explanation, Stage};
+pub(crate) use false_matches::FalseMatches;
+pub use false_matches::{FalseMatch, FalseScope};
 pub use options::MatchOptions;
-pub(crate) use search::rank_until;
 
-use crate::deadline::{CancellationToken, Deadline};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::Result;
-use crate::exec::Executor;
-use crate::fingerprint::{Digest, Fingerprint, Fingerprinter, Key};
+use crate::fingerprint::{Fingerprinter, Key};
+use crate::index::Index;
 use crate::index::shelf::Shelf;
-use crate::index::{Index, ItemId, SearchStats};
 use crate::limits::Limits;
 use crate::media::{PartPath, TextFromImage};
 
-use search::Search;
-
-/// Compares fingerprints with an index and answers with evidence.
+/// Compares fingerprints with an index, or with the [snapshot](crate::collection::Snapshot::matcher) of
+/// a collection, and answers with evidence.
 ///
-/// Cheap to clone, `Send + Sync`: one matcher serves all threads of a service. To put a new index in
-/// force, make a new matcher and swap it in; queries that are under way go on with the old one.
+/// Cheap to clone, `Send + Sync`: one matcher serves all threads of a service. To put a new index or
+/// snapshot in force, make a new matcher and swap it in; queries that are under way go on with the old
+/// one.
 ///
 /// ```
 /// # use leakprint::{Fingerprinter, IndexWriter};
@@ -87,6 +89,8 @@ pub struct Matcher {
     options: MatchOptions,
     fingerprinter: Fingerprinter,
     recogniser: Option<Arc<dyn TextFromImage>>,
+    catalog: Option<Arc<dyn Catalog>>,
+    false_matches: Arc<FalseMatches>,
 }
 
 impl Matcher {
@@ -140,7 +144,20 @@ impl Matcher {
             options: MatchOptions::default(),
             fingerprinter,
             recogniser: None,
+            catalog: None,
+            false_matches: Arc::default(),
         }
+    }
+
+    /// Adds what a collection holds beside its indexes.
+    pub(crate) fn with_catalog(
+        mut self,
+        catalog: Arc<dyn Catalog>,
+        false_matches: Arc<FalseMatches>,
+    ) -> Self {
+        self.catalog = Some(catalog);
+        self.false_matches = false_matches;
+        self
     }
 
     pub(crate) fn shelf(&self) -> &Shelf {
@@ -172,7 +189,7 @@ impl Matcher {
         self
     }
 
-    /// Other limits for what [`fingerprinter`](Self::fingerprinter) reads.
+    /// Other limits for what [`query_fingerprinter`](Self::query_fingerprinter) reads.
     ///
     /// ```
     /// # use leakprint::{Fingerprinter, IndexWriter};
@@ -199,7 +216,7 @@ impl Matcher {
     }
 
     /// Asks a recogniser for the text in pictures that look like text and in which nothing else
-    /// is found; [`fingerprinter`](Self::fingerprinter) keeps the luma of pictures for it, a
+    /// is found; [`query_fingerprinter`](Self::query_fingerprinter) keeps the luma of pictures for it, a
     /// byte a pixel. Recognising takes far longer than all else. A recogniser that fails costs
     /// the text of that picture only. [`TextFromImage`] has an example.
     #[must_use]
@@ -209,9 +226,38 @@ impl Matcher {
         self
     }
 
-    /// The index searched.
-    pub fn index(&self) -> &Index {
-        self.shelf.first()
+    /// Leaves out matches that a reviewer has decided are false, in addition to those that a
+    /// collection keeps. Cost: none for items without such a decision.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{FalseMatch, FalseScope, Matcher};
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// let print = matcher.query_fingerprinter().fingerprint_text(memo)?;
+    /// let scope = FalseScope::Digest(print.parts[0].bytes.unwrap());
+    /// let decision = FalseMatch::new("memo.txt", scope, "ada", "it is in the press");
+    /// let matcher = matcher.with_false_matches([decision]);
+    /// assert!(matcher.find(&print)?.is_empty());
+    /// assert_eq!(matcher.find_text(&memo[..150])?.len(), 1);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_false_matches(mut self, marks: impl IntoIterator<Item = FalseMatch>) -> Self {
+        let all = Arc::make_mut(&mut self.false_matches);
+        marks.into_iter().for_each(|mark| all.insert(mark));
+        self
+    }
+
+    /// The indexes that are searched: one, or those of a collection's segments.
+    pub fn indexes(&self) -> impl Iterator<Item = &Index> {
+        self.shelf.volumes().iter().map(|volume| &volume.index)
     }
 
     /// Width and height in pixels of a part of an item; `None` if it is no picture or not there. What
@@ -259,289 +305,7 @@ impl Matcher {
 
     /// Makes the fingerprints that this matcher compares. They are for that alone: where no
     /// item has a table, they lack the values that stand in texts.
-    pub fn fingerprinter(&self) -> &Fingerprinter {
+    pub fn query_fingerprinter(&self) -> &Fingerprinter {
         &self.fingerprinter
-    }
-
-    /// Fingerprints one upload and finds what it shows: [`Fingerprinter::fingerprint`], then [`find`](Self::find).
-    ///
-    /// # Errors
-    /// As those two: most come from the upload, [`kind`](crate::Error::kind) tells.
-    ///
-    /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-    /// # let index = writer.to_index()?;
-    /// use leakprint::{ErrorKind, Matcher};
-    ///
-    /// let matcher = Matcher::new(index)?;
-    /// assert_eq!(matcher.find_media(memo.as_bytes(), Some("a.txt"))?[0].item, "memo.txt");
-    /// assert_eq!(matcher.find_media(b"\x89PNG\r\n\x1a\n", None).unwrap_err().kind(), ErrorKind::Malformed);
-    /// # Ok::<(), leakprint::Error>(())
-    /// ```
-    pub fn find_media(&self, bytes: &[u8], name: Option<&str>) -> Result<Vec<Match>> {
-        self.find_media_until(bytes, name, &Deadline::never())
-    }
-
-    /// [`find_media`](Self::find_media), which ends at a deadline as well as at
-    /// [`Limits::time_ms`]. Reading may take three quarters of the time; what was read until then
-    /// is matched in the rest.
-    ///
-    /// # Errors
-    /// As [`find_media`](Self::find_media); [`Limit`](ErrorKind::Limit) for `time_ms`, and
-    /// [`Cancelled`](ErrorKind::Cancelled).
-    ///
-    /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-    /// # let index = writer.to_index()?;
-    /// use std::time::Duration;
-    ///
-    /// use leakprint::{CancellationToken, Deadline, ErrorKind, Matcher};
-    ///
-    /// let matcher = Matcher::new(index)?;
-    /// let token = CancellationToken::new();
-    /// let deadline = Deadline::after(Duration::from_secs(60)).with_cancellation(token.clone());
-    /// assert_eq!(matcher.find_media_until(memo.as_bytes(), None, &deadline)?.len(), 1);
-    /// token.cancel(); // whoever asked has gone
-    /// let error = matcher.find_media_until(memo.as_bytes(), None, &deadline).unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::Cancelled);
-    /// # Ok::<(), leakprint::Error>(())
-    /// ```
-    pub fn find_media_until(
-        &self,
-        bytes: &[u8],
-        name: Option<&str>,
-        deadline: &Deadline,
-    ) -> Result<Vec<Match>> {
-        let deadline = self.fingerprinter.deadline(deadline);
-        let query = self
-            .fingerprinter
-            .fingerprint_until(bytes, name, &deadline.for_reading())?;
-        self.find_until(&query, &deadline)
-    }
-
-    /// Fingerprints one text and finds what it quotes.
-    ///
-    /// # Errors
-    /// As [`Fingerprinter::fingerprint_text`] and [`find`](Self::find).
-    ///
-    /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-    /// # let index = writer.to_index()?;
-    /// use leakprint::{Evidence, Matcher};
-    ///
-    /// let post = format!("They say: {}", &memo[12..130].to_uppercase());
-    /// let matches = Matcher::new(index)?.find_text(&post)?;
-    /// let Evidence::Text { query_span: [start, end], .. } = matches[0].evidence[0] else { panic!() };
-    /// assert!((10..=20).contains(&start) && end as usize > post.len() - 10);
-    /// # Ok::<(), leakprint::Error>(())
-    /// ```
-    pub fn find_text(&self, text: &str) -> Result<Vec<Match>> {
-        self.find_text_until(text, &Deadline::never())
-    }
-
-    /// [`find_text`](Self::find_text), which fails at a deadline as well as after
-    /// [`Limits::time_ms`].
-    ///
-    /// # Errors
-    /// As [`find_text`](Self::find_text), [`Limit`](ErrorKind::Limit) for `time_ms`, and
-    /// [`Cancelled`](ErrorKind::Cancelled).
-    pub fn find_text_until(&self, text: &str, deadline: &Deadline) -> Result<Vec<Match>> {
-        let deadline = self.fingerprinter.deadline(deadline);
-        let query = self.fingerprinter.fingerprint_text_until(text, &deadline)?;
-        self.find_until(&query, &deadline)
-    }
-
-    /// The items that the query shows, by falling score, then by name.
-    ///
-    /// # Errors
-    /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key,
-    /// [`Malformed`](ErrorKind::Malformed) for one whose places contradict each other,
-    /// [`Corrupt`](ErrorKind::Corrupt) if the index file turns out damaged.
-    ///
-    /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-    /// # let index = writer.to_index()?;
-    /// use leakprint::{ErrorKind, Matcher};
-    ///
-    /// let matcher = Matcher::new(index)?;
-    /// let query = matcher.fingerprinter().fingerprint_text(memo)?;
-    /// assert_eq!(matcher.find(&query)?[0].score, 1.0);
-    /// // Prints of another key say nothing here, and are refused.
-    /// let foreign = Fingerprinter::builder().build()?.fingerprint_text(memo)?;
-    /// assert_eq!(matcher.find(&foreign).unwrap_err().kind(), ErrorKind::Recipe);
-    /// # Ok::<(), leakprint::Error>(())
-    /// ```
-    pub fn find(&self, query: &Fingerprint) -> Result<Vec<Match>> {
-        self.find_until(query, &Deadline::never())
-    }
-
-    /// [`find`](Self::find), which fails at a deadline as well as after [`Limits::time_ms`].
-    ///
-    /// # Errors
-    /// As [`find`](Self::find), [`Limit`](ErrorKind::Limit) for `time_ms`, and
-    /// [`Cancelled`](ErrorKind::Cancelled).
-    pub fn find_until(&self, query: &Fingerprint, deadline: &Deadline) -> Result<Vec<Match>> {
-        let deadline = self.fingerprinter.deadline(deadline);
-        let (matches, _) = self.find_items(query, &deadline)?;
-        Ok(matches.into_iter().map(|(_, found)| found).collect())
-    }
-
-    /// Fails unless the prints of `query` can be compared with the index.
-    fn check(&self, query: &Fingerprint, deadline: &Deadline) -> Result<()> {
-        self.fingerprinter.recipe().check_same(&query.recipe)?;
-        query.check(deadline)
-    }
-
-    /// [`find`](Self::find), with the work that it took.
-    ///
-    /// # Errors
-    /// As [`find`](Self::find).
-    pub fn find_with_stats(&self, query: &Fingerprint) -> Result<(Vec<Match>, SearchStats)> {
-        let deadline = self.fingerprinter.deadline(&Deadline::never());
-        let (matches, stats) = self.find_items(query, &deadline)?;
-        Ok((matches.into_iter().map(|(_, found)| found).collect(), stats))
-    }
-
-    /// [`find_with_stats`](Self::find_with_stats) with the number of each item on the shelf.
-    pub(crate) fn find_items(
-        &self,
-        query: &Fingerprint,
-        deadline: &Deadline,
-    ) -> Result<(Vec<(ItemId, Match)>, SearchStats)> {
-        self.check(query, deadline)?;
-        let mut search = Search::new(self, deadline);
-        let mut seen: HashSet<Digest> = HashSet::new();
-        for part in &query.parts {
-            // A mailbox may hold one picture ten thousand times: once tells all.
-            if part.bytes.is_none_or(|digest| seen.insert(digest)) {
-                search.part(part)?;
-            }
-        }
-        search.finish()
-    }
-
-    /// [`find`](Self::find) of every query, in parallel; results in input order,
-    /// the same for any number of threads.
-    ///
-    /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-    /// # let index = writer.to_index()?;
-    /// use leakprint::{Executor, Matcher};
-    ///
-    /// let matcher = Matcher::new(index)?;
-    /// let print = |text| matcher.fingerprinter().fingerprint_text(text);
-    /// let queries = [print("Nothing of it.")?, print(memo)?];
-    /// let results = matcher.find_batch(&queries, &Executor::with_threads(2)?);
-    /// assert!(results[0].as_ref().unwrap().is_empty());
-    /// assert_eq!(results[1].as_ref().unwrap()[0].item, "memo.txt");
-    /// # Ok::<(), leakprint::Error>(())
-    /// ```
-    pub fn find_batch(&self, queries: &[Fingerprint], exec: &Executor) -> Vec<Result<Vec<Match>>> {
-        self.find_batch_until(queries, exec, &Deadline::never())
-    }
-
-    /// [`find_batch`](Self::find_batch), in which each query fails as in
-    /// [`find_until`](Self::find_until): the deadline is one for all queries together,
-    /// [`Limits::time_ms`] is for each.
-    pub fn find_batch_until(
-        &self,
-        queries: &[Fingerprint],
-        exec: &Executor,
-        deadline: &Deadline,
-    ) -> Vec<Result<Vec<Match>>> {
-        exec.map(queries, |query| self.find_until(query, deadline))
-    }
-
-    /// Matches a stream of any length in flat memory: `prepare` turns an
-    /// element into a fingerprint (in parallel, so that decoding is spread too),
-    /// `sink` gets every element's result in input order.
-    ///
-    /// At most `capacity` elements are in flight: a slow sink holds back the source. Matching of
-    /// each may take [`Limits::time_ms`], as may what `prepare` reads. Where an element has a
-    /// deadline of its own, `prepare` is the place for reading by it, and [`find_until`](Self::find_until)
-    /// in [`Executor::map_stream`] for matching.
-    ///
-    /// # Errors
-    /// The first error of `sink`, which stops the stream and ends what is being matched. A query's
-    /// own error goes to the sink.
-    ///
-    /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-    /// # let index = writer.to_index()?;
-    /// use leakprint::{Executor, Matcher};
-    ///
-    /// let matcher = Matcher::new(index)?;
-    /// let mut out = Vec::new();
-    /// matcher.find_stream(
-    ///     ["Nothing of it.", memo, ""].into_iter(),
-    ///     64,
-    ///     &Executor::with_threads(2)?,
-    ///     |fingerprinter, post| fingerprinter.fingerprint_text(post),
-    ///     |_, result| {
-    ///         out.push(result.ok().map(|(_, matches)| matches.len()));
-    ///         Ok::<(), std::io::Error>(())
-    ///     },
-    /// )
-    /// .unwrap();
-    /// assert_eq!(out, [Some(0), Some(1), None]);
-    /// # Ok::<(), leakprint::Error>(())
-    /// ```
-    pub fn find_stream<T, E>(
-        &self,
-        queries: impl Iterator<Item = T>,
-        capacity: usize,
-        exec: &Executor,
-        prepare: impl Fn(&Fingerprinter, &T) -> Result<Fingerprint> + Sync,
-        mut sink: impl FnMut(T, Result<(Fingerprint, Vec<Match>)>) -> Result<(), E> + Send,
-    ) -> Result<(), E>
-    where
-        T: Send,
-        E: Send,
-    {
-        // Once the sink has failed nobody waits for what is under way.
-        let token = CancellationToken::new();
-        let deadline = Deadline::never().with_cancellation(token.clone());
-        exec.map_stream(
-            queries,
-            capacity,
-            |query| {
-                let result = prepare(&self.fingerprinter, &query).and_then(|fingerprint| {
-                    let matches = self.find_until(&fingerprint, &deadline)?;
-                    Ok((fingerprint, matches))
-                });
-                (query, result)
-            },
-            |(query, result)| sink(query, result).inspect_err(|_| token.cancel()),
-        )
     }
 }

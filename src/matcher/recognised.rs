@@ -33,7 +33,7 @@ pub(super) fn find(
         return Ok(());
     };
     let recognised = Recognised::new(words);
-    let fingerprinter = matcher.fingerprinter();
+    let fingerprinter = matcher.query_fingerprinter();
     let (prints, cells) = fingerprinter.recognised_prints(&recognised.text, deadline)?;
     let mut place = |item_part, mut evidence: Evidence| {
         if let Evidence::Text {

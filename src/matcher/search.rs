@@ -173,6 +173,7 @@ impl<'a> Search<'a> {
                 score,
                 strength,
                 evidence,
+                metadata: None,
             };
             matches.push((item, found));
         }
@@ -185,7 +186,7 @@ impl<'a> Search<'a> {
 ///
 /// # Errors
 /// As [`Deadline::check`].
-pub(crate) fn rank_until<T>(
+pub(super) fn rank_until<T>(
     matches: &mut [T],
     found: impl Fn(&T) -> &Match + Copy,
     deadline: &Deadline,
@@ -275,6 +276,7 @@ mod tests {
             score,
             strength: Strength::Certain,
             evidence: Vec::new(),
+            metadata: None,
         };
         let mut matches: Vec<Match> = (0..30_000_u32)
             .map(|i| {

@@ -323,7 +323,7 @@ fn matcher(ordinary: bool) -> &'static Matcher {
 
 /// Reads and matches a file: a word for what came out.
 pub(crate) fn answer(matcher: &Matcher, bytes: &[u8], name: &str) -> &'static str {
-    let result: Result<Fingerprint> = matcher.fingerprinter().fingerprint(bytes, Some(name));
+    let result: Result<Fingerprint> = matcher.query_fingerprinter().fingerprint(bytes, Some(name));
     match result {
         Err(error) => error.kind().as_str(),
         Ok(print)

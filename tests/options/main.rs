@@ -222,7 +222,7 @@ fn errors_name_files_and_options() {
         (&["match", "k.lpx", "posts", "--key", "key2"], &["key2"]),
         (
             &["match", "k", "posts", "--key", "key2"],
-            &["k: ", "the key given"],
+            &["key2: ", "the key given"],
         ),
         (
             &["match", "k.lpx", "posts", "--key", "short"],

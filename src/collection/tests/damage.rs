@@ -128,7 +128,7 @@ fn who_has_it_open_goes_on_when_files_are_lost() {
     assert!(open.refresh().is_err());
     let found = open.snapshot().matcher(Default::default()).unwrap();
     assert_eq!(
-        found.find(&sample::text("memo", 14)).unwrap()[0].found.item,
+        found.find(&sample::text("memo", 14)).unwrap()[0].item,
         "memo"
     );
 }

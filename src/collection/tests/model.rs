@@ -61,10 +61,13 @@ fn every_snapshot_is_what_was_acknowledged_at_its_generation() {
                     let matcher = snapshot.matcher(Default::default()).unwrap();
                     let found = matcher.find(&texts[which]).unwrap();
                     let name = format!("item {which}");
-                    let there = found.iter().find(|found| found.found.item == name);
+                    let there = found.iter().find(|found| found.item == name);
                     assert_eq!(there.is_some(), holds.contains_key(&name));
                     if let Some(found) = there {
-                        assert_eq!(found.metadata.label.as_ref(), holds.get(&name));
+                        assert_eq!(
+                            found.metadata.as_ref().unwrap().label.as_ref(),
+                            holds.get(&name)
+                        );
                     }
                     // The call that made it may not have returned to whoever writes the history.
                     let generation = snapshot.generation();

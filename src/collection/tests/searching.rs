@@ -1,11 +1,11 @@
 //! Verdicts do not depend on where items lie.
 
 use super::*;
-use crate::collection::{CollectionMatch, FalseMatch, FalseScope};
-use crate::matcher::{MatchOptions, Strength};
+use crate::collection::{FalseMatch, FalseScope};
+use crate::matcher::{Match, MatchOptions, Strength};
 use crate::media::PartPath;
 
-fn find(snapshot: &Snapshot, query: &Fingerprint) -> Vec<CollectionMatch> {
+fn find(snapshot: &Snapshot, query: &Fingerprint) -> Vec<Match> {
     let options = MatchOptions {
         min_strength: Strength::Possible,
         ..MatchOptions::default()
@@ -81,12 +81,10 @@ fn one_segment_and_nine_say_the_same() {
     assert!(found > 40, "{found} matches are too few to compare");
     for n in 0..9 {
         let query = sample::picture(n);
-        let whole = |found: Vec<CollectionMatch>| {
+        let whole = |found: Vec<Match>| {
             let evidence = found.into_iter().map(|mut one| {
                 // Parts of pictures are weighed segment by segment.
-                one.found
-                    .evidence
-                    .retain(|evidence| evidence.kind() != "region");
+                one.evidence.retain(|evidence| evidence.kind() != "region");
                 one
             });
             evidence.collect::<Vec<_>>()
@@ -167,18 +165,19 @@ fn what_the_filter_spares_is_not_there() {
         open.remove(&["late 3", "late 60"]).unwrap();
         let snapshot = open.collection().snapshot();
         let fingerprinter = sample::fingerprinter();
-        let matcher = |shelf| crate::Matcher::over(shelf, fingerprinter.clone());
+        let recipe = fingerprinter.recipe().clone();
+        let matcher = |indexes| crate::Matcher::over(indexes, fingerprinter.clone());
         if round == 0 {
-            let unprepared = snapshot.state.filtered_shelf(false);
+            let unprepared = snapshot.state.searched(&recipe, false).unwrap();
             assert!(unprepared.rows()[0].2.is_none());
         }
-        let shelf = snapshot.state.filtered_shelf(true);
-        assert!(shelf.rows().iter().all(|(_, _, filter)| filter.is_some()));
-        assert_eq!(shelf.rows()[1].1.len(), open_head(&snapshot));
-        let unprepared = snapshot.state.filtered_shelf(false);
+        let indexes = snapshot.state.searched(&recipe, true).unwrap();
+        assert!(indexes.rows().iter().all(|(_, _, filter)| filter.is_some()));
+        assert_eq!(indexes.rows()[1].1.len(), open_head(&snapshot));
+        let unprepared = snapshot.state.searched(&recipe, false).unwrap();
         assert!(unprepared.rows()[0].2.is_some(), "it was prepared before");
-        let without = matcher(shelf.clone().without_filters());
-        let with = matcher(shelf);
+        let without = matcher(indexes.clone().without_filters());
+        let with = matcher(indexes);
         let late = (0..70).map(|n| format!("late {}", 100 * round + n));
         for seed in late.chain((0..72).map(|n| format!("own {n}"))) {
             let query = sample::text(&seed, 24);
@@ -247,7 +246,7 @@ fn what_is_removed_counts_for_nothing() {
     }
     open.flush().unwrap();
     let query = print(&phrase);
-    let strength = |snapshot: Snapshot| find(&snapshot, &query).first().map(|m| m.found.score);
+    let strength = |snapshot: Snapshot| find(&snapshot, &query).first().map(|m| m.score);
     let common = strength(open.collection().snapshot());
     let names: Vec<String> = (2..30).map(|n| n.to_string()).collect();
     open.remove(&names).unwrap();
@@ -280,7 +279,7 @@ fn metadata_comes_with_matches_and_expiry_ends_them() {
             .matcher(MatchOptions::default())
             .unwrap();
         let found = matcher.find_at(&print, Timestamp(3_999_999_999)).unwrap();
-        assert_eq!(found[0].metadata, metadata);
+        assert_eq!(found[0].metadata.as_ref(), Some(&metadata));
         let json = serde_json::to_value(&found[0]).unwrap();
         assert_eq!(json["item"], "memo");
         assert_eq!(json["tags"]["case"], "7");
@@ -336,10 +335,10 @@ fn codes_are_matched_by_their_own_pipeline_alone() {
         }
         for _ in 0..2 {
             let found = find(&open.collection().snapshot(), &print);
-            let names: Vec<_> = found.iter().map(|m| m.found.item.clone()).collect();
+            let names: Vec<_> = found.iter().map(|m| m.item.clone()).collect();
             assert!(names.contains(&pipeline.name_of(&near)), "{names:?}");
             assert!(!names.contains(&pipeline.name_of(&other)));
-            assert!(found.iter().all(|m| m.found.strength == Strength::Strong));
+            assert!(found.iter().all(|m| m.strength == Strength::Strong));
             open.flush().unwrap();
         }
     }
@@ -354,7 +353,7 @@ fn codes_are_matched_by_their_own_pipeline_alone() {
         &sample::fingerprinter().fingerprint_raster(&raster),
     );
     assert_eq!(found.len(), 1);
-    let crate::Evidence::Code { transform, .. } = &found[0].found.evidence[0] else {
+    let crate::Evidence::Code { transform, .. } = &found[0].evidence[0] else {
         panic!("{found:?}")
     };
     assert_eq!(*transform, turned);
@@ -408,18 +407,21 @@ fn what_a_reviewer_marked_is_not_reported_again() {
 
 #[test]
 fn the_same_again_is_unchanged_and_another_one_takes_its_place() {
-    use crate::collection::Added;
+    use crate::collection::AddOutcome;
     let disk = Simulator::new(1);
     let open = writer(&disk).unwrap();
     let (a, b) = (sample::text("a", 30), sample::text("b", 30));
     for _ in 0..2 {
         open.add(item("memo", &a, "x")).unwrap();
-        assert_eq!(open.add(item("memo", &a, "x")).unwrap().0, Added::Unchanged);
+        assert_eq!(
+            open.add(item("memo", &a, "x")).unwrap().0,
+            AddOutcome::Unchanged
+        );
         let (results, _) = open
             .add_batch(&[item("memo", &b, "x"), item("memo", &b, "x")])
             .unwrap();
-        let results: Vec<Added> = results.into_iter().map(|r| r.unwrap()).collect();
-        assert_eq!(results, [Added::Added, Added::Unchanged]);
+        let results: Vec<AddOutcome> = results.into_iter().map(|r| r.unwrap()).collect();
+        assert_eq!(results, [AddOutcome::Added, AddOutcome::Unchanged]);
         let snapshot = open.collection().snapshot();
         assert_eq!(
             (

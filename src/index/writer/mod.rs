@@ -268,19 +268,14 @@ impl IndexWriter {
     /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key.
     ///
     /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let print = fingerprinter.fingerprint_text(memo)?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &print)?;
+    /// # use leakprint::example::{MEMO, memo_print, memo_writer};
+    /// # let (print, mut writer) = (memo_print()?, memo_writer()?);
     /// use leakprint::Matcher;
     ///
     /// writer.background(&print)?;
-    /// assert_eq!(Matcher::new(writer.to_index()?)?.find_text(memo)?.len(), 1);
+    /// assert_eq!(Matcher::new(writer.to_index()?)?.find_text(MEMO)?.len(), 1);
     /// writer.background(&print)?; // another one that says the same
-    /// assert!(Matcher::new(writer.to_index()?)?.find_text(memo)?.is_empty());
+    /// assert!(Matcher::new(writer.to_index()?)?.find_text(MEMO)?.is_empty());
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn background(&mut self, fingerprint: &Fingerprint) -> Result<()> {
@@ -310,13 +305,8 @@ impl IndexWriter {
     /// grams that were made up so that no table holds them.
     ///
     /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let print = fingerprinter.fingerprint_text(memo)?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &print)?;
+    /// # use leakprint::example::{memo_print, memo_writer};
+    /// # let (print, mut writer) = (memo_print()?, memo_writer()?);
     /// use leakprint::{Executor, Index};
     ///
     /// # let folder = tempfile::tempdir().unwrap();

@@ -6,7 +6,11 @@ use super::{limits, matcher, sound};
 
 /// Reads an upload of that name.
 pub(crate) fn read(data: &[u8], name: &str) {
-    if let Some(print) = sound(matcher().fingerprinter().fingerprint(data, Some(name))) {
+    if let Some(print) = sound(
+        matcher()
+            .query_fingerprinter()
+            .fingerprint(data, Some(name)),
+    ) {
         check(&print);
         let bytes = print.to_bytes();
         let again = Fingerprint::from_bytes(&bytes).expect("what was just written");

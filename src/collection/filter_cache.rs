@@ -4,17 +4,15 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
-use super::segment::{Home, Segment, Slot};
-use super::state::State;
+use super::segment::{Location, Segment, Slot};
 use crate::index::filter::PrintFilter;
-use crate::index::shelf::Shelf;
 
 /// Segments with fingerprints from which on a filter pays.
-const LEAST: usize = 3;
+const MIN_SEGMENTS: usize = 3;
 
 /// A filter over segments on disk, shared by all states of a collection.
 #[derive(Clone, Debug, Default)]
-pub(super) struct OnDisk(Arc<Mutex<Option<Covered>>>);
+pub(super) struct FilterCache(Arc<Mutex<Option<Covered>>>);
 
 #[derive(Debug)]
 struct Covered {
@@ -26,17 +24,17 @@ struct Covered {
 
 /// What tells a segment on disk from any other.
 fn id(segment: &Segment) -> Option<[u8; 32]> {
-    match segment.home {
-        Home::Disk(_) => Some(segment.id),
-        Home::Log(_) => None,
+    match segment.location {
+        Location::Disk(_) => Some(segment.id),
+        Location::Log(_) => None,
     }
 }
 
-impl OnDisk {
+impl FilterCache {
     /// A filter that has all segments on disk among some slots: made or added to, if
     /// `prepare`, else only if there is one. `None` where it would not pay, and while another
     /// thread makes it.
-    fn of(&self, slots: &[Slot], prepare: bool) -> Option<Arc<PrintFilter>> {
+    pub(super) fn of(&self, slots: &[Slot], prepare: bool) -> Option<Arc<PrintFilter>> {
         let mut known = match self.0.try_lock() {
             Ok(known) => known,
             Err(TryLockError::Poisoned(known)) => known.into_inner(),
@@ -46,7 +44,7 @@ impl OnDisk {
             let index = slot.segment.index.as_ref()?;
             Some((id(&slot.segment)?, index))
         });
-        if on_disk.clone().count() < LEAST {
+        if on_disk.clone().count() < MIN_SEGMENTS {
             return None;
         }
         if let Some(covered) = known.as_mut() {
@@ -87,14 +85,5 @@ impl OnDisk {
             covered.filter.add(index);
             covered.segments.insert(id);
         }
-    }
-}
-
-impl State {
-    /// The indexes, with filters over what they have. With `prepare` one over the segments on disk
-    /// is made if there is none: some ten nanoseconds a gram, and two to three bytes of memory.
-    pub(super) fn filtered_shelf(&self, prepare: bool) -> Shelf {
-        let on_disk = self.on_disk.of(&self.slots, prepare);
-        self.shelf.clone().with_first_filter(on_disk)
     }
 }

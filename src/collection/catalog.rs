@@ -1,0 +1,210 @@
+//! What a collection adds to a matcher over its indexes: metadata, and the items that are bare hashes.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use super::record::Content;
+use super::segment::Codes;
+use super::state::State;
+use crate::code::Code256;
+use crate::deadline::Deadline;
+use crate::error::{Error, Result};
+use crate::exec::Executor;
+use crate::fingerprint::{Fingerprint, Pipeline, RasterPrints, Recipe};
+use crate::index::{ItemId, SearchStats};
+use crate::matcher::{Catalog, Evidence, Match, MatchOptions, Strength};
+use crate::media::PartPath;
+use crate::metadata::Metadata;
+use crate::raster::Dihedral;
+
+/// The radius that PDQ's authors recommend for a match.
+const RADIUS: u32 = 31;
+
+/// The quality below which they advise not to match.
+const MIN_QUALITY: u8 = 50;
+
+/// The score of equal hashes. Two pictures may have one hash, and there is no second
+/// opinion: never certain.
+const EQUAL: f64 = 0.94;
+
+/// Matches, hits or parts between two looks at the clock: less than a millisecond.
+const STEPS: u32 = 1 << 8;
+
+/// The catalog of one state of a collection.
+#[derive(Debug)]
+pub(super) struct StateCatalog {
+    state: Arc<State>,
+    recipe: Recipe,
+}
+
+impl StateCatalog {
+    pub(super) fn new(state: Arc<State>, recipe: Recipe) -> Self {
+        Self { state, recipe }
+    }
+
+    fn search(
+        &self,
+        pipeline: Pipeline,
+        queries: &Queries,
+        part: &PartPath,
+        deadline: &Deadline,
+        stats: &mut SearchStats,
+        found: &mut BTreeMap<(usize, u32), Vec<Evidence>>,
+    ) -> Result<()> {
+        let serial = Executor::serial();
+        for (place, slot) in self.state.slots.iter().enumerate() {
+            let Some(Codes(codes)) = &slot.segment.codes[pipeline as usize] else {
+                continue;
+            };
+            let view = codes.view();
+            let (hits, search) = view.search_until(&queries.codes, RADIUS, &serial, deadline)?;
+            stats.add(&search);
+            let mut pacer = deadline.pacer(STEPS);
+            let first = slot.segment.records.counts().first_code(pipeline as usize);
+            for hit in hits {
+                pacer.step()?;
+                let item = first.saturating_add(hit.code);
+                let Some(&(variant, inverted)) = queries.meaning.get(hit.query as usize) else {
+                    continue;
+                };
+                if slot.removed.contains(item) {
+                    continue;
+                }
+                let evidence = Evidence::Code {
+                    part: part.clone(),
+                    item_part: PartPath::root(),
+                    pipeline,
+                    distance: hit.distance,
+                    transform: variant.inverse(),
+                    inverted,
+                    score: score(hit.distance),
+                };
+                let known = found.entry((place, item)).or_default();
+                // One picture is one piece of evidence, under the symmetry that suits best.
+                match known.iter_mut().find(|e| e.parts().0 == part) {
+                    Some(other) if other.score() < evidence.score() => *other = evidence,
+                    Some(_) => {}
+                    None => known.push(evidence),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Catalog for StateCatalog {
+    fn metadata(&self, item: ItemId) -> Result<Metadata> {
+        let (place, item) = self.state.indexes.place_of(item);
+        let slot = self.state.index_slots.get(place);
+        let slot = slot.and_then(|&slot| self.state.slots.get(slot as usize));
+        let slot = slot.ok_or_else(|| Error::corrupt("a match in no segment"))?;
+        Ok(slot.segment.record(item.0)?.metadata)
+    }
+
+    /// The hashes of hash lists that pictures of the query are near to.
+    fn find_codes(
+        &self,
+        query: &Fingerprint,
+        options: &MatchOptions,
+        deadline: &Deadline,
+        stats: &mut SearchStats,
+        matches: &mut Vec<Match>,
+    ) -> Result<()> {
+        let has = |p: &Pipeline| {
+            let mut slots = self.state.slots.iter();
+            slots.any(|slot| slot.segment.codes[*p as usize].is_some())
+        };
+        // The places of the slot and the item, and what is known of it.
+        let mut found: BTreeMap<(usize, u32), Vec<Evidence>> = BTreeMap::new();
+        let mut seen = HashSet::new();
+        for pipeline in Pipeline::ALL.into_iter().filter(has) {
+            for part in &query.parts {
+                let Some(raster) = &part.raster else { continue };
+                deadline.check()?;
+                let quality = raster.pdq.quality.max(raster.exchange_pdq().quality);
+                if quality < MIN_QUALITY || !seen.insert((pipeline, raster.pdq_nn512)) {
+                    continue;
+                }
+                let queries = Queries::new(pipeline, raster);
+                self.search(pipeline, &queries, &part.path, deadline, stats, &mut found)?;
+            }
+        }
+        let mut pacer = deadline.pacer(STEPS);
+        for ((place, item), mut evidence) in found {
+            pacer.step()?;
+            let Some(slot) = self.state.slots.get(place) else {
+                continue;
+            };
+            let record = slot.segment.record(item)?;
+            let Content::Code { quality, .. } = record.content(&self.recipe)? else {
+                continue;
+            };
+            evidence.sort_by(|a, b| b.score().total_cmp(&a.score()));
+            evidence.truncate(options.max_evidence.max(1));
+            let score = evidence.first().map_or(0.0, Evidence::score);
+            let Some(strength) = Strength::of_score(score) else {
+                continue;
+            };
+            if quality >= MIN_QUALITY && strength >= options.min_strength {
+                matches.push(Match {
+                    item: record.key.name().into_owned(),
+                    score,
+                    strength,
+                    evidence,
+                    metadata: Some(record.metadata),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// 0.7 at the recommended radius, falling with the square of the distance.
+fn score(distance: u32) -> f64 {
+    let share = f64::from(distance) / f64::from(RADIUS);
+    let score = EQUAL - (EQUAL - Strength::Strong.min_score()) * share * share;
+    (score * 1e6).round() / 1e6
+}
+
+/// The codes of a picture that a list may have, and what each means.
+struct Queries {
+    codes: Vec<Code256>,
+    meaning: Vec<(Dihedral, bool)>,
+}
+
+impl Queries {
+    fn new(pipeline: Pipeline, raster: &RasterPrints) -> Self {
+        let mut upright = Vec::new();
+        match pipeline {
+            Pipeline::Full => {
+                upright.extend(Dihedral::ALL.into_iter().zip(raster.pdq.variants));
+                // Lists are made of the colours as stored.
+                let stored = raster
+                    .pdq_stored
+                    .map(|stored| (Dihedral::Identity, stored.code));
+                upright.extend(stored);
+            }
+            // Of this pipeline, prints have the upright picture only.
+            Pipeline::Nn512 => upright.push((Dihedral::Identity, raster.pdq_nn512)),
+        }
+        let inverted = upright
+            .iter()
+            .map(|(d, code)| (code.complement(), (*d, true)));
+        let straight = upright.iter().map(|(d, code)| (*code, (*d, false)));
+        let (codes, meaning) = straight.chain(inverted).unzip();
+        Self { codes, meaning }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_opinion_is_strong_at_most() {
+        assert_eq!(Strength::of_score(score(0)), Some(Strength::Strong));
+        assert_eq!(Strength::of_score(score(RADIUS)), Some(Strength::Strong));
+        assert_eq!(score(RADIUS), Strength::Strong.min_score());
+        assert!(score(10) > score(20));
+    }
+}

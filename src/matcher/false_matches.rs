@@ -1,0 +1,256 @@
+//! False matches: what a reviewer has decided is no match, never to be reported again.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::evidence::{Evidence, Match, Strength};
+use crate::code::Code256;
+use crate::deadline::Pacer;
+use crate::error::Result;
+use crate::fingerprint::{Digest, Fingerprint, PartPrints};
+use crate::media::PartPath;
+use crate::time::Timestamp;
+
+/// Bits of 256 in which the PDQ of a query may differ from the one that was marked: what
+/// recompression changes, far less than what tells two pictures apart.
+const SAME_PICTURE: u32 = 8;
+
+/// Which matches of an item are false.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FalseScope {
+    /// Those of queries, or parts of queries, with these bytes or pixels.
+    Digest(Digest),
+    /// Those of queries, or parts of queries, that show this picture: its PDQ, or one up to 8 bits
+    /// away.
+    Picture(Code256),
+    /// Those that this part of the item would prove, whatever the query; the empty path is
+    /// the item's own text or picture.
+    ItemPart(PartPath),
+}
+
+/// One decision of a reviewer: kept in a collection by
+/// [`CollectionWriter::mark_false`](crate::CollectionWriter::mark_false), or given to a matcher by
+/// [`Matcher::with_false_matches`](super::Matcher::with_false_matches).
+///
+/// ```
+/// # let (folder, writer, print) = leakprint::example::collection()?;
+/// # let memo = leakprint::example::MEMO;
+/// # use leakprint::collection::NewItem;
+/// use leakprint::{FalseMatch, FalseScope};
+///
+/// writer.add(NewItem::new("memo.txt", print.clone()))?;
+/// // These very bytes are public by now; whoever posts other parts of the memo is still found.
+/// let scope = FalseScope::Digest(print.parts[0].bytes.unwrap());
+/// writer.mark_false(&[FalseMatch::new("memo.txt", scope.clone(), "ada", "in the press")])?;
+/// let snapshot = writer.collection().snapshot();
+/// assert!(snapshot.find_text(memo)?.is_empty());
+/// assert_eq!(snapshot.find_text(&memo[..150])?.len(), 1);
+/// writer.unmark("memo.txt", &scope)?;
+/// assert_eq!(writer.collection().snapshot().find_text(memo)?.len(), 1);
+/// # Ok::<(), leakprint::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FalseMatch {
+    /// The item's name.
+    pub item: String,
+    /// Which of its matches.
+    #[serde(flatten)]
+    pub scope: FalseScope,
+    /// Who decided.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub why: String,
+}
+
+impl FalseMatch {
+    /// A decision of now: the item's name, which of its matches are false, who says so and why.
+    pub fn new(
+        item: impl Into<String>,
+        scope: FalseScope,
+        by: impl Into<String>,
+        why: impl Into<String>,
+    ) -> Self {
+        Self {
+            item: item.into(),
+            scope,
+            by: by.into(),
+            at: Timestamp::now(),
+            why: why.into(),
+        }
+    }
+}
+
+/// Who, when and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Reason {
+    by: String,
+    at: Timestamp,
+    why: String,
+}
+
+/// All of them, by item.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FalseMatches {
+    items: BTreeMap<String, BTreeMap<FalseScope, Reason>>,
+    count: usize,
+    /// What [`max_bytes`] of all of them make.
+    bytes: u64,
+}
+
+/// Bytes of a false match in the manifest, no fewer than there are.
+fn max_bytes(item: &str, scope: &FalseScope, reason: &Reason) -> u64 {
+    let scope = match scope {
+        FalseScope::ItemPart(part) => part.as_str().len(),
+        FalseScope::Digest(_) | FalseScope::Picture(_) => 32,
+    };
+    // Lengths, the kind of the scope and the time take the rest.
+    (item.len() + scope + reason.by.len() + reason.why.len()) as u64 + 64
+}
+
+impl FalseMatches {
+    pub(crate) fn insert(&mut self, mark: FalseMatch) {
+        let FalseMatch {
+            item,
+            scope,
+            by,
+            at,
+            why,
+        } = mark;
+        let reason = Reason { by, at, why };
+        let more = max_bytes(&item, &scope, &reason);
+        self.remove(&item, &scope);
+        let scopes = self.items.entry(item).or_default();
+        scopes.insert(scope, reason);
+        self.count += 1;
+        self.bytes += more;
+    }
+
+    /// False if there was none.
+    pub(crate) fn remove(&mut self, item: &str, scope: &FalseScope) -> bool {
+        let Some(scopes) = self.items.get_mut(item) else {
+            return false;
+        };
+        let Some(reason) = scopes.remove(scope) else {
+            return false;
+        };
+        if scopes.is_empty() {
+            self.items.remove(item);
+        }
+        self.count -= 1;
+        self.bytes -= max_bytes(item, scope, &reason);
+        true
+    }
+
+    pub(crate) fn contains(&self, item: &str, scope: &FalseScope) -> bool {
+        self.items
+            .get(item)
+            .is_some_and(|scopes| scopes.contains_key(scope))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Bytes of all of them when they are stored, no fewer than there are.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = FalseMatch> + '_ {
+        self.items.iter().flat_map(|(item, scopes)| {
+            scopes.iter().map(move |(scope, reason)| FalseMatch {
+                item: item.clone(),
+                scope: scope.clone(),
+                by: reason.by.clone(),
+                at: reason.at,
+                why: reason.why.clone(),
+            })
+        })
+    }
+
+    /// Whether anything is marked of an item.
+    pub(crate) fn concerns(&self, item: &str) -> bool {
+        self.items.contains_key(item)
+    }
+
+    /// Takes the evidence that was found to be false from a match; false if nothing is left.
+    ///
+    /// # Errors
+    /// As [`Deadline::check`](crate::Deadline::check).
+    pub(crate) fn filter(
+        &self,
+        query: &Fingerprint,
+        found: &mut Match,
+        least: Strength,
+        pacer: &mut Pacer,
+    ) -> Result<bool> {
+        let Some(scopes) = self.items.get(&found.item) else {
+            return Ok(true);
+        };
+        let mut kept = Vec::with_capacity(found.evidence.len());
+        for evidence in found.evidence.drain(..) {
+            let (part, item_part) = evidence.parts();
+            let mut is_false = scopes.contains_key(&FalseScope::ItemPart(item_part.clone()));
+            // A decision on the whole query is one on all of its parts.
+            for (number, shown) in query.parts.iter().enumerate() {
+                pacer.step()?;
+                if is_false {
+                    break;
+                }
+                if number == 0 || shown.path == *part {
+                    is_false = covers(scopes, shown, pacer)?;
+                }
+            }
+            if !is_false {
+                kept.push(evidence);
+            }
+        }
+        found.evidence = kept;
+        found.score = found.evidence.first().map_or(0.0, Evidence::score);
+        Ok(match Strength::of_score(found.score) {
+            Some(strength) if strength >= least => {
+                found.strength = strength;
+                true
+            }
+            _ => false,
+        })
+    }
+}
+
+/// Whether a decision is about a part of the query.
+fn covers(
+    scopes: &BTreeMap<FalseScope, Reason>,
+    part: &PartPrints,
+    pacer: &mut Pacer,
+) -> Result<bool> {
+    let digests = part.bytes.into_iter().chain(part.pixels());
+    for digest in digests {
+        if scopes.contains_key(&FalseScope::Digest(digest)) {
+            return Ok(true);
+        }
+    }
+    let Some(raster) = &part.raster else {
+        return Ok(false);
+    };
+    let code = raster.pdq.code();
+    let first = FalseScope::Picture(Code256([0; 4]));
+    for scope in scopes.range(first..).map(|(scope, _)| scope) {
+        pacer.step()?;
+        match scope {
+            FalseScope::Picture(other) if code.distance(other) <= SAME_PICTURE => return Ok(true),
+            FalseScope::Picture(_) => {}
+            _ => break,
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,429 @@
+//! Finding: fingerprint, search, then leave out what expired or was decided to be false.
+
+use std::collections::HashSet;
+
+use super::Matcher;
+use super::evidence::Match;
+use super::search::{Search, rank_until};
+use crate::deadline::{CancellationToken, Deadline, Pacer};
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::error::Result;
+use crate::exec::Executor;
+use crate::fingerprint::{Digest, Fingerprint, Fingerprinter};
+use crate::index::SearchStats;
+#[cfg(doc)]
+use crate::limits::Limits;
+use crate::time::Timestamp;
+
+/// Matches between two looks at the clock: less than a millisecond.
+const STEPS: u32 = 1 << 8;
+
+impl Matcher {
+    /// Fingerprints one upload and finds what it shows: [`Fingerprinter::fingerprint`], then [`find`](Self::find).
+    ///
+    /// # Errors
+    /// As those two: most come from the upload, [`kind`](crate::Error::kind) tells.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{ErrorKind, Matcher};
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// assert_eq!(matcher.find_media(memo.as_bytes(), Some("a.txt"))?[0].item, "memo.txt");
+    /// assert_eq!(matcher.find_media(b"\x89PNG\r\n\x1a\n", None).unwrap_err().kind(), ErrorKind::Malformed);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn find_media(&self, bytes: &[u8], name: Option<&str>) -> Result<Vec<Match>> {
+        self.find_media_until(bytes, name, &Deadline::never())
+    }
+
+    /// [`find_media`](Self::find_media), which ends at a deadline as well as at
+    /// [`Limits::time_ms`]. Reading may take three quarters of the time; what was read until then
+    /// is matched in the rest.
+    ///
+    /// # Errors
+    /// As [`find_media`](Self::find_media); [`Limit`](ErrorKind::Limit) for `time_ms`, and
+    /// [`Cancelled`](ErrorKind::Cancelled).
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use std::time::Duration;
+    ///
+    /// use leakprint::{CancellationToken, Deadline, ErrorKind, Matcher};
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// let token = CancellationToken::new();
+    /// let deadline = Deadline::after(Duration::from_secs(60)).with_cancellation(token.clone());
+    /// assert_eq!(matcher.find_media_until(memo.as_bytes(), None, &deadline)?.len(), 1);
+    /// token.cancel(); // whoever asked has gone
+    /// let error = matcher.find_media_until(memo.as_bytes(), None, &deadline).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Cancelled);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn find_media_until(
+        &self,
+        bytes: &[u8],
+        name: Option<&str>,
+        deadline: &Deadline,
+    ) -> Result<Vec<Match>> {
+        let deadline = self.fingerprinter.deadline(deadline);
+        let query = self
+            .fingerprinter
+            .fingerprint_until(bytes, name, &deadline.for_reading())?;
+        self.find_until(&query, &deadline)
+    }
+
+    /// Fingerprints one text and finds what it quotes.
+    ///
+    /// # Errors
+    /// As [`Fingerprinter::fingerprint_text`] and [`find`](Self::find).
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{Evidence, Matcher};
+    ///
+    /// let post = format!("They say: {}", &memo[12..130].to_uppercase());
+    /// let matches = Matcher::new(index)?.find_text(&post)?;
+    /// let Evidence::Text { query_span: [start, end], .. } = matches[0].evidence[0] else { panic!() };
+    /// assert!((10..=20).contains(&start) && end as usize > post.len() - 10);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn find_text(&self, text: &str) -> Result<Vec<Match>> {
+        self.find_text_until(text, &Deadline::never())
+    }
+
+    /// [`find_text`](Self::find_text), which fails at a deadline as well as after
+    /// [`Limits::time_ms`].
+    ///
+    /// # Errors
+    /// As [`find_text`](Self::find_text), [`Limit`](ErrorKind::Limit) for `time_ms`, and
+    /// [`Cancelled`](ErrorKind::Cancelled).
+    pub fn find_text_until(&self, text: &str, deadline: &Deadline) -> Result<Vec<Match>> {
+        let deadline = self.fingerprinter.deadline(deadline);
+        let query = self.fingerprinter.fingerprint_text_until(text, &deadline)?;
+        self.find_until(&query, &deadline)
+    }
+
+    /// Returns the items that the query shows, by falling score, then by name.
+    ///
+    /// Over a collection, verdicts on texts and whole pictures do not depend on how the items are
+    /// spread over segments, except for grams in 48 items or more, whose frequencies are rounded, and
+    /// for parts of pictures; see ARCHITECTURE.md.
+    ///
+    /// # Errors
+    /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key,
+    /// [`Malformed`](ErrorKind::Malformed) for one whose places contradict each other,
+    /// [`Corrupt`](ErrorKind::Corrupt) if the index file turns out damaged.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{ErrorKind, Matcher};
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// let query = matcher.query_fingerprinter().fingerprint_text(memo)?;
+    /// assert_eq!(matcher.find(&query)?[0].score, 1.0);
+    /// // Prints of another key say nothing here, and are refused.
+    /// let foreign = Fingerprinter::builder().build()?.fingerprint_text(memo)?;
+    /// assert_eq!(matcher.find(&foreign).unwrap_err().kind(), ErrorKind::Recipe);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn find(&self, query: &Fingerprint) -> Result<Vec<Match>> {
+        self.find_until(query, &Deadline::never())
+    }
+
+    /// [`find`](Self::find), which fails at a deadline as well as after [`Limits::time_ms`].
+    ///
+    /// # Errors
+    /// As [`find`](Self::find), [`Limit`](ErrorKind::Limit) for `time_ms`, and
+    /// [`Cancelled`](ErrorKind::Cancelled).
+    pub fn find_until(&self, query: &Fingerprint, deadline: &Deadline) -> Result<Vec<Match>> {
+        self.find_at_until(query, Timestamp::now(), deadline)
+    }
+
+    /// [`find`](Self::find) as of a time: items of a collection that have
+    /// [expired](crate::Metadata::expires) by then are left out.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    ///
+    /// ```
+    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("leak.collection");
+    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
+    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// use leakprint::{MatchOptions, Metadata};
+    ///
+    /// let until = Metadata::default().until("2030-01-01".parse()?);
+    /// writer.add(NewItem::new("memo.txt", print.clone()).with_metadata(until))?;
+    /// let matcher = writer.collection().snapshot().matcher(MatchOptions::default())?;
+    /// assert_eq!(matcher.find_at(&print, "2029-12-31".parse()?)?.len(), 1);
+    /// assert!(matcher.find_at(&print, "2030-01-01".parse()?)?.is_empty());
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn find_at(&self, query: &Fingerprint, now: Timestamp) -> Result<Vec<Match>> {
+        self.find_at_until(query, now, &Deadline::never())
+    }
+
+    /// [`find_at`](Self::find_at) and [`find_until`](Self::find_until) in one.
+    ///
+    /// # Errors
+    /// As [`find_until`](Self::find_until).
+    pub fn find_at_until(
+        &self,
+        query: &Fingerprint,
+        now: Timestamp,
+        deadline: &Deadline,
+    ) -> Result<Vec<Match>> {
+        let deadline = self.fingerprinter.deadline(deadline);
+        let (matches, _) = self.find_with_stats_until(query, now, &deadline)?;
+        Ok(matches)
+    }
+
+    /// [`find`](Self::find), with the work that it took.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub fn find_with_stats(&self, query: &Fingerprint) -> Result<(Vec<Match>, SearchStats)> {
+        let deadline = self.fingerprinter.deadline(&Deadline::never());
+        self.find_with_stats_until(query, Timestamp::now(), &deadline)
+    }
+
+    fn find_with_stats_until(
+        &self,
+        query: &Fingerprint,
+        now: Timestamp,
+        deadline: &Deadline,
+    ) -> Result<(Vec<Match>, SearchStats)> {
+        self.check(query, deadline)?;
+        let mut search = Search::new(self, deadline);
+        let mut seen: HashSet<Digest> = HashSet::new();
+        for part in &query.parts {
+            // A mailbox may hold one picture ten thousand times: comparing it once is enough.
+            if part.bytes.is_none_or(|digest| seen.insert(digest)) {
+                search.part(part)?;
+            }
+        }
+        let (found, mut stats) = search.finish()?;
+        let mut pacer = deadline.pacer(STEPS);
+        let mut matches = Vec::with_capacity(found.len());
+        for (item, mut found) in found {
+            pacer.step()?;
+            if let Some(catalog) = &self.catalog {
+                found.metadata = Some(catalog.metadata(item)?);
+            }
+            matches.push(found);
+        }
+        if let Some(catalog) = &self.catalog {
+            catalog.find_codes(query, &self.options, deadline, &mut stats, &mut matches)?;
+        }
+        if self.catalog.is_some() || !self.false_matches.is_empty() {
+            matches = self.reported(query, matches, now, &mut pacer)?;
+            rank_until(&mut matches, |found| found, deadline)?;
+        }
+        Ok((matches, stats))
+    }
+
+    /// Leaves out what has expired and what a reviewer has decided is false.
+    fn reported(
+        &self,
+        query: &Fingerprint,
+        matches: Vec<Match>,
+        now: Timestamp,
+        pacer: &mut Pacer,
+    ) -> Result<Vec<Match>> {
+        let (marks, least) = (&self.false_matches, self.options.min_strength);
+        let mut reported = Vec::with_capacity(matches.len());
+        for mut found in matches {
+            pacer.step()?;
+            let expired = found.metadata.as_ref().is_some_and(|m| m.is_expired(now));
+            if !expired
+                && (!marks.concerns(&found.item)
+                    || marks.filter(query, &mut found, least, pacer)?)
+            {
+                reported.push(found);
+            }
+        }
+        Ok(reported)
+    }
+
+    /// Fails unless the prints of `query` can be compared with the index.
+    pub(super) fn check(&self, query: &Fingerprint, deadline: &Deadline) -> Result<()> {
+        self.fingerprinter.recipe().check_same(&query.recipe)?;
+        query.check(deadline)
+    }
+
+    /// [`find`](Self::find) of every query, in parallel; results in input order,
+    /// the same for any number of threads.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{Executor, Matcher};
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// let print = |text| matcher.query_fingerprinter().fingerprint_text(text);
+    /// let queries = [print("Nothing of it.")?, print(memo)?];
+    /// let results = matcher.find_batch(&queries, &Executor::with_threads(2)?);
+    /// assert!(results[0].as_ref().unwrap().is_empty());
+    /// assert_eq!(results[1].as_ref().unwrap()[0].item, "memo.txt");
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn find_batch(&self, queries: &[Fingerprint], exec: &Executor) -> Vec<Result<Vec<Match>>> {
+        self.find_batch_until(queries, exec, &Deadline::never())
+    }
+
+    /// [`find_batch`](Self::find_batch), in which each query fails as in
+    /// [`find_until`](Self::find_until): the deadline is one for all queries together,
+    /// [`Limits::time_ms`] is for each.
+    pub fn find_batch_until(
+        &self,
+        queries: &[Fingerprint],
+        exec: &Executor,
+        deadline: &Deadline,
+    ) -> Vec<Result<Vec<Match>>> {
+        let now = Timestamp::now();
+        exec.map(queries, |query| self.find_at_until(query, now, deadline))
+    }
+
+    /// [`find_media`](Self::find_media) of every upload, with its file name where there is one, in
+    /// parallel; results in input order, the same for any number of threads.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{ErrorKind, Executor, Matcher};
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// let uploads = [(memo.as_bytes(), Some("upload.txt")), (b"", None)];
+    /// let results = matcher.find_media_batch(&uploads, &Executor::with_threads(2)?);
+    /// assert_eq!(results[0].as_ref().unwrap()[0].item, "memo.txt");
+    /// assert_eq!(results[1].as_ref().unwrap_err().kind(), ErrorKind::Empty);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn find_media_batch(
+        &self,
+        uploads: &[(impl AsRef<[u8]> + Sync, Option<&str>)],
+        exec: &Executor,
+    ) -> Vec<Result<Vec<Match>>> {
+        self.find_media_batch_until(uploads, exec, &Deadline::never())
+    }
+
+    /// [`find_media_batch`](Self::find_media_batch) with one deadline for all uploads together;
+    /// [`Limits::time_ms`] is for each.
+    pub fn find_media_batch_until(
+        &self,
+        uploads: &[(impl AsRef<[u8]> + Sync, Option<&str>)],
+        exec: &Executor,
+        deadline: &Deadline,
+    ) -> Vec<Result<Vec<Match>>> {
+        exec.map(uploads, |(bytes, name)| {
+            self.find_media_until(bytes.as_ref(), *name, deadline)
+        })
+    }
+
+    /// Matches a stream of any length in flat memory: `prepare` turns an
+    /// element into a fingerprint (in parallel, so that decoding is spread too),
+    /// `sink` gets every element's result in input order.
+    ///
+    /// At most `capacity` elements are in flight: a slow sink holds back the source. Matching of
+    /// each may take [`Limits::time_ms`], as may what `prepare` reads. Where an element has a
+    /// deadline of its own, `prepare` is the place for reading by it, and [`find_until`](Self::find_until)
+    /// in [`Executor::map_stream`] for matching.
+    ///
+    /// # Errors
+    /// The first error of `sink`, which stops the stream and ends what is being matched. A query's
+    /// own error goes to the sink.
+    ///
+    /// ```
+    /// # use leakprint::{Fingerprinter, IndexWriter};
+    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
+    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
+    /// # let fingerprinter = Fingerprinter::builder().build()?;
+    /// # let mut writer = IndexWriter::from(&fingerprinter);
+    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
+    /// # let index = writer.to_index()?;
+    /// use leakprint::{Executor, Matcher};
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// let mut out = Vec::new();
+    /// matcher.find_stream(
+    ///     ["Nothing of it.", memo, ""].into_iter(),
+    ///     64,
+    ///     &Executor::with_threads(2)?,
+    ///     |fingerprinter, post| fingerprinter.fingerprint_text(post),
+    ///     |_, result| {
+    ///         out.push(result.ok().map(|(_, matches)| matches.len()));
+    ///         Ok::<(), std::io::Error>(())
+    ///     },
+    /// )
+    /// .unwrap();
+    /// assert_eq!(out, [Some(0), Some(1), None]);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn find_stream<T, E>(
+        &self,
+        queries: impl Iterator<Item = T>,
+        capacity: usize,
+        exec: &Executor,
+        prepare: impl Fn(&Fingerprinter, &T) -> Result<Fingerprint> + Sync,
+        mut sink: impl FnMut(T, Result<(Fingerprint, Vec<Match>)>) -> Result<(), E> + Send,
+    ) -> Result<(), E>
+    where
+        T: Send,
+        E: Send,
+    {
+        // Once the sink has failed nobody waits for what is under way.
+        let token = CancellationToken::new();
+        let deadline = Deadline::never().with_cancellation(token.clone());
+        exec.map_stream(
+            queries,
+            capacity,
+            |query| {
+                let result = prepare(&self.fingerprinter, &query).and_then(|fingerprint| {
+                    let matches = self.find_until(&fingerprint, &deadline)?;
+                    Ok((fingerprint, matches))
+                });
+                (query, result)
+            },
+            |(query, result)| sink(query, result).inspect_err(|_| token.cancel()),
+        )
+    }
+}

@@ -1,0 +1,134 @@
+//! Opening what posts are compared with, by its path: an index file or a collection's folder.
+
+use std::path::Path;
+
+use crate::collection::{Collection, Snapshot, verify};
+use crate::error::{Error, ErrorKind, Result};
+use crate::exec::Executor;
+use crate::fingerprint::{Key, Recipe};
+use crate::index::Index;
+use crate::matcher::{MatchOptions, Matcher};
+
+/// An index, or a collection as it was when it was opened. Cheap to clone.
+///
+/// ```
+/// # let (folder, writer, print) = leakprint::example::collection()?;
+/// # let collection = writer.collection().path().to_owned();
+/// # let memo = leakprint::example::MEMO;
+/// # writer.add(leakprint::collection::NewItem::new("memo.txt", print))?;
+/// # let file = folder.path().join("leak.lpx");
+/// # leakprint::example::memo_writer()?.save(&file, &leakprint::Executor::serial())?;
+/// use leakprint::{MatchOptions, Source};
+///
+/// for path in [&file, &collection] {
+///     let source = Source::open(path)?;
+///     assert_eq!(source.item_count(), 1);
+///     let matches = source.matcher(MatchOptions::default())?.find_text(memo)?;
+///     assert_eq!(matches[0].item, "memo.txt");
+///     assert_eq!(matches[0].metadata.is_some(), source.snapshot().is_some());
+/// }
+/// # Ok::<(), leakprint::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Source {
+    kind: Kind,
+    key: Option<Key>,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Index(Index),
+    Collection(Snapshot),
+}
+
+impl Source {
+    /// Opens an index file, or the current state of a collection for reading.
+    ///
+    /// # Errors
+    /// As [`Index::open`] or [`Collection::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with_key(path, None::<Key>)
+    }
+
+    /// Opens an index or a collection whose key is kept apart from it. Takes a [`Key`], or an
+    /// `Option<Key>` where there may be one: `None` is as [`open`](Self::open).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`Recipe`](ErrorKind::Recipe) if the key is another one.
+    pub fn open_with_key(path: impl AsRef<Path>, key: impl Into<Option<Key>>) -> Result<Self> {
+        let (path, key) = (path.as_ref(), key.into());
+        let kind = if path.is_dir() {
+            let collection = Collection::open_with_key(path, key.clone())?;
+            Kind::Collection(collection.snapshot())
+        } else {
+            let index = Index::open(path)?;
+            let checked = key.iter().try_for_each(|key| index.recipe().check_key(key));
+            checked.map_err(|e| e.with_path(path))?;
+            Kind::Index(index)
+        };
+        Ok(Self { kind, key })
+    }
+
+    /// Reads all of it to see whether it is what was written.
+    ///
+    /// # Errors
+    /// [`Corrupt`](ErrorKind::Corrupt) with the first damage, or [`Io`](ErrorKind::Io).
+    pub fn verify(&self, exec: &Executor) -> Result<()> {
+        match &self.kind {
+            Kind::Index(index) => index.verify(exec).map(drop),
+            Kind::Collection(snapshot) => {
+                let report = verify(snapshot.collection().path(), exec)?;
+                report.damage.first().map_or(Ok(()), |damage| {
+                    let message = format!("{damage}: `repair` saves what is sound");
+                    Err(Error::new(ErrorKind::Corrupt, message))
+                })
+            }
+        }
+    }
+
+    /// Returns a matcher for many queries: [`Matcher::with_key`] or [`Snapshot::matcher`].
+    ///
+    /// # Errors
+    /// [`Recipe`](ErrorKind::Recipe) if the owner keeps the key and it was not given.
+    pub fn matcher(&self, options: MatchOptions) -> Result<Matcher> {
+        match &self.kind {
+            Kind::Index(index) => {
+                let matcher = Matcher::with_key(index.clone(), self.key.clone())?;
+                Ok(matcher.with_options(options))
+            }
+            Kind::Collection(snapshot) => snapshot.matcher(options),
+        }
+    }
+
+    /// Returns the number of items.
+    pub fn item_count(&self) -> u64 {
+        match &self.kind {
+            Kind::Index(index) => u64::from(index.item_count()),
+            Kind::Collection(snapshot) => snapshot.len(),
+        }
+    }
+
+    /// Returns the recipe of the fingerprints.
+    pub fn recipe(&self) -> &Recipe {
+        match &self.kind {
+            Kind::Index(index) => index.recipe(),
+            Kind::Collection(snapshot) => snapshot.collection().recipe(),
+        }
+    }
+
+    /// Returns the index, if it is one.
+    pub fn index(&self) -> Option<&Index> {
+        match &self.kind {
+            Kind::Index(index) => Some(index),
+            Kind::Collection(_) => None,
+        }
+    }
+
+    /// Returns the snapshot, if it is a collection.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        match &self.kind {
+            Kind::Index(_) => None,
+            Kind::Collection(snapshot) => Some(snapshot),
+        }
+    }
+}
