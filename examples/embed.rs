@@ -4,7 +4,7 @@
 
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
-use leakprint::{Index, Matcher};
+use leakprint::{Evidence, Index, Matcher};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -26,8 +26,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Ok(matches) if matches.is_empty() => println!("{upload}: nothing"),
             Ok(matches) => {
                 for found in matches {
-                    let why = found.evidence.first();
-                    println!("{upload}: {} {} {why:?}", found.item, found.strength);
+                    let why = found.evidence.iter().map(Evidence::kind);
+                    let why = why.collect::<Vec<_>>().join(", ");
+                    println!("{upload}: {}, {}: {why}", found.item, found.strength);
                 }
             }
             Err(error) => println!("{upload}: not read: {error}"),

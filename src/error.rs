@@ -130,8 +130,7 @@ crate::written::as_text!(ErrorKind);
 /// assert_eq!(error.kind(), ErrorKind::Version);
 /// assert_eq!(
 ///     error.with_path("leak.lpx").to_string(),
-///     "leak.lpx: this is no leakprint index, it does not begin with the magic bytes: \
-///      give a file that `IndexWriter::save` wrote"
+///     "leak.lpx: this is no leakprint index: it does not begin with the magic bytes"
 /// );
 /// ```
 #[derive(Debug)]
@@ -214,7 +213,27 @@ impl Error {
     /// assert!(Deadline::after(Duration::ZERO).check().unwrap_err().is_timeout());
     /// ```
     pub fn is_timeout(&self) -> bool {
-        self.kind() == ErrorKind::Limit && self.message().starts_with("limit time_ms = ")
+        self.limit_name() == Some("time_ms")
+    }
+
+    /// The name of the limit that was exceeded: a field of [`Limits`](crate::Limits), which may be
+    /// raised if such input is to be read, or a bound of this crate. `None` for other errors.
+    ///
+    /// ```
+    /// use leakprint::{Fingerprinter, Limits};
+    ///
+    /// let mut limits = Limits::default();
+    /// limits.input_bytes = 3;
+    /// let fingerprinter = Fingerprinter::builder().limits(limits).build()?;
+    /// let error = fingerprinter.fingerprint(b"four", None).unwrap_err();
+    /// assert_eq!(error.limit_name(), Some("input_bytes"));
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn limit_name(&self) -> Option<&str> {
+        // The words of `limit`, so that an error that was stored as text has its name still.
+        let limit = self.message().strip_prefix("limit ")?;
+        let (name, _) = limit.split_once(" = ")?;
+        (self.kind() == ErrorKind::Limit).then_some(name)
     }
 
     /// The message without the file's name.

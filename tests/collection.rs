@@ -156,9 +156,23 @@ fn add_match_list_remove_compact_verify() {
     );
     assert_eq!(run(at, &["info", "c"]).status.code(), Some(0));
 
+    // Expired where it comes from: nobody can add such an item by mistake.
+    let expires = ["add", "c", "leak/memo.txt", "--expires", "2001-01-01"];
+    assert!(refused(at, &expires).contains("in the past"));
+    lines(at, &["add", "c", "leak/memo.txt"]);
+    let mut exported = lines(at, &["export", "c", "--as", "fingerprints"]);
+    exported.retain(|line| line["item"] == "leak/memo.txt");
+    exported[0]["expires"] = "2001-01-01T00:00:00Z".into();
+    fs::write(at.join("expired.jsonl"), exported[0].to_string()).unwrap();
+    assert!(
+        !lines(at, &["match", "c", "post.txt"])[0]["matches"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
     lines(
         at,
-        &["add", "c", "leak/memo.txt", "--expires", "2001-01-01"],
+        &["import", "c", "expired.jsonl", "--as", "fingerprints"],
     );
     assert_eq!(
         lines(at, &["match", "c", "post.txt"])[0]["matches"],
@@ -167,7 +181,7 @@ fn add_match_list_remove_compact_verify() {
     assert!(refused(at, &["add", "c", "leak", "--expires", "soon"]).contains("a time is written"));
     assert!(refused(at, &["remove", "no", "x"]).contains("no collection"));
     assert!(refused(at, &["add", "leak", "post.txt"]).contains("other files"));
-    assert!(refused(at, &["list", "post.txt"]).contains("this is none"));
+    assert!(refused(at, &["list", "post.txt"]).contains("this is a file"));
 }
 
 #[test]
@@ -262,7 +276,7 @@ fn lists_and_fingerprints_are_exchanged() {
         fs::read(at.join("a.jsonl")).unwrap(),
         fs::read(at.join("b.jsonl")).unwrap()
     );
-    assert!(refused(at, &["match", "b", "post.txt"]).contains("open it with the key"));
+    assert!(refused(at, &["match", "b", "post.txt"]).contains("`--key FILE`"));
 
     export(&["export", "a", "--as", "pdq-csv"], "list.csv");
     let mut list = fs::read_to_string(at.join("list.csv")).unwrap();

@@ -6,6 +6,7 @@
 //! needs no network. Posts are streamed; memory is that of the posts that match.
 
 mod accounts;
+mod files;
 mod posts;
 mod report;
 mod show;
@@ -19,6 +20,7 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use leakprint::{Executor, Key, MatchOptions, Matcher, Source, Strength};
 
+use files::{check_writable, replace};
 use posts::{Line, Posts};
 
 /// Scans posts for a leak and reports who posted what.
@@ -27,33 +29,34 @@ use posts::{Line, Posts};
 pub(crate) struct Args {
     /// The leak: an index file, or a collection's folder.
     index: PathBuf,
-    /// The posts: JSON lines.
+    /// The posts: a file of JSON lines.
     posts: PathBuf,
-    /// Media paths are relative to this folder.
-    #[arg(long, default_value = ".")]
+    /// The folder that media paths are relative to.
+    #[arg(long, value_name = "DIR", default_value = ".")]
     base: PathBuf,
-    /// The folder of the leaked items, if its owner runs this: both sides are then shown.
-    #[arg(long)]
+    /// The folder of the leaked items, if their owner runs this: the report then shows both sides.
+    #[arg(long, value_name = "DIR")]
     originals: Option<PathBuf>,
-    /// Where the lines of the posts go.
-    #[arg(short, long)]
+    /// The file for the lines of the posts. An existing one is replaced when the first line is there.
+    #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Where the report goes: HTML.
-    #[arg(long)]
+    /// The file for the report, as HTML.
+    #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Where the lines of the accounts go.
-    #[arg(long)]
+    /// The file for the lines of the accounts.
+    #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
-    /// The key file, where the index or collection does not hold its key.
-    #[arg(long)]
+    /// The file with the owner's key, 32 bytes or 64 hex digits, if the index or collection does not
+    /// hold it.
+    #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// The least strength that counts.
-    #[arg(long, default_value = "strong")]
+    /// Report matches of this strength and above: possible, strong or certain.
+    #[arg(long, value_name = "STRENGTH", default_value = "strong")]
     min: Strength,
-    /// Threads, 0 for as many as there are cores.
-    #[arg(long, default_value_t = 0)]
-    threads: usize,
-    /// Go on where an earlier run of the same posts ended.
+    /// Number of threads, 0 to 1024; 0 means one per core.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024), allow_negative_numbers = true)]
+    threads: u16,
+    /// Continue where an earlier run of the same posts stopped.
     #[arg(long)]
     resume: bool,
 }
@@ -65,7 +68,13 @@ fn main() -> ExitCode {
     match run(&Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            let _ = writeln!(io::stderr(), "feed: {e}");
+            let advice = match e.downcast_ref::<leakprint::Error>() {
+                Some(e) if e.message().contains("does not hold its key") => {
+                    " (`--key FILE` gives it)"
+                }
+                _ => "",
+            };
+            let _ = writeln!(io::stderr(), "feed: {e}{advice}");
             ExitCode::from(2)
         }
     }
@@ -73,12 +82,14 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<(), Failure> {
     let written = [
-        Some(&args.output),
-        args.report.as_ref(),
-        args.accounts.as_ref(),
+        ("-o", Some(&args.output)),
+        ("--report", args.report.as_ref()),
+        ("--accounts", args.accounts.as_ref()),
     ];
     let read = [Some(&args.index), Some(&args.posts), args.key.as_ref()];
-    for path in written.into_iter().flatten() {
+    for (option, path) in written {
+        let Some(path) = path else { continue };
+        check_writable(option, path)?;
         let of_collection =
             args.index.is_dir() && path.parent().is_some_and(|p| same(&args.index, p));
         if of_collection || read.into_iter().flatten().any(|r| same(r, path)) {
@@ -87,40 +98,51 @@ fn run(args: &Args) -> Result<(), Failure> {
             );
         }
     }
-    let exec = Executor::with_threads(args.threads)?;
+    let exec = Executor::with_threads(args.threads.into())?;
     let options = MatchOptions::default().with_min_strength(args.min);
     let key = args.key.as_deref().map(Key::from_file).transpose()?;
-    let source = Source::open_with_key(&args.index, key)?;
-    source.verify(&exec)?;
-    let matcher = source.matcher(options)?;
+    let named = |e: leakprint::Error| match e.path() {
+        Some(_) => e,
+        None => e.with_path(&args.index),
+    };
+    let source = Source::open_with_key(&args.index, key).map_err(named)?;
+    source.verify(&exec).map_err(named)?;
+    let matcher = source.matcher(options).map_err(named)?;
 
     scan(args, &matcher, &exec)?;
     let ranked = accounts::rank(&args.output)?;
     if let Some(path) = &args.accounts {
-        let mut out = BufWriter::new(create(path)?);
-        for account in &ranked {
-            serde_json::to_writer(&mut out, account)?;
-            out.write_all(b"\n")?;
-        }
-        out.flush()?;
+        replace(path, |out| {
+            for account in &ranked {
+                serde_json::to_writer(&mut *out, account)?;
+                out.write_all(b"\n")?;
+            }
+            Ok(())
+        })?;
     }
     if let Some(path) = &args.report {
-        let mut out = BufWriter::new(create(path)?);
-        report::write(args, &source, &matcher, &ranked, &mut out)?;
-        out.flush()?;
+        replace(path, |out| {
+            report::write(args, &source, &matcher, &ranked, out)
+        })?;
     }
     Ok(())
 }
 
 /// Matches all posts, or those that an earlier run has not come to, and appends their lines.
 fn scan(args: &Args, matcher: &Matcher, exec: &Executor) -> Result<(), Failure> {
+    let all = Posts::open(&args.posts)?;
+    let bar = bar(all.bytes());
+    let mut all = all.peekable();
+    // Before the output is emptied: what holds no posts at all costs nobody the lines that are there.
+    if let Some(Err(_)) = all.peek() {
+        all.next().transpose()?;
+    }
     let (file, done) = if args.resume {
         posts::resume(&args.output)?
     } else {
         (create(&args.output)?, Vec::new())
     };
     let mut out = BufWriter::new(file);
-    let mut all = Posts::open(&args.posts)?;
     for (number, known) in done.iter().enumerate() {
         let next = all.next().transpose()?;
         if next.as_ref().is_none_or(|line| line.id() != *known) {
@@ -134,7 +156,6 @@ fn scan(args: &Args, matcher: &Matcher, exec: &Executor) -> Result<(), Failure> 
             .into());
         }
     }
-    let bar = bar(all.bytes());
     let mut failed = None;
     let lines = all.by_ref().map_while(|line| match line {
         Ok(line) => Some(line),

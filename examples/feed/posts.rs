@@ -262,6 +262,9 @@ pub(crate) fn read_found(path: &Path) -> Result<impl Iterator<Item = Result<Foun
 
 /// Opens an earlier output to go on: the posts that it has, and the file behind its last whole
 /// line. What was cut off is cut.
+///
+/// # Errors
+/// If it cannot be read or written, or holds anything else: that must not be overwritten.
 pub(crate) fn resume(path: &Path) -> Result<(File, Vec<String>)> {
     let named = |e| Error::io("cannot go on", e).with_path(path);
     let file = OpenOptions::new()
@@ -277,10 +280,15 @@ pub(crate) fn resume(path: &Path) -> Result<(File, Vec<String>)> {
         line.clear();
         let length = reader.read_until(b'\n', &mut line).map_err(named)?;
         if line.last() != Some(&b'\n') {
+            // Half a line, where an earlier run was cut off.
+            let common = line.len().min(START.len());
+            if line[..common] != START[..common] {
+                return Err(foreign(path, done.len() + 1));
+            }
             break;
         }
         let Ok(found) = serde_json::from_slice::<Found>(&line) else {
-            break;
+            return Err(foreign(path, done.len() + 1));
         };
         whole += length as u64;
         done.push(found.post);
@@ -288,4 +296,15 @@ pub(crate) fn resume(path: &Path) -> Result<(File, Vec<String>)> {
     drop(reader);
     file.set_len(whole).map_err(named)?;
     Ok((file, done))
+}
+
+/// How every line begins.
+const START: &[u8] = b"{\"post\":";
+
+fn foreign(path: &Path, number: usize) -> Error {
+    let message = format!(
+        "line {number} is none that this program wrote: leave --resume out to replace the file, or give \
+         another one with -o"
+    );
+    Error::new(ErrorKind::Malformed, message).with_path(path)
 }

@@ -43,7 +43,7 @@ pub(crate) fn write(
     source: &Source,
     matcher: &Matcher,
     ranked: &[Account],
-    out: &mut impl Write,
+    out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let (totals, mut hits) = collect(args)?;
     let limits = matcher.query_fingerprinter().limits();

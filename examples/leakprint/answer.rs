@@ -8,6 +8,7 @@ use leakprint::{Error, Evidence, Match, Result, Warning};
 use serde::{Deserialize, Serialize};
 
 use crate::Format;
+use crate::advice::{explained, explained_message};
 use crate::input::Read;
 use crate::output::{json_line, printable};
 use crate::resume::{Payload, are_settled, is_settled, settled_kind};
@@ -146,7 +147,7 @@ fn table(
 ) -> io::Result<()> {
     let name = printable(name);
     if let Some(e) = error {
-        let message = e.to_string();
+        let message = explained(e);
         return writeln!(out, "{name}\n    {}: {}", e.kind(), printable(&message));
     }
     writeln!(out, "{name}")?;
@@ -170,7 +171,8 @@ fn table(
             "" => String::new(),
             part => format!("{part}: "),
         };
-        let message = format!("{part}{}", warning.message);
+        let message = explained_message(&warning.kind, &warning.message);
+        let message = format!("{part}{message}");
         writeln!(out, "    not read: {}", printable(&message))?;
     }
     Ok(())

@@ -5,11 +5,43 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::Failure;
+use crate::output::complain;
+use crate::sink::Sink;
+
+/// What a run has found.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Outcome {
+    /// Queries.
+    pub(crate) queries: u64,
+    /// Queries that match something.
+    pub(crate) matched: u64,
+    /// Queries of which some part could not be read.
+    pub(crate) unread: u64,
+}
+
+impl Outcome {
+    /// The exit code of `match --exit-code`. What could not be read may hold anything, so that
+    /// nothing is certain without it.
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Self { matched: 1.., .. } => 0,
+            Self { unread: 0, .. } => 1,
+            Self {
+                queries, unread, ..
+            } => {
+                complain(&format!(
+                    "leakprint: nothing found, but {unread} of {queries} could not be read or not in whole"
+                ));
+                2
+            }
+        }
+    }
+}
 
 /// Takes one answer after the other.
 pub(crate) enum Answers {
-    Output(BufWriter<io::Stdout>),
-    File(PathBuf, BufWriter<File>),
+    Output(Sink),
+    File(PathBuf, Sink),
     Continued(Continued),
 }
 
@@ -27,12 +59,11 @@ pub(crate) struct Continued {
 
 impl Answers {
     /// To standard output, or to a file that is replaced.
-    pub(crate) fn new(path: Option<&Path>) -> Result<Self, Failure> {
+    pub(crate) fn new(path: Option<&Path>) -> Self {
         let Some(path) = path else {
-            return Ok(Self::Output(BufWriter::new(io::stdout())));
+            return Self::Output(Sink::output());
         };
-        let file = File::create(path).map_err(unwritable(path))?;
-        Ok(Self::File(path.to_owned(), BufWriter::new(file)))
+        Self::File(path.to_owned(), Sink::file(path))
     }
 
     /// To a file behind what it has of them already.
@@ -74,13 +105,14 @@ impl Answers {
     /// Behind the last answer: what an earlier run had beyond it is cut off.
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         self.flush()?;
-        if let Self::Continued(continued) = self
-            && continued.old.is_some()
-        {
-            let cut = continued.new.get_ref().set_len(continued.at);
-            cut.map_err(unwritable(&continued.path))?;
+        match self {
+            Self::Output(_) => Ok(()),
+            Self::File(path, out) => Ok(out.finish().map_err(unwritable(&path))?),
+            Self::Continued(Continued { old: None, .. }) => Ok(()),
+            Self::Continued(Continued { path, new, at, .. }) => {
+                Ok(new.get_ref().set_len(at).map_err(unwritable(&path))?)
+            }
         }
-        Ok(())
     }
 }
 

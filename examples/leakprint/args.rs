@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use leakprint::Limits;
+use leakprint::collection::Timestamp;
 
-use crate::Failure;
+use crate::limits::LimitArgs;
+use crate::values::{expires, tag, threads};
 
 /// Recognises leaked material when it is posted again.
 #[derive(Parser)]
@@ -13,27 +14,28 @@ use crate::Failure;
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// No progress and no warnings on standard error, only what makes a command fail.
+    /// Print no progress and no warnings on standard error, only what makes a command fail.
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 }
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; inputs that could not be read are reported and the rest went on
-  1  `match --exit-code` found nothing
-  2  nothing could be done: a line on standard error says why
-  130  interrupted";
+    0  done; inputs that could not be read are reported, the others were processed
+    1  `match --exit-code`: everything was read, and nothing was found
+    2  nothing could be done, and standard error says why;
+       `match --exit-code`: nothing was found, but not everything could be read
+  130  interrupted by Ctrl-C; standard error says what is kept";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Fingerprint files and write an index.
     Index(IndexArgs),
-    /// Compare files or posts with an index or a collection: one JSON line a query, in input order.
+    /// Match files or posts against an index or a collection; prints one JSON line per query, in input order.
     Match(MatchArgs),
-    /// Print the hashes of files: one JSON line each.
+    /// Print the hashes of files, one JSON line each.
     Hash(HashArgs),
-    /// Say what an index or a collection holds.
+    /// Show what an index or a collection holds.
     Info {
         /// The index file or the collection's folder.
         index: PathBuf,
@@ -43,14 +45,14 @@ pub(crate) enum Command {
         /// The index file or the collection's folder.
         index: PathBuf,
     },
-    /// Add files to a collection, which is made where there is none: a JSON line for each,
-    /// printed once the item is durable.
+    /// Add files to a collection, which is made if there is none; prints one JSON line per item once
+    /// the item is on disk.
     Add(AddArgs),
-    /// Remove items from a collection by name: a JSON line for each, likewise.
+    /// Remove items from a collection by name; prints one JSON line per name once that is on disk.
     Remove {
         /// The collection's folder.
         collection: PathBuf,
-        /// Names of items.
+        /// Names of items, as `list` prints them.
         #[arg(required = true)]
         names: Vec<String>,
         /// The names are those of ignore files.
@@ -60,30 +62,30 @@ pub(crate) enum Command {
         #[arg(long)]
         background: bool,
     },
-    /// List the items of a collection: one JSON line each.
+    /// List the items of a collection, one JSON line each.
     List {
         /// The collection's folder.
         collection: PathBuf,
     },
-    /// Merge a collection to one segment.
+    /// Merge the files of a collection into one segment; matching goes on meanwhile.
     Compact {
         /// The collection's folder.
         collection: PathBuf,
     },
-    /// Save what is sound of a damaged collection, and say what is lost.
+    /// Save what is intact of a damaged collection and report what is lost.
     Repair {
         /// The collection's folder.
         collection: PathBuf,
     },
-    /// Mark matches of an item as false, never to be reported again.
+    /// Mark matches of an item as false, so that they are not reported again.
     MarkFalse(MarkArgs),
-    /// Add the entries of a hash list, or items that were exported, to a collection.
+    /// Add the entries of a hash list, or exported items, to a collection.
     Import(ImportArgs),
-    /// Print hashes or items of a collection.
+    /// Print hashes, items or false matches of a collection.
     Export(ExportArgs),
-    /// Say stage by stage why a file does or does not match one item.
+    /// Explain stage by stage why a file does or does not match one item.
     Explain(ExplainArgs),
-    /// Search raw 32-byte codes, for benchmarks: one JSON line.
+    /// Search raw 32-byte codes, for benchmarks; prints one JSON line.
     SearchCodes(SearchCodesArgs),
     /// Print a completion script for a shell.
     Completions {
@@ -92,7 +94,8 @@ pub(crate) enum Command {
     },
     /// Print the manual page, or the pages of all commands into a folder.
     Man {
-        /// The folder for one page per command; without it the main page goes to standard output.
+        /// The folder for one page per command; it is made if there is none. By default the main page
+        /// goes to standard output.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
@@ -101,71 +104,57 @@ pub(crate) enum Command {
 /// What both sides of a comparison read.
 #[derive(Args)]
 pub(crate) struct InputArgs {
-    /// Files and folders; folders are walked in sorted order.
+    /// Files and folders; folders are read in sorted order, with their subfolders.
     pub(crate) paths: Vec<PathBuf>,
-    /// Names are relative to this folder.
-    #[arg(long, default_value = ".")]
+    /// The folder that names of items and queries are relative to.
+    #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) base: PathBuf,
-    /// Texts as JSON lines {"id": ..., "text": ...}; "-" is standard input.
-    #[arg(long)]
+    /// Also read texts from a file of JSON lines {"id": ..., "text": ...}; "-" is standard
+    /// input. May be given several times.
+    #[arg(long, value_name = "FILE")]
     pub(crate) jsonl: Vec<PathBuf>,
-    /// The owner's key: 32 bytes or 64 hex digits.
-    #[arg(long)]
+    /// The file with the owner's key, 32 bytes or 64 hex digits. By default the key is stored with the
+    /// index or collection; a new one gets a random key.
+    #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
-    /// Threads; 0 means one a core.
-    #[arg(long, default_value_t = 0, value_parser = threads)]
+    /// Number of threads, 0 to 1024; 0 means one per core.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads, allow_negative_numbers = true)]
     pub(crate) threads: usize,
-    /// Write what failed to this file as JSON lines (`index` writes it to standard error else).
-    #[arg(long)]
+    /// Write inputs and parts that could not be read to this file as JSON lines. By default `index`
+    /// and `add` report them on standard error, `match` in its own lines.
+    #[arg(long, value_name = "FILE")]
     pub(crate) errors: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
-}
-
-/// What one input may cost.
-#[derive(Args)]
-pub(crate) struct LimitArgs {
-    /// Limits on one input, a JSON object such as {"time_ms": 5000, "pixels": 20000000}; what it
-    /// leaves out has its default, which `{}` and the documentation of `Limits` give.
-    #[arg(long, value_name = "FILE")]
-    limits: Option<PathBuf>,
-}
-
-impl LimitArgs {
-    /// The limits in force.
-    pub(crate) fn read(&self) -> Result<Limits, Failure> {
-        let Some(path) = &self.limits else {
-            return Ok(Limits::default());
-        };
-        let failed = |e: &dyn std::fmt::Display| format!("--limits {}: {e}", path.display());
-        let text = std::fs::read(path).map_err(|e| failed(&e))?;
-        serde_json::from_slice(&text).map_err(|e| failed(&e).into())
-    }
 }
 
 #[derive(Args)]
 pub(crate) struct IndexArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// Where the index goes; replaced whole or not at all. A new file can be read by you
-    /// alone: without --key the key is in it.
-    #[arg(short, long)]
+    /// The index file; an existing one is replaced when the new one is complete. Only you can read
+    /// a new file, since the key is in it unless --key is given.
+    #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Files whose content must not count: disclaimers, licences, logos.
-    #[arg(long)]
+    /// A file or folder whose content does not count: disclaimers, licences, blank forms, logos. May be
+    /// given several times.
+    #[arg(long, value_name = "PATH")]
     pub(crate) ignore: Vec<PathBuf>,
-    /// Ordinary traffic: what occurs in two of these files does not count.
-    #[arg(long)]
+    /// A file or folder of ordinary traffic; what occurs in two of the files does not count. May be given
+    /// several times.
+    #[arg(long, value_name = "PATH")]
     pub(crate) background: Vec<PathBuf>,
-    /// Read the text in pictures too, with the program tesseract, in these languages (as its
-    /// option -l has them). Takes a second a picture.
+    /// Also read the text in pictures, with the program tesseract, in these languages (as for its
+    /// option -l); eng if none are given. Takes about a second per picture.
     #[arg(long, value_name = "LANGUAGES", num_args = 0..=1, default_missing_value = "eng")]
     pub(crate) recognise: Option<String>,
-    /// Winnowing window, 1..=64: larger is smaller and less sensitive.
-    #[arg(long, default_value_t = leakprint::Recipe::DEFAULT_WINDOW)]
+    /// Winnowing window in letters, 1 to 64; a larger one makes a smaller index that finds fewer short
+    /// quotations.
+    #[arg(long, value_name = "N", default_value_t = leakprint::Recipe::DEFAULT_WINDOW,
+        value_parser = clap::value_parser!(u32).range(1..=64), allow_negative_numbers = true)]
     pub(crate) window: u32,
-    /// Go on where an earlier run with --resume was cut off, and take what is known of files that
-    /// have not changed since: state and fingerprints are kept in OUTPUT.resume, as secret as the key.
+    /// Continue where an earlier run with --resume stopped, and skip files that have not changed since.
+    /// State and fingerprints are kept in FILE.resume, which is as secret as the key.
     #[arg(long)]
     pub(crate) resume: bool,
 }
@@ -176,71 +165,75 @@ pub(crate) struct AddArgs {
     pub(crate) collection: PathBuf,
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// What kind of leak it is, or where it belongs.
-    #[arg(long)]
+    /// A label for the items, such as the kind of leak; every match shows it.
+    #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
-    /// Anything for people.
-    #[arg(long)]
+    /// A note for people; every match shows it.
+    #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
-    /// Free tags.
+    /// A tag for the items; may be given several times.
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     pub(crate) tags: Vec<(String, String)>,
-    /// When the items cease to be matched: 2026-03-01 or 2026-03-01T12:00:00Z.
-    #[arg(long, value_name = "TIME")]
-    pub(crate) expires: Option<leakprint::collection::Timestamp>,
-    /// Files whose content must not count from now on, whichever items have it: disclaimers,
-    /// licences, logos. They are kept in the collection.
-    #[arg(long)]
+    /// The time from which the items are no longer matched: 2026-03-01, which is midnight UTC, or
+    /// 2026-03-01T12:00:00Z. By default they never expire.
+    #[arg(long, value_name = "TIME", value_parser = expires)]
+    pub(crate) expires: Option<Timestamp>,
+    /// A file or folder whose content does not count from now on in any item: disclaimers, licences,
+    /// blank forms, logos. Kept in the collection; may be given several times.
+    #[arg(long, value_name = "PATH")]
     pub(crate) ignore: Vec<PathBuf>,
-    /// Ordinary traffic, likewise: what occurs in two of these files does not count.
-    #[arg(long)]
+    /// A file or folder of ordinary traffic; what occurs in two of the files does not count from now
+    /// on. Kept in the collection; may be given several times.
+    #[arg(long, value_name = "PATH")]
     pub(crate) background: Vec<PathBuf>,
-    /// Winnowing window of a collection that is made, 1..=64.
-    #[arg(long)]
+    /// Winnowing window of a new collection in letters, 1 to 64 [default: 8].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64), allow_negative_numbers = true)]
     pub(crate) window: Option<u32>,
-}
-
-/// A tag.
-fn tag(argument: &str) -> Result<(String, String), String> {
-    match argument.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("not KEY=VALUE".to_owned()),
-    }
 }
 
 #[derive(Args)]
 pub(crate) struct MarkArgs {
     /// The collection's folder.
     pub(crate) collection: PathBuf,
-    /// The item's name.
+    /// The item's name, as `list` prints it.
     pub(crate) item: String,
-    /// Matches of this file with the item are false.
+    /// The upload whose matches with the item are false.
     #[arg(long, value_name = "FILE", conflicts_with = "part")]
     pub(crate) query: Option<PathBuf>,
-    /// Matches with this part of the item are false, whatever the query; "" is the item's own
-    /// text or picture.
+    /// The part of the item whose matches are false for every upload; "" is the item's own text or
+    /// picture.
     #[arg(long, value_name = "PATH")]
     pub(crate) part: Option<String>,
     /// Who decided.
-    #[arg(long, default_value = "")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub(crate) by: String,
     /// Why.
-    #[arg(long, default_value = "")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub(crate) why: String,
-    /// Take the mark back.
+    /// Remove the mark.
     #[arg(long)]
     pub(crate) undo: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
-    /// Lines hash,quality,label.
+    /// Lines of hash,quality,label.
     PdqCsv,
     /// Entries of ThreatExchange or HMA, as JSON.
     Threatexchange,
     /// Items with their fingerprints, as JSON lines.
     Fingerprints,
-    /// Matches that were marked as false, as JSON lines.
+    /// False matches that were marked, as JSON lines.
     FalseMatches,
 }
 
@@ -250,23 +243,24 @@ pub(crate) struct ImportArgs {
     pub(crate) collection: PathBuf,
     /// The file to read.
     pub(crate) file: PathBuf,
-    /// What it is.
-    #[arg(long = "as", value_enum)]
+    /// The format of the file.
+    #[arg(long = "as", value_name = "FORMAT", value_enum)]
     pub(crate) form: Form,
     /// Which of PDQ's pipelines made the hashes: full (HMA, pdqhash) or nn512 (the C++ program).
     #[arg(long, default_value_t = leakprint::fingerprint::Pipeline::Full)]
     pub(crate) pipeline: leakprint::fingerprint::Pipeline,
-    /// Add hashes of another pipeline than those that are there; the two are never compared.
+    /// Allow hashes of both pipelines in one collection; the two are never compared.
     #[arg(long)]
     pub(crate) mix_pipelines: bool,
-    /// The label of all hashes, in place of what the list says.
-    #[arg(long)]
+    /// The label of all hashes, instead of the labels in the list.
+    #[arg(long, value_name = "TEXT")]
     pub(crate) label: Option<String>,
-    /// The owner's key, for a collection that is made: 32 bytes or 64 hex digits.
-    #[arg(long)]
+    /// The file with the owner's key, 32 bytes or 64 hex digits. By default the key is stored with the
+    /// collection; a new one gets a random key.
+    #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
-    /// Write broken lines to this file as JSON lines rather than to standard error.
-    #[arg(long)]
+    /// Write lines that could not be read to this file as JSON lines, instead of to standard error.
+    #[arg(long, value_name = "FILE")]
     pub(crate) errors: Option<PathBuf>,
 }
 
@@ -274,10 +268,10 @@ pub(crate) struct ImportArgs {
 pub(crate) struct ExportArgs {
     /// The collection's folder.
     pub(crate) collection: PathBuf,
-    /// What to print.
-    #[arg(long = "as", value_enum)]
+    /// What to print, and how.
+    #[arg(long = "as", value_name = "FORMAT", value_enum)]
     pub(crate) form: Form,
-    /// Which of PDQ's pipelines made the hashes that are wanted.
+    /// Which of PDQ's pipelines to print hashes of: full (HMA, pdqhash) or nn512 (the C++ program).
     #[arg(long, default_value_t = leakprint::fingerprint::Pipeline::Full)]
     pub(crate) pipeline: leakprint::fingerprint::Pipeline,
 }
@@ -288,31 +282,33 @@ pub(crate) struct MatchArgs {
     pub(crate) index: PathBuf,
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// Report matches of this strength and above.
-    #[arg(long, default_value = "strong")]
+    /// Report matches of this strength and above: possible, strong or certain.
+    #[arg(long, value_name = "STRENGTH", default_value = "strong")]
     pub(crate) min: leakprint::Strength,
-    /// How to print.
+    /// The format of the answers: JSON lines for programs, a table for people.
     #[arg(long, value_enum, default_value_t = Format::Jsonl)]
     pub(crate) format: Format,
-    /// Where the answers go, in place of standard output.
-    #[arg(short, long)]
+    /// Write the answers to this file instead of to standard output. An existing file is replaced
+    /// when the first answer is there.
+    #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Go on where an earlier run with --resume was cut off, and match only what has changed since:
-    /// state and answers are kept in OUTPUT.resume.
+    /// Continue where an earlier run with --resume stopped, and match only what has changed since.
+    /// State and answers are kept in FILE.resume.
     #[arg(long, requires = "output")]
     pub(crate) resume: bool,
-    /// Draw what was found: each query's picture that matches goes to this folder as a PNG,
-    /// what it shows of every item outlined and named.
+    /// Write a PNG to this folder for each picture that matches, with every item that it shows
+    /// outlined and named. The folder is made if there is none.
     #[arg(long, value_name = "DIR")]
     pub(crate) draw: Option<PathBuf>,
-    /// Read the text in pictures that nothing else explains, with the program tesseract, in
-    /// these languages (as its option -l has them). Takes a second a picture.
+    /// Read the text in pictures that match nothing otherwise, with the program tesseract, in these
+    /// languages (as for its option -l); eng if none are given. Takes about a second per picture.
     #[arg(long, value_name = "LANGUAGES", num_args = 0..=1, default_missing_value = "eng")]
     pub(crate) recognise: Option<String>,
-    /// Exit with 1 if no query matches anything.
+    /// Exit with 0 if anything was found, with 1 if nothing was, and with 2 if nothing was found but
+    /// not everything could be read. By default the exit code is 0 in all three cases.
     #[arg(long)]
     pub(crate) exit_code: bool,
-    /// Skip reading the whole index once to check it.
+    /// Do not read the whole index or collection first to check it for damage.
     #[arg(long)]
     pub(crate) no_verify: bool,
 }
@@ -325,7 +321,7 @@ pub(crate) enum Format {
 
 #[derive(Args)]
 pub(crate) struct HashArgs {
-    /// Files and folders.
+    /// Files and folders; folders are read in sorted order, with their subfolders.
     #[arg(required = true)]
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -336,52 +332,58 @@ pub(crate) struct HashArgs {
 pub(crate) struct ExplainArgs {
     /// The index file or the collection's folder.
     pub(crate) index: PathBuf,
-    /// The item's name in the index.
+    /// The item's name in the index or collection.
     pub(crate) item: String,
     /// The file to compare with it.
     pub(crate) file: PathBuf,
-    /// The owner's key: 32 bytes or 64 hex digits.
-    #[arg(long)]
+    /// The file with the owner's key, 32 bytes or 64 hex digits, if the index or collection does not
+    /// hold it.
+    #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
-    /// Draw what a picture shows of the item, weak matches too, to this file as PNG.
-    #[arg(long, value_name = "PNG")]
+    /// Write a PNG to this file with what the picture shows of the item, weak matches included.
+    #[arg(long, value_name = "FILE")]
     pub(crate) draw: Option<PathBuf>,
 }
 
 #[derive(Args)]
 pub(crate) struct SearchCodesArgs {
-    /// Raw 32-byte codes, no header.
-    #[arg(long, required_unless_present = "open", conflicts_with = "open")]
+    /// A file of raw 32-byte codes without a header.
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "open",
+        conflicts_with = "open"
+    )]
     pub(crate) codes: Option<PathBuf>,
-    /// A file that --save wrote, mapped, instead of --codes.
-    #[arg(long)]
+    /// A file that --save wrote, instead of --codes; it is mapped into memory.
+    #[arg(long, value_name = "FILE")]
     pub(crate) open: Option<PathBuf>,
-    /// Read the file of --open into memory rather than map it.
+    /// Read the file of --open into memory instead of mapping it.
     #[arg(long, requires = "open")]
     pub(crate) load: bool,
-    /// Bring all of the mapped file into memory before the search.
+    /// Read all pages of the mapped file once before the search.
     #[arg(long, requires = "open", conflicts_with = "load")]
     pub(crate) warm: bool,
-    /// Write the codes with their tables to this file, for --open.
-    #[arg(long)]
+    /// Write the codes with their search tables to this file, for --open.
+    #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
-    /// Raw 32-byte queries, no header.
-    #[arg(long)]
+    /// A file of raw 32-byte queries without a header.
+    #[arg(long, value_name = "FILE")]
     pub(crate) queries: PathBuf,
-    /// Report pairs that differ in at most this many bits, 0..=256.
-    #[arg(long)]
+    /// Report pairs that differ in at most this many bits, 0 to 256.
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u32).range(0..=256), allow_negative_numbers = true)]
     pub(crate) radius: u32,
-    /// Threads; 0 means one a core.
-    #[arg(long, default_value_t = 1, value_parser = threads)]
+    /// Number of threads, 0 to 1024; 0 means one per core.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = threads, allow_negative_numbers = true)]
     pub(crate) threads: usize,
-    /// How to search.
+    /// How to search: scan compares all codes, mih uses a multi-index of their pieces, auto chooses.
     #[arg(long, value_enum, default_value_t = EngineArg::Auto)]
     pub(crate) engine: EngineArg,
-    /// Searches; the median of their times is printed.
-    #[arg(long, default_value_t = 1)]
-    pub(crate) repeats: usize,
+    /// How often to repeat the search, 1 to 1000000; the median of the times is printed.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000), allow_negative_numbers = true)]
+    pub(crate) repeats: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -389,12 +391,4 @@ pub(crate) enum EngineArg {
     Auto,
     Scan,
     Mih,
-}
-
-/// A number of threads that a machine can have.
-fn threads(argument: &str) -> Result<usize, String> {
-    match argument.parse() {
-        Ok(threads @ 0..=1024) => Ok(threads),
-        _ => Err("not a number from 0 to 1024".to_owned()),
-    }
 }

@@ -15,6 +15,7 @@ use leakprint::{Collection, Digest, Error, ErrorKind, Executor, Fingerprint, Par
 use serde::Serialize;
 
 use crate::input::{Read, Sources, read_file};
+use crate::interrupt::on_interrupt;
 use crate::output::{Errors, json_line, json_pretty, progress};
 use crate::target::key;
 use crate::{AddArgs, Failure, MarkArgs};
@@ -33,7 +34,18 @@ pub(crate) fn writer(
     if let Some(window) = window {
         options.window = window;
     }
-    Ok(CollectionWriter::open(folder, options)?)
+    let writer = CollectionWriter::open(folder, options)?;
+    // One that is there keeps its own, and nobody would notice.
+    let own = writer.collection().recipe().window;
+    match window.filter(|window| *window != own) {
+        Some(window) => Err(format!(
+            "--window {window}: the collection {} has {own}: leave the option out, or make another \
+             collection",
+            folder.display()
+        )
+        .into()),
+        None => Ok(writer),
+    }
 }
 
 /// As [`writer`] of one that is there.
@@ -119,6 +131,7 @@ pub(crate) fn add(args: &AddArgs) -> Result<(), Failure> {
     metadata.tags = args.tags.iter().cloned().collect::<BTreeMap<_, _>>();
     let mut of_items = metadata.clone();
     of_items.expires = args.expires;
+    let limits = input.limits.read()?;
     let exec = Executor::with_threads(input.threads)?;
     let mut written: Vec<&Path> = vec![&args.collection];
     written.extend(input.errors.as_deref());
@@ -133,6 +146,7 @@ pub(crate) fn add(args: &AddArgs) -> Result<(), Failure> {
     };
     let writer = writer(&args.collection, input.key.as_deref(), args.window)?;
     let fingerprinter = writer.collection().fingerprinter()?.clone();
+    let fingerprinter = fingerprinter.with_limits(limits);
     let interactive = input.jsonl.iter().any(|path| path == Path::new("-"));
     let mut batch = Batch {
         writer: &writer,
@@ -141,6 +155,10 @@ pub(crate) fn add(args: &AddArgs) -> Result<(), Failure> {
         since: None,
         most: if interactive { 1 } else { BATCH },
     };
+    let collection = args.collection.display();
+    on_interrupt(format!(
+        "items whose line was printed are in {collection}; the same command adds the others"
+    ))?;
     let mut out = BufWriter::new(io::stdout());
     let mut added = 0;
     let discount = |kind| {
@@ -149,9 +167,9 @@ pub(crate) fn add(args: &AddArgs) -> Result<(), Failure> {
     };
     let mut each =
         |what, sources: Sources, item: &(dyn Fn(String, Fingerprint) -> NewItem + Sync)| {
-            let bar = progress(what, &sources);
             // The folder is there by now, and no input.
             let sources = sources.without(&written);
+            let bar = progress(what, &sources);
             exec.map_stream(
                 sources.inputs(),
                 8 * exec.threads(),

@@ -61,6 +61,14 @@ impl Drawings {
             )
             .into());
         }
+        // Before the work: what cannot be drawn later costs a warning each.
+        tempfile::tempfile_in(folder).map_err(|e| {
+            format!(
+                "--draw {}: cannot write there: {}",
+                folder.display(),
+                e.kind()
+            )
+        })?;
         Ok(Self {
             folder: folder.to_owned(),
         })

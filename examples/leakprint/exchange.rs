@@ -72,7 +72,15 @@ pub(crate) fn import(args: &ImportArgs) -> Result<(), Failure> {
                 _ => threats(&bytes, args.label.as_deref(), &mut report, &mut broken)?,
             };
             drop(bytes);
-            let imported = writer.import_codes(args.pipeline, codes, args.mix_pipelines)?;
+            let imported = writer
+                .import_codes(args.pipeline, codes, args.mix_pipelines)
+                .map_err(|e| match e.kind() {
+                    ErrorKind::Recipe => Failure::from(format!(
+                        "{}: {e} (`--mix-pipelines` says so)",
+                        args.collection.display()
+                    )),
+                    _ => e.into(),
+                })?;
             report.added = imported.added;
             report.unchanged = imported.unchanged;
             report.generation = imported.generation;

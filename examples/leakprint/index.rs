@@ -12,7 +12,9 @@ use serde::Serialize;
 use crate::input::{Read, Sources, recogniser};
 use crate::interrupt::on_interrupt;
 use crate::journal::Locked;
-use crate::output::{Errors, check_apart, folder_of, json_line, json_pretty, progress};
+use crate::output::{
+    Errors, Writes, check_apart, check_writable, json_line, json_pretty, progress,
+};
 use crate::resume::{
     Otherwise, Payload, Resume, Tally, are_settled, is_settled, journal_path, kept, known_or,
     settled_kind,
@@ -38,7 +40,7 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
     if input.paths.is_empty() && input.jsonl.is_empty() {
         return Err("nothing to index: name files, folders or --jsonl FILE".into());
     }
-    check_writable(&args.output)?;
+    check_writable("-o", &args.output, Writes::ByRename)?;
     let journal = args.resume.then(|| journal_path(&args.output));
     if let Some(path) = &journal {
         check_apart("--resume", path, &read(args))?;
@@ -119,20 +121,6 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
     };
     json_line(&mut io::stdout(), &written)?;
     errors.finish()
-}
-
-/// Fails before the work is done where its result could not be written.
-fn check_writable(output: &Path) -> Result<(), Failure> {
-    let what = if output.is_dir() {
-        "is a folder".to_owned()
-    } else {
-        match tempfile::tempfile_in(folder_of(output)) {
-            Ok(_) => return Ok(()),
-            // The temporary file's own name says nothing to anybody.
-            Err(e) => format!("cannot write there: {}", e.kind()),
-        }
-    };
-    Err(format!("-o {}: {what}", output.display()).into())
 }
 
 /// Everything that is read.

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::Failure;
 use crate::names::{Base, Named};
 use crate::room::{Room, Taken};
+use crate::walk::files;
 
 /// The longest line of a JSON-lines file.
 const MAX_LINE: usize = 16 << 20;
@@ -253,28 +254,22 @@ impl Sources {
 
     /// Counts the files, on another thread; `None` where texts come from elsewhere too.
     pub(crate) fn counting(&self) -> Option<impl FnOnce() -> u64 + Send + 'static> {
-        let roots = self.roots.clone();
-        let is_all = self.jsonl.is_empty();
-        is_all.then_some(move || roots.into_iter().flat_map(Walk::new).count() as u64)
+        let files = files(self.roots.clone(), self.skip.clone());
+        self.jsonl
+            .is_empty()
+            .then_some(move || files.count() as u64)
     }
 
     /// All inputs, one after the other; nothing is read before its turn.
     pub(crate) fn inputs(self) -> impl Iterator<Item = Input> {
-        let skip = self.skip;
         let room = Room::new(MAX_IN_FLIGHT);
-        let files = self.roots.into_iter().flat_map(Walk::new);
-        let files = files
-            .filter(move |(named, _)| {
-                let is_written = |p: PathBuf| skip.iter().any(|skip| p.starts_with(skip));
-                skip.is_empty() || !fs::canonicalize(&named.path).is_ok_and(is_written)
-            })
-            .map(|(named, error)| Input {
-                name: named.name,
-                content: match error {
-                    None => Content::File(named.path),
-                    Some(e) => Content::Unreadable(Error::io("cannot read", e)),
-                },
-            });
+        let files = files(self.roots, self.skip).map(|(named, error)| Input {
+            name: named.name,
+            content: match error {
+                None => Content::File(named.path),
+                Some(e) => Content::Unreadable(Error::io("cannot read", e)),
+            },
+        });
         let lines = self
             .jsonl
             .into_iter()
@@ -285,53 +280,6 @@ impl Sources {
                 room: room.clone(),
             });
         files.chain(lines)
-    }
-}
-
-/// The files below a path, depth first, every folder sorted by name. Links to
-/// folders are not followed, so that a walk always ends.
-struct Walk {
-    /// What is still to be visited, last first.
-    stack: Vec<Named>,
-    at_root: bool,
-}
-
-impl Walk {
-    fn new(root: Named) -> Self {
-        Self {
-            stack: vec![root],
-            at_root: true,
-        }
-    }
-}
-
-impl Iterator for Walk {
-    type Item = (Named, Option<io::Error>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while let Some(named) = self.stack.pop() {
-            let metadata = if std::mem::take(&mut self.at_root) {
-                fs::metadata(&named.path)
-            } else {
-                fs::symlink_metadata(&named.path)
-            };
-            match metadata {
-                Ok(metadata) if metadata.is_dir() => {}
-                Ok(_) => return Some((named, None)),
-                Err(e) => return Some((named, Some(e))),
-            }
-            let listing: io::Result<Vec<_>> = fs::read_dir(&named.path)
-                .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
-            match listing {
-                Ok(mut children) => {
-                    children.sort_unstable_by(|a, b| b.cmp(a));
-                    self.stack
-                        .extend(children.iter().map(|child| named.child(child)));
-                }
-                Err(e) => return Some((named, Some(e))),
-            }
-        }
-        None
     }
 }
 

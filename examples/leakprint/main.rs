@@ -3,6 +3,7 @@
 //! Nothing but JSON (or the table asked for) goes to standard output; progress
 //! and what failed go to standard error.
 
+mod advice;
 mod answer;
 mod answers;
 mod args;
@@ -15,6 +16,7 @@ mod index;
 mod input;
 mod interrupt;
 mod journal;
+mod limits;
 mod matching;
 mod names;
 mod output;
@@ -22,8 +24,11 @@ mod resume;
 mod room;
 mod search_codes;
 mod settings;
+mod sink;
 mod stamp;
 mod target;
+mod values;
+mod walk;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -36,9 +41,6 @@ pub(crate) use args::*;
 
 /// What a command failed of, before anything was done.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// The exit code of `match --exit-code` where no query matched.
-const NOTHING_FOUND: u8 = 1;
 
 /// Prints the manual page, or writes one per command.
 fn man(folder: Option<&Path>) -> Result<(), Failure> {
@@ -60,7 +62,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Index(args) => index::run(&args),
         Command::Match(args) => match matching::run(&args) {
-            Ok(0) if args.exit_code => return ExitCode::from(NOTHING_FOUND),
+            Ok(outcome) if args.exit_code => return ExitCode::from(outcome.exit_code()),
             result => result.map(drop),
         },
         Command::Hash(args) => hash::run(&args),
@@ -102,7 +104,11 @@ fn main() -> ExitCode {
             if output::is_broken_pipe(failure.as_ref()) {
                 return ExitCode::SUCCESS;
             }
-            output::complain(&format!("leakprint: {failure}"));
+            let message = match failure.downcast_ref() {
+                Some(error) => advice::explained(error),
+                None => failure.to_string(),
+            };
+            output::complain(&format!("leakprint: {message}"));
             ExitCode::from(2)
         }
     }

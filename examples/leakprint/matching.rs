@@ -8,25 +8,32 @@ use leakprint::{Executor, Fingerprint, Match, MatchOptions, Matcher, Strength};
 use serde::Serialize;
 
 use crate::answer::{Answer, Found};
-use crate::answers::Answers;
+use crate::answers::{Answers, Outcome};
 use crate::draw::{Drawings, Query};
 use crate::input::{Input, Origin, Sources, read_file, recogniser};
 use crate::interrupt::on_interrupt;
 use crate::journal::Locked;
-use crate::output::{Errors, check_apart, folder_of, json_pretty, progress};
+use crate::output::{
+    Errors, Writes, check_apart, check_writable, folder_of, json_pretty, progress,
+};
 use crate::resume::{Otherwise, Resume, journal_path, kept, known_or};
 use crate::settings::Settings;
 use crate::target::Target;
 use crate::{ExplainArgs, Failure, Format, MatchArgs};
 
-/// Returns how many queries matched something.
-pub(crate) fn run(args: &MatchArgs) -> Result<u64, Failure> {
+pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
     let input = &args.input;
     if input.paths.is_empty() && input.jsonl.is_empty() {
         return Err("nothing to match: name files, folders or --jsonl FILE".into());
     }
     if args.resume && args.format != Format::Jsonl {
         return Err("--resume goes on with JSON lines, not with a table".into());
+    }
+    // Reading the index to check it may take long.
+    for (option, path) in [("-o", &args.output), ("--errors", &input.errors)] {
+        if let Some(path) = path {
+            check_writable(option, path, Writes::InPlace)?;
+        }
     }
     let exec = Executor::with_threads(input.threads)?;
     let options = MatchOptions::default().with_min_strength(args.min);
@@ -63,7 +70,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<u64, Failure> {
     on_interrupt(match (output, &journal) {
         (Some(path), Some(_)) => {
             let path = path.display();
-            format!("the answers so far are in {path}; the same command goes on from there")
+            format!("what was done is kept; the same command goes on and completes {path}")
         }
         (Some(path), None) => format!("the answers so far are in {}", path.display()),
         (None, _) => "the answers so far were printed".to_owned(),
@@ -74,7 +81,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<u64, Failure> {
     };
     let mut out = match output.filter(|_| args.resume) {
         Some(output) => Answers::continued(output)?,
-        None => Answers::new(output)?,
+        None => Answers::new(output),
     };
     let mut written: Vec<&Path> = Vec::new();
     written.extend(input.errors.as_deref());
@@ -85,7 +92,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<u64, Failure> {
     // Whoever asks line by line wants each answer at once.
     let interactive = input.jsonl.iter().any(|path| path == Path::new("-"));
     let bar = progress("matching", &sources);
-    let (mut queries, mut matched) = (0_u64, 0_u64);
+    let mut outcome = Outcome::default();
     let (journal, mut keeper) = Resume::parts(resume.as_mut());
     let find = |input: Input| {
         let read = input.read(
@@ -111,9 +118,10 @@ pub(crate) fn run(args: &MatchArgs) -> Result<u64, Failure> {
         |input| known_or(journal, input, matcher.query_fingerprinter().limits(), find),
         |known| -> Result<(), Failure> {
             bar.inc(1);
-            queries += 1;
+            outcome.queries += 1;
             let answer = kept(&mut keeper, known, &bar, "matching")?;
-            matched += u64::from(answer.matched);
+            outcome.matched += u64::from(answer.matched);
+            outcome.unread += u64::from(answer.error.is_some() || !answer.warnings.is_empty());
             // Nothing else says why there is none.
             if let Some(e) = &answer.undrawn {
                 bar.suspend(|| errors.undrawn(&answer.query, e))?;
@@ -135,8 +143,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<u64, Failure> {
     )?;
     bar.finish_and_clear();
     // Before anything is cut off: a disk that is not mounted holds no query either.
-    if queries == 0 {
-        errors.finish()?;
+    if outcome.queries == 0 {
         return Err("nothing to match: the folders and files given hold no query".into());
     }
     out.finish()?;
@@ -144,7 +151,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<u64, Failure> {
         resume.finish("matched")?;
     }
     errors.finish()?;
-    Ok(matched)
+    Ok(outcome)
 }
 
 /// The journal of an output, made under the same settings or not yet.
@@ -224,6 +231,9 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
     {
         let message = "--draw would overwrite a file that this command uses";
         return Err(format!("{}: {message}", path.display()).into());
+    }
+    if let Some(path) = &args.draw {
+        check_writable("--draw", path, Writes::ByRename)?;
     }
     let exec = Executor::with_threads(0)?;
     let options = MatchOptions::default();

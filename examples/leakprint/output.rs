@@ -1,8 +1,8 @@
 //! What a command writes: JSON lines, error lists, a progress line.
 
 use std::borrow::Cow;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,12 +12,16 @@ use leakprint::{Error, Warning};
 use serde::Serialize;
 
 use crate::Failure;
+use crate::advice::explained_message;
 use crate::input::Sources;
+use crate::sink::Sink;
 
 /// Writes one value as a JSON line.
 pub(crate) fn json_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value).map_err(io::Error::from)?;
-    out.write_all(b"\n")
+    // At once: an interrupt must not leave half a line.
+    let mut line = serde_json::to_vec(value).map_err(io::Error::from)?;
+    line.push(b'\n');
+    out.write_all(&line)
 }
 
 /// Writes one value as JSON over several lines.
@@ -28,7 +32,7 @@ pub(crate) fn json_pretty(out: &mut impl Write, value: &impl Serialize) -> io::R
 
 /// Where failures of single inputs go: a file of JSON lines, or standard error.
 pub(crate) struct Errors {
-    file: Option<(PathBuf, BufWriter<File>)>,
+    file: Option<(PathBuf, Sink)>,
     /// Inputs that could not be read.
     pub(crate) failed: u64,
     /// Parts of inputs that could not be read.
@@ -86,9 +90,8 @@ impl Errors {
     ) -> Result<(), Failure> {
         let Some((path, file)) = &mut self.file else {
             let hash = if part.is_empty() { "" } else { "#" };
-            if !is_quiet() {
-                complain(&format!("{name}{hash}{part}: {kind}: {message}"));
-            }
+            let message = explained_message(kind, &message);
+            note(&format!("{name}{hash}{part}: {kind}: {message}"));
             return Ok(());
         };
         let error = ErrorLine::new(kind, message);
@@ -102,8 +105,8 @@ impl Errors {
 
     pub(crate) fn finish(self) -> Result<(), Failure> {
         match self.file {
-            Some((path, mut file)) => file
-                .flush()
+            Some((path, file)) => file
+                .finish()
                 .map_err(|e| format!("{}: cannot write: {e}", path.display()).into()),
             None => Ok(()),
         }
@@ -134,11 +137,65 @@ pub(crate) fn check_apart(option: &str, path: &Path, others: &[&Path]) -> Result
     Ok(())
 }
 
-fn create(path: &Path, others: &[&Path]) -> Result<(PathBuf, BufWriter<File>), Failure> {
+fn create(path: &Path, others: &[&Path]) -> Result<(PathBuf, Sink), Failure> {
     check_apart("--errors", path, others)?;
-    match File::create(path) {
-        Ok(file) => Ok((path.to_owned(), BufWriter::new(file))),
-        Err(e) => Err(format!("{}: cannot write: {e}", path.display()).into()),
+    check_writable("--errors", path, Writes::InPlace)?;
+    Ok((path.to_owned(), Sink::file(path)))
+}
+
+/// How a file is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writes {
+    /// What is there is written over.
+    InPlace,
+    /// By another file that takes its place.
+    ByRename,
+}
+
+/// Fails before the work is done if what `option` names cannot be written. Leaves no trace.
+pub(crate) fn check_writable(option: &str, path: &Path, writes: Writes) -> Result<(), Failure> {
+    let named = |what: String| -> Failure { format!("{option} {}: {what}", path.display()).into() };
+    let folder = folder_of(path);
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(named("is a folder, give the name of a file".to_owned()));
+        }
+        // A pipe or a device takes what it is given, but must not be replaced by a file.
+        Ok(metadata) if !metadata.is_file() => {
+            return match writes {
+                Writes::InPlace => Ok(()),
+                Writes::ByRename => Err(named("is no regular file".to_owned())),
+            };
+        }
+        Ok(_) if writes == Writes::InPlace => {
+            let opened = OpenOptions::new().append(true).open(path);
+            return opened
+                .map(drop)
+                .map_err(|e| named(format!("cannot write: {e}")));
+        }
+        _ => {}
+    }
+    let last = path.as_os_str().as_encoded_bytes().last();
+    if last.is_some_and(|&byte| std::path::is_separator(char::from(byte))) {
+        return Err(named("names a folder, give the name of a file".to_owned()));
+    }
+    match fs::metadata(folder) {
+        Ok(metadata) if metadata.is_dir() => {}
+        Ok(_) => return Err(named(format!("{} is no folder", folder.display()))),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let message = format!("there is no folder {}, make it first", folder.display());
+            return Err(named(message));
+        }
+        Err(e) => return Err(named(format!("cannot read {}: {e}", folder.display()))),
+    }
+    match tempfile::tempfile_in(folder) {
+        Ok(_) => Ok(()),
+        // The temporary file's own name says nothing to anybody.
+        Err(e) => Err(named(format!(
+            "cannot write in {}: {}",
+            folder.display(),
+            e.kind()
+        ))),
     }
 }
 
@@ -157,6 +214,13 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
         c => c.to_string(),
     });
     escaped.collect::<String>().into()
+}
+
+/// As [`complain`] of what `--quiet` keeps back.
+pub(crate) fn note(line: &str) {
+    if !is_quiet() {
+        complain(line);
+    }
 }
 
 /// Whether `--quiet` was given.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::Failure;
 use crate::input::{Input, read_file};
 use crate::journal::{Appender, Entry, Journal, Key, Locked, MOST_PAYLOAD, Record, State};
-use crate::output::complain;
+use crate::output::note;
 use crate::settings::Settings;
 use crate::stamp::Stamp;
 
@@ -99,10 +99,10 @@ impl Resume {
         let shown = path.display();
         let differences = locked.settings().map(|known| settings.differences(known));
         match (locked.state(), differences, otherwise) {
-            (State::Unreadable, ..) => complain(&format!(
+            (State::Unreadable, ..) => note(&format!(
                 "{shown}: damaged at its beginning, or of another version: everything is done again"
             )),
-            (_, Some(what), Otherwise::DoAgain) if !what.is_empty() => complain(&format!(
+            (_, Some(what), Otherwise::DoAgain) if !what.is_empty() => note(&format!(
                 "{shown}: made with another {what}: everything is done again"
             )),
             (_, Some(what), Otherwise::Refuse(output)) if !what.is_empty() => {
@@ -118,7 +118,7 @@ impl Resume {
         let (journal, appender) = locked.begin(settings)?;
         if journal.lost > 0 {
             let lost = journal.lost;
-            complain(&format!(
+            note(&format!(
                 "{shown}: {lost} bytes are damaged: what they held is done again"
             ));
         }
@@ -142,7 +142,7 @@ impl Resume {
         let shown = path.display();
         let damaged = self.journal.damaged();
         if damaged > 0 {
-            complain(&format!(
+            note(&format!(
                 "{shown}: {damaged} records were damaged and are made again"
             ));
         }
@@ -152,7 +152,7 @@ impl Resume {
             by_digest,
             afresh,
         } = tally;
-        complain(&format!(
+        note(&format!(
             "{shown}: {} unchanged, {by_digest} of them by digest, {afresh} {done}",
             by_time + by_digest
         ));

@@ -8,7 +8,7 @@ use leakprint::index::{CodeSet, Engine, SearchStats};
 use leakprint::{Code256, Executor};
 use serde::Serialize;
 
-use crate::output::json_line;
+use crate::output::{Writes, check_writable, json_line};
 use crate::{EngineArg, Failure, SearchCodesArgs};
 
 #[derive(Serialize)]
@@ -75,6 +75,9 @@ pub(crate) fn run(args: &SearchCodesArgs) -> Result<(), Failure> {
         EngineArg::Scan => Engine::Scan,
         EngineArg::Mih => Engine::Mih,
     };
+    if let Some(file) = &args.save {
+        check_writable("--save", file, Writes::ByRename)?;
+    }
     let read = |path: &std::path::Path| {
         fs::read(path).map_err(|e| format!("{}: cannot read: {e}", path.display()))
     };
@@ -115,7 +118,7 @@ pub(crate) fn run(args: &SearchCodesArgs) -> Result<(), Failure> {
 
     let (mut walls, mut cpus) = (Vec::new(), Vec::new());
     let (mut hits, mut stats) = (Vec::new(), SearchStats::default());
-    for _ in 0..args.repeats.max(1) {
+    for _ in 0..args.repeats {
         let (found, spent) = Spent::on(|| search.search(&queries, args.radius, &exec));
         (hits, stats) = found?;
         walls.push(spent.wall);

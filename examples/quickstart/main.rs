@@ -1,14 +1,16 @@
 //! A leak, what was made of it, and what was found: the whole way in seconds.
 //!
 //! Makes a small leak (e-mails, a memo, screenshots, photos), an index of it in
-//! a temporary folder, and a feed of posts: recompressed, rescaled, mirrored and
-//! inverted pictures, quoted and retyped text, a forwarded mail, and innocent
-//! posts beside them. Then matches the feed and prints what was found and why.
+//! a temporary folder, and a feed of posts: recompressed, cropped, mirrored and
+//! inverted pictures, a tweet of a mail, quoted and retyped text, a forwarded mail,
+//! and innocent posts beside them, some of which look alike. Then matches the feed and
+//! prints what was found and why.
 //!
 //! `cargo run --release --example quickstart`
 
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
+mod evidence;
 mod leak;
 mod posts;
 mod screen;
@@ -16,7 +18,8 @@ mod screen;
 use std::error::Error;
 use std::time::Instant;
 
-use leakprint::{Evidence, Executor, Fingerprinter, Index, IndexWriter, Match, Matcher};
+use evidence::describe;
+use leakprint::{Executor, Fingerprinter, Index, IndexWriter, Matcher};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let exec = Executor::with_threads(0)?;
@@ -40,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     writer.save(&file, &exec)?;
     println!(
-        "indexed {} leaked files ({} kB) into {} kB of one-way fingerprints in {} ms\n",
+        "{} leaked files ({} kB) -> an index of {} kB, one-way fingerprints only, made in {} ms\n",
         items.len(),
         items.iter().map(|i| i.bytes.len()).sum::<usize>() / 1000,
         std::fs::metadata(&file)?.len() / 1000,
@@ -56,19 +59,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     let elapsed = started.elapsed();
 
-    println!("{:30} {:26} found, and why", "post", "what was done to it");
-    println!("{}", "-".repeat(110));
-    let (mut hits, mut misses, mut wrong) = (0, 0, 0);
+    let (mut hits, mut misses, mut wrong, mut innocent) = (0, 0, 0, 0);
+    println!("posts that show the leak, and why");
     for (post, result) in posts.iter().zip(results) {
+        if post.of.is_none() && innocent == 0 {
+            println!("\nposts that do not");
+        }
+        innocent += usize::from(post.of.is_none());
         let matches = result?;
-        println!(
-            "{:30} {:26} {}",
-            post.name,
-            post.what,
-            matches.first().map_or("-".to_owned(), describe)
-        );
-        for other in matches.iter().skip(1) {
-            println!("{:30} {:26} {}", "", "", describe(other));
+        println!("  {:16} {}", post.name, post.what);
+        for found in &matches {
+            let why = describe(found, post);
+            println!("    -> {}, {}: {why}", found.item, found.strength);
+        }
+        if matches.is_empty() {
+            println!("    -> nothing");
         }
         match post.of {
             Some(item) if matches.iter().any(|m| m.item == item) => hits += 1,
@@ -80,9 +85,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             .filter(|m| Some(m.item.as_str()) != post.of)
             .count();
     }
-    println!("{}", "-".repeat(110));
     println!(
-        "{hits} of {} leaked posts found, {wrong} false matches among {} posts, {:.1} ms a post",
+        "\nfound {hits} of {} posts that show the leak, {wrong} false matches in {} posts, {:.1} ms per post",
         hits + misses,
         posts.len(),
         elapsed.as_secs_f64() * 1000.0 / posts.len() as f64
@@ -91,35 +95,4 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("the quickstart found less or more than it should".into());
     }
     Ok(())
-}
-
-fn describe(m: &Match) -> String {
-    let why = match m.evidence.first() {
-        Some(Evidence::Bytes { .. }) => "the same bytes".to_owned(),
-        Some(Evidence::Pixels { .. }) => "the same pixels".to_owned(),
-        Some(Evidence::Image {
-            distance,
-            gradient_distance,
-            transform,
-            inverted,
-            ..
-        }) => format!(
-            "same picture ({distance} + {gradient_distance} bits off{}{})",
-            match transform {
-                leakprint::Dihedral::Identity => String::new(),
-                turned => format!(", {turned:?}"),
-            },
-            if *inverted { ", inverted" } else { "" }
-        ),
-        Some(Evidence::Text {
-            covered,
-            query_span,
-            ..
-        }) => format!(
-            "{covered} letters in order, at characters {}..{}",
-            query_span[0], query_span[1]
-        ),
-        _ => String::new(),
-    };
-    format!("{} [{}] {why}", m.item, m.strength)
 }

@@ -19,6 +19,16 @@ pub(crate) struct Post {
     pub(crate) of: Option<&'static str>,
 }
 
+impl Post {
+    /// What it says, if it is plain text.
+    pub(crate) fn text(&self) -> Option<&str> {
+        let is_text = self.name.ends_with(".txt");
+        is_text
+            .then(|| std::str::from_utf8(&self.bytes).ok())
+            .flatten()
+    }
+}
+
 /// Every post of the feed.
 pub(crate) fn feed(items: &[Item]) -> Result<Vec<Post>, Box<dyn Error>> {
     let picture = |name: &str| -> Result<RgbImage, Box<dyn Error>> {
@@ -39,74 +49,88 @@ pub(crate) fn feed(items: &[Item]) -> Result<Vec<Post>, Box<dyn Error>> {
     let screen = picture("screens/01.png")?;
     let small = imageops::resize(&screen, 600, 384, FilterType::Triangle);
     post(
-        "a1.jpg",
-        "recompressed at 40",
+        "saved-again.jpg",
+        "a screenshot, saved again at quality 40",
         Some("screens/01.png"),
         jpeg(&screen, 40)?,
     );
     post(
-        "a2.jpg",
-        "rescaled to 60 %",
+        "smaller.jpg",
+        "the same, scaled to 60 %",
         Some("screens/01.png"),
         jpeg(&small, 75)?,
+    );
+    let crop = imageops::crop_imm(&screen, 205, 70, 640, 360).to_image();
+    post(
+        "cropped.jpg",
+        "a part of a screenshot",
+        Some("screens/01.png"),
+        jpeg(&crop, 70)?,
+    );
+    let tweet = screen::tweet("Can you believe this? #harbourfilm", &crop);
+    post(
+        "tweet.png",
+        "a screenshot of a tweet that shows that part",
+        Some("screens/01.png"),
+        leak::encode(&tweet, ImageFormat::Png)?,
     );
     let other = picture("screens/02.png")?;
     let mut inverted = DynamicImage::from(other.clone());
     inverted.invert();
     post(
-        "a3.jpg",
-        "colours inverted",
+        "inverted.jpg",
+        "a screenshot, colours inverted",
         Some("screens/02.png"),
         jpeg(&inverted.to_rgb8(), 80)?,
     );
     post(
-        "a4.bmp",
-        "saved as BMP",
+        "converted.bmp",
+        "a screenshot, saved as BMP",
         Some("screens/02.png"),
         leak::encode(&other, ImageFormat::Bmp)?,
     );
     let still = picture("stills/01.jpg")?;
     post(
-        "b1.jpg",
-        "mirrored",
+        "mirrored.jpg",
+        "a photo, mirrored",
         Some("stills/01.jpg"),
         jpeg(&imageops::flip_horizontal(&still), 70)?,
     );
     let still = picture("stills/02.jpg")?;
     post(
-        "b2.jpg",
-        "turned by 90 degrees",
+        "turned.jpg",
+        "a photo, turned by 90 degrees",
         Some("stills/02.jpg"),
         jpeg(&imageops::rotate90(&still), 70)?,
     );
     let grey = DynamicImage::from(picture("stills/03.jpg")?).to_luma8();
     post(
-        "b3.png",
-        "made grey",
+        "grey.png",
+        "a photo, without its colours",
         Some("stills/03.jpg"),
         grey_png(&grey)?,
     );
     let file = items.iter().find(|item| item.name == "stills/04.jpg");
     post(
-        "b4.jpg",
-        "the file itself",
+        "still.jpg",
+        "a photo, the file itself",
         Some("stills/04.jpg"),
         file.map_or_else(Vec::new, |i| i.bytes.clone()),
     );
 
-    let quoted = "unbelievable!! > I told them that the tank alone costs two hundred and forty \
-                  thousand a week and\n> that the lead will walk if we lose the night shoot. wow";
+    let quoted = "unbelievable!! \"I told them that the tank alone costs two hundred and forty \
+                  thousand a week and that the lead will walk if we lose the night shoot.\" #harbourfilm";
     post(
-        "c1.txt",
-        "quoted in a post",
+        "tweet.txt",
+        "a tweet that quotes a mail",
         Some("mails/01.eml"),
         quoted.into(),
     );
     let retyped = "THE BOARD APPROVED THE NEW BANDS YESTERDAY EVENING DIRECTORS MOVE TO GRADE \
                    ELEVEN WITH A RETENTION B0NUS OF FORTY PER CENT PAYABLE IN MARCH";
     post(
-        "c2.txt",
-        "retyped in capitals",
+        "capitals.txt",
+        "a mail, retyped in capitals",
         Some("mails/02.eml"),
         retyped.into(),
     );
@@ -116,8 +140,8 @@ pub(crate) fn feed(items: &[Item]) -> Result<Vec<Post>, Box<dyn Error>> {
         .replace('a', "\u{430}")
         .replace("e", "e\u{200b}");
     post(
-        "c3.txt",
-        "look-alike letters",
+        "disguised.txt",
+        "a mail in Cyrillic look-alike letters",
         Some("mails/04.eml"),
         evading.into(),
     );
@@ -127,14 +151,14 @@ pub(crate) fn feed(items: &[Item]) -> Result<Vec<Post>, Box<dyn Error>> {
     });
     let part: String = memo.chars().skip(200).take(320).collect();
     post(
-        "c4.html",
-        "pasted into a web page",
+        "blog.html",
+        "a memo, pasted into a web page",
         Some("memo.md"),
         page(&part).into(),
     );
     post(
-        "c5.eml",
-        "forwarded as attachment",
+        "forwarded.eml",
+        "a mail, forwarded as an attachment",
         Some("mails/03.eml"),
         forward(&MAILS[2]).into(),
     );
@@ -148,27 +172,32 @@ pub(crate) fn feed(items: &[Item]) -> Result<Vec<Post>, Box<dyn Error>> {
     };
     let screenshot = screen::mail(innocent.subject, innocent.from, innocent.body);
     post(
-        "x1.png",
-        "another mail, same program",
+        "lunch.png",
+        "a look-alike: another mail in the same program",
         None,
         leak::encode(&screenshot, ImageFormat::Png)?,
     );
     post(
-        "x2.eml",
-        "same sender, same footer",
+        "lunch.eml",
+        "a look-alike: same sender, same footer",
         None,
         leak::eml(&innocent).into(),
     );
     post(
-        "x3.jpg",
+        "holiday.jpg",
         "another photo",
         None,
         jpeg(&screen::photo(77), 85)?,
     );
-    post("x4.txt", "a press report", None, PRESS.into());
     post(
-        "x5.txt",
-        "a post about nothing",
+        "press.txt",
+        "a press report that quotes five words",
+        None,
+        PRESS.into(),
+    );
+    post(
+        "shoes.txt",
+        "a post about something else",
         None,
         "new shoes day, best day! who else is ready for the weekend?".into(),
     );

@@ -1,6 +1,7 @@
 //! Draws screenshots of a mail program and photo-like pictures.
 
 use font8x8::UnicodeFonts;
+use image::imageops::FilterType;
 use image::{Rgb, RgbImage};
 
 const INK: Rgb<u8> = Rgb([32, 33, 36]);
@@ -33,6 +34,36 @@ pub(crate) fn mail(subject: &str, from: &str, body: &str) -> RgbImage {
         y += 8;
     }
     picture
+}
+
+/// A post with a picture, as an app on a phone shows it.
+pub(crate) fn tweet(text: &str, picture: &RgbImage) -> RgbImage {
+    let width = 600;
+    let scaled = (
+        width - 80,
+        (width - 80) * picture.height() / picture.width(),
+    );
+    let shown = image::imageops::resize(picture, scaled.0, scaled.1, FilterType::Triangle);
+    let mut screen = RgbImage::from_pixel(width, scaled.1 + 260, Rgb([21, 32, 43]));
+    let (white, grey) = (Rgb([247, 249, 249]), Rgb([139, 152, 165]));
+    fill(&mut screen, 40, 30, 48, 48, Rgb([0, 186, 124]));
+    write(&mut screen, 104, 34, 2, white, "Film Gossip");
+    write(&mut screen, 104, 60, 1, grey, "@filmgossip");
+    for (line, y) in wrap(text, 32).iter().zip((100..).step_by(26)) {
+        write(&mut screen, 40, y, 2, white, line);
+    }
+    image::imageops::replace(&mut screen, &shown, 40, 164);
+    let below = 164 + scaled.1;
+    write(&mut screen, 40, below + 20, 1, grey, "12:04 - 24 Nov 2014");
+    write(
+        &mut screen,
+        40,
+        below + 50,
+        2,
+        white,
+        "318 Retweets  1,204 Likes",
+    );
+    screen
 }
 
 fn wrap(text: &str, width: usize) -> Vec<String> {

@@ -133,7 +133,13 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(e) => {
-            let _ = writeln!(io::stderr(), "serve: {e}");
+            let advice = match e.downcast_ref::<leakprint::Error>() {
+                Some(e) if e.message().contains("does not hold its key") => {
+                    " (`--key FILE` gives it)"
+                }
+                _ => "",
+            };
+            let _ = writeln!(io::stderr(), "serve: {e}{advice}");
             ExitCode::from(2)
         }
     }

@@ -73,7 +73,10 @@ impl Collection {
     /// [`Recipe`](crate::ErrorKind::Recipe) if the owner keeps the key and it was not given.
     pub fn fingerprinter(&self) -> Result<&Fingerprinter> {
         let known = self.shared.fingerprinter.as_ref();
-        known.ok_or_else(|| self.recipe().without_key("collection"))
+        known.ok_or_else(|| {
+            let error = self.recipe().without_key("collection");
+            error.with_path(&self.shared.path)
+        })
     }
 
     /// Returns why the last merge failed; `None` if it succeeded. Comes from the writer in this process,

@@ -36,7 +36,7 @@ impl FileLimits {
     };
 
     pub(super) fn check_log(&self, bytes: u64) -> Result<()> {
-        let name = "bytes of a log (`compact` and `flush` begin a new one)";
+        let name = "bytes of a log (a compaction begins a new one)";
         check(name, self.log_bytes, bytes)
     }
 

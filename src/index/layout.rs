@@ -205,8 +205,7 @@ impl Layout {
         if bytes.is_empty() || !MAGIC.starts_with(magic) {
             return Err(Error::new(
                 ErrorKind::Version,
-                "this is no leakprint index, it does not begin with the magic bytes: give a file that \
-                 `IndexWriter::save` wrote",
+                "this is no leakprint index: it does not begin with the magic bytes",
             ));
         }
         let version = bytes

@@ -68,7 +68,10 @@ fn a_collection_whose_log_is_full_opens_and_goes_on_after_a_merge() {
     });
     let e = refused.expect("a limit of the log");
     assert_eq!(e.kind(), ErrorKind::Limit);
-    assert!(e.to_string().contains("flush"), "{e}");
+    assert!(
+        e.to_string().contains("a compaction begins a new one"),
+        "{e}"
+    );
     model.remove(&name_of(&code_item(model.len() as u64 - 1, "")));
     assert_eq!(contents(&open.collection().snapshot()), model);
     drop(open);

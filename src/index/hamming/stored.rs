@@ -121,8 +121,7 @@ impl SetLayout {
         if bytes.is_empty() || !MAGIC.starts_with(magic.unwrap_or_default()) {
             return Err(Error::new(
                 ErrorKind::Version,
-                "this is no set of codes, it does not begin with the magic bytes: \
-                 `CodeSet::from_records` reads raw codes",
+                "this is no stored set of codes: it does not begin with the magic bytes",
             ));
         }
         let (header, _) = Header::read_from_prefix(bytes)

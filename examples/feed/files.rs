@@ -1,0 +1,73 @@
+//! Files that are written: seen to be writable before the work, and replaced when the work is done.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::Failure;
+
+/// Fails before the work is done if what `option` names cannot be written.
+pub(crate) fn check_writable(option: &str, path: &Path) -> Result<(), Failure> {
+    let named = |what: String| -> Failure { format!("{option} {}: {what}", path.display()).into() };
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(named("is a folder, give the name of a file".to_owned()));
+        }
+        Ok(metadata) if metadata.is_file() => {
+            let opened = OpenOptions::new().append(true).open(path);
+            return opened
+                .map(drop)
+                .map_err(|e| named(format!("cannot write: {e}")));
+        }
+        // A pipe or a device takes what it is given.
+        Ok(_) => return Ok(()),
+        Err(_) => {}
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    if !folder.as_os_str().is_empty() && !folder.is_dir() {
+        let message = format!("there is no folder {}, make it first", folder.display());
+        return Err(named(message));
+    }
+    let probe = beside(path);
+    File::create_new(&probe).map_err(|e| named(format!("cannot write there: {}", e.kind())))?;
+    let _ = fs::remove_file(&probe);
+    Ok(())
+}
+
+/// Writes a file that takes the place of the old one when it is complete.
+pub(crate) fn replace(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let named =
+        |e: io::Error| -> Failure { format!("{}: cannot write: {e}", path.display()).into() };
+    let old = fs::metadata(path).ok();
+    if old.as_ref().is_some_and(|old| !old.is_file()) {
+        let mut out = BufWriter::new(File::create(path).map_err(named)?);
+        write(&mut out)?;
+        return out.flush().map_err(named);
+    }
+    // Where a link points to, or the link would be replaced.
+    let target = fs::canonicalize(path).unwrap_or(path.to_owned());
+    let temporary = beside(&target);
+    let file = File::create_new(&temporary).map_err(named)?;
+    let written = (|| {
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        out.flush().map_err(named)?;
+        if let Some(old) = old {
+            fs::set_permissions(&temporary, old.permissions()).map_err(named)?;
+        }
+        fs::rename(&temporary, &target).map_err(named)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// A name in the same folder that nobody else uses.
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+}

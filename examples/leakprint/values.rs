@@ -1,0 +1,34 @@
+//! Values of options, checked before anything is done.
+
+use leakprint::collection::Timestamp;
+
+/// A time to come: items that expired already would never be matched, and nobody would notice.
+pub(crate) fn expires(argument: &str) -> Result<Timestamp, String> {
+    let time: Timestamp = argument
+        .parse()
+        .map_err(|e: leakprint::Error| e.to_string())?;
+    let now = Timestamp::now();
+    if time <= now {
+        return Err(format!(
+            "{time} is in the past, it is {now} now, so the items would never be matched: give a \
+             later time, or leave the option out"
+        ));
+    }
+    Ok(time)
+}
+
+/// A tag.
+pub(crate) fn tag(argument: &str) -> Result<(String, String), String> {
+    match argument.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("not KEY=VALUE".to_owned()),
+    }
+}
+
+/// A number of threads that a machine can have.
+pub(crate) fn threads(argument: &str) -> Result<usize, String> {
+    match argument.parse() {
+        Ok(threads @ 0..=1024) => Ok(threads),
+        _ => Err("it must be a number from 0 to 1024".to_owned()),
+    }
+}
