@@ -1,8 +1,6 @@
 //! Text put together piece by piece, with the gaps between the pieces.
 
-#[cfg(any(feature = "office", feature = "rtf"))]
 use crate::error::Result;
-#[cfg(any(feature = "office", feature = "rtf"))]
 use crate::limits::Budget;
 
 /// Text under construction. A gap is written only once something follows it,
@@ -28,13 +26,11 @@ pub(super) enum Gap {
 }
 
 /// What the texts of one document come to, charged while they are made.
-#[cfg(any(feature = "office", feature = "rtf"))]
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     chars: u64,
 }
 
-#[cfg(any(feature = "office", feature = "rtf"))]
 impl Meter {
     /// Charges a piece of text before it is appended.
     ///
@@ -81,19 +77,16 @@ impl Flow {
     }
 
     /// Whether nothing has been written.
-    #[cfg(feature = "office")]
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
     /// What has been written so far.
-    #[cfg(any(feature = "office", feature = "pdf"))]
     pub(super) fn as_str(&self) -> &str {
         &self.text
     }
 
     /// Takes a hyphen behind a letter off the end; whether there was one.
-    #[cfg(feature = "pdf")]
     pub(super) fn take_hyphen(&mut self) -> bool {
         let mut ends = self.text.chars().rev();
         let taken = matches!(ends.next(), Some('-' | '\u{ad}' | '\u{2010}'))

@@ -18,13 +18,27 @@ use mail_parser::mailbox::mbox::MessageIterator;
 
 use super::guard::guard;
 use super::mime::{self, Kind, Leaf};
-use super::walk::{Hint, Walk};
+use super::walk::{Hint, Input, Walk};
 use super::{Content, Format, PartPath, text};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 
+/// Reads a message.
+pub(super) fn read(walk: &mut Walk<'_>, input: &Input<'_>) -> Result<()> {
+    walk.part(input.path, Some(input.bytes), Content::Opaque);
+    walk.inside(input.path, |walk| message(walk, input.path, input.bytes));
+    Ok(())
+}
+
+/// Reads a mailbox file.
+pub(super) fn read_mailbox(walk: &mut Walk<'_>, input: &Input<'_>) -> Result<()> {
+    walk.part(input.path, Some(input.bytes), Content::Opaque);
+    walk.inside(input.path, |walk| messages(walk, input.path, input.bytes));
+    Ok(())
+}
+
 /// The parts of one message. Errors as for [`Walk::member`].
-pub(super) fn message(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
+fn message(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
     let structure = mime::split(bytes, walk.budget);
     if let Some(subject) = structure
         .subject
@@ -55,7 +69,7 @@ pub(super) fn message(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Res
             charset: leaf.header.charset.as_deref(),
         };
         match leaf.decode(walk.budget) {
-            Ok(bytes) => walk.member(path, &bytes, &hint)?,
+            Ok(bytes) => walk.member(path, &bytes, hint)?,
             Err(error) => walk.lost(path, error)?,
         }
     }
@@ -110,7 +124,7 @@ fn body(walk: &mut Walk<'_>, path: &PartPath, leaves: &[Leaf<'_>]) -> Result<()>
         walk.decoded(path.clone(), Content::Text(text))?;
     }
     #[cfg(feature = "html")]
-    walk.images(path, &images)?;
+    super::page::pictures(walk, path, &images)?;
     Ok(())
 }
 
@@ -124,7 +138,7 @@ fn piece(
     let charset = leaf.header.charset.as_deref();
     #[cfg(feature = "html")]
     if is_html {
-        let page = walk.page(&bytes, charset)?;
+        let page = super::page::extract(walk, &bytes, charset)?;
         // As many as the walk takes, and one that shows it that there were more.
         let most = walk.budget.limits().parts as usize + 1;
         images.extend(
@@ -200,7 +214,7 @@ impl BufRead for Timed<'_> {
 }
 
 /// The messages of a mailbox file. Errors as for [`Walk::member`].
-pub(super) fn mailbox(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
+fn messages(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
     let mut messages = MessageIterator::new(Timed {
         rest: bytes,
         deadline: walk.budget.deadline().clone(),
@@ -220,11 +234,7 @@ pub(super) fn mailbox(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Res
         let Some(message) = next? else { break };
         let message = message.unwrap_contents();
         walk.budget.charge_decoded(message.len() as u64)?;
-        walk.member(
-            path.child(format_args!("message:{number}")),
-            &message,
-            &hint,
-        )?;
+        walk.member(path.child(format_args!("message:{number}")), &message, hint)?;
     }
     Ok(())
 }

@@ -5,6 +5,19 @@
 //! decoded, so that the pictures of a mail are never in memory all at once.
 //! What is wrong with one part is told to the sink and the walk goes on.
 
+// A build without some formats leaves helpers unused; the default build checks them.
+#![cfg_attr(
+    not(all(
+        feature = "archive",
+        feature = "html",
+        feature = "mail",
+        feature = "office",
+        feature = "pdf",
+        feature = "rtf"
+    )),
+    allow(dead_code)
+)]
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -15,20 +28,24 @@ use crate::raster::Raster;
 mod animation;
 #[cfg(feature = "archive")]
 mod archive;
-#[cfg(any(feature = "office", feature = "pdf", feature = "rtf"))]
 mod flow;
+mod formats;
 mod guard;
 #[cfg(feature = "html")]
 mod html;
+mod inflate;
 #[cfg(feature = "mail")]
 mod mail;
 #[cfg(feature = "mail")]
 mod mime;
 #[cfg(feature = "office")]
 mod office;
+#[cfg(feature = "html")]
+mod page;
 #[cfg(feature = "pdf")]
 mod pdf;
 mod raster;
+mod read;
 mod recognise;
 #[cfg(feature = "rtf")]
 mod rtf;
@@ -39,19 +56,18 @@ mod tar;
 #[cfg(feature = "tesseract")]
 mod tesseract;
 mod text;
-#[cfg(any(feature = "html", feature = "mail"))]
 mod transfer;
 mod walk;
 #[cfg(feature = "archive")]
 mod zip;
 
+pub use read::read;
 pub(crate) use recognise::Recognised;
 pub use recognise::{GreyPicture, TextFromImage, Word};
 pub use sniff::Format;
 pub use table::{Cell, Table};
 #[cfg(feature = "tesseract")]
 pub use tesseract::Tesseract;
-pub use walk::read;
 
 /// Where a part lies inside its media: empty for the media itself, else steps
 /// such as `attachment:2/body`, as they stand behind the `#` in

@@ -77,7 +77,6 @@ impl Table {
 
     /// An empty table that counts against the limit on characters together with the sheets before
     /// it, since all sheets of a document are in memory at once.
-    #[cfg(feature = "office")]
     pub(super) fn after(earlier: Option<&Self>) -> Self {
         Self {
             chars: earlier.map_or(0, |table| table.chars),

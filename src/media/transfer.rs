@@ -92,7 +92,6 @@ const SIXTETS: [u8; 256] = {
 ///
 /// # Errors
 /// Those of [`Deadline::check`].
-#[cfg(feature = "mail")]
 pub(super) fn quoted_printable(encoded: &[u8], deadline: &Deadline) -> Result<Vec<u8>> {
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut pacer = deadline.pacer(STRIDE as u32);
@@ -124,7 +123,6 @@ pub(super) fn quoted_printable(encoded: &[u8], deadline: &Deadline) -> Result<Ve
     Ok(decoded)
 }
 
-#[cfg(feature = "mail")]
 fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).map(|value| value as u8)
 }
@@ -138,7 +136,6 @@ mod tests {
         super::base64(encoded, &Deadline::never()).unwrap()
     }
 
-    #[cfg(feature = "mail")]
     fn quoted_printable(encoded: &[u8]) -> Vec<u8> {
         super::quoted_printable(encoded, &Deadline::never()).unwrap()
     }
@@ -149,7 +146,6 @@ mod tests {
         let long = vec![b'A'; 3 * STRIDE];
         assert!(super::base64(&long, &over).is_err());
         assert_eq!(base64(&long).len(), 3 * STRIDE / 4 * 3);
-        #[cfg(feature = "mail")]
         assert!(super::quoted_printable(&long, &over).is_err());
     }
 
@@ -209,7 +205,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "mail")]
     #[test]
     fn quoted_printable_with_soft_breaks_padding_and_damage() {
         for (encoded, plain) in [

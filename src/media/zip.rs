@@ -9,8 +9,8 @@ use zip::read::ZipFile;
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::archive::{Timed, inflate};
 use super::guard::guard;
+use super::inflate::{Timed, inflate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
 
@@ -26,7 +26,6 @@ pub(super) struct Zip<'z> {
     /// What the entries not read yet may take of the archive: entries that overlap would take more.
     packed_left: u64,
     /// The entries by their names as they are, and by their names in lower case.
-    #[cfg(feature = "office")]
     by_name: Option<(HashMap<String, usize>, HashMap<String, usize>)>,
 }
 
@@ -56,7 +55,6 @@ impl<'z> Zip<'z> {
                 packed_left: bytes.len() as u64,
                 archive,
                 names,
-                #[cfg(feature = "office")]
                 by_name: None,
             })
         });
@@ -76,7 +74,6 @@ impl<'z> Zip<'z> {
     }
 
     /// All names in the order of the directory.
-    #[cfg(feature = "office")]
     pub(super) fn names(&self) -> impl Iterator<Item = (usize, &str)> {
         self.names.iter().map(String::as_str).enumerate()
     }
@@ -86,7 +83,6 @@ impl<'z> Zip<'z> {
     }
 
     /// The first entry of this name; some writers differ in case.
-    #[cfg(feature = "office")]
     pub(super) fn find(&mut self, name: &str) -> Option<usize> {
         let names = &self.names;
         let (exact, lower) = self.by_name.get_or_insert_with(|| {

@@ -3,7 +3,7 @@
 use super::Open;
 use crate::deadline::{Deadline, Pacer};
 use crate::error::Error;
-use crate::media::sniff::field_name;
+use crate::media::sniff::mail::field_name;
 
 /// A cursor over lines.
 pub(super) struct Lines<'m> {

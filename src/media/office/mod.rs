@@ -12,11 +12,11 @@
 
 use std::collections::HashSet;
 
+use super::Content;
 use super::flow::{Flow, Gap, Meter};
 use super::table::Table;
-use super::walk::{Hint, Walk};
+use super::walk::{Hint, Input, Walk};
 use super::zip::Zip;
-use super::{Content, PartPath};
 use crate::error::{Error, ErrorKind, Result};
 
 mod number;
@@ -25,8 +25,6 @@ mod relations;
 mod sheet;
 mod words;
 mod xml;
-
-pub(super) use odf::flat as flat_odf;
 
 /// A document that is open: which kind it is, and the name of its main part.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,7 +37,7 @@ pub(super) enum Office {
 
 /// What a document holds, apart from its media.
 #[derive(Default)]
-pub(super) struct Document {
+struct Document {
     text: Option<String>,
     sheets: Vec<Table>,
     notes: String,
@@ -112,27 +110,39 @@ pub(super) fn identify(
     }
 }
 
-/// Reads all of a document but its media.
+/// Reads a document in a ZIP archive.
 ///
 /// # Errors
 /// If the main part cannot be read.
-pub(super) fn read(walk: &mut Walk<'_>, zip: &mut Zip<'_>, office: &Office) -> Result<Document> {
-    match office {
-        Office::Word(main) => word(walk, zip, main),
-        Office::Workbook(main) => sheet::workbook(walk, zip, main),
-        Office::Slides(main) => slides(walk, zip, main),
-        Office::OpenDocument => odf::package(walk, zip),
-    }
+pub(super) fn read(
+    walk: &mut Walk<'_>,
+    input: &Input<'_>,
+    zip: &mut Zip<'_>,
+    office: &Office,
+) -> Result<()> {
+    let document = match office {
+        Office::Word(main) => word(walk, zip, main)?,
+        Office::Workbook(main) => sheet::workbook(walk, zip, main)?,
+        Office::Slides(main) => slides(walk, zip, main)?,
+        Office::OpenDocument => odf::package(walk, zip)?,
+    };
+    emit(walk, input, Some(zip), document);
+    Ok(())
+}
+
+/// Reads an OpenDocument file that is one XML file.
+///
+/// # Errors
+/// If nothing can be read.
+pub(super) fn read_flat(walk: &mut Walk<'_>, input: &Input<'_>) -> Result<()> {
+    let document = odf::flat(input.bytes, walk.budget)?;
+    emit(walk, input, None, document);
+    Ok(())
 }
 
 /// Hands the parts of a document to the sink, the document itself first.
-pub(super) fn emit(
-    walk: &mut Walk<'_>,
-    path: &PartPath,
-    bytes: &[u8],
-    mut zip: Option<&mut Zip<'_>>,
-    document: Document,
-) {
+fn emit(walk: &mut Walk<'_>, input: &Input<'_>, mut zip: Option<&mut Zip<'_>>, document: Document) {
+    let &Input { path, bytes, .. } = input;
     let content = document.text.map_or(Content::Opaque, Content::Text);
     walk.part(path, Some(bytes), content);
     for problem in document.problems.into_iter() {
@@ -159,11 +169,7 @@ pub(super) fn emit(
             match zip.read(index, walk.budget) {
                 Ok(bytes) => {
                     let name = zip.name(index).to_owned();
-                    let hint = Hint {
-                        name: Some(&name),
-                        ..Hint::default()
-                    };
-                    walk.member(member, &bytes, &hint)?;
+                    walk.member(member, &bytes, Hint::named(Some(&name)))?;
                 }
                 Err(error) => walk.lost(member, error)?,
             }

@@ -62,7 +62,7 @@ pub(super) fn package(walk: &mut Walk<'_>, zip: &mut Zip<'_>) -> Result<Document
 ///
 /// # Errors
 /// If nothing can be read.
-pub(in crate::media) fn flat(bytes: &[u8], budget: &mut Budget) -> Result<Document> {
+pub(super) fn flat(bytes: &[u8], budget: &mut Budget) -> Result<Document> {
     let text = xml::decode(bytes, budget)?;
     super::super::guard::guard("the office reader", || {
         let mut state = State::default();

@@ -20,7 +20,7 @@ use self::content::{Contents, Placed, Reader};
 use self::directory::Document;
 use self::work::Work;
 use super::guard::guard;
-use super::walk::{Hint, Walk};
+use super::walk::{Hint, Input, Walk};
 use super::{Content, PartPath};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
@@ -48,7 +48,8 @@ struct Shown<'p> {
 }
 
 /// Reads a file. Nothing has been told to the sink if it fails.
-pub(super) fn read(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
+pub(super) fn read(walk: &mut Walk<'_>, input: &Input<'_>) -> Result<()> {
+    let &Input { path, bytes, .. } = input;
     walk.budget.charge_decoded(bytes.len() as u64)?;
     let mut document = guard("the PDF reader", || directory::open(bytes, walk.budget))?;
     let mut work = Work::new(bytes.len() as u64, walk.budget);
@@ -198,7 +199,7 @@ fn pictures(
             image += 1;
             let path = path.child(format_args!("image:{image}"));
             if let Some(file) = picture::jpeg(&picture.stream) {
-                walk.member(path, &file, &Hint::default())?;
+                walk.member(path, &file, Hint::default())?;
                 continue;
             }
             match guard("the PDF reader", || {
@@ -248,11 +249,8 @@ fn attachments(
         let path = path.child(format_args!("attachment:{number}"));
         match guard("the PDF reader", || streams::decoded(&stream, walk.budget)) {
             Ok(bytes) => {
-                let hint = Hint {
-                    name: name.as_deref(),
-                    ..Hint::default()
-                };
-                walk.member(path, &bytes, &hint)?;
+                let hint = Hint::named(name.as_deref());
+                walk.member(path, &bytes, hint)?;
             }
             Err(error) => walk.lost(path, error)?,
         }

@@ -16,27 +16,43 @@ use std::collections::HashMap;
 
 use encoding_rs::{Encoding, WINDOWS_1252};
 
+use super::Content;
 use super::flow::{Flow, Gap, Meter};
 use super::guard::guard;
+use super::walk::{Hint, Input, Walk};
 use crate::error::{Error, Result};
 use crate::limits::Budget;
 
 /// What a file holds.
 #[derive(Debug, Default)]
-pub(super) struct Document {
-    pub(super) text: String,
+struct Document {
+    text: String,
     /// The bytes of each embedded picture.
-    pub(super) pictures: Vec<Vec<u8>>,
+    pictures: Vec<Vec<u8>>,
     /// Why the end is missing.
-    pub(super) problem: Option<Error>,
+    problem: Option<Error>,
 }
 
-/// Reads a file.
+/// Reads a file. Errors as for [`document`].
+pub(super) fn read(walk: &mut Walk<'_>, input: &Input<'_>) -> Result<()> {
+    let document = document(input.bytes, walk.budget)?;
+    walk.part(input.path, Some(input.bytes), Content::Text(document.text));
+    walk.inside(input.path, |walk| {
+        for (number, picture) in (1..).zip(&document.pictures) {
+            let path = input.path.child(format_args!("image:{number}"));
+            walk.member(path, picture, Hint::default())?;
+        }
+        document.problem.map_or(Ok(()), Err)
+    });
+    Ok(())
+}
+
+/// The text of a file and its pictures.
 ///
 /// # Errors
 /// [`Malformed`](crate::ErrorKind::Malformed) if there is not even a header;
 /// [`Limit`](crate::ErrorKind::Limit) once the time is over or the text is too long.
-pub(super) fn read(bytes: &[u8], budget: &mut Budget) -> Result<Document> {
+fn document(bytes: &[u8], budget: &mut Budget) -> Result<Document> {
     budget.charge_decoded(bytes.len() as u64)?;
     guard("the rtf reader", || {
         // The walk takes no more parts than that; one more shows it that there were more.

@@ -5,7 +5,7 @@
 //! alone: it breaks ties between the kinds of text, and plain text under the
 //! name of a binary format counts as a broken file of that format.
 
-mod mail;
+pub(super) mod mail;
 mod markup;
 mod signature;
 #[cfg(test)]
@@ -14,9 +14,6 @@ mod tests;
 use std::borrow::Cow;
 
 use super::text;
-
-#[cfg(feature = "mail")]
-pub(super) use mail::field_name;
 
 use mail::mail;
 use markup::{is_flat_open_document, is_html};

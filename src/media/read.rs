@@ -1,0 +1,68 @@
+//! The entry: one input, its parts in order.
+
+use super::walk::Walk;
+use super::{PartSink, formats};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Budget;
+
+/// Reads one input and hands its parts to `sink`, the input itself first.
+///
+/// `name` is the file's name where there is one; it decides little (see
+/// [`Format::sniff`]). A container, such as a mail, is followed by what it
+/// holds, depth first, an animation by those of its frames that show something
+/// new. A part that cannot be read is told to
+/// [`PartSink::warning`], and the walk goes on; if it has bytes of its own, the
+/// sink gets those as well, as [`Content::Opaque`], since they are still worth
+/// a digest. Once the limit on parts or on time is reached, or the budget's
+/// [`Deadline`](crate::Deadline) is cancelled, nothing more is read: the parts
+/// that were handed out stay, and a warning on the container says why there are no more.
+///
+/// # Errors
+/// If the input itself cannot be read, and only then; the sink has got nothing
+/// in that case. [`Empty`](ErrorKind::Empty) for zero bytes,
+/// [`Unsupported`](ErrorKind::Unsupported) for what is no known format or one
+/// that this build does not read, [`Malformed`](ErrorKind::Malformed),
+/// [`Limit`](ErrorKind::Limit), [`Cancelled`](ErrorKind::Cancelled), [`Panicked`](ErrorKind::Panicked).
+///
+/// ```
+/// use leakprint::media::{Content, Part, PartPath, PartSink, read};
+/// use leakprint::{Budget, Error, Limits};
+///
+/// /// All text of an upload.
+/// #[derive(Default)]
+/// struct Texts(Vec<String>, Vec<Error>);
+///
+/// impl PartSink for Texts {
+///     fn part(&mut self, part: Part<'_>) {
+///         match part.content {
+///             Content::Text(text) => self.0.push(text),
+///             Content::Table(table) => self.0.push(table.into_text()),
+///             _ => {}
+///         }
+///     }
+///
+///     fn warning(&mut self, _: PartPath, error: Error) {
+///         self.1.push(error);
+///     }
+/// }
+///
+/// let mut texts = Texts::default();
+/// let sheet = b"name,mail\nAda,ada@example.org\n";
+/// read(sheet, Some("people.csv"), &mut Budget::new(&Limits::default()), &mut texts)?;
+/// assert_eq!(texts.0, ["name\tmail\nAda\tada@example.org"]);
+/// assert!(texts.1.is_empty());
+/// # Ok::<(), leakprint::Error>(())
+/// ```
+pub fn read(
+    bytes: &[u8],
+    name: Option<&str>,
+    budget: &mut Budget,
+    sink: &mut dyn PartSink,
+) -> Result<()> {
+    budget.check_input(bytes.len() as u64)?;
+    if bytes.is_empty() {
+        return Err(Error::new(ErrorKind::Empty, "empty input, 0 bytes"));
+    }
+    budget.bound_inflation(bytes.len() as u64);
+    Walk::new(budget, sink, formats::read).root(bytes, name)
+}
