@@ -7,10 +7,13 @@
 //! beside each other is for the matcher to say; each print says how rare its kind
 //! of value is by itself.
 
+mod canonical;
 mod date;
+mod name;
 mod scan;
 mod tabular;
 mod value;
+mod word;
 
 use std::ops::Range;
 

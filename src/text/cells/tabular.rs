@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use super::super::bounds::Bounds;
-use super::value::{self, NameWord};
-use super::{CellKey, CellPrint, Cursor, scan};
+use super::name::{NameWord, name, name_word};
+use super::value::Value;
+use super::{CellKey, CellPrint, Cursor, canonical, scan};
 use crate::deadline::Pacer;
 use crate::error::Result;
 
@@ -195,15 +196,15 @@ impl<'t, 'b> Rows<'t, 'b> {
         let cell = self.text.get(bytes.clone()).unwrap_or_default();
         let span = self.cursor.span(bytes);
         // First and last name in columns of their own.
-        let word = !cell.is_empty() && value::name_word(cell) == NameWord::Part;
+        let word = !cell.is_empty() && name_word(cell) == NameWord::Part;
         if let Some((before, start, of_before)) = self.previous.filter(|_| word)
             && of_before + 1 == column
-            && let Some(value) = value::name([before, cell].into_iter())
+            && let Some(value) = name([before, cell].into_iter())
         {
             self.print(of_before, [start[0], span[1]], &value)?;
         }
         self.previous = word.then_some((cell, span, column));
-        let whole = value::of_cell(cell);
+        let whole = canonical::of_cell(cell);
         // `Jane Doe <jane@example.org>` and the first and last of three names.
         if cell.len() > 12 && cell.contains([' ', '<', '(', '\n']) {
             let mut cursor = Cursor::new(cell);
@@ -223,7 +224,7 @@ impl<'t, 'b> Rows<'t, 'b> {
     }
 
     /// Adds the print of a value of the row under way.
-    fn print(&mut self, column: u32, span: [u32; 2], value: &value::Value) -> Result<()> {
+    fn print(&mut self, column: u32, span: [u32; 2], value: &Value) -> Result<()> {
         if value.bits < LEAST_BITS {
             return Ok(());
         }
