@@ -1,5 +1,6 @@
 //! What the examples of the documentation share. Hidden, and no part of the stable interface.
 
+use crate::collection::{CollectionWriter, WriterOptions};
 use crate::error::Result;
 use crate::fingerprint::{Fingerprint, Fingerprinter, Key};
 use crate::index::{Index, IndexWriter};
@@ -36,4 +37,17 @@ pub fn memo_writer() -> Result<IndexWriter> {
 /// A small index: [`MEMO`] as the item `memo.txt`. Errors as for [`fingerprinter`].
 pub fn memo_index() -> Result<Index> {
     memo_writer()?.to_index()
+}
+
+/// An empty collection that holds its key, in a temporary folder that lives as long as the first value,
+/// and the fingerprint of [`MEMO`] for it. Errors as for [`fingerprinter`].
+pub fn collection() -> Result<(tempfile::TempDir, CollectionWriter, Fingerprint)> {
+    let folder = tempfile::tempdir().map_err(|e| crate::Error::io("cannot make a folder", e))?;
+    let path = folder.path().join("leak.collection");
+    let writer = CollectionWriter::open(path, WriterOptions::default())?;
+    let print = writer
+        .collection()
+        .fingerprinter()?
+        .fingerprint_text(MEMO)?;
+    Ok((folder, writer, print))
 }

@@ -12,19 +12,12 @@ use crate::matcher::{MatchOptions, Matcher};
 /// An index, or a collection as it was when it was opened. Cheap to clone.
 ///
 /// ```
-/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-/// # use leakprint::{Fingerprinter, IndexWriter};
-/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-/// # let folder = tempfile::tempdir().unwrap();
-/// # let (file, collection) = (folder.path().join("leak.lpx"), folder.path().join("leak"));
-/// # let fingerprinter = Fingerprinter::builder().build()?;
-/// # let mut writer = IndexWriter::from(&fingerprinter);
-/// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-/// # writer.save(&file, &leakprint::Executor::serial())?;
-/// # let writer = CollectionWriter::open(&collection, WriterOptions::default())?;
-/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
-/// # writer.add(NewItem::new("memo.txt", print))?;
+/// # let (folder, writer, print) = leakprint::example::collection()?;
+/// # let collection = writer.collection().path().to_owned();
+/// # let memo = leakprint::example::MEMO;
+/// # writer.add(leakprint::collection::NewItem::new("memo.txt", print))?;
+/// # let file = folder.path().join("leak.lpx");
+/// # leakprint::example::memo_writer()?.save(&file, &leakprint::Executor::serial())?;
 /// use leakprint::{MatchOptions, Source};
 ///
 /// for path in [&file, &collection] {

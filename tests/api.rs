@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use leakprint::collection::{
-    Added, CodeItem, CollectionInfo, CollectionWriter, Discount, FalseMatch, FalseScope, Imported,
-    ItemInfo, Metadata, NewItem, RepairReport, SegmentSummary, Snapshot, Timestamp, VerifyReport,
-    WriterOptions,
+    AddOutcome, CodeItem, CollectionInfo, CollectionWriter, Discount, FalseMatch, FalseScope,
+    Imported, ItemInfo, Metadata, NewItem, RepairReport, SegmentSummary, Snapshot, Timestamp,
+    VerifyReport, WriterOptions,
 };
 use leakprint::exchange::{ItemLine, PdqList, ThreatEntry};
 use leakprint::fingerprint::{FingerprinterBuilder, Pipeline};
@@ -155,7 +155,7 @@ fn results_of_a_collection_are_read_back() {
     let item = NewItem::new("memo.txt", print.clone()).with_metadata(metadata.clone());
     let (added, _) = writer.add(item.clone()).unwrap();
     let (again, _) = writer.add(item).unwrap();
-    assert_eq!((added, again), (Added::Added, Added::Unchanged));
+    assert_eq!((added, again), (AddOutcome::Added, AddOutcome::Unchanged));
     for (added, word) in [(added, "added"), (again, "unchanged")] {
         assert_eq!(serde_json::to_value(added).unwrap(), word);
         assert_eq!(added.as_str(), word);

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use leakprint::collection::{
-    Added, CollectionWriter, Content, Discount, FalseMatch, FalseScope, Metadata, NewItem,
+    AddOutcome, CollectionWriter, Content, Discount, FalseMatch, FalseScope, Metadata, NewItem,
     Timestamp, WriterOptions, repair,
 };
 use leakprint::lines::{ChangeLine, ListLine};
@@ -83,7 +83,7 @@ impl Batch<'_> {
                 fail(out, &name, &e)?;
             }
             let status = match result {
-                Ok(Added::Added) => match item.content {
+                Ok(AddOutcome::Added) => match item.content {
                     Content::Discount(Discount::Ignore, _) => "ignored",
                     Content::Discount(..) => "background",
                     _ => "added",

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 
 use leakprint::collection::{
-    Added, CodeItem, CollectionWriter, Content, FalseMatch, Metadata, NewItem, Timestamp,
+    AddOutcome, CodeItem, CollectionWriter, Content, FalseMatch, Metadata, NewItem, Timestamp,
 };
 use leakprint::exchange::{ItemLine, PdqList, ThreatEntry, write_pdq_line};
 use leakprint::fingerprint::Pipeline;
@@ -222,7 +222,7 @@ fn items(
         let (mut added, mut unchanged) = (0, 0);
         for (number, result) in numbers.into_iter().zip(results) {
             match result {
-                Ok(Added::Unchanged) => unchanged += 1,
+                Ok(AddOutcome::Unchanged) => unchanged += 1,
                 Ok(_) => added += 1,
                 Err(e) => broken.line(number, &e)?,
             }

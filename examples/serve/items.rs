@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use leakprint::collection::{Added, ItemInfo, Metadata, NewItem, Timestamp};
+use leakprint::collection::{AddOutcome, ItemInfo, Metadata, NewItem, Timestamp};
 use leakprint::lines::{ChangeLine, ErrorLine, ListLine};
 use leakprint::{Fingerprint, Warning};
 use serde::Serialize;
@@ -67,7 +67,7 @@ pub(crate) async fn put(
     let warnings = print.warnings.clone();
     let (added, generation) = add(writing, &name, print, metadata).await?;
     let status = match added {
-        Added::Unchanged => StatusCode::OK,
+        AddOutcome::Unchanged => StatusCode::OK,
         _ => StatusCode::CREATED,
     };
     let change = Change {
@@ -85,7 +85,7 @@ async fn add(
     name: &str,
     print: Fingerprint,
     metadata: Metadata,
-) -> Result<(Added, u64), Refusal> {
+) -> Result<(AddOutcome, u64), Refusal> {
     let item = NewItem::new(name, print).with_metadata(metadata);
     writing
         .order(|reply| Order::Add(Box::new(item), reply))

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use axum::http::StatusCode;
 use leakprint::collection::{
-    Added, CollectionWriter, FalseMatch, FalseScope, MergeStatus, NewItem,
+    AddOutcome, CollectionWriter, FalseMatch, FalseScope, MergeStatus, NewItem,
 };
 use leakprint::{Error, Result};
 use tokio::sync::oneshot;
@@ -24,7 +24,7 @@ type Reply<T> = oneshot::Sender<Result<T>>;
 
 /// One change of the collection, and who waits for it.
 pub(crate) enum Order {
-    Add(Box<NewItem>, Reply<(Added, u64)>),
+    Add(Box<NewItem>, Reply<(AddOutcome, u64)>),
     Remove(String, Reply<(bool, u64)>),
     Mark(FalseMatch, Reply<u64>),
     Unmark(String, FalseScope, Reply<(bool, u64)>),
@@ -154,7 +154,7 @@ fn work(writer: &CollectionWriter, queue: &Receiver<Order>) {
     }
 }
 
-fn add(writer: &CollectionWriter, items: &[NewItem], replies: Vec<Reply<(Added, u64)>>) {
+fn add(writer: &CollectionWriter, items: &[NewItem], replies: Vec<Reply<(AddOutcome, u64)>>) {
     match writer.add_batch(items) {
         Ok((results, generation)) => {
             for (reply, result) in replies.into_iter().zip(results) {

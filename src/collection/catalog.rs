@@ -94,8 +94,8 @@ impl StateCatalog {
 
 impl Catalog for StateCatalog {
     fn metadata(&self, item: ItemId) -> Result<Metadata> {
-        let (place, item) = self.state.shelf.place_of(item);
-        let slot = self.state.shelved.get(place);
+        let (place, item) = self.state.indexes.place_of(item);
+        let slot = self.state.index_slots.get(place);
         let slot = slot.and_then(|&slot| self.state.slots.get(slot as usize));
         let slot = slot.ok_or_else(|| Error::corrupt("a match in no segment"))?;
         Ok(slot.segment.record(item.0)?.metadata)

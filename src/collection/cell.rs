@@ -26,12 +26,12 @@ enum Source {
     /// A writer of this process.
     Writer,
     /// The disk; `None` if it is not known what was read for the state in force.
-    Disk(Option<ReadSoFar>),
+    Disk(Option<ReadPosition>),
 }
 
 /// What of the files a state is made of.
 #[derive(Clone, Debug)]
-pub(super) struct ReadSoFar {
+pub(super) struct ReadPosition {
     /// The checksum of the manifest.
     pub(super) manifest: [u8; 32],
     /// The number of the last log.
@@ -43,10 +43,10 @@ pub(super) struct ReadSoFar {
 }
 
 /// What reading the disk again has found.
-pub(super) enum News {
+pub(super) enum DiskState {
     /// The state in force is that of the disk.
-    Unchanged(ReadSoFar),
-    Changed(State, ReadSoFar),
+    Unchanged(ReadPosition),
+    Changed(State, ReadPosition),
 }
 
 /// The right to replace the state of one [`StateCell`]. It numbers the generations, and gives no
@@ -70,7 +70,7 @@ impl WriteToken {
 
 impl StateCell {
     /// A cell that follows the disk.
-    pub(super) fn of_disk(state: State, read: ReadSoFar) -> Self {
+    pub(super) fn of_disk(state: State, read: ReadPosition) -> Self {
         Self::new(state, Source::Disk(Some(read)))
     }
 
@@ -120,7 +120,7 @@ impl StateCell {
     /// state stays.
     pub(super) fn follow(
         &self,
-        read: impl FnOnce(&State, Option<&ReadSoFar>) -> Result<News>,
+        read: impl FnOnce(&State, Option<&ReadPosition>) -> Result<DiskState>,
     ) -> Result<bool> {
         let mut source = self.source();
         let Source::Disk(so_far) = &*source else {
@@ -128,8 +128,8 @@ impl StateCell {
         };
         let current = self.load();
         let (changed, now) = match read(&current, so_far.as_ref())? {
-            News::Unchanged(now) => (false, now),
-            News::Changed(next, now) => {
+            DiskState::Unchanged(now) => (false, now),
+            DiskState::Changed(next, now) => {
                 // Without a writer any more: whether what it left is on disk is read once.
                 let changed = so_far.is_some() || next.generation != current.generation;
                 self.put(&mut source, next)?;

@@ -14,7 +14,7 @@ use super::core::{Change, Core, Inner};
 use super::handle::within;
 use super::manifest::SegmentEntry;
 use super::merge::{Origin, Plan};
-use super::segment::{Home, Segment, Slot};
+use super::segment::{Location, Segment, Slot};
 use super::state::{around, is_of_log, on_disk};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::Index;
@@ -22,7 +22,7 @@ use crate::index::shelf::ItemSet;
 use crate::time::Timestamp;
 
 /// Removed items of a segment, in parts of all of it, from which on it is written anew.
-const WASTE: u32 = 4;
+const MAX_REMOVED_FRACTION: u32 = 4;
 
 /// A thread that merges, while there is anything to merge.
 #[derive(Debug, Default)]
@@ -143,7 +143,9 @@ impl Core {
             let state = self.state();
             let wasteful = on_disk(&state.slots).find(|(_, slot)| is_wasteful(slot));
             let Some((number, _)) = wasteful else { break };
-            self.merge(false, |slot| slot.segment.home == Home::Disk(number))?;
+            self.merge(false, |slot| {
+                slot.segment.location == Location::Disk(number)
+            })?;
         }
         Ok(())
     }
@@ -202,12 +204,12 @@ impl Core {
         let segment = if plan.is_empty() {
             None
         } else {
-            let (storage, recipe) = (&*shared.storage, &shared.ground.recipe);
+            let (storage, recipe) = (&*shared.storage, &shared.context.recipe);
             let exec = &self.options.exec;
             let entry = plan.on_disk(storage, prepared.number, recipe, &prepared.around, exec);
             let entry = entry.map_err(|e| within(&shared.path, e))?;
             let segment = Arc::new(Segment::open(storage, &entry)?);
-            self.state().on_disk.follow(&segment);
+            self.state().filter.follow(&segment);
             Some((entry, segment))
         };
         Ok(Built {
@@ -250,7 +252,7 @@ impl Core {
 }
 
 fn is_wasteful(slot: &Slot) -> bool {
-    slot.removed.len() > slot.segment.items() / WASTE
+    slot.removed.len() > slot.segment.items() / MAX_REMOVED_FRACTION
 }
 
 /// What is to be merged.

@@ -8,7 +8,7 @@ use super::item::WriterOptions;
 use super::log::LogWriter;
 use super::manifest::{COLLECTION_VERSION, Manifest, SegmentEntry};
 use super::segment::{Segment, Slot};
-use super::state::{Known, State, is_of_log, on_disk};
+use super::state::{Carried, State, is_of_log, on_disk};
 use super::storage::Claim;
 use crate::error::{Error, Result};
 use crate::index::shelf::ItemSet;
@@ -90,8 +90,8 @@ impl Core {
             manifest.generation = token.next_generation()?;
             let slots = state.slots.clone();
             let marks = Arc::clone(&state.false_matches);
-            let (generation, known) = (manifest.generation, state.known());
-            let next = State::new(generation, slots, marks, &shared.ground, known)?;
+            let (generation, carried) = (manifest.generation, state.carried());
+            let next = State::new(generation, slots, marks, &shared.context, carried)?;
             self.commit_manifest(in_force, current, token, manifest)?;
             *current = log;
             Ok((next, ()))
@@ -144,11 +144,11 @@ impl Core {
             manifest.false_matches = (*state.false_matches).clone();
             let marks = Arc::clone(&state.false_matches);
             // Of the head hardly anything is left.
-            let known = Known {
+            let carried = Carried {
                 head: None,
-                ..state.known()
+                ..state.carried()
             };
-            let next = State::new(generation, slots, marks, &shared.ground, known)?;
+            let next = State::new(generation, slots, marks, &shared.context, carried)?;
             let old = self.commit_manifest(in_force, log, token, manifest)?;
             Ok((next, (old, generation)))
         })?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cell::StateCell;
 use super::merge_status::{MergeFailure, Merges};
-use super::state::Ground;
+use super::state::OpenContext;
 use super::storage::Storage;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprinter, Recipe};
@@ -19,13 +19,10 @@ use crate::fingerprint::{Fingerprinter, Recipe};
 /// [`collection`](super::CollectionWriter::collection) sees every change when it is done.
 ///
 /// ```
-/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-/// # let folder = tempfile::tempdir().unwrap();
-/// # let path = folder.path().join("leak.collection");
-/// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// # let (folder, writer, print) = leakprint::example::collection()?;
+/// # let memo = leakprint::example::MEMO;
+/// # let path = writer.collection().path().to_owned();
+/// # use leakprint::collection::NewItem;
 /// use leakprint::Collection;
 ///
 /// writer.add(NewItem::new("memo.txt", print.clone()))?;
@@ -44,7 +41,7 @@ pub struct Collection {
 pub(super) struct Shared {
     pub(super) storage: Arc<dyn Storage>,
     pub(super) path: PathBuf,
-    pub(super) ground: Ground,
+    pub(super) context: OpenContext,
     pub(super) key_stored: bool,
     /// With the key, if it is known.
     pub(super) fingerprinter: Option<Fingerprinter>,
@@ -67,7 +64,7 @@ impl Collection {
 
     /// How its prints are made.
     pub fn recipe(&self) -> &Recipe {
-        &self.shared.ground.recipe
+        &self.shared.context.recipe
     }
 
     /// Makes the fingerprints that can be added and matched.
@@ -79,7 +76,7 @@ impl Collection {
         known.ok_or_else(|| self.recipe().without_key("collection"))
     }
 
-    /// Why the last merge failed; `None` if it succeeded. Known to the writer in this process, and
+    /// Why the last merge failed; `None` if it succeeded. Carried to the writer in this process, and
     /// otherwise read from the folder, where every writer leaves it if it can. Nothing is lost
     /// meanwhile, but the log grows.
     pub fn merge_failure(&self) -> Option<MergeFailure> {

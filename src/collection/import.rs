@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::core::Change;
-use super::item::{Added, NewItem};
+use super::item::{AddOutcome, NewItem};
 use super::merge::Plan;
 use super::record::{Content, ItemKey, Record, encode};
 use super::segment::Segment;
@@ -137,8 +137,8 @@ impl CollectionWriter {
         };
         for result in results {
             match result? {
-                Added::Added => imported.added += 1,
-                Added::Unchanged => imported.unchanged += 1,
+                AddOutcome::Added => imported.added += 1,
+                AddOutcome::Unchanged => imported.unchanged += 1,
             }
         }
         Ok(imported)
@@ -193,7 +193,7 @@ impl CollectionWriter {
         }
         let plan = Plan::of_records(fresh)?;
         let number = inner.manifest.take_number()?;
-        let recipe = &shared.ground.recipe;
+        let recipe = &shared.context.recipe;
         let entry = plan.on_disk(&*shared.storage, number, recipe, &[], &core.options.exec)?;
         let segment = Arc::new(Segment::open(&*shared.storage, &entry)?);
         imported.generation = core.put_in_force(&mut inner, |state| {

@@ -122,14 +122,14 @@ impl NewItem {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Added {
+pub enum AddOutcome {
     /// It is there now, in place of another one of its name if there was one.
     Added,
     /// It was there already, all the same but for the time.
     Unchanged,
 }
 
-impl Added {
+impl AddOutcome {
     /// As one lower-case word: `added` or `unchanged`.
     pub fn as_str(self) -> &'static str {
         match self {

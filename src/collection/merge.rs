@@ -8,7 +8,7 @@ use std::io::{BufWriter, Cursor, Write};
 use super::manifest::{FileEntry, FileKind, SegmentEntry};
 use super::record::{Content, ItemKey, Record};
 use super::records::{Counts, RecordWriter, Records};
-use super::segment::{Codes, Home, Segment, Slot, hash_file};
+use super::segment::{Codes, Location, Segment, Slot, hash_file};
 use super::storage::{Storage, unwritable};
 use crate::code::Code256;
 use crate::error::{Error, Result};
@@ -154,7 +154,7 @@ impl<'a> Plan<'a> {
         };
         let [full, nn512] = Pipeline::ALL.map(|pipeline| self.code_set(pipeline, &exec));
         let segment = Segment {
-            home: Home::Log(log),
+            location: Location::Log(log),
             id: [0; 32],
             records: Records::open(Bytes::copy_of(&records))?,
             index,

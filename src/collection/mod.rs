@@ -22,9 +22,8 @@ mod cell;
 mod codec;
 mod compaction;
 mod core;
-mod discounts;
 mod false_matches;
-mod filtered;
+mod filter_cache;
 mod folder;
 mod handle;
 mod import;
@@ -32,6 +31,7 @@ mod item;
 mod limits;
 mod log;
 mod manifest;
+mod stop_prints;
 
 mod merge;
 mod merge_status;
@@ -56,7 +56,7 @@ mod writer;
 
 pub use handle::Collection;
 pub use import::{CodeItem, Imported};
-pub use item::{Added, NewItem, WriterOptions};
+pub use item::{AddOutcome, NewItem, WriterOptions};
 pub use manifest::COLLECTION_VERSION;
 pub use merge_status::{MergeFailure, MergeStatus};
 pub(crate) use packed::{pack_behind, unpack_all};

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::cell::{News, ReadSoFar, StateCell};
+use super::cell::{DiskState, ReadPosition, StateCell};
 use super::handle::{Collection, Shared, within};
 use super::log::{self, Log};
 use super::manifest::{MANIFEST, Manifest};
 use super::merge::empty_index;
-use super::segment::{Home, Segment, Slot, check_recipe};
-use super::state::{Ground, Known, Operation, State};
+use super::segment::{Location, Segment, Slot, check_recipe};
+use super::state::{Carried, OpenContext, Operation, State};
 use super::storage::{Folder, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Fingerprinter, Key, Recipe};
@@ -70,14 +70,14 @@ impl Collection {
     }
 
     pub(super) fn on(storage: Arc<dyn Storage>, path: &Path, key: Option<Key>) -> Result<Self> {
-        let (manifest, state, read, ground) = load_with_retries(&*storage, None)?;
+        let (manifest, state, read, context) = load_with_retries(&*storage, None)?;
         let key_stored = manifest.key.is_some();
         let fingerprinter = fingerprinter(&manifest.recipe, key.or(manifest.key))?;
         Ok(Self {
             shared: Arc::new(Shared {
                 storage,
                 path: path.to_owned(),
-                ground,
+                context,
                 key_stored,
                 fingerprinter,
                 cell: StateCell::of_disk(state, read),
@@ -115,9 +115,9 @@ pub(super) fn fingerprinter(recipe: &Recipe, key: Option<Key>) -> Result<Option<
     Ok(Some(fingerprinter))
 }
 
-type Loaded = (Manifest, State, ReadSoFar, Ground);
+type Loaded = (Manifest, State, ReadPosition, OpenContext);
 
-fn load_with_retries(storage: &dyn Storage, old: Option<(&State, &Ground)>) -> Result<Loaded> {
+fn load_with_retries(storage: &dyn Storage, old: Option<(&State, &OpenContext)>) -> Result<Loaded> {
     let mut retries = MAX_RETRIES;
     loop {
         let (manifest, id) = Manifest::read_with_id(storage)?;
@@ -139,11 +139,11 @@ pub(super) fn load(
     storage: &dyn Storage,
     manifest: Manifest,
     id: [u8; 32],
-    old: Option<(&State, &Ground)>,
+    old: Option<(&State, &OpenContext)>,
 ) -> Result<Loaded> {
-    let ground = match old {
-        Some((_, ground)) => ground.clone(),
-        None => Ground {
+    let context = match old {
+        Some((_, context)) => context.clone(),
+        None => OpenContext {
             recipe: manifest.recipe.clone(),
             empty: empty_index(&manifest.recipe)?,
         },
@@ -155,14 +155,14 @@ pub(super) fn load(
             // By content too: a backup that was restored may have given the number to another.
             slots.find(|slot| {
                 let segment = &slot.segment;
-                segment.home == Home::Disk(entry.number) && segment.id == entry.id()
+                segment.location == Location::Disk(entry.number) && segment.id == entry.id()
             })
         });
         let segment = match open {
             Some(slot) => Arc::clone(&slot.segment),
             None => Arc::new(Segment::open(storage, entry)?),
         };
-        check_recipe(&segment, &ground.recipe)?;
+        check_recipe(&segment, &context.recipe)?;
         slots.push(Slot {
             segment,
             removed: Arc::new(entry.removed.clone()),
@@ -170,14 +170,14 @@ pub(super) fn load(
     }
     let marks = Arc::new(manifest.false_matches.clone());
     // What is ignored may be other than before, and so is the head.
-    let known = Known {
-        on_disk: old
-            .map(|(state, _)| state.on_disk.clone())
+    let carried = Carried {
+        filter: old
+            .map(|(state, _)| state.filter.clone())
             .unwrap_or_default(),
-        ..Known::default()
+        ..Carried::default()
     };
-    let mut state = State::new(manifest.generation, slots, marks, &ground, known)?;
-    let mut read = ReadSoFar {
+    let mut state = State::new(manifest.generation, slots, marks, &context, carried)?;
+    let mut read = ReadPosition {
         manifest: id,
         log: 0,
         len: 0,
@@ -185,12 +185,12 @@ pub(super) fn load(
     };
     for &number in &manifest.logs {
         let log = read_log(storage, number)?;
-        state = replay(&state, &log, 0, &ground)?;
+        state = replay(&state, &log, 0, &context)?;
         (read.log, read.len, read.tail) = (number, log.bytes_read(), log.tail());
     }
     let marks = state.false_matches.len();
     storage.limits().check_false_matches(marks)?;
-    Ok((manifest, state, read, ground))
+    Ok((manifest, state, read, context))
 }
 
 pub(super) fn read_log(storage: &dyn Storage, number: u64) -> Result<Log> {
@@ -201,41 +201,46 @@ pub(super) fn read_log(storage: &dyn Storage, number: u64) -> Result<Log> {
 }
 
 /// Applies the frames of a log from one on: all of them at once, so that they make one segment.
-pub(super) fn replay(state: &State, log: &Log, from: usize, ground: &Ground) -> Result<State> {
+pub(super) fn replay(
+    state: &State,
+    log: &Log,
+    from: usize,
+    context: &OpenContext,
+) -> Result<State> {
     let mut generation = state.generation;
     let mut operations = Vec::new();
     for frame in log.frames().skip(from) {
         operations.extend(Operation::all(frame.payload)?);
         generation = generation.max(frame.generation);
     }
-    match state.apply(operations, generation, log.number(), ground) {
+    match state.apply(operations, generation, log.number(), context) {
         // One by one the writer could; no limit on one segment may keep a log from being read.
-        Err(e) if e.kind() == ErrorKind::Limit => one_by_one(state, log, from, ground),
+        Err(e) if e.kind() == ErrorKind::Limit => one_by_one(state, log, from, context),
         result => result,
     }
 }
 
 /// As [`replay`], in the steps in which the log was written.
-fn one_by_one(state: &State, log: &Log, from: usize, ground: &Ground) -> Result<State> {
+fn one_by_one(state: &State, log: &Log, from: usize, context: &OpenContext) -> Result<State> {
     let mut last: Option<State> = None;
     for frame in log.frames().skip(from) {
         let state = last.as_ref().unwrap_or(state);
         let generation = state.generation.max(frame.generation);
         let operations = Operation::all(frame.payload)?;
-        last = Some(state.apply(operations, generation, log.number(), ground)?);
+        last = Some(state.apply(operations, generation, log.number(), context)?);
     }
     match last {
         Some(state) => Ok(state),
-        None => state.apply([], state.generation, log.number(), ground),
+        None => state.apply([], state.generation, log.number(), context),
     }
 }
 
 /// What is on disk that is not in force; `read` is what the state in force was read from, if that
 /// is known.
-fn news(shared: &Shared, old: &State, read: Option<&ReadSoFar>) -> Result<News> {
+fn news(shared: &Shared, old: &State, read: Option<&ReadPosition>) -> Result<DiskState> {
     let storage = &*shared.storage;
     let (manifest, id) = Manifest::read_with_id(storage)?;
-    if manifest.recipe != shared.ground.recipe {
+    if manifest.recipe != shared.context.recipe {
         return Err(Error::new(
             ErrorKind::Recipe,
             "another collection has taken the place of this one: open it anew",
@@ -244,28 +249,28 @@ fn news(shared: &Shared, old: &State, read: Option<&ReadSoFar>) -> Result<News> 
     let same_manifest = read.filter(|read| read.manifest == id);
     if let Some(read) = same_manifest {
         if is_unchanged(storage, read) {
-            return Ok(News::Unchanged(read.clone()));
+            return Ok(DiskState::Unchanged(read.clone()));
         }
         // What cannot be read here is read below, or fails there.
         if let Ok(log) = read_log(storage, read.log)
             && log.begins_with(&read.tail)
         {
             let frames = read.tail.frames;
-            let now = ReadSoFar {
+            let now = ReadPosition {
                 len: log.bytes_read(),
                 tail: log.tail(),
                 ..read.clone()
             };
             if now.tail.frames == frames {
-                return Ok(News::Unchanged(now));
+                return Ok(DiskState::Unchanged(now));
             }
-            return Ok(News::Changed(
-                replay(old, &log, frames, &shared.ground)?,
+            return Ok(DiskState::Changed(
+                replay(old, &log, frames, &shared.context)?,
                 now,
             ));
         }
     }
-    let (_, mut state, now, _) = load_with_retries(storage, Some((old, &shared.ground)))?;
+    let (_, mut state, now, _) = load_with_retries(storage, Some((old, &shared.context)))?;
     // An operation that was read before it was durable, and that the writer took back: nobody was
     // promised its generation, and the next one is newer.
     let taken_back =
@@ -273,11 +278,11 @@ fn news(shared: &Shared, old: &State, read: Option<&ReadSoFar>) -> Result<News> 
     if taken_back {
         state.generation = state.generation.max(old.generation);
     }
-    Ok(News::Changed(state, now))
+    Ok(DiskState::Changed(state, now))
 }
 
 /// Whether the last log is as it was: its size, and what tells its last frame from any other.
-fn is_unchanged(storage: &dyn Storage, read: &ReadSoFar) -> bool {
+fn is_unchanged(storage: &dyn Storage, read: &ReadPosition) -> bool {
     let name = log::file_name(read.log);
     let same_len = storage.len(&name).is_ok_and(|len| len == read.len);
     same_len

@@ -62,13 +62,10 @@ pub struct RepairReport {
 /// not be damaged, such as for want of permission.
 ///
 /// ```
-/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-/// # let folder = tempfile::tempdir().unwrap();
-/// # let path = folder.path().join("leak.collection");
-/// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// # let (folder, writer, print) = leakprint::example::collection()?;
+/// # let memo = leakprint::example::MEMO;
+/// # let path = writer.collection().path().to_owned();
+/// # use leakprint::collection::NewItem;
 /// use leakprint::collection::repair;
 /// use leakprint::{Collection, ErrorKind, Executor};
 ///

@@ -14,7 +14,7 @@ use crate::index::{Bytes, CodeSet, Index};
 
 /// Where a segment's items are durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Home {
+pub(super) enum Location {
     /// In files of this number.
     Disk(u64),
     /// In the log of this number.
@@ -24,7 +24,7 @@ pub(super) enum Home {
 /// Items that are searched together.
 #[derive(Debug)]
 pub(super) struct Segment {
-    pub(super) home: Home,
+    pub(super) location: Location,
     /// What tells it from any other segment on disk; zeros in memory.
     pub(super) id: [u8; 32],
     pub(super) records: Records,
@@ -106,7 +106,7 @@ impl Segment {
             })?;
         }
         let segment = Self {
-            home: Home::Disk(entry.number),
+            location: Location::Disk(entry.number),
             id: entry.id(),
             records: records.ok_or_else(|| Error::corrupt("a segment without records"))?,
             index,

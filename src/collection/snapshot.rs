@@ -8,7 +8,7 @@ use super::catalog::StateCatalog;
 use super::handle::Collection;
 use super::merge_status::MergeFailure;
 use super::record::{Content, ItemKey, Record};
-use super::segment::Home;
+use super::segment::Location;
 use super::state::State;
 use crate::error::Result;
 use crate::fingerprint::Recipe;
@@ -19,13 +19,8 @@ use crate::metadata::Metadata;
 /// collection meanwhile. Memory and files of segments that were merged are kept for as long.
 ///
 /// ```
-/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-/// # let folder = tempfile::tempdir().unwrap();
-/// # let path = folder.path().join("leak.collection");
-/// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// # let (folder, writer, print) = leakprint::example::collection()?;
+/// # use leakprint::collection::NewItem;
 /// use leakprint::collection::Metadata;
 ///
 /// writer.add(NewItem::new("memo.txt", print).with_metadata(Metadata::default().with_label("plans")))?;
@@ -140,13 +135,8 @@ impl Snapshot {
     /// What it says about itself. Time is that of counting segments, and of looking for one small file.
     ///
     /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # use leakprint::collection::NewItem;
     /// writer.add(NewItem::new("memo.txt", print))?;
     /// let info = writer.collection().snapshot().info();
     /// assert_eq!((info.items, info.codes, info.key_stored), (1, 0, true));
@@ -172,7 +162,7 @@ impl Snapshot {
             discounts: state.discounts(),
             segments: (state.slots.iter())
                 .map(|slot| SegmentSummary {
-                    head: matches!(slot.segment.home, Home::Log(_)),
+                    head: matches!(slot.segment.location, Location::Log(_)),
                     items: slot.segment.items(),
                     removed: slot.removed.len(),
                     bytes: slot.segment.bytes,
@@ -187,13 +177,9 @@ impl Snapshot {
     /// hash lists too.
     ///
     /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # let memo = leakprint::example::MEMO;
+    /// # use leakprint::collection::NewItem;
     /// use leakprint::collection::Metadata;
     ///
     /// for case in ["7", "8"] {
@@ -275,13 +261,9 @@ impl Snapshot {
     /// [`Recipe`](crate::ErrorKind::Recipe) if the owner keeps the key and it was not given.
     ///
     /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # let memo = leakprint::example::MEMO;
+    /// # use leakprint::collection::NewItem;
     /// use leakprint::MatchOptions;
     ///
     /// writer.add(NewItem::new("memo.txt", print.clone()))?;
@@ -312,13 +294,9 @@ impl Snapshot {
     /// As [`matcher`](Self::matcher), and those of fingerprinting and matching.
     ///
     /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # let memo = leakprint::example::MEMO;
+    /// # use leakprint::collection::NewItem;
     /// writer.add(NewItem::new("memo.txt", print))?;
     /// let snapshot = writer.collection().snapshot();
     /// assert_eq!(snapshot.find_text(memo)?[0].item, "memo.txt");
@@ -336,13 +314,9 @@ impl Snapshot {
     /// As [`find_text`](Self::find_text).
     ///
     /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # use leakprint::collection::NewItem;
+    /// # let memo = leakprint::example::MEMO;
     /// use leakprint::Strength;
     ///
     /// writer.add(NewItem::new("memo.txt", print))?;

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::codec::{Decoder, Encoder};
-use super::discounts::Discounting;
 use super::false_matches::{self, put_scope, take_scope};
-use super::filtered::OnDisk;
+use super::filter_cache::FilterCache;
 use super::merge::Plan;
 use super::record::{Discount, ItemKey, Record};
-use super::segment::{Home, Segment, Slot};
+use super::segment::{Location, Segment, Slot};
+use super::stop_prints::StopPrintsCache;
 use crate::error::{Error, Result};
 use crate::fingerprint::Recipe;
 use crate::index::Index;
@@ -20,7 +20,7 @@ use crate::matcher::{FalseMatch, FalseMatches, FalseScope};
 use crate::time::Timestamp;
 
 /// Segments of the head that have about as many items are merged when there are so many.
-const FAN: usize = 4;
+const MERGE_FACTOR: usize = 4;
 
 /// A change of a collection, as the log has it.
 #[derive(Clone, Debug)]
@@ -91,28 +91,28 @@ pub(super) struct State {
     pub(super) slots: Vec<Slot>,
     pub(super) false_matches: Arc<FalseMatches>,
     /// The indexes of the slots that have one ...
-    pub(super) shelf: Shelf,
+    pub(super) indexes: Shelf,
     /// ... and which slot each is of.
-    pub(super) shelved: Vec<u32>,
-    pub(super) discounting: Discounting,
-    pub(super) on_disk: OnDisk,
+    pub(super) index_slots: Vec<u32>,
+    pub(super) stop_prints: StopPrintsCache,
+    pub(super) filter: FilterCache,
     head: Arc<PrintFilter>,
 }
 
 /// What a state has found out about its slots and hands on to the next one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct Carried {
     /// What is in the head, and what has been in it.
     pub(super) head: Option<Arc<PrintFilter>>,
-    pub(super) discounting: Discounting,
-    pub(super) on_disk: OnDisk,
+    pub(super) stop_prints: StopPrintsCache,
+    pub(super) filter: FilterCache,
 }
 
 /// What states are made with.
 #[derive(Clone, Debug)]
-pub(super) struct Ground {
+pub(super) struct OpenContext {
     pub(super) recipe: Recipe,
-    /// Stands on the shelf when there is no other index.
+    /// Stands on the indexes when there is no other index.
     pub(super) empty: Index,
 }
 
@@ -121,43 +121,43 @@ impl State {
         generation: u64,
         slots: Vec<Slot>,
         false_matches: Arc<FalseMatches>,
-        ground: &Ground,
-        known: Known,
+        context: &OpenContext,
+        carried: Carried,
     ) -> Result<Self> {
-        let (mut indexes, mut shelved, mut on_disk) = (Vec::new(), Vec::new(), 0);
+        let (mut indexes, mut index_slots, mut on_disk) = (Vec::new(), Vec::new(), 0);
         for (place, slot) in (0..).zip(&slots) {
             if let Some(index) = &slot.segment.index {
                 indexes.push((index.clone(), Arc::clone(&slot.removed)));
-                shelved.push(place);
+                index_slots.push(place);
                 on_disk += usize::from(!is_of_log(&slot.segment));
             }
         }
-        let head = known
+        let head = carried
             .head
             .unwrap_or_else(|| Arc::new(PrintFilter::of(in_head(&slots))));
         let worthwhile = indexes.len() > on_disk + 1;
         if indexes.is_empty() {
-            indexes.push((ground.empty.clone(), Arc::default()));
+            indexes.push((context.empty.clone(), Arc::default()));
         }
         Ok(Self {
             generation,
             slots,
             false_matches,
-            shelf: Shelf::new(indexes)?
+            indexes: Shelf::new(indexes)?
                 .with_filters(on_disk, [None, worthwhile.then(|| Arc::clone(&head))]),
-            shelved,
-            discounting: known.discounting,
-            on_disk: known.on_disk,
+            index_slots,
+            stop_prints: carried.stop_prints,
+            filter: carried.filter,
             head,
         })
     }
 
     /// For a state with the same items as this one, or with fewer.
-    pub(super) fn known(&self) -> Known {
-        Known {
+    pub(super) fn carried(&self) -> Carried {
+        Carried {
             head: Some(Arc::clone(&self.head)),
-            discounting: self.discounting.clone(),
-            on_disk: self.on_disk.clone(),
+            stop_prints: self.stop_prints.clone(),
+            filter: self.filter.clone(),
         }
     }
 
@@ -180,10 +180,10 @@ impl State {
     /// Returns the indexes as they are searched: with the prints that are discounted, and with a
     /// filter of what the segments on disk have if there is one, or if `prepare`.
     pub(super) fn searched(&self, recipe: &Recipe, prepare: bool) -> Result<Shelf> {
-        let common = self.discounting.common(&self.slots, recipe)?;
-        let on_disk = self.on_disk.of(&self.slots, prepare);
-        let shelf = self.shelf.clone().with_first_filter(on_disk);
-        Ok(shelf.with_common(common))
+        let common = self.stop_prints.get(&self.slots, recipe)?;
+        let on_disk = self.filter.of(&self.slots, prepare);
+        let indexes = self.indexes.clone().with_first_filter(on_disk);
+        Ok(indexes.with_common(common))
     }
 
     /// The item of a key: the place of its slot, and its number there.
@@ -208,16 +208,16 @@ impl State {
         operations: impl IntoIterator<Item = Operation<'a>>,
         generation: u64,
         log: u64,
-        ground: &Ground,
+        context: &OpenContext,
     ) -> Result<Self> {
         let mut slots = self.slots.clone();
         let mut false_matches = Arc::clone(&self.false_matches);
         let mut added: Vec<Option<&[u8]>> = Vec::new();
         let mut by_key: HashMap<ItemKey<'_>, usize> = HashMap::new();
-        let mut known = self.known();
+        let mut carried = self.carried();
         let mut take_out = |key: &ItemKey<'_>, slots: &mut [Slot]| -> Result<()> {
             if let ItemKey::Discount(..) = key {
-                known.discounting = Discounting::default();
+                carried.stop_prints = StopPrintsCache::default();
             }
             if let Some((place, item)) = find(slots, key)?
                 && let Some(slot) = slots.get_mut(place)
@@ -251,20 +251,20 @@ impl State {
         let plan = Plan::of_records(added.into_iter().flatten())?;
         if !plan.is_empty() {
             let around = around(&slots, &[]);
-            let segment = plan.in_memory(log, &ground.recipe, &around)?;
+            let segment = plan.in_memory(log, &context.recipe, &around)?;
             if let Some(index) = &segment.index {
-                known.head = known.head.filter(|head| head.has_room_for(index));
+                carried.head = carried.head.filter(|head| head.has_room_for(index));
                 // Else it is made anew, of all.
-                known.head.iter().for_each(|head| head.add(index));
+                carried.head.iter().for_each(|head| head.add(index));
             }
             slots.push(Slot {
                 segment: Arc::new(segment),
                 removed: Arc::default(),
             });
-            tidy(&mut slots, log, ground)?;
+            tidy(&mut slots, log, context)?;
         }
-        slots.retain(|slot| slot.live() > 0 || matches!(slot.segment.home, Home::Disk(_)));
-        Self::new(generation, slots, false_matches, ground, known)
+        slots.retain(|slot| slot.live() > 0 || matches!(slot.segment.location, Location::Disk(_)));
+        Self::new(generation, slots, false_matches, context, carried)
     }
 }
 
@@ -300,10 +300,10 @@ pub(super) fn around(slots: &[Slot], replaced: &[Slot]) -> Vec<Index> {
 ///
 /// So an item of ten thousand is written some seven times in all, and there are some ten
 /// segments to search (the logarithmic method of Bentley and Saxe, 1980).
-fn tidy(slots: &mut Vec<Slot>, log: u64, ground: &Ground) -> Result<()> {
-    let tier = |slot: &Slot| slot.segment.items().max(1).ilog2() / FAN.ilog2();
+fn tidy(slots: &mut Vec<Slot>, log: u64, context: &OpenContext) -> Result<()> {
+    let tier = |slot: &Slot| slot.segment.items().max(1).ilog2() / MERGE_FACTOR.ilog2();
     loop {
-        let of_log = |slot: &&Slot| slot.segment.home == Home::Log(log);
+        let of_log = |slot: &&Slot| slot.segment.location == Location::Log(log);
         let count = slots.iter().rev().take_while(of_log).count();
         let Some(last) = slots.last().map(tier) else {
             return Ok(());
@@ -311,13 +311,13 @@ fn tidy(slots: &mut Vec<Slot>, log: u64, ground: &Ground) -> Result<()> {
         // Smaller ones behind larger ones: a run of the last tier, or of what is below it.
         let run = slots.iter().rev().take(count);
         let run = run.take_while(|slot| tier(slot) <= last).count();
-        if run < FAN {
+        if run < MERGE_FACTOR {
             return Ok(());
         }
         let rest = slots.split_off(slots.len() - run);
         let plan = Plan::of_slots(&rest, Timestamp(i64::MIN), false)?;
         let around = around(slots, &[]);
-        let segment = plan.in_memory(log, &ground.recipe, &around)?;
+        let segment = plan.in_memory(log, &context.recipe, &around)?;
         slots.push(Slot {
             segment: Arc::new(segment),
             removed: Arc::default(),
@@ -327,13 +327,13 @@ fn tidy(slots: &mut Vec<Slot>, log: u64, ground: &Ground) -> Result<()> {
 
 /// The segments of a state, for the manifest.
 pub(super) fn on_disk(slots: &[Slot]) -> impl Iterator<Item = (u64, &Slot)> {
-    slots.iter().filter_map(|slot| match slot.segment.home {
-        Home::Disk(number) => Some((number, slot)),
-        Home::Log(_) => None,
+    slots.iter().filter_map(|slot| match slot.segment.location {
+        Location::Disk(number) => Some((number, slot)),
+        Location::Log(_) => None,
     })
 }
 
 /// Whether a segment is of a log.
 pub(super) fn is_of_log(segment: &Segment) -> bool {
-    matches!(segment.home, Home::Log(_))
+    matches!(segment.location, Location::Log(_))
 }

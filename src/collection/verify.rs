@@ -42,13 +42,9 @@ pub struct VerifyReport {
 /// report.
 ///
 /// ```
-/// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-/// # let folder = tempfile::tempdir().unwrap();
-/// # let path = folder.path().join("leak.collection");
-/// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-/// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+/// # let (folder, writer, print) = leakprint::example::collection()?;
+/// # let path = writer.collection().path().to_owned();
+/// # use leakprint::collection::NewItem;
 /// use leakprint::Executor;
 /// use leakprint::collection::verify;
 ///

@@ -13,7 +13,7 @@ use super::core::{Core, Inner};
 use super::false_matches;
 use super::folder::{create, is_copied, is_leftover, remove_leftovers};
 use super::handle::{Collection, Shared, within};
-use super::item::{Added, NewItem, WriterOptions};
+use super::item::{AddOutcome, NewItem, WriterOptions};
 use super::log::LogWriter;
 use super::manifest::{COLLECTION_VERSION, COPY, MANIFEST, Manifest};
 use super::merge_status::{FAILURE, MergeFailure, MergeStatus, Merges};
@@ -97,7 +97,7 @@ impl CollectionWriter {
             create(&*storage, &options)?;
         }
         let (manifest, id) = Manifest::read_with_id(&*storage)?;
-        let (mut manifest, state, _, ground) = load(&*storage, manifest, id, None)?;
+        let (mut manifest, state, _, context) = load(&*storage, manifest, id, None)?;
         let key = match (options.key.clone(), manifest.key.clone()) {
             (Some(given), Some(stored)) if given != stored => {
                 return Err(Error::new(
@@ -132,7 +132,7 @@ impl CollectionWriter {
             shared: Arc::new(Shared {
                 storage,
                 path: path.to_owned(),
-                ground,
+                context,
                 key_stored: manifest.key.is_some(),
                 fingerprinter,
                 cell,
@@ -176,7 +176,7 @@ impl CollectionWriter {
     /// [`Malformed`](ErrorKind::Malformed) for one whose places contradict each other,
     /// [`InvalidInput`](ErrorKind::InvalidInput) for the name of a code,
     /// [`Io`](ErrorKind::Io) if it could not be made durable.
-    pub fn add(&self, item: NewItem) -> Result<(Added, u64)> {
+    pub fn add(&self, item: NewItem) -> Result<(AddOutcome, u64)> {
         let (mut results, generation) = self.add_batch(std::slice::from_ref(&item))?;
         match results.pop() {
             Some(result) => Ok((result?, generation)),
@@ -191,22 +191,17 @@ impl CollectionWriter {
     /// [`Io`](ErrorKind::Io) if they could not be made durable.
     ///
     /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
-    /// use leakprint::collection::Added;
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # use leakprint::collection::NewItem;
+    /// use leakprint::collection::AddOutcome;
     ///
     /// let items = [NewItem::new("memo.txt", print.clone()), NewItem::new("memo.txt", print)];
     /// let (results, generation) = writer.add_batch(&items)?;
-    /// assert!(matches!(results[..], [Ok(Added::Added), Ok(Added::Unchanged)]));
+    /// assert!(matches!(results[..], [Ok(AddOutcome::Added), Ok(AddOutcome::Unchanged)]));
     /// assert_eq!(writer.collection().snapshot().generation(), generation);
     /// # Ok::<(), leakprint::Error>(())
     /// ```
-    pub fn add_batch(&self, items: &[NewItem]) -> Result<(Vec<Result<Added>>, u64)> {
+    pub fn add_batch(&self, items: &[NewItem]) -> Result<(Vec<Result<AddOutcome>>, u64)> {
         let encoded: Vec<Result<Vec<u8>>> = items.iter().map(|item| self.encode(item)).collect();
         let inner = self.core.lock();
         let state = self.core.state();
@@ -232,7 +227,7 @@ impl CollectionWriter {
                 }
             };
             if same {
-                results.push(Ok(Added::Unchanged));
+                results.push(Ok(AddOutcome::Unchanged));
                 continue;
             }
             if let Some(place) = earlier {
@@ -240,7 +235,7 @@ impl CollectionWriter {
             }
             by_key.insert(record.key, batch.len());
             batch.push(Some(bytes));
-            results.push(Ok(Added::Added));
+            results.push(Ok(AddOutcome::Added));
         }
         let operations: Vec<_> = batch.into_iter().flatten().map(Operation::Add).collect();
         let generation = self.commit(inner, operations)?;
@@ -261,13 +256,8 @@ impl CollectionWriter {
     /// [`Io`](ErrorKind::Io) if it could not be made durable; then none was removed.
     ///
     /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # use leakprint::collection::NewItem;
     /// writer.add(NewItem::new("memo.txt", print))?;
     /// assert_eq!(writer.remove(&["memo.txt", "another.txt"])?.0, [true, false]);
     /// # Ok::<(), leakprint::Error>(())
@@ -348,13 +338,8 @@ impl CollectionWriter {
     /// damaged; then all is as before.
     ///
     /// ```
-    /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let folder = tempfile::tempdir().unwrap();
-    /// # let path = folder.path().join("leak.collection");
-    /// # let writer = CollectionWriter::open(&path, WriterOptions::default())?;
-    /// # let print = writer.collection().fingerprinter()?.fingerprint_text(memo)?;
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # use leakprint::collection::NewItem;
     /// for name in ["a", "b"] {
     ///     writer.add(NewItem::new(name, print.clone()))?;
     ///     writer.flush()?;
@@ -396,7 +381,7 @@ impl CollectionWriter {
         let generation = shared.cell.advance(token, |state, token| {
             let generation = token.next_generation()?;
             // What cannot be searched, or opened again, must not be promised: this comes first.
-            let next = state.apply(operations, generation, log.number(), &shared.ground)?;
+            let next = state.apply(operations, generation, log.number(), &shared.context)?;
             if marked {
                 false_matches::check_all(&next.false_matches, &shared.storage.limits())?;
             }

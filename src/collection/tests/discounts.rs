@@ -211,8 +211,8 @@ fn what_is_ignored_is_ignored_for_who_has_a_later_snapshot() {
     assert!(other.refresh().unwrap());
     assert_eq!(found(&other.snapshot()), 0);
     // The same again is unchanged, and it is no item.
-    use crate::collection::Added;
-    assert_eq!(open.add(footer).unwrap().0, Added::Unchanged);
+    use crate::collection::AddOutcome;
+    assert_eq!(open.add(footer).unwrap().0, AddOutcome::Unchanged);
     assert_eq!(open.remove(&["footer"]).unwrap().0, [false]);
     let explained = {
         let matcher = open.collection().snapshot().matcher(options()).unwrap();

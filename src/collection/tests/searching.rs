@@ -166,18 +166,18 @@ fn what_the_filter_spares_is_not_there() {
         let snapshot = open.collection().snapshot();
         let fingerprinter = sample::fingerprinter();
         let recipe = fingerprinter.recipe().clone();
-        let matcher = |shelf| crate::Matcher::over(shelf, fingerprinter.clone());
+        let matcher = |indexes| crate::Matcher::over(indexes, fingerprinter.clone());
         if round == 0 {
             let unprepared = snapshot.state.searched(&recipe, false).unwrap();
             assert!(unprepared.rows()[0].2.is_none());
         }
-        let shelf = snapshot.state.searched(&recipe, true).unwrap();
-        assert!(shelf.rows().iter().all(|(_, _, filter)| filter.is_some()));
-        assert_eq!(shelf.rows()[1].1.len(), open_head(&snapshot));
+        let indexes = snapshot.state.searched(&recipe, true).unwrap();
+        assert!(indexes.rows().iter().all(|(_, _, filter)| filter.is_some()));
+        assert_eq!(indexes.rows()[1].1.len(), open_head(&snapshot));
         let unprepared = snapshot.state.searched(&recipe, false).unwrap();
         assert!(unprepared.rows()[0].2.is_some(), "it was prepared before");
-        let without = matcher(shelf.clone().without_filters());
-        let with = matcher(shelf);
+        let without = matcher(indexes.clone().without_filters());
+        let with = matcher(indexes);
         let late = (0..70).map(|n| format!("late {}", 100 * round + n));
         for seed in late.chain((0..72).map(|n| format!("own {n}"))) {
             let query = sample::text(&seed, 24);
@@ -407,18 +407,21 @@ fn what_a_reviewer_marked_is_not_reported_again() {
 
 #[test]
 fn the_same_again_is_unchanged_and_another_one_takes_its_place() {
-    use crate::collection::Added;
+    use crate::collection::AddOutcome;
     let disk = Simulator::new(1);
     let open = writer(&disk).unwrap();
     let (a, b) = (sample::text("a", 30), sample::text("b", 30));
     for _ in 0..2 {
         open.add(item("memo", &a, "x")).unwrap();
-        assert_eq!(open.add(item("memo", &a, "x")).unwrap().0, Added::Unchanged);
+        assert_eq!(
+            open.add(item("memo", &a, "x")).unwrap().0,
+            AddOutcome::Unchanged
+        );
         let (results, _) = open
             .add_batch(&[item("memo", &b, "x"), item("memo", &b, "x")])
             .unwrap();
-        let results: Vec<Added> = results.into_iter().map(|r| r.unwrap()).collect();
-        assert_eq!(results, [Added::Added, Added::Unchanged]);
+        let results: Vec<AddOutcome> = results.into_iter().map(|r| r.unwrap()).collect();
+        assert_eq!(results, [AddOutcome::Added, AddOutcome::Unchanged]);
         let snapshot = open.collection().snapshot();
         assert_eq!(
             (

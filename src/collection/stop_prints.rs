@@ -11,12 +11,12 @@ use crate::index::{Common, Discounts};
 /// The prints that are discounted, computed on first use; states with the same ignore and background
 /// files share them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Discounting(Arc<OnceLock<Option<Arc<Common>>>>);
+pub(super) struct StopPrintsCache(Arc<OnceLock<Option<Arc<Common>>>>);
 
-impl Discounting {
+impl StopPrintsCache {
     /// Returns the prints that the ignore and background files of some slots discount; `None` if
     /// there are no such files. The first call reads all of them and sorts their prints.
-    pub(super) fn common(&self, slots: &[Slot], recipe: &Recipe) -> Result<Option<Arc<Common>>> {
+    pub(super) fn get(&self, slots: &[Slot], recipe: &Recipe) -> Result<Option<Arc<Common>>> {
         if let Some(common) = self.0.get() {
             return Ok(common.clone());
         }

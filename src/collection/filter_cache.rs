@@ -4,15 +4,15 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
-use super::segment::{Home, Segment, Slot};
+use super::segment::{Location, Segment, Slot};
 use crate::index::filter::PrintFilter;
 
 /// Segments with fingerprints from which on a filter pays.
-const LEAST: usize = 3;
+const MIN_SEGMENTS: usize = 3;
 
 /// A filter over segments on disk, shared by all states of a collection.
 #[derive(Clone, Debug, Default)]
-pub(super) struct OnDisk(Arc<Mutex<Option<Covered>>>);
+pub(super) struct FilterCache(Arc<Mutex<Option<Covered>>>);
 
 #[derive(Debug)]
 struct Covered {
@@ -24,13 +24,13 @@ struct Covered {
 
 /// What tells a segment on disk from any other.
 fn id(segment: &Segment) -> Option<[u8; 32]> {
-    match segment.home {
-        Home::Disk(_) => Some(segment.id),
-        Home::Log(_) => None,
+    match segment.location {
+        Location::Disk(_) => Some(segment.id),
+        Location::Log(_) => None,
     }
 }
 
-impl OnDisk {
+impl FilterCache {
     /// A filter that has all segments on disk among some slots: made or added to, if
     /// `prepare`, else only if there is one. `None` where it would not pay, and while another
     /// thread makes it.
@@ -44,7 +44,7 @@ impl OnDisk {
             let index = slot.segment.index.as_ref()?;
             Some((id(&slot.segment)?, index))
         });
-        if on_disk.clone().count() < LEAST {
+        if on_disk.clone().count() < MIN_SEGMENTS {
             return None;
         }
         if let Some(covered) = known.as_mut() {
