@@ -1,13 +1,15 @@
 //! From decoded parts to a [`Fingerprint`].
 
-use super::{Digest, Fingerprint, Fingerprinter, PartPrints, Warning};
+use super::print_maker::PrintMaker;
+use super::{Digest, Fingerprint, PartPrints, Warning};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Limits;
 use crate::media::{Content, Part, PartPath, PartSink};
 use crate::text::Bounds;
 
 /// Turns parts into prints as they are decoded, until a bound ends it;
-/// [`Fingerprinter::collector`] makes one.
+/// [`Fingerprinter::collector`](super::Fingerprinter::collector) makes one.
 ///
 /// It is a [`PartSink`], so that [`media::read`](crate::media::read) fills it. Parts that were
 /// decoded elsewhere, for example by another process, come by [`add`](Self::add): then the bytes
@@ -31,7 +33,7 @@ use crate::text::Bounds;
 /// ```
 #[derive(Debug)]
 pub struct Collector<'f> {
-    fingerprinter: &'f Fingerprinter,
+    maker: &'f PrintMaker,
     fingerprint: Fingerprint,
     bounds: Bounds,
     /// Whether a warning says that the time was over.
@@ -47,13 +49,13 @@ enum Bytes<'b> {
 }
 
 impl<'f> Collector<'f> {
-    pub(super) fn new(fingerprinter: &'f Fingerprinter, deadline: Deadline) -> Self {
+    pub(super) fn new(maker: &'f PrintMaker, limits: &Limits, deadline: Deadline) -> Self {
         Self {
-            fingerprint: fingerprinter.of_parts(Vec::new()),
-            bounds: Bounds::new(fingerprinter.limits(), deadline),
+            fingerprint: maker.of_parts(Vec::new()),
+            bounds: Bounds::new(limits, deadline),
             was_late: false,
             refused: None,
-            fingerprinter,
+            maker,
         }
     }
 
@@ -91,7 +93,7 @@ impl<'f> Collector<'f> {
         content: Content,
         prints: &mut PartPrints,
     ) -> Result<()> {
-        let (fingerprinter, bounds) = (self.fingerprinter, &mut self.bounds);
+        let (maker, bounds) = (self.maker, &mut self.bounds);
         bounds.deadline().check()?;
         prints.bytes = match bytes {
             None => None,
@@ -100,12 +102,12 @@ impl<'f> Collector<'f> {
         };
         match content {
             Content::Raster { raster, lossless } => {
-                let made = fingerprinter.raster(&raster, lossless, bounds.deadline());
+                let made = maker.raster(&raster, lossless, bounds.deadline());
                 prints.raster = Some(made?);
-                fingerprinter.recognise(&raster, prints, bounds)
+                maker.recognise(&raster, prints, bounds)
             }
-            Content::Text(text) => fingerprinter.text(&text, prints, bounds),
-            Content::Table(table) => fingerprinter.table(&table, prints, bounds),
+            Content::Text(text) => maker.text(&text, prints, bounds),
+            Content::Table(table) => maker.table(&table, prints, bounds),
             Content::Opaque => Ok(()),
         }
     }
@@ -152,6 +154,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::Fingerprinter;
 
     fn part(path: &str, bytes: Option<&'static [u8]>) -> Part<'static> {
         Part {

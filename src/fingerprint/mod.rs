@@ -10,6 +10,7 @@ mod local;
 mod pdq;
 mod perceptual;
 mod pipeline;
+mod print_maker;
 mod recipe;
 mod sketch;
 
