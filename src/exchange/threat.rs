@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
 
-/// One entry. Fields that are not known are passed over.
+/// One entry. Fields that are not known are skipped.
 ///
 /// ```
 /// use leakprint::exchange::ThreatEntry;

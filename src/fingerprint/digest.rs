@@ -83,7 +83,7 @@ impl Digest {
     }
 }
 
-/// Bytes hashed between two looks at the clock: less than a millisecond.
+/// Bytes hashed between two checks of the deadline: less than a millisecond.
 const PIECE: usize = 1 << 20;
 
 /// Pixels converted at a time: 64 KiB of RGBA, which fits the level-2 cache.

@@ -311,7 +311,7 @@ impl TextPrints {
     }
 }
 
-/// Elements that are looked at between two looks at the clock.
+/// Elements that are looked at between two checks of the deadline.
 const CHECKED: usize = 1 << 16;
 
 /// Whether each element and the one behind it are in order.
@@ -335,7 +335,7 @@ fn contradiction(what: &str) -> Error {
     ))
 }
 
-/// Bits of a value at the most: what [`CellPrint::bits`] counts to.
+/// Bits of a value at most: what [`CellPrint::bits`] counts to.
 const MAX_BITS: u8 = 30;
 
 impl CellPrint {

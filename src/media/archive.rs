@@ -1,8 +1,8 @@
 //! Containers of files: ZIP, gzip, tar.
 //!
 //! Every file inside becomes the part `member:N`, in the order of the archive,
-//! and is read by its own content; its name settles what the content leaves
-//! open. Nothing is ever written, so that a name such as `../../x` is only a name.
+//! whose format is detected from its content; the file name breaks ties.
+//! Nothing is ever written, so that a name such as `../../x` is only a name.
 
 use super::inflate::{Timed, inflate};
 use super::walk::{Hint, Input, Walk};
@@ -59,7 +59,7 @@ pub(super) fn read_gzip(walk: &mut Walk<'_>, input: &Input<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The file in a gzip stream, or files one after the other, and what is wrong with it.
+/// The concatenated members of a gzip stream, and the error that cut them short.
 ///
 /// # Errors
 /// If nothing came out.

@@ -7,13 +7,13 @@ use super::walk::{Hint, Input, Walk};
 use super::{Content, Format, Part, PartPath, raster, table, text};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Reads bytes of one format. The sink has got nothing after an error.
+/// Reads bytes of one format. The sink has received nothing after an error.
 type Reader = fn(&mut Walk<'_>, &Input<'_>) -> Result<()>;
 
 /// How a format is read.
 enum Support {
     Read(Reader),
-    /// By this cargo feature, which this build lacks.
+    /// Needs this cargo feature, which the build lacks.
     #[allow(dead_code, reason = "a build with all features lacks none")]
     Lacks(&'static str),
     /// Detected, so that the message names it, but never read.
@@ -57,7 +57,7 @@ fn support(format: Format) -> Support {
 /// Detects the format of bytes and reads them.
 ///
 /// # Errors
-/// If they cannot be read; the sink has got nothing then.
+/// If they cannot be read; the sink has received nothing then.
 pub(super) fn read(
     walk: &mut Walk<'_>,
     path: &PartPath,
@@ -93,7 +93,7 @@ fn picture(walk: &mut Walk<'_>, input: &Input<'_>) -> Result<()> {
         ..
     } = input;
     let (raster, lossless) = raster::decode(bytes, format, walk.budget)?;
-    let animation = Animation::behind(&raster, bytes, format, walk.budget);
+    let animation = Animation::after(&raster, bytes, format, walk.budget);
     walk.part(path, Some(bytes), Content::Raster { raster, lossless });
     if let Some(animation) = animation {
         frames(walk, path, animation, lossless);
@@ -101,7 +101,7 @@ fn picture(walk: &mut Walk<'_>, input: &Input<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The frames of an animation after the first; they exist only decoded.
+/// Hands over the later frames of an animation, which exist only decoded.
 fn frames(walk: &mut Walk<'_>, path: &PartPath, animation: Animation<'_>, lossless: bool) {
     let sink = &mut *walk.sink;
     let frame_path = |number| path.child(format_args!("frame:{number}"));
@@ -167,7 +167,7 @@ fn unknown(bytes: &[u8], name: Option<&str>) -> Error {
 }
 
 fn never_read(format: Format, bytes: &[u8]) -> Error {
-    // The shell that Office puts around documents with a password.
+    // The OLE container that Office wraps around documents with a password.
     let message = if format == Format::Ole && is_encrypted_package(bytes) {
         "encrypted office document, a password is needed: save it without one".to_owned()
     } else {

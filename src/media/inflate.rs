@@ -7,11 +7,11 @@ use crate::deadline::{Deadline, Pacer};
 use crate::error::{Error, Result};
 use crate::limits::Budget;
 
-/// Output that no ratio is asked of: small files compress well in all honesty.
+/// Output to which the limit on the ratio does not apply: small ordinary files compress well too.
 const FREE_BYTES: u64 = 1 << 20;
 
-/// A source that fails once the deadline has passed, so that a decoder which reads on and on
-/// without any output is interrupted as well.
+/// A source that fails once the deadline has passed, so that a decoder that reads without
+/// any output is interrupted too.
 pub(super) struct Timed<R> {
     source: R,
     pacer: Pacer,
@@ -44,7 +44,7 @@ impl<R: Seek> Seek for Timed<R> {
 /// # Errors
 /// [`Limit`](crate::ErrorKind::Limit) for `archive_ratio`, `decoded_bytes`, `input_bytes`, `time_ms`;
 /// [`Cancelled`](crate::ErrorKind::Cancelled);
-/// else what `broken` makes of the decompressor's error. `output` keeps what came before.
+/// else the error of the decompressor, converted by `broken`. `output` keeps what was read before.
 pub(super) fn inflate(
     mut source: impl Read,
     compressed: u64,
@@ -55,12 +55,12 @@ pub(super) fn inflate(
     const CHUNK: usize = 256 << 10;
     let ratio = budget.limits().archive_ratio;
     let most = compressed.saturating_mul(ratio.into()).max(FREE_BYTES);
-    // A file is no smaller a burden inside an archive than outside.
+    // A file inside an archive costs as much as one outside.
     let largest = budget.limits().input_bytes;
     loop {
         let start = output.len();
         let mut chunk = (&mut source).take(CHUNK as u64);
-        // The guard stands around each step, so that what came before a panic is kept.
+        // Each step is guarded separately, so that the output before a panic is kept.
         let read = guard("the decompressor", || {
             chunk.read_to_end(output).map_err(&broken)
         });

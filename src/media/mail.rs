@@ -2,10 +2,10 @@
 //!
 //! | part | what |
 //! |---|---|
-//! | `subject` | the Subject alone of the header: the line that is quoted; names and dates are no leak by themselves |
+//! | `subject` | only the Subject of the header, which is what people quote; names and dates alone are no leak |
 //! | `body` | the text that a mail program shows when it opens the message |
-//! | `attachment:N` | everything else that has bytes, pictures inside the body included, read by its content |
-//! | `message:N` | a forwarded message, or one of a mailbox, with parts of its own |
+//! | `attachment:N` | everything else that has bytes, inline pictures included; the format is detected from the content |
+//! | `message:N` | a forwarded message, or a message of a mailbox, with its own parts |
 //!
 //! The body is all inline text, in order. Where a message offers the same
 //! content as plain text and as HTML, the plain text counts, unless it has less
@@ -83,7 +83,7 @@ fn message(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
 struct Piece {
     text: String,
     is_html: bool,
-    /// Which set of alternatives it is one of.
+    /// The set of alternatives that it belongs to.
     alternative: Option<u32>,
 }
 
@@ -106,7 +106,7 @@ fn body(walk: &mut Walk<'_>, path: &PartPath, leaves: &[Leaf<'_>]) -> Result<()>
         };
         match piece(walk, leaf, is_html, &mut images) {
             Ok(text) => {
-                // Of two alternatives one is shown, so that half of the text is in the body.
+                // Only one of two alternatives is shown, so the body has about half of this text.
                 chars += text.chars().count() as u64;
                 walk.budget.check_text(chars / 2)?;
                 pieces.push(Piece {
@@ -139,7 +139,7 @@ fn piece(
     #[cfg(feature = "html")]
     if is_html {
         let page = super::page::extract(walk, &bytes, charset)?;
-        // As many as the walk takes, and one that shows it that there were more.
+        // As many as the limit allows and one more, which makes the walk report the limit.
         let most = walk.budget.limits().parts as usize + 1;
         images.extend(
             page.images
@@ -153,7 +153,7 @@ fn piece(
     text::decode(&bytes, charset, walk.budget)
 }
 
-/// The pieces that are shown, a line each.
+/// Joins the pieces that are shown, one per line.
 fn join(pieces: &[Piece]) -> String {
     let mut text = String::new();
     let mut rest = pieces;
@@ -187,7 +187,7 @@ fn join(pieces: &[Piece]) -> String {
     text
 }
 
-/// The bytes of a mailbox, until the deadline.
+/// The bytes of a mailbox; reading fails after the deadline.
 struct Timed<'m> {
     rest: &'m [u8],
     deadline: Deadline,

@@ -1,9 +1,9 @@
-//! From bytes to parts: what kind of media it is, decoding and unpacking under
+//! From bytes to parts: detecting the format, decoding and unpacking under
 //! one [`Budget`](crate::limits::Budget).
 //!
 //! [`read`] walks one input and hands each [`Part`] to a sink as soon as it is
 //! decoded, so that the pictures of a mail are never in memory all at once.
-//! What is wrong with one part is told to the sink and the walk goes on.
+//! A part that cannot be read is reported to the sink as a warning, and reading goes on.
 
 // A build without some formats leaves helpers unused; the default build checks them.
 #![cfg_attr(
@@ -69,9 +69,9 @@ pub use table::{Cell, Table};
 #[cfg(feature = "tesseract")]
 pub use tesseract::Tesseract;
 
-/// Where a part lies inside its media: empty for the media itself, else steps
-/// such as `attachment:2/body`, as they stand behind the `#` in
-/// `mail.eml#attachment:2/body`. Numbers count from 1 among siblings of one kind.
+/// The place of a part in its media: empty for the media itself, else steps
+/// such as `attachment:2/body`, as in `mail.eml#attachment:2/body`. Numbers count from 1
+/// among siblings of one kind.
 ///
 /// ```
 /// use leakprint::PartPath;
@@ -123,10 +123,10 @@ impl fmt::Display for PartPath {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Part<'a> {
-    /// Where it lies.
+    /// Its place in the media.
     pub path: PartPath,
-    /// The bytes as they stood in the container, transfer encoding removed.
-    /// `None` for what exists only decoded, such as the body of a mail.
+    /// The bytes in the container, transfer encoding removed. `None` for parts that exist
+    /// only decoded, such as the body of a mail.
     pub bytes: Option<&'a [u8]>,
     /// What it holds.
     pub content: Content,
@@ -140,16 +140,16 @@ pub enum Content {
     Raster {
         /// The decoded picture.
         raster: Raster,
-        /// Whether the format keeps every pixel, so that the digest of the
-        /// pixels survives being saved again.
+        /// Whether the format is lossless, so that saving again keeps the digest of the
+        /// pixels.
         lossless: bool,
     },
     /// Text, in reading order.
     Text(String),
-    /// Cells with their places, and the same as text.
+    /// Cells with their places, and the table as text.
     Table(Table),
-    /// Nothing of its own: a container whose parts follow, or bytes of a kind
-    /// that only an exact digest can recognise.
+    /// Nothing to compare but the digest of the bytes: a container, whose parts follow, or
+    /// bytes that could not be read.
     Opaque,
 }
 
@@ -157,6 +157,6 @@ pub enum Content {
 pub trait PartSink {
     /// A part that could be read.
     fn part(&mut self, part: Part<'_>);
-    /// A part that could not be read, or not whole; the walk goes on.
+    /// A part that could not be read, or not completely; reading goes on.
     fn warning(&mut self, path: PartPath, error: Error);
 }

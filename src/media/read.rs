@@ -7,18 +7,17 @@ use crate::limits::Budget;
 
 /// Reads one input and hands its parts to `sink`, the input itself first.
 ///
-/// `name` is the file's name where there is one; it decides little (see
+/// `name` is the file's name where there is one; it only breaks ties (see
 /// [`Format::sniff`]). A container, such as a mail, is followed by what it
 /// holds, depth first, an animation by those of its frames that show something
-/// new. A part that cannot be read is told to
-/// [`PartSink::warning`], and the walk goes on; if it has bytes of its own, the
-/// sink gets those as well, as [`Content::Opaque`], since they are still worth
-/// a digest. Once the limit on parts or on time is reached, or the budget's
+/// new. A part that cannot be read is reported to
+/// [`PartSink::warning`], and reading goes on; if it has bytes, the sink also
+/// gets these as [`Content::Opaque`], since their digest is still useful. Once the limit on parts or on time is reached, or the budget's
 /// [`Deadline`](crate::Deadline) is cancelled, nothing more is read: the parts
-/// that were handed out stay, and a warning on the container says why there are no more.
+/// that were handed out stay, and a warning on the container gives the reason.
 ///
 /// # Errors
-/// If the input itself cannot be read, and only then; the sink has got nothing
+/// Only if the input itself cannot be read; the sink has received nothing
 /// in that case. [`Empty`](ErrorKind::Empty) for zero bytes,
 /// [`Unsupported`](ErrorKind::Unsupported) for what is no known format or one
 /// that this build does not read, [`Malformed`](ErrorKind::Malformed),

@@ -1,18 +1,18 @@
 //! The two transfer encodings that wrap bytes in text: base64 and quoted-printable.
 //!
-//! Both decoders take damage as it comes, since what a leak went through on its
-//! way (line wrapping by a forum, a truncated paste) must not hide it. The cost
+//! Both decoders tolerate damage, so that line wrapping by a forum or a truncated
+//! paste does not hide a leak. The cost
 //! is one pass, which the deadline ends; nothing grows beyond the input.
 
 use crate::deadline::Deadline;
 use crate::error::Result;
 
-/// Bytes between two looks at the clock.
+/// Bytes between two checks of the deadline.
 const STRIDE: usize = 64 << 10;
 
 /// Decodes base64 in the standard or the URL-safe alphabet.
 ///
-/// Bytes outside of the alphabet are skipped, as RFC 2045 asks; padding ends a
+/// Bytes outside of the alphabet are skipped, as RFC 2045 requires; padding ends a
 /// group, so concatenated encodings decode one after the other; what is left of
 /// an incomplete last group gives the whole bytes in it.
 ///

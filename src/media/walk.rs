@@ -1,15 +1,15 @@
 //! The walk: one input, its parts in order, each handed to the sink as soon as
 //! it is decoded.
 //!
-//! The walk knows no format. What reads bytes comes with it as a function, through
-//! which the members of a container come back. Only containers in containers recurse,
+//! The walk knows no format: it calls a function that detects and reads one, also
+//! for the members of containers. Only containers in containers recurse,
 //! and [`Limits::depth`](crate::Limits) bounds those.
 
 use super::{Content, Format, Part, PartPath, PartSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
 
-/// What a container says about a member.
+/// What a container declares about a member.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Hint<'h> {
     /// Its file name.
@@ -38,10 +38,10 @@ pub(super) struct Input<'i> {
     pub(super) hint: Hint<'i>,
 }
 
-/// Detects the format of bytes and reads them. The sink has got nothing after an error.
+/// Detects the format of bytes and reads them. The sink has received nothing after an error.
 pub(super) type ReadBytes = fn(&mut Walk<'_>, &PartPath, &[u8], Hint<'_>) -> Result<()>;
 
-/// One walk under way.
+/// A walk in progress.
 pub(super) struct Walk<'w> {
     pub(super) budget: &'w mut Budget,
     pub(super) sink: &'w mut dyn PartSink,
@@ -56,7 +56,7 @@ impl<'w> Walk<'w> {
     /// Reads the input itself.
     ///
     /// # Errors
-    /// If it cannot be read; the sink has got nothing then.
+    /// If it cannot be read; the sink has received nothing then.
     pub(super) fn root(&mut self, bytes: &[u8], name: Option<&str>) -> Result<()> {
         self.charge()?;
         (self.read)(self, &PartPath::root(), bytes, Hint::named(name))
@@ -76,7 +76,7 @@ impl<'w> Walk<'w> {
     pub(super) fn member(&mut self, path: PartPath, bytes: &[u8], hint: Hint<'_>) -> Result<()> {
         self.charge()?;
         if bytes.is_empty() {
-            // No opaque part: all empty members of the world share one digest.
+            // No opaque part: all empty files share one digest.
             let error = Error::new(ErrorKind::Empty, "empty part, 0 bytes");
             self.sink.warning(path, error);
         } else if let Err(error) = (self.read)(self, &path, bytes, hint) {

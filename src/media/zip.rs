@@ -1,4 +1,4 @@
-//! ZIP archives, as containers of files and as shells of office documents.
+//! ZIP archives, as containers of files and as packages of office documents.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,18 +14,18 @@ use super::inflate::{Timed, inflate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
 
-/// The bytes of an archive, until the deadline.
+/// The bytes of an archive; reading fails after the deadline.
 type Source<'z> = Timed<Cursor<&'z [u8]>>;
 
 /// An open archive: its directory has been read, its members not yet.
 pub(super) struct Zip<'z> {
     archive: ZipArchive<Source<'z>>,
     names: Vec<String>,
-    /// The entries that have been read, by where their local headers start.
+    /// The entries that have been read, by the offset of their local header.
     read: HashMap<u64, usize>,
-    /// What the entries not read yet may take of the archive: entries that overlap would take more.
+    /// Compressed bytes that the unread entries may still have; overlapping entries would have more.
     packed_left: u64,
-    /// The entries by their names as they are, and by their names in lower case.
+    /// The entries by name, and by name in lower case.
     by_name: Option<(HashMap<String, usize>, HashMap<String, usize>)>,
 }
 
@@ -104,7 +104,7 @@ impl<'z> Zip<'z> {
     /// # Errors
     /// [`Empty`](ErrorKind::Empty) without files; else why the first file cannot be
     /// opened, if none can: all are encrypted, or compressed by an unknown method.
-    /// [`Limit`](ErrorKind::Limit) once the time is over.
+    /// [`Limit`](ErrorKind::Limit) after the deadline.
     pub(super) fn check(&mut self, budget: &Budget) -> Result<()> {
         let mut problem = None;
         for index in 0..self.len() {
@@ -152,7 +152,7 @@ impl<'z> Zip<'z> {
                 unread.insert(index);
             }
         }
-        // The declared size may lie: it is trusted for room within reason alone.
+        // The declared size may be wrong: it reserves a limited amount of memory only.
         let mut bytes = Vec::with_capacity(declared.min(1 << 20) as usize);
         let broken = |e| Error::malformed(format!("zip member: {e}"));
         inflate(file, packed, &mut bytes, budget, broken)?;

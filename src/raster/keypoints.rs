@@ -187,7 +187,7 @@ fn mark_extrema(above: &[i16], middle: &[i16], below: &[i16], flags: &mut [u8]) 
     }
 }
 
-/// The places of what is not 0: next to nothing is, so eight at a time are passed over.
+/// The places of what is not 0: next to nothing is, so eight at a time are skipped.
 fn flagged(flags: &[u8]) -> impl Iterator<Item = usize> {
     let chunks = (0..).step_by(8).zip(flags.chunks(8));
     let some = chunks.filter(|(_, chunk)| match chunk.as_array::<8>() {

@@ -4,7 +4,7 @@ use crate::deadline::{Deadline, Pacer};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
-/// Characters, symbols or grams between two looks at the clock: some 50 microseconds.
+/// Characters, symbols or grams between two checks of the deadline: some 50 microseconds.
 const STEPS: u32 = 1 << 15;
 
 /// Bounds on the prints of one input's texts, and how much memory they take so far.

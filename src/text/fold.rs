@@ -51,7 +51,7 @@ const MAX_BYTES: usize = 1 << 29;
 const MOST_SYMBOLS: u64 = 15;
 const MAX_OF_BYTE: u64 = 5;
 
-/// Bytes that are treated between two looks at the clock.
+/// Bytes that are treated between two checks of the deadline.
 const PIECE: usize = 1 << 14;
 
 /// Room for so many symbols is made by the bytes of a text, for more by its characters.

@@ -30,7 +30,7 @@ const CHUNK: usize = 512;
 /// Blocks that the cipher gets at a time, to keep its pipeline full.
 const BATCH: usize = 64;
 
-/// Grams beyond the usual number are charged so many at a time; more than a chunk has.
+/// Grams beyond the usual number are charged in batches; more than a chunk has.
 const STEP: usize = 1 << 12;
 
 /// One gram of a text: its print and its place.

@@ -1,4 +1,4 @@
-//! Office documents in ZIP shells: OOXML (docx, xlsx, pptx) and OpenDocument
+//! Office documents in ZIP packages: OOXML (docx, xlsx, pptx) and OpenDocument
 //! (odt, ods, odp), with their templates and macro variants.
 //!
 //! | part | what |
@@ -6,7 +6,7 @@
 //! | the document | its running text: body, then text boxes, former versions of changed paragraphs, notes, comments, headers and footers; slides with their notes, hidden ones included |
 //! | `sheet:N` | a sheet as a table, hidden ones included |
 //! | `notes` | the comments and shapes of a workbook |
-//! | `media:N` | every embedded picture or file, read by its content |
+//! | `media:N` | every embedded picture or file; the format is detected from the content |
 //!
 //! Thumbnails are not read: they are shrunk pages, which look alike.
 
@@ -43,11 +43,11 @@ struct Document {
     notes: String,
     /// What could not be read.
     problems: Problems,
-    /// The entries that are parts of their own.
+    /// The entries that become separate parts.
     media: Vec<usize>,
 }
 
-/// What could not be read of a document: the first few, for each of thousands of parts may be broken.
+/// The errors in a document: only the first few are kept, since thousands of parts may be broken.
 #[derive(Default)]
 struct Problems {
     first: Vec<Error>,
@@ -83,10 +83,10 @@ const EXTENSIONS: [&str; 16] = [
     "odt", "ods", "odp", "ott",
 ];
 
-/// Which document an archive is the shell of, `None` if it is a plain archive.
+/// The kind of document in an archive; `None` if it is a plain archive.
 ///
 /// # Errors
-/// If it must be a document, by its content or by its name, and lacks its main part.
+/// If content or name show a document that lacks its main part.
 pub(super) fn identify(
     zip: &mut Zip<'_>,
     name: Option<&str>,
@@ -193,7 +193,7 @@ fn xml_part<T>(
     super::guard::guard("the office reader", || f(&text, walk)).map_err(|e| in_part(name, e))
 }
 
-/// The same error, with the name of the entry where it is the writer's fault.
+/// The same error, with the name of the entry if the entry is malformed.
 fn in_part(name: &str, error: Error) -> Error {
     match error.kind() {
         ErrorKind::Malformed => Error::malformed(format!("{}: {}", short(name), error.message())),
@@ -201,12 +201,12 @@ fn in_part(name: &str, error: Error) -> Error {
     }
 }
 
-/// The name of an entry as a message gives it: some are as long as the sender likes.
+/// The name of an entry for a message, cut to a bounded length.
 fn short(name: &str) -> &str {
     name.get(..name.floor_char_boundary(200)).unwrap_or(name)
 }
 
-/// The folder of an entry, with the slash behind it.
+/// The folder of an entry, with its slash.
 fn folder(name: &str) -> &str {
     name.rfind('/').map_or("", |at| &name[..=at])
 }
@@ -233,7 +233,7 @@ fn entries(zip: &Zip<'_>, folder: &str, stems: &[&str]) -> Vec<String> {
     found.into_iter().map(|(_, _, name)| name).collect()
 }
 
-/// Entries that are files of their own inside the document.
+/// Entries that are embedded files.
 fn media(zip: &Zip<'_>) -> Vec<usize> {
     zip.names()
         .filter(|(_, name)| {

@@ -1,5 +1,5 @@
 //! Relations between the parts of an OOXML document: which part is the main one,
-//! and which part an id stands for.
+//! and the part of each id.
 
 use std::collections::{HashMap, HashSet};
 

@@ -158,7 +158,7 @@ fn structures(size: &Size, style: &Style) -> (u64, u64) {
     let side = |tile: u64, least: u64, down: u32| {
         (tile.div_ceil(least)).div_ceil(1_u64 << down) + u64::from(down > 0 || least > 1)
     };
-    // A range of `len` covers so many cells of a grid, wherever it begins.
+    // A range of `len` covers this many cells of a grid, wherever it begins.
     let cells = |len: u64, cell: u64| {
         if len == 0 {
             0

@@ -5,11 +5,11 @@
 //! | the file | its text, page after page, then headers and footers, form fields and comments |
 //! | `page:N/image:M` | an embedded picture, each once however often it is shown |
 //! | `page:N` | a page without text, put together from its pictures |
-//! | `attachment:N` | an embedded file, read by its content |
+//! | `attachment:N` | an embedded file; the format is detected from the content |
 //!
-//! A page that shows something and has no text is told as a warning. Pictures
-//! inside the stream of a page (inline images) are not read: they are limited to
-//! a few kilobytes by the standard.
+//! A page that shows something and has no text gets a warning. Pictures in the content
+//! stream of a page (inline images) are not read: the standard limits them to
+//! a few kilobytes.
 
 use std::collections::HashSet;
 
@@ -47,7 +47,7 @@ struct Shown<'p> {
     area: (f64, f64, f64, f64),
 }
 
-/// Reads a file. Nothing has been told to the sink if it fails.
+/// Reads a file. The sink has received nothing after an error.
 pub(super) fn read(walk: &mut Walk<'_>, input: &Input<'_>) -> Result<()> {
     let &Input { path, bytes, .. } = input;
     walk.budget.charge_decoded(bytes.len() as u64)?;
@@ -88,7 +88,7 @@ fn load_error(error: LoadPdfError) -> Error {
             ErrorKind::Unsupported,
             format!("encrypted PDF that cannot be opened: {error:?}"),
         ),
-        LoadPdfError::Invalid => Error::malformed("PDF without a table of its objects"),
+        LoadPdfError::Invalid => Error::malformed("PDF without a cross-reference table"),
     }
 }
 
@@ -219,10 +219,10 @@ fn pictures(
     Ok(())
 }
 
-/// Nodes of the tree of embedded files inside one another.
+/// The depth of the tree of embedded files that is read.
 const MAX_DEPTH: u32 = 8;
 
-/// Work for an embedded file besides what is read of it, and its memory.
+/// Work and memory charged for an embedded file, besides its content.
 const FILE: u64 = 1000;
 
 /// Hands over the embedded files.
@@ -300,8 +300,8 @@ fn collect<'p>(
     Ok(())
 }
 
-/// A text string outside of content streams: UTF-16 or UTF-8 behind a mark, else
-/// one byte a character, of which the Latin ones count.
+/// A text string outside of content streams: UTF-16 or UTF-8 after a byte order mark, else
+/// Latin-1.
 fn text_string(bytes: &[u8]) -> String {
     use super::text::{Mark, byte_order_mark, decode_utf16};
     match byte_order_mark(bytes) {

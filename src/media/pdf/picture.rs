@@ -1,6 +1,6 @@
-//! Pictures in a PDF to rasters.
+//! Decodes the pictures of a PDF.
 //!
-//! JPEG streams are handed on as they stand. All else is decoded by
+//! JPEG streams are handed on unchanged. All others are decoded by
 //! `hayro-syntax` and brought into one of three layouts: grey, colour, colour
 //! with the alpha of a soft mask. Colour profiles are not applied; of separations
 //! and other special spaces the number of components decides. What compressed data
@@ -311,7 +311,7 @@ fn unpack(bytes: &[u8], bits: u8, scale: bool, line: &mut [u8]) -> Result<()> {
 }
 
 /// Charges the size that a compressed picture declares for itself, which its
-/// decoder believes whatever the PDF says.
+/// decoder relies on what the PDF declares.
 fn declared(
     stream: &Stream<'_>,
     width: u32,
@@ -330,7 +330,7 @@ fn declared(
         )
     };
     if before.iter().any(is_picture) {
-        let message = "PDF picture: a filter behind a decoder of pictures";
+        let message = "PDF picture: a filter after a picture codec";
         return Err(Error::new(ErrorKind::Unsupported, message));
     }
     if !is_picture(last) {
@@ -363,7 +363,7 @@ fn declared(
             work.charge(units)
         }
         _ => {
-            // A progressive JPEG costs a pass over the picture for each scan.
+            // A progressive JPEG costs a skip the picture for each scan.
             let scans = bytes
                 .windows(2)
                 .filter(|pair| *pair == [0xFF, 0xDA])
@@ -379,7 +379,7 @@ fn declared(
     }
 }
 
-/// Checks that a decoder which cannot be stopped ends before the deadline: so many
+/// Checks that a decoder which cannot be stopped ends before the deadline: this many
 /// nanoseconds for each sample.
 fn affordable(samples: u64, nanoseconds: u64, budget: &Budget) -> Result<()> {
     let needed = Duration::from_nanos(samples.saturating_mul(nanoseconds));
@@ -387,7 +387,9 @@ fn affordable(samples: u64, nanoseconds: u64, budget: &Budget) -> Result<()> {
         Some(left) if left < needed => Err(Error::limit(
             "time_ms",
             budget.limits().time_ms,
-            format_args!("a PDF picture of {samples} samples takes longer than what is left"),
+            format_args!(
+                "decoding a PDF picture of {samples} samples would take longer than the time left"
+            ),
         )),
         _ => Ok(()),
     }
@@ -408,8 +410,8 @@ fn params<'s>(dict: &Dict<'s>) -> Option<Dict<'s>> {
 /// The longest side of a page that is put together.
 const LONGEST: f64 = 3000.0;
 
-/// Puts the pictures of a page together as they lie on it, on white: scans are
-/// often cut into strips. In the resolution of the finest picture.
+/// Composes the pictures of a page at their places, on white: scans are often cut
+/// into strips. The resolution is that of the finest picture.
 ///
 /// # Errors
 /// If no picture can be decoded, or over a limit.
@@ -479,7 +481,7 @@ pub(super) fn compose(
         .ok_or_else(|| Error::malformed("PDF page of no size"))
 }
 
-/// Paints one picture. Of the canvas it looks at the rows and columns that the picture
+/// Paints one picture. It visits the rows and columns of the canvas that the picture
 /// can cover, so that a page of thousands of small ones costs what they cover.
 fn paint(
     canvas: &mut [u8],
@@ -526,7 +528,7 @@ fn paint(
     Ok(())
 }
 
-/// The columns and rows of a canvas on which the unit square may lie.
+/// The columns and rows of a canvas that the unit square may cover.
 fn covered(to_unit: Affine, columns: usize, rows: usize) -> (Range<usize>, Range<usize>) {
     let to_canvas = to_unit.inverse();
     let corners =
@@ -535,7 +537,7 @@ fn covered(to_unit: Affine, columns: usize, rows: usize) -> (Range<usize>, Range
         .iter()
         .any(|p| !(p.x.is_finite() && p.y.is_finite()))
     {
-        // Flat, or beyond what numbers can say: every pixel decides for itself.
+        // Flat, or not representable: every pixel is tested.
         return (0..columns, 0..rows);
     }
     let range = |of: fn(&Point) -> f64, len: usize| {

@@ -1,9 +1,9 @@
 //! The streams of a PDF under limits.
 //!
 //! `hayro-syntax` inflates a stream into memory, however large it gets, and lays its
-//! rows out as the parameters of the filter say. So each stream is measured before
+//! rows out by the parameters of the filter. So each stream is measured before
 //! that crate decodes it: by its filters and their parameters, and by inflating it
-//! into the void where the filters allow too much.
+//! without storing the output where the filters allow too much.
 
 use std::borrow::Cow;
 
@@ -279,9 +279,9 @@ pub(super) fn inflated(data: &[u8], most: u64, budget: &Budget) -> Result<u64> {
 
 /// How data ended.
 enum End {
-    /// Where they say, or for want of input.
+    /// At their declared end, or at the end of the input.
     Sound,
-    /// With an error, so many bytes before the end.
+    /// With an error, this many bytes before the end.
     Damage(u64),
 }
 

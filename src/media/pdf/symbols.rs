@@ -240,7 +240,7 @@ impl Template {
         }
     }
 
-    /// Pixels whose places the data say.
+    /// Pixels whose places are in the data.
     fn adaptive(&self) -> usize {
         if self.kind == 0 { 4 } else { 1 }
     }
@@ -388,7 +388,7 @@ impl<'d> Decoder<'d> {
         Ok(value - (1 << bits))
     }
 
-    /// The pixels of a symbol, which nobody needs.
+    /// Decodes the pixels of a symbol, which are not used.
     fn bitmap(
         &mut self,
         width: u32,
@@ -397,7 +397,7 @@ impl<'d> Decoder<'d> {
         contexts: &mut [u8],
     ) -> Result<()> {
         let (width, height) = (width as usize, height as usize);
-        // Rows stay where later ones look at them: 128 above.
+        // Rows stay as long as later ones refer to them: 128.
         let mut rows: Vec<Vec<u8>> = Vec::new();
         let reach = template
             .places

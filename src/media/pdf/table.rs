@@ -29,7 +29,7 @@ pub(super) type Map = HashMap<ObjectIdentifier, Entry>;
 /// What a table, or the search for one, yields.
 pub(super) struct Found {
     pub(super) map: Map,
-    /// Bytes of the objects that stand in the file.
+    /// Bytes of the objects that are directly in the file.
     pub(super) sizes: HashMap<ObjectIdentifier, u32>,
     /// The streams of objects that are needed.
     pub(super) containers: Vec<u32>,
@@ -157,7 +157,7 @@ pub(super) fn read(
     }))
 }
 
-/// The chain of tables under way.
+/// The chain of tables that is being read.
 struct Chain<'r> {
     bytes: &'r [u8],
     bounds: &'r mut Bounds,
@@ -389,7 +389,7 @@ impl<'r> Extents<'r> {
     /// The parser is given the file up to the next few words `obj`, since it goes on to
     /// the end of the file where something is not closed, for every object again. Between
     /// two such words there is hardly ever more than one object, so that all of them
-    /// together are parsed about once. What is looked at is counted.
+    /// together are parsed about once. What is read is counted.
     fn of_object(&mut self, at: usize) -> Option<usize> {
         const WORD: &[u8] = b"obj";
         let rest = self.bytes.get(at..)?;

@@ -35,8 +35,8 @@ pub(in crate::media) struct Declared {
 }
 
 impl Declared {
-    /// Reads the first directory; where it is malformed, as far as that goes: the decoder says
-    /// what is wrong.
+    /// Reads the first directory; where it is malformed, up to there: the decoder reports
+    /// the error.
     pub(in crate::media) fn read(bytes: &[u8]) -> Self {
         let mut declared = Self {
             bits: 1,

@@ -1,4 +1,4 @@
-//! What a WebP file declares, read before its decoder believes it.
+//! What a WebP file declares, checked before its decoder relies on it.
 //!
 //! The decoder reserves memory for a chunk by its declared size, up to 4 GiB, and decodes a lossy
 //! picture of whatever size its own header declares before it compares that with the size of the

@@ -72,7 +72,7 @@ impl Reader<'_> {
             }
             _ => self.flush(),
         }
-        self.passed = 0;
+        self.to_skip = 0;
         match word {
             b"par" | b"sect" | b"page" | b"column" => self.end_paragraph(),
             b"line" | b"lbr" => self.gap(Gap::Line),

@@ -1,10 +1,10 @@
 //! Rich Text Format (version 1.9.1) to the text that a reader sees.
 //!
-//! One pass over the bytes. Groups are counted, not nested calls, so that the
+//! One skip the bytes. Groups are counted, not nested calls, so that the
 //! stack stays flat. Destinations that no reader sees (fonts, styles, fields'
-//! instructions, embedded objects) are passed over; headers, footers, notes,
-//! comments and former versions of changed paragraphs stand behind the text.
-//! Bytes beyond ASCII count in the code page of their font.
+//! instructions, embedded objects) are skipped; headers, footers, notes,
+//! comments and former versions of changed paragraphs follow the text.
+//! Bytes beyond ASCII are decoded in the code page of their font.
 
 mod charset;
 mod control;
@@ -29,7 +29,7 @@ struct Document {
     text: String,
     /// The bytes of each embedded picture.
     pictures: Vec<Vec<u8>>,
-    /// Why the end is missing.
+    /// The error that cut the text short.
     problem: Option<Error>,
 }
 
@@ -51,11 +51,11 @@ pub(super) fn read(walk: &mut Walk<'_>, input: &Input<'_>) -> Result<()> {
 ///
 /// # Errors
 /// [`Malformed`](crate::ErrorKind::Malformed) if there is not even a header;
-/// [`Limit`](crate::ErrorKind::Limit) once the time is over or the text is too long.
+/// [`Limit`](crate::ErrorKind::Limit) after the deadline, or if the text is too long.
 fn document(bytes: &[u8], budget: &mut Budget) -> Result<Document> {
     budget.charge_decoded(bytes.len() as u64)?;
     guard("the rtf reader", || {
-        // The walk takes no more parts than that; one more shows it that there were more.
+        // As many as the limit allows and one more, which makes the walk report the limit.
         let mut reader = Reader::new(bytes, budget.limits().parts as usize + 1);
         reader.run(budget)?;
         let document = reader.finish();
@@ -64,14 +64,13 @@ fn document(bytes: &[u8], budget: &mut Budget) -> Result<Document> {
     })
 }
 
-/// Groups inside one another whose properties are kept; beyond, they share those
-/// of the last one.
+/// Nested groups whose properties are kept; deeper ones share those of the last.
 const MAX_GROUPS: usize = 4096;
 
-/// Fonts that are told apart; writers list some hundreds.
+/// Fonts that are distinguished; files list some hundreds.
 const MAX_FONTS: usize = 1 << 16;
 
-/// Bytes of text that wait to be decoded, beyond which the next blank has them decoded.
+/// Pending bytes of text from which on the next blank has them decoded.
 const MAX_PENDING: usize = 64 << 10;
 
 /// Where text goes.
@@ -79,7 +78,7 @@ const MAX_PENDING: usize = 64 << 10;
 enum Destination {
     #[default]
     Body,
-    /// A header, note or comment: behind the text.
+    /// A header, note or comment: follows the text.
     Aside,
     /// Not read.
     Nowhere,
@@ -87,13 +86,13 @@ enum Destination {
     Picture,
 }
 
-/// What a group inherits and gives back.
+/// The properties of a group, which nested groups inherit and which are restored at its end.
 #[derive(Clone, Copy, Debug)]
 struct Group {
     destination: Destination,
     font: i32,
     encoding: &'static Encoding,
-    /// How many characters stand for a Unicode escape in old readers.
+    /// How many fallback characters follow a Unicode escape, for old readers.
     fallback: u32,
     deleted: bool,
     inserted: bool,
@@ -110,8 +109,8 @@ struct Reader<'r> {
     optional: bool,
     /// Bytes of text in the current encoding, not decoded yet.
     pending: Vec<u8>,
-    /// Characters to pass over after a Unicode escape.
-    passed: u32,
+    /// Fallback characters still to skip after a Unicode escape.
+    to_skip: u32,
     high_surrogate: Option<u16>,
     code_page: &'static Encoding,
     fonts: HashMap<i32, &'static Encoding>,
@@ -152,7 +151,7 @@ impl<'r> Reader<'r> {
             deeper: 0,
             optional: false,
             pending: Vec::new(),
-            passed: 0,
+            to_skip: 0,
             high_surrogate: None,
             code_page: WINDOWS_1252,
             fonts: HashMap::new(),
@@ -212,7 +211,7 @@ impl<'r> Reader<'r> {
 
     fn open(&mut self) {
         self.flush();
-        self.passed = 0;
+        self.to_skip = 0;
         self.optional = false;
         if self.groups.len() < MAX_GROUPS {
             self.groups.push(self.group);
@@ -224,7 +223,7 @@ impl<'r> Reader<'r> {
     /// Ends a group; whether it was the outermost.
     fn close(&mut self) -> bool {
         self.flush();
-        self.passed = 0;
+        self.to_skip = 0;
         self.optional = false;
         if self.deeper > 0 {
             self.deeper -= 1;
@@ -249,12 +248,12 @@ impl<'r> Reader<'r> {
         self.groups.is_empty()
     }
 
-    /// A byte of text as it stands in the file.
+    /// An undecoded byte of text.
     fn byte(&mut self, byte: u8) {
         match self.group.destination {
             Destination::Body | Destination::Aside => {
-                if self.passed > 0 {
-                    self.passed -= 1;
+                if self.to_skip > 0 {
+                    self.to_skip -= 1;
                 } else {
                     self.pending.push(byte);
                     // A blank is no part of a longer character in any code page.

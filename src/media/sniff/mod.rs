@@ -1,8 +1,8 @@
 //! What kind of media some bytes are, by their content.
 //!
 //! Signatures come first, since they are certain; then what can only be text is
-//! told apart into mail, HTML and plain text. A name is believed in two cases
-//! alone: it breaks ties between the kinds of text, and plain text under the
+//! distinguished into mail, HTML and plain text. The file name matters in two cases
+//! only: it breaks ties between the kinds of text, and plain text with the
 //! name of a binary format counts as a broken file of that format.
 
 pub(super) mod mail;
@@ -21,8 +21,8 @@ use signature::signature;
 
 /// A kind of media, as [`sniff`](Format::sniff)ed.
 ///
-/// Those from [`Archive`](Format::Archive) on are recognised so that the error
-/// can name them, but not read.
+/// [`Archive`](Format::Archive) and the formats after it are detected so that the
+/// error can name them; they are never read.
 ///
 /// ```
 /// use leakprint::media::Format;
@@ -46,7 +46,7 @@ pub enum Format {
     Bmp,
     /// TIFF, BigTIFF included.
     Tiff,
-    /// Plain text in any charset; Markdown, JSON and XML are read as they stand.
+    /// Plain text in any charset; Markdown, JSON and XML are read unchanged.
     Text,
     /// Comma-, semicolon- or tab-separated values, by the name alone.
     Separated,
@@ -60,8 +60,8 @@ pub enum Format {
     Pdf,
     /// Rich Text Format. Read only with the feature `rtf`.
     Rtf,
-    /// ZIP. Read only with the feature `archive`; as the shell of an office
-    /// document (OOXML, OpenDocument) with the feature `office`.
+    /// ZIP. Read only with the feature `archive`; as an office document
+    /// (OOXML, OpenDocument) with the feature `office`.
     Zip,
     /// An OpenDocument as one XML file. Read only with the feature `office`.
     FlatOpenDocument,
@@ -113,7 +113,7 @@ impl Format {
     /// The format of `bytes`, or `None` if it is none that this crate knows.
     ///
     /// `name` is the file's name where there is one; see the [module](crate::media)
-    /// for the little that it decides. The cost is one pass over bytes that may
+    /// for the little that it decides. The cost is one skip bytes that may
     /// be text, and constant for all others.
     pub fn sniff(bytes: &[u8], name: Option<&str>) -> Option<Self> {
         Self::sniff_declared(bytes, name, None)
@@ -131,13 +131,13 @@ impl Format {
         }
         let extension = name.and_then(extension);
         let extension = extension.as_deref().unwrap_or_default();
-        // A mail may carry bytes that are no text: ask for its header first.
+        // A mail may carry bytes that are no text: check for a mail header first.
         let head = head(bytes);
         if let Some(format) = mail(head.trim_ascii_start(), extension) {
             return Some(format);
         }
         if !text::is_text(bytes) {
-            // Some writers put bytes of their own before the signature.
+            // Some writers put other bytes before the signature.
             let pdf = window(bytes, 1024).windows(5).any(|w| w == b"%PDF-");
             return pdf.then_some(Self::Pdf);
         }
@@ -173,7 +173,7 @@ fn extension(name: &str) -> Option<String> {
     (!stem.is_empty() && extension.len() <= 8).then(|| extension.to_ascii_lowercase())
 }
 
-/// How much of a text is looked at to tell its kind.
+/// How many bytes of a text are examined to detect its kind.
 const HEAD_BYTES: usize = 16 << 10;
 
 fn window(bytes: &[u8], len: usize) -> &[u8] {

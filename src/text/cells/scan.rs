@@ -1,7 +1,7 @@
 //! What may be the value of a cell in running text: addresses, numbers, dates,
 //! identifiers, capitalised names.
 //!
-//! One pass over [words](super::word).
+//! One skip [words](super::word).
 
 use std::ops::Range;
 
@@ -56,7 +56,7 @@ struct State<'t> {
     recent: [Word<'t>; RECENT],
     /// The place of the last one.
     last: usize,
-    /// Words of the name under way with those that are passed over in between.
+    /// Words of the name under way with those that are skipped in between.
     name: Vec<Word<'t>>,
     /// Groups of digits in a row, ending with the last word.
     groups: usize,

@@ -121,7 +121,7 @@ fn fields(text: &str, pacer: &mut Pacer, mut put: impl FnMut(Place) -> Result<()
     Ok(())
 }
 
-/// Bytes that are looked at between two looks at the clock.
+/// Bytes that are looked at between two checks of the deadline.
 const PIECE: usize = 1 << 16;
 
 /// Where an ASCII character stands from a place on.

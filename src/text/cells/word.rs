@@ -9,7 +9,7 @@ use super::value::plain;
 use crate::deadline::Pacer;
 use crate::error::Result;
 
-/// Bytes of a word or a gap between two looks at the clock.
+/// Bytes of a word or a gap between two checks of the deadline.
 pub(super) const PIECE: usize = 1 << 14;
 
 pub(super) const DIGIT: u8 = 1;
