@@ -1,4 +1,4 @@
-//! The structure of a message (RFC 2045, 2046, 5322): one skip its lines
+//! The structure of a message (RFC 2045, 2046, 5322): one pass over its lines
 //! cuts it into leaves.
 //!
 //! `mail-parser` reads the header fields: folding, encoded words, parameters in

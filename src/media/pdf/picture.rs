@@ -363,7 +363,7 @@ fn declared(
             work.charge(units)
         }
         _ => {
-            // A progressive JPEG costs a skip the picture for each scan.
+            // A progressive JPEG costs a pass over the picture for each scan.
             let scans = bytes
                 .windows(2)
                 .filter(|pair| *pair == [0xFF, 0xDA])

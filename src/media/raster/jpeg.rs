@@ -2,7 +2,7 @@
 //!
 //! The decoder bounds neither its memory nor its work by what a file declares: it keeps the
 //! coefficients of all components of a progressive file, whatever the caller requests; it goes on with
-//! zeros where a scan ends early, so that a scan of a dozen bytes costs a skip the whole
+//! zeros where a scan ends early, so that a scan of a dozen bytes costs a pass over the whole
 //! picture; it reads all segments of an extended XMP packet for each segment that follows. The
 //! walk knows the sizes, the scans and the segments before, and refuses numbers that no encoder writes.
 

@@ -1,6 +1,6 @@
 //! Rich Text Format (version 1.9.1) to the text that a reader sees.
 //!
-//! One skip the bytes. Groups are counted, not nested calls, so that the
+//! One pass over the bytes. Groups are counted, not nested calls, so that the
 //! stack stays flat. Destinations that no reader sees (fonts, styles, fields'
 //! instructions, embedded objects) are skipped; headers, footers, notes,
 //! comments and former versions of changed paragraphs follow the text.

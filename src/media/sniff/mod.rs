@@ -113,7 +113,7 @@ impl Format {
     /// The format of `bytes`, or `None` if it is none that this crate knows.
     ///
     /// `name` is the file's name where there is one; see the [module](crate::media)
-    /// for the little that it decides. The cost is one skip bytes that may
+    /// for the little that it decides. The cost is one pass over bytes that may
     /// be text, and constant for all others.
     pub fn sniff(bytes: &[u8], name: Option<&str>) -> Option<Self> {
         Self::sniff_declared(bytes, name, None)

@@ -122,7 +122,7 @@ fn fold(text: &str) -> String {
         .collect()
 }
 
-/// Turns rising byte offsets into character offsets in one skip the text.
+/// Turns rising byte offsets into character offsets in one pass over the text.
 struct Cursor<'t> {
     text: &'t str,
     byte: usize,

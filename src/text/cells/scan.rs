@@ -1,7 +1,7 @@
 //! What may be the value of a cell in running text: addresses, numbers, dates,
 //! identifiers, capitalised names.
 //!
-//! One skip [words](super::word).
+//! One pass over [words](super::word).
 
 use std::ops::Range;
 
