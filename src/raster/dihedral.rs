@@ -8,7 +8,7 @@ use crate::error::Result;
 
 /// One of the eight ways to turn and mirror a picture.
 ///
-/// A variant names what was done to the *original* to get the picture at hand.
+/// A variant names what was done to the *original* to get the other picture.
 ///
 /// ```
 /// use leakprint::Dihedral;

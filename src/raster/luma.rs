@@ -36,13 +36,13 @@ pub(crate) fn to_byte(luma: &f32) -> u8 {
     (luma + 0.5) as u8
 }
 
-/// What shows through where a picture is not opaque.
+/// How transparent pixels are converted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ground {
-    /// White: what most programs show, and what a JPEG made of it holds.
+    /// Over white: as most programs show them, and as a JPEG made of the picture has them.
     White,
-    /// Nothing: the colours as stored, alpha dropped, as the programs behind
-    /// hash lists read them.
+    /// The colours as stored, alpha dropped, as the tools that make hash lists
+    /// do.
     Stored,
 }
 
@@ -109,7 +109,7 @@ impl Raster {
     ///   bit-exact; not rounded.
     /// - `Rgba8`: the same after each channel has been composited over white
     ///   and rounded to the nearest integer; an opaque pixel has exactly the
-    ///   luma of its `Rgb8` twin.
+    ///   luma of the same `Rgb8` pixel.
     ///
     /// Only the shorter of the row and `out` is filled; a row below the
     /// picture writes nothing.
@@ -158,7 +158,7 @@ fn bt601(r: u8, g: u8, b: u8) -> f32 {
     RED * f32::from(r) + GREEN * f32::from(g) + BLUE * f32::from(b)
 }
 
-/// `channel` at opacity `alpha` over a white ground, to the nearest integer.
+/// `channel` at opacity `alpha` over white, to the nearest integer.
 #[inline]
 fn over_white(channel: u8, alpha: u8) -> u8 {
     // 255 - (255 - channel) * alpha / 255; the product is at most 65025, and

@@ -1,11 +1,11 @@
-//! A picture at falling sizes: what keypoints are found in and patches are
-//! sampled from.
+//! A picture at decreasing sizes, in which keypoints are found and from which patches
+//! are sampled.
 //!
 //! Each level is 1 / sqrt(2) of the one before, so that whatever the size of a
 //! copy, some level shows its details within a factor of 1.19 of the size that
 //! they have on some level of the original.
 //!
-//! Tried in vain: the first half-octave level from the filtered largest one. It is steadier under
+//! Tried without success: the first half-octave level from the filtered largest one. It is steadier under
 //! crops, but other words in the same place look more alike too.
 
 use super::{AreaShrink, Ground, Raster, to_byte};

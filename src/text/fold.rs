@@ -5,7 +5,7 @@
 //! 1. its full decomposition (NFKD) without combining marks: accents, ligatures,
 //!    full-width, circled and mathematical letters, fractions;
 //! 2. the letter that it looks like, by the confusables data of Unicode Technical
-//!    Standard 39 and a short list of its own: Cyrillic, Greek, Cherokee
+//!    Standard 39 and a short list of this crate: Cyrillic, Greek, Cherokee
 //!    lookalikes, small capitals, regional indicators;
 //! 3. lower case;
 //! 4. one class for letters and digits that recognisers and leet writers confuse:
@@ -15,18 +15,18 @@
 //!    invisible and control characters. With them go wrapping, quote marks and
 //!    spaced-out letters.
 //!
-//! Then neighbours merge, wherever they met: `rn` to `m`, `cl` to `d`, `vv` to
+//! Then neighbours merge, also across what vanished: `rn` to `m`, `cl` to `d`, `vv` to
 //! `w`, from left to right. Since `i` and `1` are `l`, `ci` and `c1` are `d` too.
 //!
-//! Scripts whose characters say more get more symbols, so that a gram or a passage of so
-//! many symbols is about as much text in every language: a Hangul syllable is the letters
+//! Scripts whose characters carry more information get more symbols, so that a gram or a
+//! passage of a given length is about as much text in every language: a Hangul syllable is the letters
 //! that it is composed of, an ideograph is two symbols.
 //!
-//! Three things look further than one character. Character references and bare
-//! tags of HTML are read as what they stand for, however often they were
+//! Three rules need more than one character. Character references and bare
+//! tags of HTML are replaced by the characters they represent, however often they were
 //! escaped. A `|` is a letter only where it touches a letter or digit: else it is
-//! the rule of a table. What stands behind a right-to-left override, up to the end of the
-//! line or of the override, is read backwards, as it is shown.
+//! the rule of a table. Text after a right-to-left override, up to the end of the
+//! line or of the override, is read backwards, as it is displayed.
 //!
 //! Vowel signs of the scripts of India and its neighbours are letters, not
 //! marks. Greek eta, nu and upsilon fold by their looks, so that their capitals
@@ -47,24 +47,24 @@ use crate::error::Result;
 /// six a byte) fit 32 bits. Limits on input stop far below.
 const MAX_BYTES: usize = 1 << 29;
 
-/// Symbols that a character and a byte of text become at most: U+FDFA is three bytes.
-const MOST_SYMBOLS: u64 = 15;
-const MAX_OF_BYTE: u64 = 5;
+/// The most symbols of a character, and per byte of text: U+FDFA is three bytes.
+const MAX_CHAR_SYMBOLS: u64 = 15;
+const MAX_BYTE_SYMBOLS: u64 = 5;
 
-/// Bytes that are treated between two checks of the deadline.
+/// Bytes that are folded between two checks of the deadline.
 const PIECE: usize = 1 << 14;
 
-/// Room for so many symbols is made by the bytes of a text, for more by its characters.
+/// Up to this many symbols, memory is reserved by the bytes of a text, beyond by its characters.
 const SHORT_TEXT: usize = 1 << 16;
 
-/// The right-to-left override, which shows what follows backwards, and what ends it.
+/// The right-to-left override, which displays the following text backwards, and what ends it.
 const OVERRIDE: char = '\u{202e}';
 const OVERRIDE_ENDS: [char; 2] = ['\u{202c}', '\n'];
 
 /// Set in the second symbol of an ideograph.
 const SECOND: u32 = 1 << 24;
 
-/// What ASCII characters become. `&`, `<` and `|` are looked at more closely.
+/// The symbols of ASCII characters. `&`, `<` and `|` need a closer look.
 static ASCII: Alphabet = Alphabet {
     symbols: ascii_symbols(),
     merges: [*b"rnm", *b"cld", *b"vvw"],
@@ -92,18 +92,19 @@ const fn ascii_symbols() -> [u8; 128] {
     table
 }
 
-/// The symbol of an ASCII character, 0 for none, [`STOP`] for one to look at more closely.
+/// The symbol of an ASCII character, 0 for none, [`STOP`] for one that needs a closer look.
 #[inline]
 fn ascii_symbol(byte: u8) -> u8 {
-    // The mask only says that the byte is ASCII.
+    // The mask only avoids a bounds check: the byte is ASCII.
     ASCII.symbols[usize::from(byte & 0x7f)]
 }
 
 /// A text as symbols, with the place of each in the text.
 ///
 /// Symbols are `a`-`z` and `0`-`9` by their ASCII code and all others by their
-/// Unicode scalar value; the second symbol of an ideograph is that with the 25th bit set. Places are *character offsets*: the number of Unicode
-/// scalar values before the first character of a symbol. Eight bytes a symbol.
+/// Unicode scalar value; the second symbol of an ideograph is that with the 25th bit set. Places
+/// are *character offsets*: the number of Unicode scalar values before the first character of a
+/// symbol. Takes eight bytes per symbol.
 ///
 /// ```
 /// use leakprint::text::fold;
@@ -134,21 +135,20 @@ pub fn fold(text: &str) -> Folded {
     folded
 }
 
-/// Folds `text` in place of what `folded` held, whose memory is reused.
+/// Folds `text` into `folded`, replacing its content and reusing its memory.
 ///
-/// Takes time and memory linear in the text: one symbol a character, except for
-/// the few characters that stand for words (at most 15 symbols).
+/// Takes time and memory linear in the text: one symbol per character, except for
+/// the few characters that represent words (at most 15 symbols).
 pub fn fold_into(text: &str, folded: &mut Folded) {
     // Without bounds nothing fails.
     let _ = fold_bounded(text, folded, &mut Bounds::none());
 }
 
-/// Folds `text` within bounds. What it takes is charged, and what would take too much refused
-/// before there is memory for it.
+/// Folds `text` within bounds. Memory is charged before it is allocated.
 ///
 /// # Errors
-/// [`Limit`](crate::ErrorKind::Limit) for `text_chars`, by which symbols are bounded as characters
-/// are, for `decoded_bytes` or `time_ms`; [`Cancelled`](crate::ErrorKind::Cancelled).
+/// [`Limit`](crate::ErrorKind::Limit) for `text_chars`, which bounds symbols as well as
+/// characters, for `decoded_bytes` or `time_ms`; [`Cancelled`](crate::ErrorKind::Cancelled).
 pub(crate) fn fold_within(text: &str, bounds: &mut Bounds) -> Result<Folded> {
     let mut folded = Folded::default();
     fold_bounded(text, &mut folded, bounds)?;
@@ -160,7 +160,7 @@ fn fold_bounded(text: &str, folded: &mut Folded, bounds: &mut Bounds) -> Result<
     folded.offsets.clear();
     let text = &text[..text.floor_char_boundary(MAX_BYTES)];
     let most = bounds.symbols_left::<[u32; 2]>();
-    if text.len() as u64 * MAX_OF_BYTE > most && most_symbols(text, bounds)? > most {
+    if text.len() as u64 * MAX_BYTE_SYMBOLS > most && most_symbols(text, bounds)? > most {
         let symbols = count_symbols(text, most, bounds)?;
         bounds.check_symbols::<[u32; 2]>(symbols)?;
     }
@@ -183,7 +183,8 @@ fn most_symbols(text: &str, bounds: &Bounds) -> Result<u64> {
         pacer.steps(PIECE as u32 / 8)?;
         let foreign = piece.iter().filter(|byte| !byte.is_ascii()).count() as u64;
         let references = piece.iter().filter(|&&byte| byte == b'&').count() as u64;
-        most += piece.len() as u64 + (MAX_OF_BYTE - 1) * foreign + MOST_SYMBOLS * references;
+        most +=
+            piece.len() as u64 + (MAX_BYTE_SYMBOLS - 1) * foreign + MAX_CHAR_SYMBOLS * references;
     }
     Ok(most)
 }
@@ -192,7 +193,7 @@ fn most_symbols(text: &str, bounds: &Bounds) -> Result<u64> {
 /// counts no further once there are more than `most`.
 fn count_symbols(text: &str, most: u64, bounds: &Bounds) -> Result<u64> {
     let mut pacer = bounds.pacer();
-    // The characters of references are counted before what they stand for is.
+    // The characters of references are counted first, then what they represent.
     let (mut count, mut too_many) = (0_u64, 0_u64);
     let mut at = 0;
     while at < text.len() && count.saturating_sub(too_many) <= most {
@@ -238,7 +239,7 @@ fn bar_is_letter(bytes: &[u8], at: usize) -> bool {
     touches(bytes.get(at + 1)) || touches(at.checked_sub(1).and_then(|before| bytes.get(before)))
 }
 impl Folded {
-    /// Folds text that begins at a character offset; gives its characters.
+    /// Folds text that begins at a character offset; returns its number of characters.
     fn push_text(
         &mut self,
         text: &str,
@@ -271,7 +272,7 @@ impl Folded {
                 }
                 0x80.. => {
                     let piece = text.floor_char_boundary(at.saturating_add(PIECE));
-                    let (read, chars) = self.push_foreign(&text[at..piece], offset);
+                    let (read, chars) = self.push_non_ascii(&text[at..piece], offset);
                     at += read;
                     extra += read - chars;
                 }
@@ -282,7 +283,7 @@ impl Folded {
         Ok((text.len() - extra) as u32)
     }
 
-    /// Folds what a right-to-left override shows backwards; gives bytes and characters read.
+    /// Folds text after a right-to-left override backwards; returns the bytes and characters read.
     fn push_reversed(
         &mut self,
         text: &str,
@@ -325,7 +326,7 @@ impl Folded {
     }
 
     /// The character offset of every 32nd symbol, from the first
-    /// ([`ANCHOR_STEP`]): enough to place a match, too little to give away the
+    /// ([`ANCHOR_STEP`]): enough to place a match, too little to reveal the
     /// length of every word.
     pub fn anchors(&self) -> Vec<u32> {
         self.offsets
@@ -340,8 +341,8 @@ impl Folded {
         (self.symbols, self.offsets)
     }
 
-    /// Folds ASCII up to the next byte that is not or is looked at more closely, at most a
-    /// block; gives the bytes read.
+    /// Folds ASCII up to the next byte that is not or needs a closer look, at most a
+    /// block; returns the bytes read.
     fn push_ascii(&mut self, bytes: &[u8], offset: u32, backend: Backend) -> usize {
         let last = self.symbols.last_mut().filter(|last| **last < 0x80);
         let mut block = Block::after(last.as_ref().map_or(0, |last| **last as u8));
@@ -360,8 +361,8 @@ impl Folded {
     }
 
     /// Folds text that begins outside ASCII, up to the next longer run of ASCII or
-    /// the next special byte; gives the bytes and the characters read.
-    fn push_foreign(&mut self, text: &str, offset: u32) -> (usize, usize) {
+    /// the next special byte; returns the bytes and the characters read.
+    fn push_non_ascii(&mut self, text: &str, offset: u32) -> (usize, usize) {
         /// Fewer ASCII characters than this between others are not worth a block.
         const SHORT: usize = 8;
         let table = Table::get();
@@ -389,7 +390,7 @@ impl Folded {
         (read, chars)
     }
 
-    /// Pushes the character that markup stands for.
+    /// Pushes the character that markup represents.
     fn push_char(&mut self, c: char, offset: u32) {
         if !c.is_ascii() {
             return self.push_symbols(Table::get().symbols(c), offset);
@@ -543,7 +544,7 @@ mod tests {
     }
 
     proptest! {
-        /// Without markup, which has a twin of its own.
+        /// Without markup, which has a separate test.
         #[test]
         fn folding_is_its_definition(
             text in "([a-zA-Z0-9 .,|@$-]{0,90}|[rncliv1I ]{1,9}|[ -%'-;=-~]{0,70}|\\PC{0,9}|[а-яёЀ-ҁ]{0,12}|[𝐀-𝟿ａ-ｚ①-⑳]{0,9}|[ᄀ-ᄒ][ᅡ-ᅵ][ᆨ-ᇂ]?|[가-힣一-龥]{0,9}){0,6}"
@@ -653,7 +654,7 @@ mod tests {
             fold_into(&text, &mut folded);
             let symbols = folded.symbols().len() as u64;
             assert!(
-                symbols <= MOST_SYMBOLS && symbols <= MAX_OF_BYTE * text.len() as u64,
+                symbols <= MAX_CHAR_SYMBOLS && symbols <= MAX_BYTE_SYMBOLS * text.len() as u64,
                 "{c}"
             );
             assert!(symbols <= symbols_of(c), "{c}");

@@ -1,4 +1,4 @@
-//! What a cell says, whatever way it is written: one canonical form for each kind of value.
+//! The canonical form of a cell, however its value is written.
 
 use super::name::name;
 use super::value::{Value, plain};
@@ -7,15 +7,15 @@ use super::{CellKind, date, fold};
 /// Longer cells are prose, not values.
 pub(super) const MAX_VALUE: usize = 256;
 
-/// Digits from which on a whole number is told by its last nine: telephone numbers with and
+/// Digits from which on a whole number is identified by its last nine: telephone numbers with and
 /// without country code, account and card numbers.
 const LONG_DIGITS: usize = 7;
 const KEPT_DIGITS: usize = 9;
 
-/// Symbols that text must have to be a value of its own.
-const LEAST_TEXT: usize = 7;
+/// Symbols that text must have to be a value.
+const MIN_TEXT: usize = 7;
 
-/// All of a cell as one value, the kinds that tell most first.
+/// A whole cell as one value; the most specific kinds are tried first.
 pub(super) fn of_cell(text: &str) -> Option<Value> {
     if text.len() > MAX_VALUE {
         return None;
@@ -47,12 +47,12 @@ pub(super) fn email(text: &str) -> Option<Value> {
     sound.then(|| Value::new(CellKind::Email, text.to_ascii_lowercase(), 28))
 }
 
-/// Digits with what stands between them in numbers: a long whole number, or the significant
-/// digits of any other. Where the point stands is left out, so that `81.234,50`, `81,234.5`
+/// Digits with their separators: a long whole number, or the significant
+/// digits of any other. The place of the decimal point is ignored, so that `81.234,50`, `81,234.5`
 /// and 8123450 hundredths are one.
 pub(super) fn number(text: &str) -> Option<Value> {
     let mut digits = String::new();
-    // Digits behind the last point or comma, and how many of each there are.
+    // Digits after the last point or comma, and the number of each.
     let (mut behind, mut points, mut commas) = (0, 0, 0);
     let mut last = None;
     let mut other = 0;
@@ -163,7 +163,7 @@ fn is_word(word: &str) -> bool {
 pub(super) fn prose(text: &str) -> Option<Value> {
     let form = fold(text);
     let symbols = form.chars().count();
-    if symbols < LEAST_TEXT {
+    if symbols < MIN_TEXT {
         return None;
     }
     let words = text.split_whitespace().count();

@@ -27,7 +27,7 @@ const MONTHS: [&[&str]; 12] = [
     ],
 ];
 
-/// The month that a word stands for.
+/// The month that a word names.
 pub(super) fn month(word: &str) -> Option<u32> {
     if !(3..=20).contains(&word.len()) {
         return None;
@@ -51,7 +51,7 @@ pub(super) fn month(word: &str) -> Option<u32> {
         .map(|(month, _)| month)
 }
 
-/// A whole cell or token that is a date, with or without a time behind it.
+/// A whole cell or token that is a date, with or without a time after it.
 pub(super) fn of(text: &str) -> Option<Value> {
     if !(6..=40).contains(&text.len()) || !text.bytes().any(|b| b.is_ascii_digit()) {
         return None;

@@ -3,28 +3,28 @@
 use super::value::Value;
 use super::{CellKind, fold};
 
-/// Titles, which come and go with a name.
+/// Titles, which are ignored in names.
 const TITLES: [&str; 11] = [
     "mr", "mrs", "ms", "miss", "dr", "prof", "herr", "frau", "sir", "mme", "jr",
 ];
 
-/// Particles, likewise.
+/// Particles, which are ignored too.
 const PARTICLES: [&str; 13] = [
     "von", "van", "de", "der", "den", "di", "da", "del", "la", "le", "bin", "al", "el",
 ];
 
-/// What a word is in a name.
+/// The role of a word in a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NameWord {
-    /// Counts.
+    /// Part of the name.
     Part,
     /// A title, an initial, a particle.
-    Passed,
+    Ignored,
     /// Not in a name.
     No,
 }
 
-/// What `word` is, without the punctuation around it.
+/// The role of `word`, without the punctuation around it.
 pub(super) fn name_word(word: &str) -> NameWord {
     if word.len() > 48 {
         return NameWord::No;
@@ -41,14 +41,14 @@ pub(super) fn name_word(word: &str) -> NameWord {
     let listed = |list: &[&str]| list.iter().any(|other| bare.eq_ignore_ascii_case(other));
     match letters {
         0 => NameWord::No,
-        1 => NameWord::Passed,
-        _ if listed(&TITLES) || listed(&PARTICLES) => NameWord::Passed,
+        1 => NameWord::Ignored,
+        _ if listed(&TITLES) || listed(&PARTICLES) => NameWord::Ignored,
         _ if bare.contains('.') => NameWord::No,
         _ => NameWord::Part,
     }
 }
 
-/// Combining marks, as `e` with an acute accent behind it has.
+/// Combining marks, such as the acute accent after an `e`.
 fn is_mark(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}' | '\u{93c}'..='\u{94d}' | '\u{e31}'..='\u{e4e}')
 }
@@ -60,7 +60,7 @@ pub(super) fn name<'t>(words: impl Iterator<Item = &'t str>) -> Option<Value> {
         let word = word.trim_matches(|c: char| matches!(c, ',' | ';' | '"' | '(' | ')'));
         match name_word(word) {
             NameWord::Part if folded.len() < 4 => folded.push(fold(word)),
-            NameWord::Passed => {}
+            NameWord::Ignored => {}
             _ => return None,
         }
     }

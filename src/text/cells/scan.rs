@@ -1,4 +1,4 @@
-//! What may be the value of a cell in running text: addresses, numbers, dates,
+//! Values in running text that may be cells of a table: addresses, numbers, dates,
 //! identifiers, capitalised names.
 //!
 //! One pass over [words](super::word).
@@ -7,19 +7,20 @@ use std::ops::Range;
 
 use super::name::{NameWord, name, name_word};
 use super::value::{Value, plain};
-use super::word::{APART, AT, CAPITAL, DIGIT, LETTER, PIECE, SIGN, Word, next_word, spelled};
+use super::word::{
+    AT, AT_SIGN, CAPITAL, DIGIT, FIELD_BREAK, LETTER, PIECE, Word, next_word, spelled,
+};
 use super::{CellKind, canonical, date};
 use crate::deadline::Pacer;
 use crate::error::Result;
 
-/// Words looked back upon.
+/// Words that are remembered.
 const RECENT: usize = 8;
 
 /// Digits in a number that is written in groups.
 const GROUPED_DIGITS: Range<usize> = 7..20;
 
-/// Calls `emit` with every candidate and its bytes in `text`; beginnings never fall by more
-/// than is looked back upon, and are given in rising order.
+/// Calls `emit` with every candidate and its bytes in `text`; sorted by their beginnings.
 ///
 /// # Errors
 /// The first of `emit`, and those of the pacer.
@@ -36,7 +37,7 @@ pub(super) fn scan(
         rest = next;
         state.push(word, &mut found);
         if found.len() >= 64 {
-            // Nothing found later begins before the words that are still looked back upon.
+            // Nothing found later begins before the remembered words.
             let settled = state.oldest();
             found.sort_by_key(|(_, bytes)| bytes.start);
             let ready = found.partition_point(|(_, bytes)| bytes.start < settled);
@@ -56,7 +57,7 @@ struct State<'t> {
     recent: [Word<'t>; RECENT],
     /// The place of the last one.
     last: usize,
-    /// Words of the name under way with those that are skipped in between.
+    /// Words of the name being read, with ignored ones in between.
     name: Vec<Word<'t>>,
     /// Groups of digits in a row, ending with the last word.
     groups: usize,
@@ -75,7 +76,7 @@ impl<'t> State<'t> {
     }
 
     fn push(&mut self, word: Word<'t>, found: &mut Vec<(Value, Range<usize>)>) {
-        let joined = word.is_group() && !word.has(APART) && self.groups < RECENT - 1;
+        let joined = word.is_group() && !word.has(FIELD_BREAK) && self.groups < RECENT - 1;
         let tail = self.back(0).tail;
         if self.groups > 0 && (!joined || tail.contains([',', '.', ':', '!', '?'])) {
             self.end_group(found);
@@ -91,7 +92,7 @@ impl<'t> State<'t> {
 
     fn addresses(&self, found: &mut Vec<(Value, Range<usize>)>) {
         let word = self.back(0);
-        if word.has(AT) && !word.has(SIGN) {
+        if word.has(AT) && !word.has(AT_SIGN) {
             let text = spelled(word.text);
             let text = text.trim_start_matches(['(', '[']);
             let text = text.strip_prefix("mailto:").unwrap_or(text);
@@ -102,7 +103,7 @@ impl<'t> State<'t> {
         }
         // `jane [at] example.org`, `jane [at] example [dot] org`
         for (at, dot) in [(1, None), (3, Some(1))] {
-            if !self.back(at).has(SIGN) {
+            if !self.back(at).has(AT_SIGN) {
                 continue;
             }
             let (local, host) = (self.back(at + 1), self.back(at - 1));
@@ -141,7 +142,7 @@ impl<'t> State<'t> {
         let (a, b) = (self.back(2), self.back(1));
         if word.is_group()
             && a.has(LETTER) != b.has(LETTER)
-            && !word.has(APART)
+            && !word.has(FIELD_BREAK)
             && let Some(value) = date::written(a.text, b.text, &text)
         {
             found.push((value, a.at..word.end()));
@@ -149,7 +150,7 @@ impl<'t> State<'t> {
         self.account(found);
     }
 
-    /// A number that is written in groups has come to its end.
+    /// Ends a number that is written in groups.
     fn end_group(&mut self, found: &mut Vec<(Value, Range<usize>)>) {
         let groups = std::mem::take(&mut self.groups);
         if groups < 2 {
@@ -200,10 +201,10 @@ impl<'t> State<'t> {
 
     fn names(&mut self, found: &mut Vec<(Value, Range<usize>)>) {
         let flags = self.back(0).flags;
-        if flags & APART != 0 {
+        if flags & FIELD_BREAK != 0 {
             self.name.clear();
         }
-        // Almost all words, so that these are told by one byte.
+        // True for almost all words, so that they need one test only.
         if flags & CAPITAL == 0 && self.name.is_empty() {
             return;
         }
@@ -226,11 +227,11 @@ impl<'t> State<'t> {
                     }
                 }
             }
-            NameWord::Passed => {}
+            NameWord::Ignored => {}
             _ => self.name.clear(),
         }
         let ends = word.tail.contains([':', '!', '?', ')'])
-            || (word.tail.contains('.') && kind != NameWord::Passed);
+            || (word.tail.contains('.') && kind != NameWord::Ignored);
         if ends {
             self.name.clear();
         }

@@ -11,25 +11,25 @@ use super::{CellKey, CellPrint, Cursor, canonical, scan};
 use crate::deadline::Pacer;
 use crate::error::Result;
 
-/// Prints of one row, the most telling ones.
+/// The most prints of one row; the rarest values are kept.
 const MAX_IN_ROW: usize = 16;
 
 /// Prints of one row that are held before the best of them are chosen.
-const MANY_IN_ROW: usize = 1 << 10;
+const MAX_PENDING_IN_ROW: usize = 1 << 10;
 
-/// What a cell costs beside its characters, in steps of a pacer.
+/// The cost of a cell besides its characters, in steps of a pacer.
 const CELL_STEPS: u32 = 64;
 
-/// Prints need so many bits: anything less is in every text.
-const LEAST_BITS: u8 = 4;
+/// Values with fewer bits are in every text and get no print.
+const MIN_BITS: u8 = 4;
 
 /// Rows from which on the values of a column can be called different.
-const LEAST_ROWS: u32 = 8;
+const MIN_ROWS: u32 = 8;
 
 /// A cell with its place: row, column, and bytes in the text.
 type Place = (u32, u32, Range<usize>);
 
-/// The prints of a table. `cells` come in reading order, with row, column and their bytes in
+/// The prints of a table. `cells` must be in reading order, with row, column and their bytes in
 /// `text`. Time is linear in the text.
 ///
 /// # Errors
@@ -48,8 +48,8 @@ pub(crate) fn of_table(
     rows.finish()
 }
 
-/// The prints of running text: of lines whose fields are set apart by tabs or bars, as of a
-/// table; and whatever looks like a value anywhere, where `tabular` is false.
+/// The prints of running text: lines whose fields are separated by tabs or bars count as rows of a
+/// table; and of anything else that looks like a value, where `tabular` is false.
 ///
 /// # Errors
 /// As [`of_table`].
@@ -61,7 +61,7 @@ pub(crate) fn of_text(key: &CellKey, text: &str, bounds: &mut Bounds) -> Result<
     let mut charge = Charge::default();
     let mut cursor = Cursor::new(text);
     scan::scan(text, &mut pacer, |value, bytes| {
-        if value.bits >= LEAST_BITS {
+        if value.bits >= MIN_BITS {
             charge.one(bounds)?;
             prints.push(CellPrint {
                 print: key.print(&value),
@@ -97,7 +97,7 @@ impl Charge {
     }
 }
 
-/// Calls `put` with the fields of the lines that have some.
+/// Calls `put` with the fields of each line that has several.
 fn fields(text: &str, pacer: &mut Pacer, mut put: impl FnMut(Place) -> Result<()>) -> Result<()> {
     let mut at = 0;
     let mut row = 0;
@@ -121,10 +121,10 @@ fn fields(text: &str, pacer: &mut Pacer, mut put: impl FnMut(Place) -> Result<()
     Ok(())
 }
 
-/// Bytes that are looked at between two checks of the deadline.
+/// Bytes that are read between two checks of the deadline.
 const PIECE: usize = 1 << 16;
 
-/// Where an ASCII character stands from a place on.
+/// The first place of an ASCII character from `from` on.
 fn find(text: &str, c: char, from: usize, pacer: &mut Pacer) -> Result<Option<usize>> {
     let mut at = from;
     while at < text.len() {
@@ -141,7 +141,7 @@ fn find(text: &str, c: char, from: usize, pacer: &mut Pacer) -> Result<Option<us
     Ok(None)
 }
 
-/// What sets the fields of a line apart: tabs, or two bars or more.
+/// The separator of the fields of a line: a tab, or a bar if there are two or more.
 fn separator(line: &str, pacer: &mut Pacer) -> Result<Option<char>> {
     if find(line, '\t', 0, pacer)?.is_some() {
         return Ok(Some('\t'));
@@ -161,7 +161,7 @@ struct Rows<'t, 'b> {
     pacer: Pacer,
     charge: Charge,
     prints: Vec<CellPrint>,
-    /// The row under way, and the first of its prints.
+    /// The current row, and the index of its first print.
     row: Option<u32>,
     first: usize,
     /// The cell before, if it may be one word of a name: its text, place and column.
@@ -195,7 +195,7 @@ impl<'t, 'b> Rows<'t, 'b> {
             .steps(CELL_STEPS + bytes.len().min(PIECE) as u32)?;
         let cell = self.text.get(bytes.clone()).unwrap_or_default();
         let span = self.cursor.span(bytes);
-        // First and last name in columns of their own.
+        // First and last name in separate columns.
         let word = !cell.is_empty() && name_word(cell) == NameWord::Part;
         if let Some((before, start, of_before)) = self.previous.filter(|_| word)
             && of_before + 1 == column
@@ -223,12 +223,12 @@ impl<'t, 'b> Rows<'t, 'b> {
         }
     }
 
-    /// Adds the print of a value of the row under way.
+    /// Adds the print of a value of the current row.
     fn print(&mut self, column: u32, span: [u32; 2], value: &Value) -> Result<()> {
-        if value.bits < LEAST_BITS {
+        if value.bits < MIN_BITS {
             return Ok(());
         }
-        if self.prints.len() - self.first >= MANY_IN_ROW {
+        if self.prints.len() - self.first >= MAX_PENDING_IN_ROW {
             self.keep_best();
         }
         self.charge.one(self.bounds)?;
@@ -245,7 +245,7 @@ impl<'t, 'b> Rows<'t, 'b> {
         Ok(())
     }
 
-    /// Drops all prints of the row but the most telling; of equal ones the first stay.
+    /// Keeps only the rarest prints of the row; of equal ones the first.
     fn keep_best(&mut self) {
         let of_row = self.prints.get_mut(self.first..).unwrap_or_default();
         of_row.sort_by_key(|print| (Reverse(print.bits), print.column));
@@ -273,8 +273,8 @@ impl<'t, 'b> Rows<'t, 'b> {
     }
 }
 
-/// Drops a first row of nothing but words over rows that have other values: the names of the
-/// columns, which are the same in every table of the kind.
+/// Drops a first row of only words above rows that have other values: the names of the
+/// columns, which are the same in every table of that kind.
 fn drop_header(prints: &mut Vec<CellPrint>) {
     let Some(first) = prints.first().map(|print| print.row) else {
         return;
@@ -288,7 +288,7 @@ fn drop_header(prints: &mut Vec<CellPrint>) {
     }
 }
 
-/// Marks what stands in columns where at least nine values of ten differ.
+/// Marks the values in columns where at least nine values of ten differ.
 fn mark_unique(prints: &mut [CellPrint], pacer: &mut Pacer) -> Result<()> {
     let mut columns: BTreeMap<u32, (HashSet<u64>, HashSet<u32>)> = BTreeMap::new();
     for print in &*prints {
@@ -301,7 +301,7 @@ fn mark_unique(prints: &mut [CellPrint], pacer: &mut Pacer) -> Result<()> {
         pacer.step()?;
         if let Some((values, rows)) = columns.get(&print.column) {
             let (values, rows) = (values.len(), rows.len());
-            print.unique = rows >= LEAST_ROWS as usize && values * 10 >= rows * 9;
+            print.unique = rows >= MIN_ROWS as usize && values * 10 >= rows * 9;
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::CellKind;
 
-/// A value in canonical form, and how much a coincidence of it says.
+/// A value in canonical form, and how unlikely a coincidence of it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Value {
     pub(super) kind: CellKind,
@@ -20,8 +20,8 @@ impl Value {
     }
 }
 
-/// A character as it is compared: signs that stand for ASCII become that. Only what is fixed
-/// forever is in here, since prints depend on it.
+/// A character normalised for comparison: variants of ASCII characters become ASCII. The list
+/// is frozen, since prints depend on it.
 pub(super) fn plain(c: char) -> Option<char> {
     let digit = |zero: u32| char::from_u32(u32::from('0') + (u32::from(c) - zero));
     match c {

@@ -1,6 +1,6 @@
 //! Words of running text, and what each is made of.
 //!
-//! Most words have neither a digit nor a capital nor an `@` and cost one look at each byte.
+//! Most words have neither a digit nor a capital nor an `@` and each of their bytes is examined once.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -16,16 +16,16 @@ pub(super) const DIGIT: u8 = 1;
 pub(super) const CAPITAL: u8 = 2;
 pub(super) const AT: u8 = 4;
 pub(super) const LETTER: u8 = 8;
-/// A gap before the word that no value reaches across: a tab, a blank line, a bar, a semicolon.
-pub(super) const APART: u8 = 16;
-/// Ends a word: white space and what separates fields. Of a comma more is asked.
+/// Before the word is a gap that no value crosses: a tab, a blank line, a bar, a semicolon.
+pub(super) const FIELD_BREAK: u8 = 16;
+/// Ends a word: white space and what separates fields. A comma needs a closer look.
 const GAP: u8 = 32;
-const FOREIGN: u8 = 64;
+const NON_ASCII: u8 = 64;
 
 /// The whole word is an `@`, perhaps spelled out.
-pub(super) const SIGN: u8 = 128;
+pub(super) const AT_SIGN: u8 = 128;
 
-/// What each byte is to a word that it stands in or ends.
+/// The class of each byte.
 static CLASSES: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
@@ -35,9 +35,9 @@ static CLASSES: [u8; 256] = {
             b'A'..=b'Z' => LETTER | CAPITAL,
             b'0'..=b'9' => DIGIT,
             b'@' | b'[' | b'{' => AT,
-            b'\t' | b'|' | b';' => GAP | APART,
+            b'\t' | b'|' | b';' => GAP | FIELD_BREAK,
             b'\n' | b' ' | b'\r' | b',' | b'<' | b'>' | b'"' => GAP,
-            0x80.. => FOREIGN,
+            0x80.. => NON_ASCII,
             _ => 0,
         };
         byte += 1;
@@ -51,7 +51,7 @@ pub(super) struct Word<'t> {
     pub(super) text: &'t str,
     pub(super) at: usize,
     pub(super) flags: u8,
-    /// What stood behind it before the next white space: a comma, the end of a sentence.
+    /// The punctuation between it and the next white space: a comma, the end of a sentence.
     pub(super) tail: &'t str,
 }
 
@@ -84,7 +84,7 @@ pub(super) fn next_word<'t>(
     Ok(word(text, start..at, flags).map(|word| (word, at)))
 }
 
-/// Moves `at` to the beginning of the next word; gives what the gap says, `None` at the end.
+/// Moves `at` to the beginning of the next word; returns the flags of the gap, `None` at the end.
 fn skip_gap(text: &str, at: &mut usize, pacer: &mut Pacer) -> Result<Option<u8>> {
     let bytes = text.as_bytes();
     let (mut flags, mut lines) = (0, 0);
@@ -93,26 +93,30 @@ fn skip_gap(text: &str, at: &mut usize, pacer: &mut Pacer) -> Result<Option<u8>>
         while let Some(&b) = piece.get(*at) {
             let class = CLASSES[usize::from(b)];
             if class & GAP != 0 {
-                flags |= class & APART;
+                flags |= class & FIELD_BREAK;
                 lines += usize::from(b == b'\n');
                 *at += 1;
                 continue;
             }
-            if class & FOREIGN != 0
+            if class & NON_ASCII != 0
                 && let Some(c) = text.get(*at..).and_then(|rest| rest.chars().next())
                 && matches!(plain(c), Some(' ') | None)
             {
                 *at += c.len_utf8();
                 continue;
             }
-            return Ok(Some(if lines > 1 { flags | APART } else { flags }));
+            return Ok(Some(if lines > 1 {
+                flags | FIELD_BREAK
+            } else {
+                flags
+            }));
         }
         pacer.steps(PIECE as u32)?;
     }
     Ok(None)
 }
 
-/// Moves `at` from the beginning of a word to its end; gives what it is made of.
+/// Moves `at` from the beginning of a word to its end; returns its flags.
 fn skip_word(text: &str, at: &mut usize, pacer: &mut Pacer) -> Result<u8> {
     let bytes = text.as_bytes();
     let mut flags = 0;
@@ -121,10 +125,10 @@ fn skip_word(text: &str, at: &mut usize, pacer: &mut Pacer) -> Result<u8> {
         let piece = bytes.get(..*at + PIECE).unwrap_or(bytes);
         while let Some(&b) = piece.get(*at) {
             let class = CLASSES[usize::from(b)];
-            if class & (GAP | FOREIGN) == 0 {
+            if class & (GAP | NON_ASCII) == 0 {
                 flags |= class;
                 *at += 1;
-            } else if class & FOREIGN != 0 {
+            } else if class & NON_ASCII != 0 {
                 let Some(c) = text.get(*at..).and_then(|rest| rest.chars().next()) else {
                     return Ok(flags);
                 };
@@ -165,7 +169,7 @@ fn word(text: &str, bytes: Range<usize>, mut flags: u8) -> Option<Word<'_>> {
     // `[at]` is the longest.
     let signs = inner.len() <= 4 && inner.starts_with(['@', '[', '(', '{']);
     if signs && spelled(inner) == "@" {
-        flags |= SIGN;
+        flags |= AT_SIGN;
     }
     let word = Word {
         text: inner,
@@ -176,7 +180,7 @@ fn word(text: &str, bytes: Range<usize>, mut flags: u8) -> Option<Word<'_>> {
     Some(word)
 }
 
-/// Whether a word is a number so far. Each byte is looked at once, however many commas there are.
+/// Whether a word is a number so far. Each byte is examined once, however many commas there are.
 struct Number {
     start: usize,
     /// Bytes before this place are those of a number, if `is_one`.
@@ -210,7 +214,7 @@ impl Number {
     }
 }
 
-/// `[at]`, `(at)`, `[dot]` and so on as the signs that they stand for, anywhere in a word.
+/// `[at]`, `(at)`, `[dot]` and so on replaced by their signs, anywhere in a word.
 pub(super) fn spelled(text: &str) -> Cow<'_, str> {
     if text.len() > 256 || !text.contains(['[', '(', '{']) {
         return text.into();
