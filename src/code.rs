@@ -1,4 +1,4 @@
-//! 256-bit codes: what the perceptual hashes are made of and the hamming index searches.
+//! 256-bit codes: perceptual hashes, which the hamming index searches.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,6 @@
-//! Values that are written as text wherever they are serialised.
+//! Types that serialise as text.
 
-/// Serialises a type as its `Display` says, and reads it back by `FromStr`.
+/// Implements serde for a type through its `Display` and `FromStr`.
 macro_rules! as_text {
     ($type:ty) => {
         impl serde::Serialize for $type {

@@ -8,12 +8,12 @@ use crate::limits::Limits;
 use crate::media::{Content, Part, PartPath, PartSink};
 use crate::text::Bounds;
 
-/// Turns parts into prints as they are decoded, until a bound ends it;
+/// Turns parts into prints as they are decoded, until a bound is reached;
 /// [`Fingerprinter::collector`](super::Fingerprinter::collector) makes one.
 ///
 /// It is a [`PartSink`], so that [`media::read`](crate::media::read) fills it. Parts that were
-/// decoded elsewhere, for example by another process, come by [`add`](Self::add): then the bytes
-/// need not be at hand, only their digest.
+/// decoded elsewhere, for example by another process, are passed to [`add`](Self::add), which
+/// needs no bytes, only their digest.
 ///
 /// ```
 /// use leakprint::media::{Content, read};
@@ -36,9 +36,9 @@ pub struct Collector<'f> {
     maker: &'f PrintMaker,
     fingerprint: Fingerprint,
     bounds: Bounds,
-    /// Whether a warning says that the time was over.
+    /// Whether there is a warning about the deadline.
     was_late: bool,
-    /// Why the input itself has no prints.
+    /// The error that kept the input itself from having prints.
     refused: Option<Error>,
 }
 
@@ -74,13 +74,13 @@ impl<'f> Collector<'f> {
         let result = self.prints(bytes, content, &mut prints);
         let is_bare = prints.bytes.is_none() && prints.raster.is_none() && prints.text.is_none();
         let is_root = path.as_str().is_empty();
-        // A part that could not be read says nothing without any prints.
+        // A part that could not be read is of no use without any prints.
         if result.is_ok() || is_root || !is_bare {
             self.fingerprint.parts.push(prints);
         }
         match result {
             Ok(()) => {}
-            // Whoever asks must not take it for an input in which there is nothing.
+            // The caller must not take it for an input in which nothing was found.
             Err(e) if is_root => self.refused = Some(e),
             Err(e) => self.warning(path, e),
         }
@@ -118,7 +118,7 @@ impl<'f> Collector<'f> {
     /// The one that kept the input itself, its first part, from having prints;
     /// [`Cancelled`](ErrorKind::Cancelled) once the work was cancelled.
     pub fn finish(self) -> Result<Fingerprint> {
-        // Nobody wants what was read until then.
+        // A cancelled fingerprint is not used.
         if let Err(e) = self.bounds.deadline().check()
             && e.kind() == ErrorKind::Cancelled
         {
@@ -137,7 +137,7 @@ impl PartSink for Collector<'_> {
     }
 
     fn warning(&mut self, path: PartPath, error: Error) {
-        // One part that is too late tells of all behind it, and so do the containers around it.
+        // One warning about the deadline is enough for all later parts and the containers around them.
         if error.is_time() && std::mem::replace(&mut self.was_late, true) {
             return;
         }

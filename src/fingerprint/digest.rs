@@ -50,7 +50,7 @@ impl Digest {
     /// black, since what hides under them is not part of the picture.
     pub fn of_pixels(raster: &Raster) -> Self {
         let digest = Self::of_pixels_until(raster, &Deadline::never());
-        digest.expect("nothing else ends it")
+        digest.expect("only a deadline fails")
     }
 
     /// [`of_pixels`](Self::of_pixels), which fails at a deadline.

@@ -20,7 +20,7 @@ use crate::text::{Bounds, Gram};
 /// The same fingerprinter serves the owner of a leak and the platform that
 /// looks for it; the platform gets its own from
 /// [`Matcher::fingerprinter`](crate::Matcher::fingerprinter), so that recipe and
-/// key agree. Pure: no state, no threads, no output. Cheap to clone.
+/// key agree. It has no state, starts no threads and prints nothing. Cheap to clone.
 ///
 /// ```
 /// use leakprint::{Fingerprinter, Key};
@@ -38,7 +38,7 @@ use crate::text::{Bounds, Gram};
 pub struct Fingerprinter {
     limits: Limits,
     key: Key,
-    /// Whether somebody keeps the key, so that an index need not hold it.
+    /// Whether the caller gave the key, so that an index need not hold it.
     key_given: bool,
     maker: PrintMaker,
 }
@@ -66,14 +66,14 @@ pub struct FingerprinterBuilder {
 }
 
 impl FingerprinterBuilder {
-    /// What one input may cost.
+    /// Sets what one input may cost.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// The owner's secret, from which the keys of all keyed prints are derived. Without one,
+    /// Sets the owner's secret, from which the keys of all keyed prints are derived. Without one,
     /// [`build`](Self::build) makes a random key.
     #[must_use]
     pub fn key(mut self, key: Key) -> Self {
@@ -81,7 +81,7 @@ impl FingerprinterBuilder {
         self
     }
 
-    /// The winnowing window, 1..=64; default [`Recipe::DEFAULT_WINDOW`]. A larger
+    /// Sets the winnowing window, 1..=64; default [`Recipe::DEFAULT_WINDOW`]. A larger
     /// window makes a smaller index that misses shorter or more heavily edited copies.
     #[must_use]
     pub fn window(mut self, window: u32) -> Self {
@@ -89,7 +89,7 @@ impl FingerprinterBuilder {
         self
     }
 
-    /// Whether pictures get [local prints](super::LocalPrints); by default they do.
+    /// Sets whether pictures get [local prints](super::LocalPrints); by default they do.
     /// Without them only whole pictures are found, no crops, collages or photographs
     /// of screens, and a picture takes a small part of the time.
     #[must_use]
@@ -98,7 +98,7 @@ impl FingerprinterBuilder {
         self
     }
 
-    /// The fingerprinter. Deriving its keys takes some hundred microseconds: make one and share it.
+    /// Returns the fingerprinter. Deriving its keys takes some hundred microseconds: make one and share it.
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a window out of range,
@@ -163,10 +163,9 @@ impl Fingerprinter {
         self
     }
 
-    /// The same, and pictures that look like text get the prints of the text that is
-    /// recognised in them: so that an upload is found that shows the words of a leaked screenshot in
-    /// another form. For the owner's side; a platform asks only where nothing else is found,
-    /// by [`Matcher::with_recogniser`](crate::Matcher::with_recogniser).
+    /// The same with a recogniser: pictures that look like text get the prints of the text that is
+    /// recognised in them, so that uploads with the words of a leaked screenshot in another form are
+    /// found. For the owner's side; a platform recognises text only where nothing else is found, see [`Matcher::with_recogniser`](crate::Matcher::with_recogniser).
     #[must_use]
     pub fn with_recogniser(mut self, recogniser: Arc<dyn TextFromImage>) -> Self {
         self.maker.recogniser = Some(recogniser);
@@ -210,12 +209,12 @@ impl Fingerprinter {
         deadline.clone().within(limit)
     }
 
-    /// All prints of a file or upload. `name` (a file name or path) only settles
-    /// what the content leaves open, such as Markdown or plain text.
+    /// All prints of a file or upload. The format is detected
+    /// from the content; `name` (a file name or path) breaks ties, such as Markdown or plain text.
     ///
     /// # Errors
     /// Only if the input itself cannot be read at all: empty, of no known
-    /// format, malformed or over a limit. What is wrong with a part inside is
+    /// format, malformed or over a limit. Errors in the parts inside are
     /// in [`Fingerprint::warnings`].
     ///
     /// ```
@@ -315,16 +314,15 @@ impl Fingerprinter {
         }])
     }
 
-    /// Starts a fingerprint whose parts come from somewhere else than
-    /// [`fingerprint`](Self::fingerprint): from [`media::read`] with a budget of the caller's, or
-    /// from another process that reads for this one. Making prints ends at the deadline, or
+    /// Starts a fingerprint whose parts are decoded by the caller: by [`media::read`] with the
+    /// caller's budget, or by another process. Making prints ends at the deadline, or
     /// [`Limits::time_ms`] from now.
     pub fn collector(&self, deadline: &Deadline) -> Collector<'_> {
         Collector::new(&self.maker, &self.limits, self.deadline(deadline))
     }
 
     /// The grams of a text with all of them, not only the winnowed ones, in spans of symbols,
-    /// which are sorted by their starts; `None` where the text is not at hand or has no more of them.
+    /// which are sorted by their starts; `None` if the text is not in this process or has no more grams.
     pub(crate) fn denser(
         &self,
         prints: &TextPrints,

@@ -1,7 +1,7 @@
-//! The second opinion on every perceptual match: the gradient hash of `img_hash`.
+//! The gradient hash of `img_hash`, which confirms or rejects matches of PDQ.
 //!
-//! Fed with a full picture that crate spends more time on shrinking than a
-//! decoder on decoding, and shrinks with a filter of its own. Here it gets a
+//! On a full picture, that crate spends more time on shrinking than a
+//! decoder on decoding, and shrinks with another filter. Here it gets a
 //! plane that already has the size of the hash, made by exact area averaging.
 
 use std::sync::OnceLock;
@@ -53,7 +53,7 @@ impl GradientPrints {
     /// some 30 microseconds for the 16 hashes.
     ///
     /// The luma is averaged over 17 x 16 equal cells (16 x 17 for the variants
-    /// that swap the sides) and rounded to 8 bits. Bit `16 y + x` tells
+    /// that swap the sides) and rounded to 8 bits. Bit `16 y + x` is
     /// whether cell (x + 1, y) is brighter than cell (x, y).
     pub fn of(raster: &Raster) -> Self {
         let width = raster.width() as usize;

@@ -1,4 +1,4 @@
-//! Prints: the measurable traces of a part, computed by pure functions under a
+//! Prints: hashes and signatures of a part, computed by pure functions under a
 //! numbered recipe.
 
 mod collector;
@@ -19,7 +19,7 @@ pub use digest::Digest;
 pub use fingerprinter::{Fingerprinter, FingerprinterBuilder};
 pub use gradient::GradientPrints;
 pub use key::{Key, KeyId};
-pub(crate) use local::{LocalKey, Projected, Seen, distance as signature_distance};
+pub(crate) use local::{DecodedPicture, LocalKey, Projected, distance as signature_distance};
 pub use local::{LocalPrint, LocalPrints};
 pub use pdq::PdqHash;
 pub(crate) use perceptual::RasterKeys;
@@ -43,7 +43,7 @@ use crate::text;
 
 /// All prints of one piece of media. Holds no text and no pixels.
 ///
-/// Serialisable; what was made elsewhere is checked where it is used.
+/// Serialisable; fingerprints that were made elsewhere are checked where they are used.
 ///
 /// ```
 /// use leakprint::{Fingerprint, Fingerprinter};
@@ -61,7 +61,7 @@ pub struct Fingerprint {
     pub recipe: Recipe,
     /// One entry a part, in reading order; the first is the media itself.
     pub parts: Vec<PartPrints>,
-    /// What could not be read; the rest was.
+    /// Parts that could not be read; the others were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
 }
@@ -84,11 +84,11 @@ pub struct Fingerprint {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Warning {
-    /// Which part.
+    /// The part.
     pub part: PartPath,
     /// The [`ErrorKind`](crate::ErrorKind) as a word.
     pub kind: String,
-    /// What was wrong, for people.
+    /// The error message, for people.
     pub message: String,
 }
 
@@ -110,15 +110,15 @@ pub struct Warning {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PartPrints {
-    /// Where the part lies in its media.
+    /// The place of the part in its media.
     pub path: PartPath,
-    /// BLAKE3 of the bytes, where the part has bytes of its own.
+    /// BLAKE3 of the bytes, if the part has bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Digest>,
-    /// The traces of a picture.
+    /// The prints of a picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raster: Option<RasterPrints>,
-    /// The traces of a text.
+    /// The prints of a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextPrints>,
     /// The values of a table, or what may be such values in running text, by place.
@@ -146,8 +146,8 @@ pub struct RasterPrints {
     pub pixels: Option<Digest>,
     /// PDQ at full resolution, transparent parts over white: what matching compares.
     pub pdq: PdqHash,
-    /// PDQ as hash lists have it, of the colours as stored and whatever hides
-    /// under transparency; only for pictures that are not opaque. See [`exchange_pdq`](Self::exchange_pdq).
+    /// PDQ as hash lists have it, of the colours as stored, also under
+    /// transparency; only for pictures that are not opaque. See [`exchange_pdq`](Self::exchange_pdq).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pdq_stored: Option<StoredPdq>,
     /// PDQ after nearest-neighbour scaling to 512 x 512, the other official
@@ -158,9 +158,9 @@ pub struct RasterPrints {
     /// The keyed sketch of the picture after each [`Dihedral`](crate::Dihedral)
     /// transformation; that of the inverted picture is the [`complement`](Sketch::complement).
     pub sketch: [Sketch; 8],
-    /// Whether the picture is drawn or taken.
+    /// Whether the picture is drawn or a photograph.
     pub texture: Texture,
-    /// The keyed codes of its details.
+    /// The keyed signatures of its details.
     #[serde(default)]
     pub local: LocalPrints,
     #[serde(skip)]
@@ -233,10 +233,9 @@ pub struct TextPrints {
     pub folded: u32,
     /// The selected grams, by place.
     pub grams: Vec<Gram>,
-    /// Where every 32nd folded symbol stands in the text: entry `i` is the
-    /// character offset of symbol `32 * i`. Places in between are interpolated
-    /// when the exact map is not there: a map of every character would hand
-    /// over the length of every word of the leak.
+    /// The character offset of every 32nd folded symbol: entry `i` is that of symbol
+    /// `32 * i`. Offsets between are interpolated when the exact map is missing: a map of
+    /// every character would reveal the length of every word of the leak.
     pub anchors: Vec<u32>,
     #[serde(skip)]
     pub(crate) exact: Exact,
@@ -266,7 +265,7 @@ impl std::fmt::Debug for Exact {
 
 impl TextPrints {
     /// The character offset (Unicode scalar values) of a folded symbol: exact where the text was
-    /// fingerprinted in this process, else interpolated between anchors. One behind the last stands
+    /// fingerprinted in this process, else interpolated between anchors. One past the last is
     /// at the end.
     ///
     /// ```
@@ -284,13 +283,13 @@ impl TextPrints {
         }
     }
 
-    /// The character offset just behind folded symbol `end - 1`.
+    /// The character offset just after folded symbol `end - 1`.
     pub fn char_end(&self, end: u32) -> u32 {
         text::char_end(end, self.chars, |symbol| self.char_offset(symbol))
     }
 
-    /// Fails with [`Malformed`](crate::ErrorKind::Malformed) unless all places lie
-    /// in the text, in order: prints that were made elsewhere may say anything,
+    /// Fails with [`Malformed`](crate::ErrorKind::Malformed) unless all places are
+    /// in the text, in order: prints that were made elsewhere may contain anything,
     /// and spans are computed from them.
     fn check(&self, deadline: &Deadline) -> Result<()> {
         let end = |gram: &Gram| u64::from(gram.at) + text::GRAM_LEN as u64;
@@ -311,10 +310,10 @@ impl TextPrints {
     }
 }
 
-/// Elements that are looked at between two checks of the deadline.
+/// Elements that are checked between two checks of the deadline.
 const CHECKED: usize = 1 << 16;
 
-/// Whether each element and the one behind it are in order.
+/// Whether each element and the next are in order.
 fn in_order<T>(elements: &[T], are: impl Fn(&T, &T) -> bool, deadline: &Deadline) -> Result<bool> {
     let mut rest = elements;
     while rest.len() > CHECKED {
@@ -331,11 +330,11 @@ fn in_order<T>(elements: &[T], are: impl Fn(&T, &T) -> bool, deadline: &Deadline
 
 fn contradiction(what: &str) -> Error {
     Error::malformed(format!(
-        "{what} in the fingerprint contradict each other: fingerprint the input anew"
+        "{what} in the fingerprint contradict each other: fingerprint the input again"
     ))
 }
 
-/// Bits of a value at most: what [`CellPrint::bits`] counts to.
+/// The largest value of [`CellPrint::bits`].
 const MAX_BITS: u8 = 30;
 
 impl CellPrint {
@@ -356,7 +355,7 @@ impl RasterPrints {
 
 impl Fingerprint {
     /// Fails unless all prints are such as a fingerprinter makes, as far as matching and indexes
-    /// rely on it: those that were made elsewhere may say anything. In one pass.
+    /// rely on it: those that were made elsewhere may contain anything. Takes one pass.
     ///
     /// # Errors
     /// [`Malformed`](crate::ErrorKind::Malformed), [`Limit`](crate::ErrorKind::Limit) for more

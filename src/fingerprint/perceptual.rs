@@ -26,14 +26,14 @@ impl RasterPrints {
     /// [`until`](Self::until) without a deadline.
     pub(super) fn new(raster: &Raster, lossless: bool, keys: &RasterKeys) -> Self {
         let prints = Self::until(raster, lossless, keys, &Deadline::never());
-        prints.expect("nothing else ends it")
+        prints.expect("only a deadline fails")
     }
 
     /// Hashes a picture: luma in bands of rows, each handed to every hash while
-    /// it is in the cache. `lossless` says whether a digest of the pixels can be met again.
+    /// it is in the cache. `lossless` is whether a copy can have the same digest of pixels.
     ///
     /// # Errors
-    /// As [`Deadline::check`], some hundred microseconds behind it.
+    /// As [`Deadline::check`], up to some hundred microseconds after the deadline.
     pub(super) fn until(
         raster: &Raster,
         lossless: bool,
@@ -43,7 +43,7 @@ impl RasterPrints {
         let (width, height) = (raster.width() as usize, raster.height() as usize);
         let has_alpha = matches!(raster.pixels(), Pixels::Rgba8(_));
         let mut pdq = Pdq::new(width, height);
-        // What hash lists exchange is made of the colours as stored.
+        // Hash lists exchange hashes of the colours as stored.
         let mut nn512 = Nn512::new(width, height);
         let mut shared = shared_plane(width, height);
         let mut texture = TextureMeter::new(width);

@@ -14,7 +14,7 @@ use crate::text::{
     self, Bounds, CellKey, Folded, Gram, GramKey, Sampling, fold_within, grams_within,
 };
 
-/// Symbols of one text that are looked at again with all their grams; 16 bytes each.
+/// The most symbols of one text of which all grams are made; 16 bytes each.
 const MAX_DENSE: usize = 4 << 20;
 
 /// Makes the prints of parts under one recipe and key.
@@ -38,7 +38,7 @@ impl PrintMaker {
         }
     }
 
-    /// Adds what a recogniser reads in a picture; what cannot be recognised is without text.
+    /// Adds the prints of text that a recogniser reads in a picture; none if it fails.
     pub(super) fn recognise(
         &self,
         raster: &Raster,
@@ -113,7 +113,7 @@ impl PrintMaker {
         Ok(())
     }
 
-    /// Adds the prints of a table, likewise.
+    /// Adds the prints of a table; none if they would break a bound.
     pub(super) fn table(
         &self,
         table: &Table,
@@ -138,8 +138,8 @@ impl PrintMaker {
     }
 
     /// The grams of a text with all of them, not only the winnowed ones, in spans of symbols, which
-    /// come by their beginnings; `None` where the text is not at hand or has no more of them. Spans
-    /// behind the first [`MAX_DENSE`] symbols stay as they are.
+    /// are sorted by their starts; `None` if the text is not in this process or has no more grams. Spans
+    /// past the first [`MAX_DENSE`] symbols are unchanged.
     pub(super) fn denser(
         &self,
         prints: &TextPrints,

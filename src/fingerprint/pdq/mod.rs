@@ -4,7 +4,7 @@
 //! implementation <https://github.com/facebook/ThreatExchange> (`pdq/cpp`), with
 //! which this one agrees to the bit on the same luma: `downscale` makes a
 //! 64 x 64 grid, `dct` takes its 16 x 16 lowest frequencies without the mean,
-//! and a bit tells whether a frequency lies above the median.
+//! and each bit is whether a frequency is above the median.
 
 mod dct;
 mod downscale;
