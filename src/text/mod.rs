@@ -9,6 +9,7 @@ mod fold;
 mod generate;
 mod gram;
 mod markup;
+mod script;
 mod table;
 
 pub use anchors::ANCHOR_STEP;

@@ -17,7 +17,7 @@ use hayro_syntax::Pdf;
 use hayro_syntax::object::{Array, Dict, FromBytes, MaybeRef, Object, ObjectIdentifier, Stream};
 
 use super::table::{self, Entry, Map};
-use super::{load_error, streams};
+use super::{load_error, search, streams};
 use crate::error::{Error, Result};
 use crate::limits::Budget;
 use crate::media::guard::guard;
@@ -52,7 +52,7 @@ pub(super) fn open(bytes: &[u8], budget: &mut Budget) -> Result<Document> {
     {
         return Ok(document);
     }
-    let found = table::search(bytes, &mut bounds)?;
+    let found = search::search(bytes, &mut bounds)?;
     match found {
         Some(found) => assemble(bytes, found, true, budget)?,
         None => None,

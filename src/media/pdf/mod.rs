@@ -25,6 +25,8 @@ use super::{Content, PartPath};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
 
+mod arithmetic;
+mod compose;
 mod content;
 mod directory;
 mod fonts;
@@ -34,6 +36,7 @@ mod jpx;
 mod layout;
 mod pages;
 mod picture;
+mod search;
 mod streams;
 mod symbols;
 mod table;
@@ -178,7 +181,7 @@ fn pictures(
         let large: Vec<_> = large.cloned().collect();
         if !page.has_text && large.len() > 1 {
             let composed = guard("the composer of PDF pages", || {
-                picture::compose(&large, page.area, work, walk.budget)
+                compose::compose(&large, page.area, work, walk.budget)
             });
             match composed {
                 Ok(raster) => walk.decoded(
