@@ -1,6 +1,6 @@
 //! Checks of fingerprints that were made elsewhere.
 
-use super::{CellPrint, Fingerprint, Gram, LocalPrints, PartPrints, RasterPrints, TextPrints};
+use super::{Fingerprint, Gram, LocalPrints, PartPrints, RasterPrints, TextPrints, ValuePrint};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::text;
@@ -52,10 +52,10 @@ fn contradiction(what: &str) -> Error {
     ))
 }
 
-/// The largest value of [`CellPrint::bits`].
+/// The largest value of [`ValuePrint::bits`].
 const MAX_BITS: u8 = 30;
 
-impl CellPrint {
+impl ValuePrint {
     fn is_sound(&self) -> bool {
         let [start, end] = self.span;
         // The index keeps a bit beside the column.

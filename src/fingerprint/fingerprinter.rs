@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::print_maker::PrintMaker;
 use super::{
-    CellPrint, Collector, Digest, Fingerprint, Key, LocalKey, PartPrints, RasterKeys, RasterPrints,
-    Recipe, TextPrints,
+    Collector, Digest, Fingerprint, Key, LocalKey, PartPrints, RasterKeys, RasterPrints, Recipe,
+    TextPrints, ValuePrint,
 };
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
@@ -189,7 +189,7 @@ impl Fingerprinter {
         &self,
         text: &str,
         deadline: &Deadline,
-    ) -> Result<(TextPrints, Vec<CellPrint>)> {
+    ) -> Result<(TextPrints, Vec<ValuePrint>)> {
         self.maker.recognised(text, deadline)
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{LocalKey, SketchKey};
 use crate::error::{Error, ErrorKind, Result};
-use crate::text::{CellKey, GramKey};
+use crate::text::{GramKey, ValueKey};
 
 /// A 32-byte secret, from which BLAKE3 derives the key of each kind of print.
 ///
@@ -141,8 +141,8 @@ impl Key {
     }
 
     /// The key of the cells of tables.
-    pub(crate) fn cell_key(&self) -> CellKey {
-        CellKey::new(blake3::derive_key("leakprint 2026 table cells", &self.0))
+    pub(crate) fn cell_key(&self) -> ValueKey {
+        ValueKey::new(blake3::derive_key("leakprint 2026 table cells", &self.0))
     }
 
     /// The key of the picture sketches.

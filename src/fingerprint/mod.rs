@@ -30,7 +30,7 @@ pub use recipe::Recipe;
 pub use sketch::Sketch;
 pub(crate) use sketch::SketchKey;
 
-pub use crate::text::{CellKind, CellPrint, Gram};
+pub use crate::text::{Gram, ValueKind, ValuePrint};
 
 use std::sync::Arc;
 
@@ -123,7 +123,7 @@ pub struct PartPrints {
     pub text: Option<TextPrints>,
     /// The values of a table, or what may be such values in running text, by place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub cells: Vec<CellPrint>,
+    pub cells: Vec<ValuePrint>,
 }
 
 impl PartPrints {

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::perceptual::luma_until;
 use super::{
-    CellPrint, Exact, Fingerprint, PartPrints, RasterKeys, RasterPrints, Recipe, TextPrints,
+    Exact, Fingerprint, PartPrints, RasterKeys, RasterPrints, Recipe, TextPrints, ValuePrint,
 };
 use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::media::{Recognised, Table, TextFromImage};
 use crate::raster::Raster;
 use crate::text::{
-    self, Bounds, CellKey, Folded, Gram, GramKey, Sampling, fold_within, grams_within,
+    self, Bounds, Folded, Gram, GramKey, Sampling, ValueKey, fold_within, grams_within,
 };
 
 /// The most symbols of one text of which all grams are made; 16 bytes each.
@@ -23,7 +23,7 @@ pub(super) struct PrintMaker {
     pub(super) recipe: Recipe,
     pub(super) gram_key: GramKey,
     /// `None` where values in texts and tables are of no use.
-    pub(super) cell_key: Option<CellKey>,
+    pub(super) cell_key: Option<ValueKey>,
     pub(super) raster_keys: RasterKeys,
     pub(super) recogniser: Option<Arc<dyn TextFromImage>>,
 }
@@ -63,7 +63,7 @@ impl PrintMaker {
     }
 
     /// The values in running text.
-    fn cells(&self, text: &str, bounds: &mut Bounds) -> Result<Vec<CellPrint>> {
+    fn cells(&self, text: &str, bounds: &mut Bounds) -> Result<Vec<ValuePrint>> {
         let key = self.cell_key.as_ref();
         key.map_or(Ok(Vec::new()), |key| text::of_text(key, text, bounds))
     }
@@ -73,7 +73,7 @@ impl PrintMaker {
         &self,
         text: &str,
         deadline: &Deadline,
-    ) -> Result<(TextPrints, Vec<CellPrint>)> {
+    ) -> Result<(TextPrints, Vec<ValuePrint>)> {
         let bounds = &mut Bounds::until(deadline);
         let folded = fold_within(text, bounds)?;
         let grams = grams_within(folded.symbols(), &self.gram_key, Sampling::All, bounds)?;

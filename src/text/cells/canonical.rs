@@ -2,7 +2,7 @@
 
 use super::name::name;
 use super::value::{Value, plain};
-use super::{CellKind, date, fold};
+use super::{ValueKind, date, fold};
 
 /// Longer cells are prose, not values.
 pub(super) const MAX_VALUE: usize = 256;
@@ -44,7 +44,7 @@ pub(super) fn email(text: &str) -> Option<Value> {
         && local.bytes().all(is_local)
         && host.bytes().all(is_host)
         && top.bytes().all(|b| b.is_ascii_alphabetic());
-    sound.then(|| Value::new(CellKind::Email, text.to_ascii_lowercase(), 28))
+    sound.then(|| Value::new(ValueKind::Email, text.to_ascii_lowercase(), 28))
 }
 
 /// Digits with their separators: a long whole number, or the significant
@@ -91,7 +91,7 @@ pub(super) fn number(text: &str) -> Option<Value> {
     let year =
         fraction == 0 && matches!(digits.as_bytes(), [b'1', b'9', _, _] | [b'2', b'0', _, _]);
     let bits = if year { 1 } else { bits };
-    Some(Value::new(CellKind::Number, significant.to_owned(), bits))
+    Some(Value::new(ValueKind::Number, significant.to_owned(), bits))
 }
 
 /// What a number may have beside digits: a currency or a word for telephone.
@@ -125,7 +125,7 @@ fn long_digits(whole: &str) -> Value {
     } else {
         20 + 3 * (kept.len() - LONG_DIGITS)
     };
-    Value::new(CellKind::Digits, kept.to_owned(), bits)
+    Value::new(ValueKind::Digits, kept.to_owned(), bits)
 }
 
 /// Letters and digits in one word, such as a passport or an order number.
@@ -152,7 +152,7 @@ pub(super) fn identifier(text: &str) -> Option<Value> {
     let year = groups.any(|group| group.len() == 4 && matches!(group.parse(), Ok(1900..2100)));
     let telling = digits - if year { 3 } else { 0 };
     let bits = 5 * telling / 2 + letters.min(4);
-    Some(Value::new(CellKind::Identifier, fold(text), bits.min(24)))
+    Some(Value::new(ValueKind::Identifier, fold(text), bits.min(24)))
 }
 
 fn is_word(word: &str) -> bool {
@@ -168,14 +168,14 @@ pub(super) fn prose(text: &str) -> Option<Value> {
     }
     let words = text.split_whitespace().count();
     let bits = if words < 2 { 6 } else { symbols.min(18) };
-    Some(Value::new(CellKind::Text, form, bits))
+    Some(Value::new(ValueKind::Text, form, bits))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn forms(cells: &[&str]) -> Vec<(CellKind, String)> {
+    fn forms(cells: &[&str]) -> Vec<(ValueKind, String)> {
         let mut forms: Vec<_> = cells
             .iter()
             .map(|cell| of_cell(cell).unwrap_or_else(|| panic!("{cell}: none")))
@@ -187,8 +187,8 @@ mod tests {
 
     #[test]
     fn one_value_written_in_many_ways_has_one_form() {
-        use CellKind::{Date, Digits, Email, Identifier, Name, Number, Text};
-        let cases: [(CellKind, &[&str]); 10] = [
+        use ValueKind::{Date, Digits, Email, Identifier, Name, Number, Text};
+        let cases: [(ValueKind, &[&str]); 10] = [
             (
                 Email,
                 &["Jane.Doe@Example.org", " mailto:jane.doe@example.org "],

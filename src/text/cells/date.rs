@@ -1,7 +1,7 @@
 //! Dates, written in many ways. Which of two small numbers is the month is not
 //! decided, so that 3/4 and 4/3 are one: a bit lost, and no copy.
 
-use super::CellKind;
+use super::ValueKind;
 use super::value::Value;
 
 /// Words for the months, accents dropped: English, German, French and Spanish.
@@ -134,7 +134,7 @@ fn value(year: u32, a: u32, b: u32) -> Option<Value> {
     // The first of a month is what people write who know no day.
     let bits = if low == 1 { 4 } else { 8 };
     Some(Value {
-        kind: CellKind::Date,
+        kind: ValueKind::Date,
         form: format!("{year}-{low}-{high}"),
         bits,
     })

@@ -3,7 +3,7 @@
 //! A table that is posted again in another order of columns, as a list or as prose
 //! shares no passage with the original, but it shares its values: addresses, telephone
 //! numbers, amounts, names. Each value is brought to a canonical form
-//! ([`CellKind`]) and hashed under a secret key. Each print carries how rare its value is;
+//! ([`ValueKind`]) and hashed under a secret key. Each print carries how rare its value is;
 //! the matcher weighs several values of one row together.
 
 mod canonical;
@@ -28,7 +28,7 @@ pub(crate) use tabular::{of_table, of_text};
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 #[non_exhaustive]
-pub enum CellKind {
+pub enum ValueKind {
     /// An e-mail address.
     Email = 1,
     /// A whole number of seven digits or more, by its last nine: telephone, account and card
@@ -46,10 +46,10 @@ pub enum CellKind {
     Text,
 }
 
-impl CellKind {
+impl ValueKind {
     /// The kind with a number, from 1 in the order above.
     pub(crate) fn of_number(number: u8) -> Option<Self> {
-        use CellKind::{Date, Digits, Email, Identifier, Name, Number, Text};
+        use ValueKind::{Date, Digits, Email, Identifier, Name, Number, Text};
         [Email, Digits, Identifier, Date, Number, Name, Text]
             .into_iter()
             .find(|kind| *kind as u8 == number)
@@ -65,11 +65,11 @@ impl CellKind {
 /// One value and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct CellPrint {
+pub struct ValuePrint {
     /// The keyed hash of kind and canonical form.
     pub print: u64,
     /// What the value is.
-    pub kind: CellKind,
+    pub kind: ValueKind,
     /// How rare it is: unrelated material has this very value once in `2^bits` times. Values
     /// of fewer than four bits have no print.
     pub bits: u8,
@@ -88,9 +88,9 @@ pub struct CellPrint {
 
 /// The secret that makes the prints of values.
 #[derive(Clone)]
-pub(crate) struct CellKey([u8; 32]);
+pub(crate) struct ValueKey([u8; 32]);
 
-impl CellKey {
+impl ValueKey {
     pub(crate) fn new(key: [u8; 32]) -> Self {
         Self(key)
     }
@@ -106,9 +106,9 @@ impl CellKey {
     }
 }
 
-impl std::fmt::Debug for CellKey {
+impl std::fmt::Debug for ValueKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CellKey").finish_non_exhaustive()
+        f.debug_struct("ValueKey").finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Names of people: two to four words, without titles, initials and particles.
 
 use super::value::Value;
-use super::{CellKind, fold};
+use super::{ValueKind, fold};
 
 /// Titles, which are ignored in names.
 const TITLES: [&str; 11] = [
@@ -74,5 +74,5 @@ pub(super) fn name<'t>(words: impl Iterator<Item = &'t str>) -> Option<Value> {
         _ => 16,
     };
     folded.sort_unstable();
-    Some(Value::new(CellKind::Name, folded.join(" "), bits))
+    Some(Value::new(ValueKind::Name, folded.join(" "), bits))
 }

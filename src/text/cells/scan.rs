@@ -10,7 +10,7 @@ use super::value::{Value, plain};
 use super::word::{
     AT, AT_SIGN, CAPITAL, DIGIT, FIELD_BREAK, LETTER, PIECE, Word, next_word, spelled,
 };
-use super::{CellKind, canonical, date};
+use super::{ValueKind, canonical, date};
 use crate::deadline::Pacer;
 use crate::error::Result;
 
@@ -169,7 +169,7 @@ impl<'t> State<'t> {
             if !GROUPED_DIGITS.contains(&digits) {
                 continue;
             }
-            let value = canonical::number(&whole).filter(|value| value.kind == CellKind::Digits);
+            let value = canonical::number(&whole).filter(|value| value.kind == ValueKind::Digits);
             if let Some(value) = value {
                 found.push((value, start.at..last.end()));
             }
@@ -244,7 +244,7 @@ mod tests {
     use crate::deadline::Deadline;
     use proptest::prelude::*;
 
-    fn found(text: &str) -> Vec<(CellKind, String)> {
+    fn found(text: &str) -> Vec<(ValueKind, String)> {
         let mut values = Vec::new();
         let mut pacer = Deadline::never().pacer(1);
         scan(text, &mut pacer, |value, bytes| {
@@ -257,7 +257,7 @@ mod tests {
     }
 
     /// The value of a whole cell.
-    fn value(cell: &str) -> (CellKind, String) {
+    fn value(cell: &str) -> (ValueKind, String) {
         let value = canonical::of_cell(cell).unwrap();
         (value.kind, value.form)
     }
@@ -313,7 +313,10 @@ mod tests {
             "Jane 7 Doe",
         ] {
             assert_eq!(
-                found(text).iter().filter(|v| v.0 == CellKind::Name).count(),
+                found(text)
+                    .iter()
+                    .filter(|v| v.0 == ValueKind::Name)
+                    .count(),
                 0,
                 "{text}"
             );

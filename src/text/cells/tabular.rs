@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::super::bounds::Bounds;
 use super::name::{NameWord, name, name_word};
 use super::value::Value;
-use super::{CellKey, CellPrint, Cursor, canonical, scan};
+use super::{Cursor, ValueKey, ValuePrint, canonical, scan};
 use crate::deadline::Pacer;
 use crate::error::Result;
 
@@ -36,11 +36,11 @@ type Place = (u32, u32, Range<usize>);
 /// [`Limit`](crate::ErrorKind::Limit) for `decoded_bytes` or `time_ms`, and
 /// [`Cancelled`](crate::ErrorKind::Cancelled).
 pub(crate) fn of_table(
-    key: &CellKey,
+    key: &ValueKey,
     text: &str,
     cells: impl Iterator<Item = Place>,
     bounds: &mut Bounds,
-) -> Result<Vec<CellPrint>> {
+) -> Result<Vec<ValuePrint>> {
     let mut rows = Rows::new(key, text, bounds);
     for cell in cells {
         rows.push(&cell)?;
@@ -53,7 +53,7 @@ pub(crate) fn of_table(
 ///
 /// # Errors
 /// As [`of_table`].
-pub(crate) fn of_text(key: &CellKey, text: &str, bounds: &mut Bounds) -> Result<Vec<CellPrint>> {
+pub(crate) fn of_text(key: &ValueKey, text: &str, bounds: &mut Bounds) -> Result<Vec<ValuePrint>> {
     let mut pacer = bounds.pacer();
     let mut rows = Rows::new(key, text, bounds);
     fields(text, &mut pacer, |place| rows.push(&place))?;
@@ -63,7 +63,7 @@ pub(crate) fn of_text(key: &CellKey, text: &str, bounds: &mut Bounds) -> Result<
     scan::scan(text, &mut pacer, |value, bytes| {
         if value.bits >= MIN_BITS {
             charge.one(bounds)?;
-            prints.push(CellPrint {
+            prints.push(ValuePrint {
                 print: key.print(&value),
                 kind: value.kind,
                 bits: value.bits,
@@ -89,7 +89,7 @@ impl Charge {
     fn one(&mut self, bounds: &mut Bounds) -> Result<()> {
         const STEP: usize = 64;
         if self.paid == 0 {
-            bounds.charge::<CellPrint>(STEP)?;
+            bounds.charge::<ValuePrint>(STEP)?;
             self.paid = STEP;
         }
         self.paid -= 1;
@@ -154,13 +154,13 @@ fn separator(line: &str, pacer: &mut Pacer) -> Result<Option<char>> {
 
 /// The prints of a table, a cell after the other.
 struct Rows<'t, 'b> {
-    key: &'t CellKey,
+    key: &'t ValueKey,
     text: &'t str,
     cursor: Cursor<'t>,
     bounds: &'b mut Bounds,
     pacer: Pacer,
     charge: Charge,
-    prints: Vec<CellPrint>,
+    prints: Vec<ValuePrint>,
     /// The current row, and the index of its first print.
     row: Option<u32>,
     first: usize,
@@ -169,7 +169,7 @@ struct Rows<'t, 'b> {
 }
 
 impl<'t, 'b> Rows<'t, 'b> {
-    fn new(key: &'t CellKey, text: &'t str, bounds: &'b mut Bounds) -> Self {
+    fn new(key: &'t ValueKey, text: &'t str, bounds: &'b mut Bounds) -> Self {
         Self {
             key,
             text,
@@ -232,7 +232,7 @@ impl<'t, 'b> Rows<'t, 'b> {
             self.keep_best();
         }
         self.charge.one(self.bounds)?;
-        self.prints.push(CellPrint {
+        self.prints.push(ValuePrint {
             print: self.key.print(value),
             kind: value.kind,
             bits: value.bits,
@@ -265,7 +265,7 @@ impl<'t, 'b> Rows<'t, 'b> {
         self.previous = None;
     }
 
-    fn finish(mut self) -> Result<Vec<CellPrint>> {
+    fn finish(mut self) -> Result<Vec<ValuePrint>> {
         self.end_row();
         drop_header(&mut self.prints);
         mark_unique(&mut self.prints, &mut self.pacer)?;
@@ -275,7 +275,7 @@ impl<'t, 'b> Rows<'t, 'b> {
 
 /// Drops a first row of only words above rows that have other values: the names of the
 /// columns, which are the same in every table of that kind.
-fn drop_header(prints: &mut Vec<CellPrint>) {
+fn drop_header(prints: &mut Vec<ValuePrint>) {
     let Some(first) = prints.first().map(|print| print.row) else {
         return;
     };
@@ -289,7 +289,7 @@ fn drop_header(prints: &mut Vec<CellPrint>) {
 }
 
 /// Marks the values in columns where at least nine values of ten differ.
-fn mark_unique(prints: &mut [CellPrint], pacer: &mut Pacer) -> Result<()> {
+fn mark_unique(prints: &mut [ValuePrint], pacer: &mut Pacer) -> Result<()> {
     let mut columns: BTreeMap<u32, (HashSet<u64>, HashSet<u32>)> = BTreeMap::new();
     for print in &*prints {
         pacer.steps(CELL_STEPS)?;

@@ -1,11 +1,11 @@
 //! A value in canonical form, and the characters that it is read from.
 
-use super::CellKind;
+use super::ValueKind;
 
 /// A value in canonical form, and how unlikely a coincidence of it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Value {
-    pub(super) kind: CellKind,
+    pub(super) kind: ValueKind,
     /// What is hashed.
     pub(super) form: String,
     /// How unlikely it is that unrelated text has this very value: it happens once in `2^bits`
@@ -14,7 +14,7 @@ pub(super) struct Value {
 }
 
 impl Value {
-    pub(super) fn new(kind: CellKind, form: String, bits: usize) -> Self {
+    pub(super) fn new(kind: ValueKind, form: String, bits: usize) -> Self {
         let bits = bits.min(30) as u8;
         Self { kind, form, bits }
     }
