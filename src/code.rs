@@ -96,7 +96,7 @@ impl FromStr for Code256 {
     }
 }
 
-crate::written::as_text!(Code256);
+crate::text_serde::serde_as_text!(Code256);
 
 #[cfg(test)]
 mod tests {

@@ -119,7 +119,7 @@ impl FromStr for Digest {
     }
 }
 
-crate::written::as_text!(Digest);
+crate::text_serde::serde_as_text!(Digest);
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use super::{Digest, GradientPrints, LocalKey, LocalPrints, Luma, RasterPrints, S
 use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::media::GreyPicture;
-use crate::raster::{AreaShrink, Band, Ground, Pixels, Raster, TextureMeter};
+use crate::raster::{AreaShrink, Band, Matte, Pixels, Raster, TextureMeter};
 
 /// The keys of a picture's prints.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ impl RasterPrints {
         let mut nn512 = Nn512::new(width, height);
         let mut shared = shared_plane(width, height);
         let mut texture = TextureMeter::new(width);
-        raster.luma_bands_until(Ground::White, deadline, |band| {
+        raster.luma_bands_until(Matte::White, deadline, |band| {
             pdq.push(band);
             for row in band.rows(width) {
                 if !has_alpha {
@@ -61,7 +61,7 @@ impl RasterPrints {
         let mut stored = None;
         if has_alpha {
             let mut alpha_dropped = Pdq::new(width, height);
-            raster.luma_bands_until(Ground::Stored, deadline, |band| {
+            raster.luma_bands_until(Matte::Stored, deadline, |band| {
                 alpha_dropped.push(band);
                 band.rows(width).for_each(|row| nn512.push(row));
             })?;
@@ -102,7 +102,7 @@ impl RasterPrints {
 
 /// Luma in bytes, for a recogniser. Fails at the deadline.
 pub(super) fn luma_until(raster: &Raster, deadline: &Deadline) -> Result<Option<GreyPicture>> {
-    let plane = raster.luma_plane(Ground::White, deadline)?;
+    let plane = raster.luma_plane(Matte::White, deadline)?;
     Ok(GreyPicture::new(raster.width(), raster.height(), plane))
 }
 

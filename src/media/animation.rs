@@ -21,7 +21,7 @@ use super::raster::{
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
-use crate::raster::{AreaShrink, Ground, Raster};
+use crate::raster::{AreaShrink, Matte, Raster};
 
 /// Cells along each side of a thumbnail.
 const CELLS: usize = 32;
@@ -52,7 +52,7 @@ impl Thumbnail {
     fn of(raster: &Raster, deadline: &Deadline) -> Result<Self> {
         let width = raster.width() as usize;
         let mut shrink = AreaShrink::new(width, raster.height() as usize, CELLS, CELLS);
-        raster.luma_bands_until(Ground::White, deadline, |band| {
+        raster.luma_bands_until(Matte::White, deadline, |band| {
             band.rows(width).for_each(|row| shrink.push(row));
         })?;
         Ok(Self(shrink.finish()))
