@@ -26,7 +26,7 @@ use crate::time::Timestamp;
 pub struct ErrorLine {
     /// The [`ErrorKind`](crate::ErrorKind) as a word, for programs.
     pub kind: &'static str,
-    /// For people.
+    /// The message, for people.
     pub message: String,
 }
 

@@ -51,7 +51,7 @@ pub struct ItemLine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CodeLine {
-    /// How it was made.
+    /// The pipeline that made it.
     pub pipeline: Pipeline,
     /// The hash.
     pub hash: Code256,

@@ -37,7 +37,7 @@ pub struct ThreatEntry {
         alias = "pdq"
     )]
     pub indicator: Option<String>,
-    /// What kind of hash: `HASH_PDQ`, `pdq`.
+    /// The kind of hash: `HASH_PDQ`, `pdq`.
     #[serde(rename = "type", alias = "signal_type", alias = "indicator_type")]
     pub kind: Option<String>,
     /// PDQ's quality.
@@ -121,7 +121,7 @@ impl ThreatEntry {
         }
     }
 
-    /// The tags as pairs; those of a list stand for themselves.
+    /// The tags as pairs; the tags of a list have empty values.
     pub fn tag_pairs(&self) -> BTreeMap<String, String> {
         match &self.tags {
             None => BTreeMap::new(),

@@ -115,7 +115,7 @@ impl<'f> Collector<'f> {
     /// Returns the fingerprint of all parts so far.
     ///
     /// # Errors
-    /// The one that kept the input itself, its first part, from having prints;
+    /// The error that kept the input itself, its first part, from having prints;
     /// [`Cancelled`](ErrorKind::Cancelled) once the work was cancelled.
     pub fn finish(self) -> Result<Fingerprint> {
         // A cancelled fingerprint is not used.

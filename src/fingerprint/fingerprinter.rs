@@ -66,7 +66,7 @@ pub struct FingerprinterBuilder {
 }
 
 impl FingerprinterBuilder {
-    /// Sets what one input may cost.
+    /// Sets the limits on one input.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -198,7 +198,7 @@ impl Fingerprinter {
         &self.maker.raster_keys.local
     }
 
-    /// What one input may cost.
+    /// The limits on one input.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }

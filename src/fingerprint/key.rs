@@ -14,7 +14,7 @@ use crate::text::{GramKey, ValueKey};
 /// A 32-byte secret, from which BLAKE3 derives the key of each kind of print.
 ///
 /// Who holds the key and an index can test guesses ("does the leak contain this
-/// sentence?"), and whoever matches must hold it. Without it the prints of grams and
+/// sentence?"), and matching needs it. Without it the prints of grams and
 /// cells are 64-bit pseudo-random numbers and the sketches of pictures random bits;
 /// digests, PDQ and gradient codes are not keyed. Protect it like the leak itself.
 ///

@@ -57,7 +57,7 @@ use crate::text;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Fingerprint {
-    /// How the prints were made. Two recipes never mix silently.
+    /// The recipe of the prints. Prints of two recipes never mix silently.
     pub recipe: Recipe,
     /// One entry a part, in reading order; the first is the media itself.
     pub parts: Vec<PartPrints>,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Which of PDQ's two official pipelines made a code. They are up to thirty bits apart on
+/// One of PDQ's two official pipelines. Their codes differ by up to thirty bits on
 /// the same picture and never compared with one another.
 ///
 /// ```
@@ -33,7 +33,7 @@ impl Pipeline {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Full, Self::Nn512];
 
-    /// As one lower-case word.
+    /// The pipeline as one lower-case word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Full => "full",

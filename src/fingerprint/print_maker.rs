@@ -65,7 +65,9 @@ impl PrintMaker {
     /// The values in running text.
     fn cells(&self, text: &str, bounds: &mut Bounds) -> Result<Vec<ValuePrint>> {
         let key = self.cell_key.as_ref();
-        key.map_or(Ok(Vec::new()), |key| text::of_text(key, text, bounds))
+        key.map_or(Ok(Vec::new()), |key| {
+            text::values_of_text(key, text, bounds)
+        })
     }
 
     /// The prints of recognised text: every gram, since errors leave few, and the values in it.
@@ -129,7 +131,7 @@ impl PrintMaker {
                 let bytes = cell.start as usize..cell.end as usize;
                 (cell.row, cell.column, bytes)
             });
-            let cells = text::of_table(key, table.text(), places, bounds)?;
+            let cells = text::values_of_table(key, table.text(), places, bounds)?;
             Ok((text_prints, cells))
         });
         let (text, cells) = made?;

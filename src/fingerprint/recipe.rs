@@ -6,7 +6,7 @@ use super::{Key, KeyId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::MAX_WINDOW;
 
-/// How the prints of a fingerprint or an index were made.
+/// The parameters under which the prints of a fingerprint or an index were made.
 ///
 /// `version` identifies all that is fixed in the code: the PDQ pipelines, the
 /// gradient hash and its plane, the folding tables and their
@@ -32,7 +32,7 @@ pub struct Recipe {
     /// grams at least one is kept, so a clean shared run of
     /// `window + GRAM_LEN - 1` folded symbols always gives a hit.
     pub window: u32,
-    /// Which key made the text prints.
+    /// The id of the key of all keyed prints.
     pub key_id: KeyId,
 }
 

@@ -49,7 +49,7 @@ const WEBP_PS: u64 = 4000;
 struct Thumbnail(Vec<f32>);
 
 impl Thumbnail {
-    fn of(raster: &Raster, deadline: &Deadline) -> Result<Self> {
+    fn from_raster(raster: &Raster, deadline: &Deadline) -> Result<Self> {
         let width = raster.width() as usize;
         let mut shrink = AreaShrink::new(width, raster.height() as usize, CELLS, CELLS);
         raster.luma_bands_until(Matte::White, deadline, |band| {
@@ -105,7 +105,7 @@ impl<'b> Animation<'b> {
             format,
             clock,
             // No thumbnail means that the deadline has passed, which the first frame reports.
-            kept: Thumbnail::of(first, budget.deadline())
+            kept: Thumbnail::from_raster(first, budget.deadline())
                 .into_iter()
                 .collect(),
         })
@@ -114,7 +114,7 @@ impl<'b> Animation<'b> {
     /// Hands every frame that shows something new to `keep`, with its number, from 1, among all
     /// frames. `keep` fails if nothing more may be read.
     ///
-    /// Takes half of what is left of the decoded bytes at most, so that what follows in the same
+    /// Takes at most half of the remaining decoded bytes, so that later members of the same
     /// container can still be read.
     ///
     /// # Errors
@@ -184,7 +184,7 @@ impl<'b> Animation<'b> {
 
     /// Whether a frame differs from all that were kept; it is one of them from then on.
     fn is_new(&mut self, raster: &Raster, budget: &Budget) -> Result<bool> {
-        let thumbnail = Thumbnail::of(raster, budget.deadline())?;
+        let thumbnail = Thumbnail::from_raster(raster, budget.deadline())?;
         let doublings = self.kept.len().saturating_sub(1) / STEP;
         let needed = MIN_CHANGED_CELLS << doublings.min(5);
         let is_new = self
@@ -252,7 +252,7 @@ struct Opened<'b> {
     frames: Frames<'b>,
     /// The size of the frames as stored.
     size: (u32, u32),
-    /// How they are turned.
+    /// Their orientation.
     orientation: Orientation,
     /// Picoseconds that a pixel of a frame takes and that cannot be interrupted.
     each: u64,

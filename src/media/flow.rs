@@ -12,7 +12,7 @@ pub(super) struct Flow {
     gap: Gap,
 }
 
-/// What separates two pieces of text.
+/// The gap between two pieces of text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Gap {
     #[default]

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Reads bytes of one format. The sink has received nothing after an error.
 type Reader = fn(&mut Walk<'_>, &Input<'_>) -> Result<()>;
 
-/// How a format is read.
+/// The support for a format.
 enum Support {
     Read(Reader),
     /// Needs this cargo feature, which the build lacks.

@@ -128,11 +128,11 @@ pub struct Part<'a> {
     /// The bytes in the container, transfer encoding removed. `None` for parts that exist
     /// only decoded, such as the body of a mail.
     pub bytes: Option<&'a [u8]>,
-    /// What it holds.
+    /// Its content.
     pub content: Content,
 }
 
-/// What a part holds.
+/// The content of a part.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Content {
@@ -153,7 +153,7 @@ pub enum Content {
     Opaque,
 }
 
-/// Takes the parts of one input as they are decoded.
+/// Receives the parts of one input as they are decoded.
 pub trait PartSink {
     /// A part that could be read.
     fn part(&mut self, part: Part<'_>);

@@ -33,11 +33,11 @@ use crate::raster::{Dihedral, Pixels, Raster};
 pub(super) use timed::{Clock, Timed, afford};
 pub(super) use webp::Declared as DeclaredWebP;
 
-/// What a decoder may hold at once, its output included: twice the largest
+/// The memory of a decoder, its output included: twice the largest
 /// 8-bit picture of the default limits, and room for 16 bits.
 pub(super) const WORKING_BYTES: u64 = 768 << 20;
 
-/// What the metadata of a PNG may take beyond its bytes in the file: a profile is inflated.
+/// Memory for the metadata of a PNG beyond its bytes in the file: a profile is inflated.
 const PNG_METADATA: u64 = 16 << 20;
 
 /// Picoseconds that a pixel takes in steps of a decoder that cannot be interrupted.
@@ -126,7 +126,7 @@ pub(super) fn open_png<'b>(bytes: &'b [u8], clock: &Clock) -> Result<png::PngDec
     decoder.map_err(|error| from_image(Format::Png, error))
 }
 
-/// What a decoder needs beside its output.
+/// The memory that a decoder needs besides its output.
 #[derive(Clone, Copy, Debug, Default)]
 struct Extra {
     bytes: u64,

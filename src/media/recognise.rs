@@ -100,7 +100,7 @@ const COLUMN_PACE: u32 = 1 << 16;
 /// Runs of one polarity.
 struct Strokes {
     run: usize,
-    /// How many runs there are of each height.
+    /// The number of runs of each height.
     heights: [u32; TALLEST + 1],
     pixels: u64,
     difference: u64,

@@ -46,9 +46,9 @@ pub struct Cell {
     pub row: u32,
     /// Counted from 0.
     pub column: u32,
-    /// Where its text starts in [`Table::text`], in bytes.
+    /// The start of its text in [`Table::text`], in bytes.
     pub start: u32,
-    /// Where it ends.
+    /// The end of its text, exclusive.
     pub end: u32,
 }
 

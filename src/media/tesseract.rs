@@ -23,7 +23,7 @@ const MAX_PIXELS: f64 = 12_000_000.0;
 /// Bytes of output that are read.
 const MAX_OUTPUT: u64 = 8 << 20;
 
-/// How often it is looked whether anybody still waits.
+/// The interval between checks for cancellation.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Words of one picture.
@@ -34,7 +34,7 @@ const LEAST_CONFIDENCE: f32 = 20.0;
 
 /// Recognises text with the program `tesseract`, which has to be installed.
 ///
-/// Takes 0.3 to 2 seconds a screenshot on one core. Letters that are small are scaled up
+/// Takes 0.3 to 2 seconds per screenshot on one core. Small letters are scaled up
 /// first, light ones on dark ground inverted.
 ///
 /// ```
@@ -81,7 +81,7 @@ impl Tesseract {
         self
     }
 
-    /// How long one picture may take; default 20 seconds. The process is killed then, or at the
+    /// Sets the time that one picture may take; default 20 seconds. The process is killed then, or at the
     /// deadline of the call if that comes first.
     #[must_use]
     pub fn with_time_limit(mut self, time_limit: Duration) -> Self {

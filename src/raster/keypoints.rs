@@ -219,7 +219,7 @@ fn refine(response: &Response, x: usize, y: usize) -> Option<(f32, f32)> {
     Some((dx.clamp(-0.6, 0.6), dy.clamp(-0.6, 0.6)))
 }
 
-/// Where between levels the response peaks, in steps of a sixteenth octave; a
+/// The place of the peak of the response between levels, in steps of a sixteenth octave; a
 /// level is eight of them.
 fn scale_offset(fine: Option<i16>, here: i16, coarse: Option<i16>) -> i32 {
     let (Some(fine), Some(coarse)) = (fine, coarse) else {
@@ -329,7 +329,7 @@ fn orient(level: &Level, found: &Found, pyramid: &Pyramid, out: &mut Vec<Keypoin
     }
 }
 
-/// How much the gradients around a keypoint count: exp(-d^2 / (2 * 2.2^2)) by their distance, up
+/// The weights of the gradients around a keypoint: exp(-d^2 / (2 * 2.2^2)) by their distance, up
 /// to six pixels.
 const WEIGHTS: [[f32; ROW]; SPAN] = {
     // exp(-1 / 9.68)

@@ -4,7 +4,7 @@ use super::{Pixels, Raster};
 use crate::deadline::Deadline;
 use crate::error::Result;
 
-/// Rows handed out together: the filters along rows work on so many side by side.
+/// Rows handed out together: the filters along rows work on this many side by side.
 const BAND: u32 = 8;
 
 /// Pixels handed out between two checks of a deadline: some hundred microseconds of hashing.
@@ -13,9 +13,9 @@ const PACE: u32 = 1 << 16;
 /// Neighbouring rows of luma, each as wide as the picture.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Band<'a> {
-    /// What a JPEG holds: integers, whose sums are exact in any order.
+    /// Luma as a JPEG stores it: integers, whose sums are exact in any order.
     Bytes(&'a [u8]),
-    /// What colours give.
+    /// Luma computed from colours.
     Floats(&'a [f32]),
 }
 

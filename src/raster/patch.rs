@@ -31,7 +31,7 @@ const COARSER: f32 = std::f32::consts::SQRT_2;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Patch(pub(crate) [i8; PATCH]);
 
-/// Where and how a patch is sampled, in pixels of the largest level.
+/// The place, size and direction in which a patch is sampled, in pixels of the largest level.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
     /// The middle of the patch.

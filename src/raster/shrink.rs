@@ -91,7 +91,7 @@ impl Column {
 }
 
 impl AreaShrink {
-    /// For a picture of `width` x `height`; all four numbers are at least 1.
+    /// A shrinker for a picture of `width` x `height`; all four numbers are at least 1.
     pub(crate) fn new(width: usize, height: usize, columns: usize, rows: usize) -> Self {
         let column = |i| Column::new(i, columns, width);
         let stride = stride(width);

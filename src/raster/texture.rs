@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Band;
 use crate::arch::Backend;
 
-/// How neighbouring pixels differ, in whole percent.
+/// A measure of how neighbouring pixels differ, in whole percent.
 ///
 /// Screens, documents and drawings consist of flat areas and hard edges: even
 /// as poor JPEGs at least 60 % of their pixels are flat, and of the others at

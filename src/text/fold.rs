@@ -175,8 +175,8 @@ fn fold_bounded(text: &str, folded: &mut Folded, bounds: &mut Bounds) -> Result<
     bounds.charge::<[u32; 2]>(folded.symbols.len())
 }
 
-/// More symbols than a text folds to, in a glance: as if what is not ASCII were of the characters that
-/// become most symbols, and every `&` a reference to such a one.
+/// A quick upper bound on the symbols that a text folds to: as if every byte beyond ASCII, and every
+/// `&`, were part of the character with the most symbols.
 fn most_symbols(text: &str, bounds: &Bounds) -> Result<u64> {
     let mut pacer = bounds.pacer();
     let mut most = 0;
@@ -190,8 +190,8 @@ fn most_symbols(text: &str, bounds: &Bounds) -> Result<u64> {
     Ok(most)
 }
 
-/// How many symbols a text folds to before neighbours merge, if each ASCII character were one;
-/// counts no further once there are more than `most`.
+/// Counts the symbols of a text before neighbours merge, one for each ASCII character;
+/// stops above `most`.
 fn count_symbols(text: &str, most: u64, bounds: &Bounds) -> Result<u64> {
     let mut pacer = bounds.pacer();
     // The characters of references are counted first, then what they represent.
@@ -316,7 +316,7 @@ impl Folded {
         &self.symbols
     }
 
-    /// For every symbol the character offset where it begins. Never falls.
+    /// The character offset of every symbol, in increasing order.
     pub fn offsets(&self) -> &[u32] {
         &self.offsets
     }

@@ -42,7 +42,7 @@ pub struct Gram {
     pub at: u32,
 }
 
-/// Which grams of a text become prints.
+/// The choice of grams of a text that become prints.
 ///
 /// ```
 /// use leakprint::text::{GRAM_LEN, GramKey, Sampling, fold, grams};

@@ -1,4 +1,4 @@
-//! What is left of HTML in plain text: character references and bare tags.
+//! Remains of HTML in plain text: character references and bare tags.
 //!
 //! A text that was escaped once too often, or pasted as source, carries letters
 //! that are not part of it: `&nbsp;`, `&amp;quot;`, `&#101;`, `&lt;p&gt;`. They would
@@ -15,7 +15,7 @@ pub(super) struct Markup {
     pub(super) length: usize,
 }
 
-/// How often a `&` may have been escaped: `&amp;amp;quot;` is two too many.
+/// The most levels of escaping of a `&` that are undone: `&amp;amp;quot;` has two.
 const DEPTH: usize = 4;
 
 /// The longest name of a reference, and the most digits of a number.

@@ -9,7 +9,7 @@ pub(super) fn is_ideograph(symbol: u32) -> bool {
     matches!(symbol, 0x3400..0x4dc0 | 0x4e00..0xa000 | 0xf900..0xfb00 | 0x2_0000..0x4_0000)
 }
 
-/// How many symbols one is worth.
+/// The number of symbols that a symbol of the table becomes.
 pub(super) fn width(symbol: u32) -> u64 {
     match symbol {
         HANGUL_FIRST..HANGUL_END => letters(symbol).count() as u64,

@@ -20,11 +20,11 @@ const PAGES: usize = (char::MAX as usize >> PAGE_BITS) + 1;
 const VANISHED: u16 = 0;
 const OWN: u16 = 1;
 
-/// What an entry of a page holds besides a symbol: nothing, or a sequence.
+/// Entries of a page other than a symbol: nothing, or a sequence.
 const NOTHING: u32 = 0;
 const SEQUENCE: u32 = 1 << 31;
 
-/// What a character folds to, before neighbours merge.
+/// The symbols of a character before neighbours merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Symbols<'a> {
     One(u32),
@@ -111,7 +111,7 @@ impl Table {
         self.entries[usize::from(*page - OWN) - 1][c as usize % PAGE] = entry;
     }
 
-    /// What `c` folds to. Not for ASCII, which has a separate table.
+    /// The symbols of `c`. Not for ASCII, which has a separate table.
     #[inline]
     pub(super) fn symbols(&self, c: char) -> Symbols<'_> {
         let entry = match self.pages[c as usize >> PAGE_BITS] {

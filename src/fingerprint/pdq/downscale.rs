@@ -22,7 +22,7 @@ const BAND: usize = 8;
 pub(crate) struct Downscale {
     width: usize,
     height: usize,
-    /// For rows of bytes; `None` where they are too wide for it.
+    /// The filter for rows of bytes; `None` for rows that are too wide.
     bytes: Option<ByteBox>,
     first_pass: ColumnBox,
     second_pass: ColumnBox,
@@ -33,7 +33,7 @@ pub(crate) struct Downscale {
 }
 
 impl Downscale {
-    /// For a picture of `width` x `height`, both at least 1.
+    /// A filter for a picture of `width` x `height`, both at least 1.
     pub(crate) fn new(width: usize, height: usize) -> Self {
         let window = Window::new(width);
         Self {
@@ -221,13 +221,13 @@ fn add(sums: &mut Lanes, values: &Lanes) {
     }
 }
 
-/// Which rows and columns of the filtered picture are kept, and what they held.
+/// The rows and columns of the filtered picture that are kept, and their values.
 struct Samples {
     rows: [usize; GRID],
     columns: [usize; GRID],
-    /// How many rows have been offered.
+    /// The number of rows offered.
     offered: usize,
-    /// How many rows of the grid are filled.
+    /// The number of filled rows of the grid.
     filled: usize,
     grid: Grid,
 }

@@ -52,7 +52,7 @@ pub struct PdqHash {
     /// Indexed by [`Dihedral`]: the hash of the picture after that
     /// transformation, derived from the frequencies as the reference derives it.
     pub variants: [Code256; 8],
-    /// How much structure the picture has, 0..=100: the mean contrast of
+    /// The amount of structure in the picture, 0..=100: the mean contrast of
     /// neighbours in the grid. Below 50 its authors advise not to match.
     pub quality: u8,
 }

@@ -28,7 +28,7 @@ struct Scaled {
 }
 
 impl Nn512 {
-    /// For a picture of `width` x `height`, both at least 1.
+    /// A hasher for a picture of `width` x `height`, both at least 1.
     pub(crate) fn new(width: usize, height: usize) -> Self {
         if width <= SIDE && height <= SIDE {
             return Self {

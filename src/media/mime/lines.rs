@@ -80,9 +80,9 @@ pub(super) fn header_block<'m>(lines: &mut Lines<'m>, open: &[Open]) -> &'m [u8]
 /// A boundary line.
 #[derive(Clone, Copy)]
 pub(super) struct Boundary {
-    /// Where the line starts.
+    /// The offset of the line.
     pub(super) start: usize,
-    /// Which of the open multiparts it is of.
+    /// The index of its open multipart.
     pub(super) level: usize,
     pub(super) is_closing: bool,
 }

@@ -38,17 +38,17 @@ pub(super) struct Structure<'m> {
     pub(super) problem: Option<Error>,
 }
 
-/// What is no multipart.
+/// An entity that is not a multipart.
 #[derive(Debug)]
 pub(super) struct Leaf<'m> {
     pub(super) header: Header,
     pub(super) kind: Kind,
-    /// Which set of alternatives (the outermost, counted from 0) it is one of.
+    /// The set of alternatives that it belongs to (the outermost, counted from 0).
     pub(super) alternative: Option<u32>,
     body: &'m [u8],
 }
 
-/// How a leaf is to be read.
+/// The role of a leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Plain text that is shown with the message.

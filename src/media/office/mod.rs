@@ -35,13 +35,13 @@ pub(super) enum Office {
     OpenDocument,
 }
 
-/// What a document holds, apart from its media.
+/// The content of a document without its media.
 #[derive(Default)]
 struct Document {
     text: Option<String>,
     sheets: Vec<Table>,
     notes: String,
-    /// What could not be read.
+    /// The errors of parts that could not be read.
     problems: Problems,
     /// The entries that become separate parts.
     media: Vec<usize>,
@@ -317,7 +317,7 @@ fn word(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Result<Document> 
     Ok(document)
 }
 
-/// What came before the XML broke off is worth reading; nothing at all is an error.
+/// Keeps the text before the XML breaks off; no text at all is an error.
 fn keep_partial(result: Result<()>, flow: &Flow, problems: &mut Problems) -> Result<()> {
     match result {
         Err(error) if flow.is_empty() || error.kind() != ErrorKind::Malformed => Err(error),

@@ -16,7 +16,7 @@ use crate::media::zip::Zip;
 
 use super::number::{self, Style};
 
-/// What cells refer to.
+/// The tables that cells refer to.
 #[derive(Default)]
 struct Shared {
     strings: Strings,
@@ -51,7 +51,7 @@ impl Strings {
 /// # Errors
 /// If the list of sheets cannot be read, or none of them.
 pub(super) fn workbook(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Result<Document> {
-    let relations = relations::of(walk, zip, main);
+    let relations = relations::read(walk, zip, main);
     let base = folder(main);
     let mut document = Document::default();
     let mut shared = Shared::default();

@@ -90,7 +90,7 @@ pub(super) struct Reader<'p> {
     comments: u32,
 }
 
-/// What the names in a content stream mean.
+/// The resources that the names in a content stream refer to.
 #[derive(Clone, Default)]
 struct Resources<'p> {
     fonts: Dict<'p>,

@@ -239,7 +239,7 @@ fn program(font: &Dict<'_>, budget: &mut Budget, work: &mut Work) -> Result<u64>
     Ok(memory)
 }
 
-/// What a stream decodes to at most. Counts the work of decoding it once.
+/// The largest size that a stream decodes to. Counts the work of decoding it once.
 fn decoded(stream: &Stream<'_>, most: u64, budget: &mut Budget, work: &mut Work) -> Result<u64> {
     work.dict(stream.dict())?;
     let bound = streams::measured(stream, most, budget)?;

@@ -43,7 +43,7 @@ pub(super) fn without_images(bytes: &[u8]) -> (Cow<'_, [u8]>, bool) {
     (Cow::Owned(out), cut)
 }
 
-/// Where the image that begins at `BI` ends: after its `EI`.
+/// The end of the image that begins at `BI`: after its `EI`.
 fn image_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         let (start, end) = next_token(bytes, at)?;

@@ -86,7 +86,7 @@ struct Size {
     least: (u64, u64),
 }
 
-/// How a component is coded; the worst of all that are declared.
+/// The coding of a component; the worst of all that are declared.
 #[derive(Clone)]
 struct Style {
     levels: u32,

@@ -63,7 +63,7 @@ pub(super) struct Page {
 #[derive(Debug, Default)]
 struct Line {
     text: Flow,
-    /// How far from the origin, across the direction of writing.
+    /// The distance from the origin, across the direction of writing.
     place: f64,
     /// Whether some run started left of the one before, as right-to-left text
     /// does that is written in its own order.

@@ -41,14 +41,14 @@ pub(super) fn jpeg<'s>(stream: &Stream<'s>) -> Option<Cow<'s, [u8]>> {
     (filters.as_slice() == [Filter::DctDecode] && plain).then(|| stream.raw_data())
 }
 
-/// How the numbers of a picture mean colours.
+/// The colour space of a picture.
 enum Space {
     Grey,
     Rgb,
     Cmyk,
     /// Indices into colours of the given space.
     Indexed(Box<Space>, Vec<u8>),
-    /// So many components that all darken.
+    /// This number of components, all of which darken.
     Inks(usize),
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Dictionary {
     pub(super) symbols: Vec<(u32, u32)>,
 }
 
-/// What the symbols of one picture have cost.
+/// The cost of the symbols of one picture so far.
 pub(super) struct Work {
     pixels: u64,
     most: u64,

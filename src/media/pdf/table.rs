@@ -14,7 +14,7 @@ use crate::deadline::Pacer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
 
-/// Where an object is.
+/// The place of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
     /// In the file, from this byte on.
@@ -25,14 +25,14 @@ pub(super) enum Entry {
 
 pub(super) type Map = HashMap<ObjectIdentifier, Entry>;
 
-/// What a table, or the search for one, yields.
+/// The result of reading a table, or of the search for objects.
 pub(super) struct Found {
     pub(super) map: Map,
     /// Bytes of the objects that are directly in the file.
     pub(super) sizes: HashMap<ObjectIdentifier, u32>,
     /// The streams of objects that are needed.
     pub(super) containers: Vec<u32>,
-    /// Where the dictionary of the trailer is.
+    /// The place of the dictionary of the trailer.
     pub(super) trailer: Option<Range<usize>>,
     /// The catalog, if no trailer names it.
     pub(super) root: Option<ObjectIdentifier>,
@@ -47,7 +47,7 @@ const TABLE: u64 = 8 << 20;
 /// Bytes in which most objects end.
 const FIRST_LOOK: usize = 256;
 
-/// What reading tables may cost.
+/// Bounds on reading tables.
 pub(super) struct Bounds {
     /// Entries that may still be read; every object takes a few bytes somewhere.
     entries: u64,
@@ -247,7 +247,7 @@ impl Chain<'_> {
         let kind = if kinds == 0 {
             Some(1)
         } else {
-            // The library takes one byte, whatever the width.
+            // The library takes one byte, at any width.
             field(1).map(|bytes| bytes[0])
         };
         let (Some(kind), Some(place), Some(index)) = (kind, field(places), field(indices)) else {
@@ -382,7 +382,7 @@ impl<'r> Extents<'r> {
         Self { bytes, bounds }
     }
 
-    /// Where the object that starts at `at` ends; `None` if there is none. A stream ends
+    /// The end of the object that starts at `at`; `None` if there is none. A stream ends
     /// with its dictionary.
     ///
     /// The parser is given the file up to the next few words `obj`, since it goes on to

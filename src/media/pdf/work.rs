@@ -26,7 +26,7 @@ const STRIDE: u32 = 64 << 10;
 /// and read again where they are used again.
 const FONT_MEMORY: u64 = 64 << 20;
 
-/// What is left of the allowance. A unit is about a byte that is parsed, some 5 to 20 ns.
+/// The remaining allowance. A unit is about a byte that is parsed, some 5 to 20 ns.
 pub(super) struct Work {
     left: u64,
     total: u64,

@@ -53,7 +53,7 @@ impl Clock {
         self.is_over.get()
     }
 
-    /// What a decoder returned, or the error of the budget's deadline if its input was cut off before.
+    /// Returns the result of a decoder, or the error of the budget's deadline if its input was cut off before.
     pub(in crate::media) fn settle<T>(&self, budget: &Budget, result: Result<T>) -> Result<T> {
         if !self.is_over.get() {
             return result;
@@ -105,7 +105,7 @@ impl<'a> Timed<'a> {
         }
     }
 
-    /// What may be handed out, after a check if that was nothing.
+    /// The bytes that may be handed out; checks the deadline if there are none.
     #[inline]
     fn open(&mut self) -> io::Result<&'a [u8]> {
         if self.at >= self.window {

@@ -7,7 +7,7 @@ use super::{Destination, MAX_FONTS, Reader, unhex};
 use crate::media::flow::Gap;
 
 impl Reader<'_> {
-    /// What follows a backslash.
+    /// Reads a control word or symbol, after its backslash.
     pub(super) fn control(&mut self) {
         let Some(&symbol) = self.bytes.get(self.at) else {
             return;

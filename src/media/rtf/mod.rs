@@ -23,7 +23,7 @@ use super::walk::{Hint, Input, Walk};
 use crate::error::{Error, Result};
 use crate::limits::Budget;
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Debug, Default)]
 struct Document {
     text: String,
@@ -73,7 +73,7 @@ const MAX_FONTS: usize = 1 << 16;
 /// Pending bytes of text from which on the next blank has them decoded.
 const MAX_PENDING: usize = 64 << 10;
 
-/// Where text goes.
+/// The destination of text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Destination {
     #[default]
@@ -127,7 +127,7 @@ struct Reader<'r> {
     uncharged: Written,
 }
 
-/// How much text there is.
+/// The length of the text.
 #[derive(Clone, Copy, Debug, Default)]
 struct Written {
     bytes: u64,

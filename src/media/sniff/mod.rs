@@ -1,4 +1,4 @@
-//! What kind of media some bytes are, by their content.
+//! Detects the format of bytes from their content.
 //!
 //! Signatures come first, since they are certain; then what can only be text is
 //! distinguished into mail, HTML and plain text. The file name matters in two cases

@@ -24,7 +24,7 @@ pub(super) fn of_cell(text: &str) -> Option<Value> {
     let text = text.trim();
     let address = text.strip_prefix("mailto:").unwrap_or(text);
     email(address)
-        .or_else(|| date::of(text))
+        .or_else(|| date::parse(text))
         .or_else(|| number(text))
         .or_else(|| identifier(text))
         .or_else(|| name(text.split_whitespace()))
@@ -94,7 +94,7 @@ pub(super) fn number(text: &str) -> Option<Value> {
     Some(Value::new(ValueKind::Number, significant.to_owned(), bits))
 }
 
-/// What a number may have beside digits: a currency or a word for telephone.
+/// Whether all words beside the digits of a number are a currency or a word for telephone.
 fn is_unit(text: &str) -> bool {
     const UNITS: [&str; 11] = [
         "usd", "eur", "gbp", "chf", "jpy", "cad", "aud", "tel", "phone", "mobile", "fax",

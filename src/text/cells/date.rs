@@ -52,7 +52,7 @@ pub(super) fn month(word: &str) -> Option<u32> {
 }
 
 /// A whole cell or token that is a date, with or without a time after it.
-pub(super) fn of(text: &str) -> Option<Value> {
+pub(super) fn parse(text: &str) -> Option<Value> {
     if !(6..=40).contains(&text.len()) || !text.bytes().any(|b| b.is_ascii_digit()) {
         return None;
     }
@@ -184,9 +184,9 @@ mod tests {
             "1850-01-01",
             "1/2",
         ] {
-            assert_eq!(of(text), None, "{text}");
+            assert_eq!(parse(text), None, "{text}");
         }
         assert_eq!(compact("20191301"), None);
-        assert_eq!(of("1/2/85").unwrap().form, "1985-1-2");
+        assert_eq!(parse("1/2/85").unwrap().form, "1985-1-2");
     }
 }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::fold as fold_text;
 use value::Value;
 
-pub(crate) use tabular::{of_table, of_text};
+pub(crate) use tabular::{values_of_table, values_of_text};
 
 /// The kind of a value, detected from its form alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,9 +68,9 @@ impl ValueKind {
 pub struct ValuePrint {
     /// The keyed hash of kind and canonical form.
     pub print: u64,
-    /// What the value is.
+    /// The kind of the value.
     pub kind: ValueKind,
-    /// How rare it is: unrelated material has this very value once in `2^bits` times. Values
+    /// How rare it is: unrelated material has the same value once in `2^bits` times. Values
     /// of fewer than four bits have no print.
     pub bits: u8,
     /// Whether it is a cell of a table and not from running text. Only these are indexed.

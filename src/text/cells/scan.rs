@@ -57,14 +57,14 @@ struct State<'t> {
     recent: [Word<'t>; RECENT],
     /// The place of the last one.
     last: usize,
-    /// Words of the name being read, with ignored ones in between.
+    /// Words of the name being read, with the ignored ones between them.
     name: Vec<Word<'t>>,
     /// Groups of digits in a row, ending with the last word.
     groups: usize,
 }
 
 impl<'t> State<'t> {
-    /// Where the first word begins that a value found later may begin with.
+    /// The beginning of the first word that a later value may begin with.
     fn oldest(&self) -> usize {
         let name = self.name.first().map_or(usize::MAX, |word| word.at);
         self.back(RECENT - 1).at.min(name)
@@ -132,7 +132,7 @@ impl<'t> State<'t> {
         } else {
             self.groups = 0;
         }
-        let value = date::of(&text)
+        let value = date::parse(&text)
             .or_else(|| canonical::number(&text).filter(|_| word.is_group()))
             .or_else(|| canonical::identifier(&text).filter(|_| word.has(LETTER)));
         if let Some(value) = value {

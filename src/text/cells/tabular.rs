@@ -35,7 +35,7 @@ type Place = (u32, u32, Range<usize>);
 /// # Errors
 /// [`Limit`](crate::ErrorKind::Limit) for `decoded_bytes` or `time_ms`, and
 /// [`Cancelled`](crate::ErrorKind::Cancelled).
-pub(crate) fn of_table(
+pub(crate) fn values_of_table(
     key: &ValueKey,
     text: &str,
     cells: impl Iterator<Item = Place>,
@@ -52,8 +52,12 @@ pub(crate) fn of_table(
 /// table; and of anything else that looks like a value, where `tabular` is false.
 ///
 /// # Errors
-/// As [`of_table`].
-pub(crate) fn of_text(key: &ValueKey, text: &str, bounds: &mut Bounds) -> Result<Vec<ValuePrint>> {
+/// As [`values_of_table`].
+pub(crate) fn values_of_text(
+    key: &ValueKey,
+    text: &str,
+    bounds: &mut Bounds,
+) -> Result<Vec<ValuePrint>> {
     let mut pacer = bounds.pacer();
     let mut rows = Rows::new(key, text, bounds);
     fields(text, &mut pacer, |place| rows.push(&place))?;

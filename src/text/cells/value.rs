@@ -6,10 +6,9 @@ use super::ValueKind;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Value {
     pub(super) kind: ValueKind,
-    /// What is hashed.
+    /// The canonical form, which is hashed.
     pub(super) form: String,
-    /// How unlikely it is that unrelated text has this very value: it happens once in `2^bits`
-    /// times. Deliberately low, since values of one kind are not equally likely.
+    /// How rare it is: unrelated text has the same value once in `2^bits` times. Deliberately low, since values of one kind are not equally likely.
     pub(super) bits: u8,
 }
 
