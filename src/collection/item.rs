@@ -82,7 +82,7 @@ impl WriterOptions {
 #[non_exhaustive]
 pub struct NewItem {
     /// What the owner calls it. Of a [code](Content::Code) it is not asked for: such an item is named
-    /// [after it](crate::fingerprint::Pipeline::name_of).
+    /// [after it](crate::fingerprint::Pipeline::item_name).
     pub name: String,
     /// What the owner says about it.
     pub metadata: Metadata,

@@ -19,7 +19,7 @@ use crate::text::{Bounds, Gram};
 ///
 /// The same fingerprinter serves the owner of a leak and the platform that
 /// looks for it; the platform gets its own from
-/// [`Matcher::fingerprinter`](crate::Matcher::fingerprinter), so that recipe and
+/// [`Matcher::query_fingerprinter`](crate::Matcher::query_fingerprinter), so that recipe and
 /// key agree. It has no state, starts no threads and prints nothing. Cheap to clone.
 ///
 /// ```
