@@ -165,7 +165,8 @@ impl Fingerprinter {
 
     /// The same with a recogniser: pictures that look like text get the prints of the text that is
     /// recognised in them, so that uploads with the words of a leaked screenshot in another form are
-    /// found. For the owner's side; a platform recognises text only where nothing else is found, see [`Matcher::with_recogniser`](crate::Matcher::with_recogniser).
+    /// found. For the owner's side; a platform recognises text only where nothing else is found,
+    /// see [`Matcher::with_recogniser`](crate::Matcher::with_recogniser).
     #[must_use]
     pub fn with_recogniser(mut self, recogniser: Arc<dyn TextFromImage>) -> Self {
         self.maker.recogniser = Some(recogniser);

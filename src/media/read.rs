@@ -8,13 +8,13 @@ use crate::limits::Budget;
 /// Reads one input and hands its parts to `sink`, the input itself first.
 ///
 /// `name` is the file's name where there is one; it only breaks ties (see
-/// [`Format::sniff`](super::Format::sniff)). A container, such as a mail, is followed by what it
-/// holds, depth first, an animation by those of its frames that show something
-/// new. A part that cannot be read is reported to
-/// [`PartSink::warning`], and reading goes on; if it has bytes, the sink also
-/// gets these as [`Content::Opaque`](super::Content::Opaque), since their digest is still useful. Once the limit on parts or on time is reached, or the budget's
-/// [`Deadline`](crate::Deadline) is cancelled, nothing more is read: the parts
-/// that were handed out stay, and a warning on the container gives the reason.
+/// [`Format::sniff`](super::Format::sniff)). The parts of a container, such as a mail, follow it,
+/// depth first; so do the frames of an animation that show something new. A part that cannot be
+/// read is reported to [`PartSink::warning`], and reading goes on; if it has bytes, the sink also
+/// gets these as [`Content::Opaque`](super::Content::Opaque), since their digest is still useful.
+/// Once the limit on parts or on time is reached, or the budget's [`Deadline`](crate::Deadline) is
+/// cancelled, nothing more is read: the parts that were handed out stay, and a warning on the
+/// container gives the reason.
 ///
 /// # Errors
 /// Only if the input itself cannot be read; the sink has received nothing

@@ -22,7 +22,8 @@ const DEPTH: usize = 4;
 const NAME: usize = 8;
 const DIGITS: usize = 7;
 
-/// References to characters that are no letter or digit. `amp`, `lt` and `gt` are not here: they can begin markup.
+/// References to characters that are no letter or digit. `amp`, `lt` and `gt` are not
+/// here: they can begin markup.
 const SILENT: &[&[u8]] = &[
     b"Dagger", b"apos", b"bdquo", b"bull", b"cent", b"copy", b"dagger", b"deg", b"emsp", b"ensp",
     b"hellip", b"iexcl", b"iquest", b"laquo", b"ldquo", b"lrm", b"lsaquo", b"lsquo", b"mdash",

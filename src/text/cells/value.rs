@@ -8,7 +8,8 @@ pub(super) struct Value {
     pub(super) kind: ValueKind,
     /// The canonical form, which is hashed.
     pub(super) form: String,
-    /// How rare it is: unrelated text has the same value once in `2^bits` times. Deliberately low, since values of one kind are not equally likely.
+    /// How rare it is: unrelated text has the same value once in `2^bits` times. Deliberately
+    /// low, since values of one kind are not equally likely.
     pub(super) bits: u8,
 }
 
