@@ -106,7 +106,7 @@ fn prints(c: &mut Criterion<CpuTime>) {
         b.iter(|| twin::frequencies(&twin::grid(black_box(&plane), 1200, 800)));
     });
     group.bench_function("pdq, leakprint, eight variants", |b| {
-        b.iter(|| PdqHash::of(black_box(&raster)));
+        b.iter(|| PdqHash::from_raster(black_box(&raster)));
     });
     let grey = image::GrayImage::from_raw(1200, 800, luma).expect("whole");
     let hasher = HasherConfig::new()
@@ -120,7 +120,7 @@ fn prints(c: &mut Criterion<CpuTime>) {
         },
     );
     group.bench_function("gradient, leakprint, sixteen variants", |b| {
-        b.iter(|| GradientPrints::of(black_box(&raster)));
+        b.iter(|| GradientPrints::from_raster(black_box(&raster)));
     });
     let whole = common::whole_picture_fingerprinter();
     group.bench_function("prints of the whole picture, leakprint", |b| {

@@ -1,4 +1,4 @@
-//! 256-bit codes: what the perceptual hashes are made of and the hamming index searches.
+//! 256-bit codes: perceptual hashes, which the hamming index searches.
 
 use std::fmt;
 use std::str::FromStr;
@@ -96,7 +96,7 @@ impl FromStr for Code256 {
     }
 }
 
-crate::written::as_text!(Code256);
+crate::text_serde::serde_as_text!(Code256);
 
 #[cfg(test)]
 mod tests {

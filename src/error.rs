@@ -118,7 +118,7 @@ impl FromStr for ErrorKind {
     }
 }
 
-crate::written::as_text!(ErrorKind);
+crate::text_serde::serde_as_text!(ErrorKind);
 
 /// Why an operation failed: a [kind](Error::kind) for programs, a message for
 /// people that says what to do where something can be done, and the file where one is known.

@@ -1,4 +1,4 @@
-//! What the examples of the documentation share. Hidden, and no part of the stable interface.
+//! Shared by the examples of the documentation. Hidden, and no part of the stable interface.
 
 use crate::collection::{CollectionWriter, WriterOptions};
 use crate::error::Result;

@@ -1,8 +1,8 @@
-//! The numbers that one index gives to what it holds.
+//! The numbers of items and parts in one index.
 //!
 //! They are dense, start at 0, follow the order of
-//! [`IndexWriter::add`](crate::index::IndexWriter::add), and mean nothing in
-//! another index: what is kept outside keeps the item's name.
+//! [`IndexWriter::add`](crate::index::IndexWriter::add), and are valid in
+//! that index only: outside of it, store the item's name.
 
 use std::fmt;
 

@@ -111,8 +111,8 @@ mod metadata;
 pub mod raster;
 mod source;
 pub mod text;
+mod text_serde;
 mod time;
-mod written;
 
 pub use code::Code256;
 pub use collection::{Collection, CollectionWriter};

@@ -105,9 +105,7 @@ pub struct Budget {
     limits: Limits,
     decoded_left: u64,
     /// What archives may still inflate to, and all that they were given.
-    #[cfg_attr(not(feature = "archive"), expect(dead_code))]
     inflated_left: u64,
-    #[cfg_attr(not(feature = "archive"), expect(dead_code))]
     inflated_most: u64,
     parts_left: u32,
     depth: u32,
@@ -224,7 +222,6 @@ impl Budget {
 
     /// Bounds what all archives in an input of this many bytes may inflate to, together, so that
     /// neither nesting nor many small members multiply what one member may.
-    #[cfg(feature = "archive")]
     pub(crate) fn bound_inflation(&mut self, input: u64) {
         const FREE_BYTES: u64 = 16 << 20;
         let most = input.saturating_mul(self.limits.archive_ratio.into());
@@ -236,7 +233,7 @@ impl Budget {
     ///
     /// # Errors
     /// [`Limit`](crate::ErrorKind::Limit) for `archive_ratio` or `decoded_bytes`.
-    #[cfg(feature = "archive")]
+    #[cfg_attr(not(feature = "archive"), allow(dead_code))]
     pub(crate) fn charge_inflated(&mut self, bytes: u64) -> Result<()> {
         let Some(left) = self.inflated_left.checked_sub(bytes) else {
             let value = format!("the input inflates to more than {}", self.inflated_most);

@@ -1,6 +1,6 @@
-//! The JSON lines that programs answer with: one a query, one an item, one a change of a collection.
+//! The JSON lines of answers: one per query, one per item, one per change of a collection.
 //!
-//! A service and a command line that both print these say the same of the same query.
+//! The command line and the service both print them, so that their answers agree.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::fingerprint::Warning;
 use crate::matcher::Match;
 use crate::time::Timestamp;
 
-/// Why something could not be done.
+/// An error.
 ///
 /// ```
 /// use leakprint::lines::ErrorLine;
@@ -26,7 +26,7 @@ use crate::time::Timestamp;
 pub struct ErrorLine {
     /// The [`ErrorKind`](crate::ErrorKind) as a word, for programs.
     pub kind: &'static str,
-    /// For people.
+    /// The message, for people.
     pub message: String,
 }
 
@@ -49,7 +49,7 @@ impl From<&Error> for ErrorLine {
     }
 }
 
-/// The answer to one query.
+/// The result of one query.
 ///
 /// ```
 /// use leakprint::lines::MatchLine;
@@ -66,13 +66,13 @@ impl From<&Error> for ErrorLine {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct MatchLine<'a> {
-    /// What the asker calls the query.
+    /// The caller's name for the query.
     pub query: &'a str,
-    /// By falling score, then by the item's name.
+    /// Sorted by decreasing score, then by item name.
     pub matches: &'a [Match],
-    /// Why there is no answer: then there are no matches either.
+    /// The error, if the query could not be read; there are no matches then.
     pub error: Option<ErrorLine>,
-    /// Parts that could not be read; the rest was.
+    /// Parts that could not be read; the others were.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub warnings: &'a [Warning],
 }
@@ -88,7 +88,7 @@ impl<'a> MatchLine<'a> {
         }
     }
 
-    /// The line of a query that could not.
+    /// The line of a query that could not be read.
     pub fn unreadable(query: &'a str, error: &Error) -> Self {
         Self {
             query,
@@ -99,7 +99,7 @@ impl<'a> MatchLine<'a> {
     }
 }
 
-/// An item of a collection as a list shows it.
+/// An item in a list of a collection's items.
 ///
 /// ```
 /// use leakprint::collection::{ItemInfo, Metadata, Timestamp};
@@ -116,16 +116,16 @@ impl<'a> MatchLine<'a> {
 pub struct ListLine<'a> {
     /// The name.
     pub item: &'a str,
-    /// What kind of leak it is.
+    /// The kind of leak.
     pub label: Option<&'a str>,
-    /// Anything for people.
+    /// A note for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<&'a str>,
     /// Free tags.
     pub tags: &'a BTreeMap<String, String>,
     /// When it was added.
     pub added: Timestamp,
-    /// From when on it is not matched.
+    /// When it expires; it is not matched from then on.
     pub expires: Option<Timestamp>,
 }
 
@@ -143,7 +143,7 @@ impl<'a> From<&'a ItemInfo> for ListLine<'a> {
     }
 }
 
-/// What became of one item of a collection. Written once the change is durable, the line is a promise.
+/// The outcome of a change to one item of a collection. Print it only after the change is durable.
 ///
 /// ```
 /// use leakprint::lines::ChangeLine;
@@ -160,14 +160,14 @@ pub struct ChangeLine<'a> {
     pub item: &'a str,
     /// `added`, `unchanged`, `removed`, `absent`, `marked`, `unmarked` or `error`.
     pub status: &'a str,
-    /// The collection's generation from which on it holds; none for an error.
+    /// The first generation of the collection in which it is visible; `None` for an error.
     pub generation: Option<u64>,
-    /// What went wrong.
+    /// The error.
     pub error: Option<ErrorLine>,
 }
 
 impl<'a> ChangeLine<'a> {
-    /// A change that is in force.
+    /// A change that was made.
     pub fn done(item: &'a str, status: &'a str, generation: u64) -> Self {
         Self {
             item,

@@ -127,7 +127,7 @@ fn parse(text: &str) -> Option<Timestamp> {
     ))
 }
 
-crate::written::as_text!(Timestamp);
+crate::text_serde::serde_as_text!(Timestamp);
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@
 //! out there would silently stop matching. Don't adjust the values: make a new
 //! recipe version that gets values of its own.
 
-use leakprint::fingerprint::CellKind;
+use leakprint::fingerprint::ValueKind;
 use leakprint::raster::{Pixels, Raster};
 use leakprint::{Fingerprinter, Key, Recipe};
 
@@ -126,15 +126,15 @@ fn prints_of_a_table() {
     assert_eq!(
         kinds,
         [
-            (CellKind::Name, 12),
-            (CellKind::Email, 28),
-            (CellKind::Digits, 20),
-            (CellKind::Digits, 26),
-            (CellKind::Date, 8),
-            (CellKind::Number, 13),
-            (CellKind::Identifier, 15),
-            (CellKind::Name, 16),
-            (CellKind::Text, 13),
+            (ValueKind::Name, 12),
+            (ValueKind::Email, 28),
+            (ValueKind::Digits, 20),
+            (ValueKind::Digits, 26),
+            (ValueKind::Date, 8),
+            (ValueKind::Number, 13),
+            (ValueKind::Identifier, 15),
+            (ValueKind::Name, 16),
+            (ValueKind::Text, 13),
         ]
     );
     assert_eq!(

@@ -82,7 +82,7 @@ impl WriterOptions {
 #[non_exhaustive]
 pub struct NewItem {
     /// The owner's name of the item. Not used for a [code](Content::Code): such an item is named
-    /// [after the code](crate::fingerprint::Pipeline::name_of).
+    /// [after the code](crate::fingerprint::Pipeline::item_name).
     pub name: String,
     /// The owner's metadata.
     pub metadata: Metadata,

@@ -6,8 +6,8 @@ use super::codec::{Decoder, Encoder};
 use crate::code::Code256;
 use crate::error::{Error, Result};
 use crate::fingerprint::{
-    CellKind, CellPrint, Digest, Fingerprint, GradientPrints, Gram, LocalPrint, LocalPrints,
-    PartPrints, PdqHash, RasterPrints, Recipe, Sketch, StoredPdq, TextPrints, Warning,
+    Digest, Fingerprint, GradientPrints, Gram, LocalPrint, LocalPrints, PartPrints, PdqHash,
+    RasterPrints, Recipe, Sketch, StoredPdq, TextPrints, ValueKind, ValuePrint, Warning,
 };
 use crate::media::PartPath;
 use crate::raster::Texture;
@@ -252,7 +252,7 @@ fn unpack_text(read: &mut Decoder<'_>) -> Result<TextPrints> {
     })
 }
 
-fn pack_cells(out: &mut Encoder, cells: &[CellPrint]) {
+fn pack_cells(out: &mut Encoder, cells: &[ValuePrint]) {
     out.varint(cells.len() as u64);
     for cell in cells {
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
@@ -266,15 +266,15 @@ fn pack_cells(out: &mut Encoder, cells: &[CellPrint]) {
     }
 }
 
-fn unpack_cells(read: &mut Decoder<'_>) -> Result<Vec<CellPrint>> {
+fn unpack_cells(read: &mut Decoder<'_>) -> Result<Vec<ValuePrint>> {
     let cells = (0..read.count(14)?).map(|_| {
         let flags = read.u8()?;
-        let kind = CellKind::of_number(flags & KIND)
+        let kind = ValueKind::of_number(flags & KIND)
             .filter(|_| flags & !(KIND | IS_TABULAR | IS_UNIQUE) == 0)
             .ok_or_else(|| Error::corrupt("a cell of no kind"))?;
         let (bits, print) = (read.u8()?, read.u64()?);
         let (row, column, start) = (read.varint32()?, read.varint32()?, read.varint32()?);
-        Ok(CellPrint {
+        Ok(ValuePrint {
             print,
             kind,
             bits,

@@ -91,7 +91,7 @@ pub(super) fn encode(name: &str, metadata: &Metadata, content: &Content) -> Resu
     let mut out = Encoder::default();
     match content {
         Content::Prints(fingerprint) => {
-            if Pipeline::of_name(name).is_some() {
+            if Pipeline::parse_item_name(name).is_some() {
                 let message =
                     format!("{name:?} is the name of a hash from a list: give another name");
                 return Err(Error::new(ErrorKind::InvalidInput, message));
@@ -155,7 +155,7 @@ pub(super) enum ItemKey<'a> {
 
 impl<'a> ItemKey<'a> {
     pub(super) fn of_name(name: &'a str) -> Self {
-        match Pipeline::of_name(name) {
+        match Pipeline::parse_item_name(name) {
             Some((pipeline, code)) => Self::Code(pipeline, code),
             None => Self::Named(name),
         }
@@ -164,7 +164,7 @@ impl<'a> ItemKey<'a> {
     pub(super) fn name(&self) -> Cow<'a, str> {
         match self {
             Self::Named(name) | Self::Discount(_, name) => Cow::Borrowed(name),
-            Self::Code(pipeline, code) => Cow::Owned(pipeline.name_of(code)),
+            Self::Code(pipeline, code) => Cow::Owned(pipeline.item_name(code)),
         }
     }
 }

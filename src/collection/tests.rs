@@ -64,7 +64,7 @@ fn code_item(number: u64, label: &str) -> NewItem {
 /// The name that an item will have.
 fn name_of(item: &NewItem) -> String {
     match &item.content {
-        Content::Code { pipeline, code, .. } => pipeline.name_of(code),
+        Content::Code { pipeline, code, .. } => pipeline.item_name(code),
         Content::Prints(_) | Content::Discount(..) => item.name.clone(),
     }
 }

@@ -1,4 +1,4 @@
-//! Items of our own, for another collection.
+//! Items for import into another collection.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,8 +7,8 @@ use crate::collection::{Content, Discount, ItemInfo, Metadata, NewItem};
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, Pipeline};
 
-/// An item with everything that is known of it, as one line of JSON or in any serde format.
-/// Whoever has the key can import it; grams and sketches mean nothing without.
+/// An item with its metadata and content, as one line of JSON or in any serde format. It can be
+/// imported with the same key; without it, grams and sketches are meaningless.
 ///
 /// ```
 /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
@@ -33,16 +33,16 @@ use crate::fingerprint::{Fingerprint, Pipeline};
 pub struct ItemLine {
     /// The name.
     pub item: String,
-    /// What the owner says about it.
+    /// The owner's metadata.
     #[serde(flatten)]
     pub metadata: Metadata,
     /// Its prints, with their recipe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Box<Fingerprint>>,
-    /// Or the hash of a hash list that it is.
+    /// Or its hash, if it is an entry of a hash list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<CodeLine>,
-    /// Set for an ignore or background file, which is no item.
+    /// Set for an ignore or background file, which is not an item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount: Option<Discount>,
 }
@@ -51,7 +51,7 @@ pub struct ItemLine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CodeLine {
-    /// How it was made.
+    /// The pipeline that made it.
     pub pipeline: Pipeline,
     /// The hash.
     pub hash: Code256,

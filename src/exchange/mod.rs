@@ -1,12 +1,12 @@
-//! Hash lists as others exchange them, and items of our own.
+//! Import and export: hash lists, items of collections, fingerprints.
 //!
 //! - [`PdqList`]: PDQ hash lists as CSV: hash, quality, label.
 //! - [`ThreatEntry`]: one entry of a ThreatExchange or HMA export, for any serde format.
 //! - [`ItemLine`]: an item of a collection with its fingerprint, one JSON line each.
-//! - [`Fingerprint::to_bytes`](crate::Fingerprint::to_bytes): a fingerprint alone, as bytes.
+//! - [`Fingerprint::to_bytes`](crate::Fingerprint::to_bytes): one fingerprint as bytes.
 //!
-//! A list is read line by line: what is wrong with a line is told with its number and loses
-//! that line alone.
+//! A list is read line by line: an error in a line is reported with its number and loses only
+//! that line.
 
 mod items;
 mod packed;

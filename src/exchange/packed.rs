@@ -11,10 +11,10 @@ const VERSION: u8 = 1;
 const HEAD: usize = 1 + 4 + 4 + 8;
 
 impl Fingerprint {
-    /// The fingerprint as bytes, its recipe and warnings with it: about nine bytes a gram, 14 to 30 a
-    /// cell, three kilobytes a picture and 23 bytes for each of its local prints. That is what a
-    /// segment of a [collection](crate::collection) holds of it, several times less than its JSON. No
-    /// checksum: whoever stores it adds one.
+    /// Returns the fingerprint with its recipe and warnings as bytes: about nine bytes per gram, 14 to
+    /// 30 per cell, three kilobytes per picture and 23 bytes per local print, several times less than
+    /// JSON. Segments of a [collection](crate::collection) use the same encoding. There is no
+    /// checksum: add one where you store it.
     ///
     /// ```
     /// use leakprint::{Fingerprint, Fingerprinter};
@@ -33,12 +33,12 @@ impl Fingerprint {
         pack_behind(bytes, self)
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote. Nothing is believed: memory is bounded by the
-    /// number of bytes given, and prints that contradict each other are refused where they are used.
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote. The bytes may be hostile: memory is
+    /// bounded by their number, and prints that contradict each other are refused where they are used.
     ///
     /// # Errors
     /// [`Version`](ErrorKind::Version) for bytes of another version,
-    /// [`Corrupt`](ErrorKind::Corrupt) for what is no fingerprint or not one alone.
+    /// [`Corrupt`](ErrorKind::Corrupt) for anything but one fingerprint.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let head = bytes.split_first_chunk::<HEAD>();
         let (&[version, a, b, c, d, e, f, g, h, ref key_id @ ..], rest) =

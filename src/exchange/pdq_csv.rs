@@ -1,9 +1,9 @@
 //! PDQ hash lists as CSV.
 //!
 //! A line is `hash,quality,label`, as the reference's `pdq-photo-hasher` prints it: 64 hex digits,
-//! 0 to 100, anything. The last two may be missing. A first line of names sets another order of
-//! the columns. Empty lines and lines that begin with `#` say nothing. Fields may be quoted
-//! (RFC 4180), but none goes over several lines.
+//! 0 to 100, any text. The last two may be missing. A first line with column names sets another
+//! order. Empty lines and lines that begin with `#` are ignored. Fields may be quoted
+//! (RFC 4180), but no field spans several lines.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -11,28 +11,28 @@ use std::io::{self, Write};
 use crate::code::Code256;
 use crate::error::{Error, Result};
 
-/// A line of more bytes is no line of a hash list.
+/// Longer lines are refused.
 const MOST_LINE: usize = 16 << 10;
 
-/// Columns that are looked at.
+/// Columns that are read.
 const MOST_COLUMNS: usize = 32;
 
-/// The quality of a line that says none: lists leave it out where all were good.
+/// The quality of a line without one: lists leave it out where all are good.
 const UNSAID: u8 = 100;
 
-/// What a line of a hash list says.
+/// A line of a hash list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ListLine<'a> {
     /// The hash.
     pub code: Code256,
-    /// Its quality, 0..=100; 100 if the line does not say it.
+    /// Its quality, 0..=100; 100 if the line has none.
     pub quality: u8,
-    /// Whatever the list says of it.
+    /// Its label.
     pub label: Option<Cow<'a, str>>,
 }
 
-/// Where the columns are.
+/// The places of the columns.
 #[derive(Clone, Copy, Debug)]
 struct Columns {
     hash: usize,
@@ -40,7 +40,7 @@ struct Columns {
     label: Option<usize>,
 }
 
-/// The lines of a hash list: their numbers, from 1, and what they say or why they say nothing.
+/// The lines of a hash list: the number of each, from 1, and its content or error.
 ///
 /// ```
 /// use leakprint::exchange::PdqList;
@@ -59,7 +59,7 @@ pub struct PdqList<'a> {
     rest: &'a [u8],
     number: u64,
     columns: Columns,
-    /// Whether a line that says something was met: only the first may name columns.
+    /// Whether a line with content was read: only the first may name columns.
     begun: bool,
 }
 
@@ -118,7 +118,7 @@ impl<'a> PdqList<'a> {
         })
     }
 
-    /// The order of columns that a line of names gives, if it is one.
+    /// The order of columns, if the line is a header.
     fn names(line: &[u8]) -> Option<Columns> {
         let fields = fields(text(line).ok()?).ok()?;
         let find = |names: &[&str]| {
@@ -216,14 +216,14 @@ fn fields(line: &str) -> Result<Vec<Cow<'_, str>>> {
         rest = match behind.strip_prefix(',') {
             Some(behind) => Some(behind),
             None if behind.is_empty() => None,
-            None => return Err(Error::malformed("text behind a quoted field")),
+            None => return Err(Error::malformed("text after a quoted field")),
         };
     }
     Ok(fields)
 }
 
-/// Writes one line of a hash list: what [`PdqList`] reads back. Control characters of the label are
-/// left out, so that it stays one line.
+/// Writes one line of a hash list, which [`PdqList`] reads. Control characters of the label are
+/// removed, so that it stays one line.
 ///
 /// # Errors
 /// Those of `out`.
@@ -241,7 +241,7 @@ pub fn write_pdq_line(
     quality: u8,
     label: &str,
 ) -> io::Result<()> {
-    // On one line, and as whoever reads plain columns would take it.
+    // On one line, and readable without a CSV parser.
     let label: Cow<'_, str> = match label.contains(char::is_control) {
         true => label
             .chars()

@@ -1,7 +1,7 @@
 //! Entries of ThreatExchange and Hasher-Matcher-Actioner (HMA) exports.
 //!
-//! The exports agree in little but their idea: an object with a hash, what kind of hash it is, and
-//! something about it. Sources: the Graph API's threat indicators
+//! The exports differ in their field names, but each is an object with a hash, the kind of hash and
+//! metadata. Sources: the Graph API's threat indicators
 //! (<https://developers.facebook.com/docs/threat-exchange>) and `python-threatexchange`'s signals.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
 
-/// One entry. Fields that are not known are passed over.
+/// One entry. Unknown fields are ignored.
 ///
 /// ```
 /// use leakprint::exchange::ThreatEntry;
@@ -37,13 +37,13 @@ pub struct ThreatEntry {
         alias = "pdq"
     )]
     pub indicator: Option<String>,
-    /// What kind of hash: `HASH_PDQ`, `pdq`.
+    /// The kind of hash: `HASH_PDQ`, `pdq`.
     #[serde(rename = "type", alias = "signal_type", alias = "indicator_type")]
     pub kind: Option<String>,
     /// PDQ's quality.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quality: Option<u8>,
-    /// What it is called there.
+    /// Its id in the export.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
     /// The bank or list that it is in.
@@ -53,13 +53,13 @@ pub struct ThreatEntry {
         skip_serializing_if = "Option::is_none"
     )]
     pub label: Option<String>,
-    /// Anything for people.
+    /// A note for people.
     #[serde(alias = "note", skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Tags.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Tags>,
-    /// Set if the entry takes an earlier one back.
+    /// Set if the entry revokes an earlier one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub should_delete: Option<bool>,
 }
@@ -95,11 +95,11 @@ impl ThreatEntry {
         }
     }
 
-    /// The hash and its quality, 100 if it is not said.
+    /// The hash and its quality, 100 if it has none.
     ///
     /// # Errors
-    /// [`Unsupported`](ErrorKind::Unsupported) for another kind of hash or an entry that takes
-    /// one back, [`Malformed`](ErrorKind::Malformed) for a hash that is none.
+    /// [`Unsupported`](ErrorKind::Unsupported) for another kind of hash or an entry that revokes
+    /// one, [`Malformed`](ErrorKind::Malformed) for a hash that is not 64 hex digits.
     pub fn code(&self) -> Result<(Code256, u8)> {
         if let Some(kind) = &self.kind
             && !kind.to_ascii_lowercase().contains("pdq")
@@ -108,7 +108,7 @@ impl ThreatEntry {
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
         if self.should_delete == Some(true) {
-            let message = "the entry takes a hash back: remove it by name";
+            let message = "the entry revokes a hash: remove the item by name";
             return Err(Error::new(ErrorKind::Unsupported, message));
         }
         let hash = self.indicator.as_deref();
@@ -121,7 +121,7 @@ impl ThreatEntry {
         }
     }
 
-    /// The tags as pairs; those of a list stand for themselves.
+    /// The tags as pairs; the tags of a list have empty values.
     pub fn tag_pairs(&self) -> BTreeMap<String, String> {
         match &self.tags {
             None => BTreeMap::new(),

@@ -1,17 +1,19 @@
 //! From decoded parts to a [`Fingerprint`].
 
-use super::{Digest, Fingerprint, Fingerprinter, PartPrints, Warning};
+use super::print_maker::PrintMaker;
+use super::{Digest, Fingerprint, PartPrints, Warning};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Limits;
 use crate::media::{Content, Part, PartPath, PartSink};
 use crate::text::Bounds;
 
-/// Turns parts into prints as they are decoded, until a bound ends it;
-/// [`Fingerprinter::collector`] makes one.
+/// Turns parts into prints as they are decoded, until a bound is reached;
+/// [`Fingerprinter::collector`](super::Fingerprinter::collector) makes one.
 ///
 /// It is a [`PartSink`], so that [`media::read`](crate::media::read) fills it. Parts that were
-/// decoded elsewhere, for example by another process, come by [`add`](Self::add): then the bytes
-/// need not be at hand, only their digest.
+/// decoded elsewhere, for example by another process, are passed to [`add`](Self::add), which
+/// needs no bytes, only their digest.
 ///
 /// ```
 /// use leakprint::media::{Content, read};
@@ -31,12 +33,12 @@ use crate::text::Bounds;
 /// ```
 #[derive(Debug)]
 pub struct Collector<'f> {
-    fingerprinter: &'f Fingerprinter,
+    maker: &'f PrintMaker,
     fingerprint: Fingerprint,
     bounds: Bounds,
-    /// Whether a warning says that the time was over.
+    /// Whether there is a warning about the deadline.
     was_late: bool,
-    /// Why the input itself has no prints.
+    /// The error that kept the input itself from having prints.
     refused: Option<Error>,
 }
 
@@ -47,13 +49,13 @@ enum Bytes<'b> {
 }
 
 impl<'f> Collector<'f> {
-    pub(super) fn new(fingerprinter: &'f Fingerprinter, deadline: Deadline) -> Self {
+    pub(super) fn new(maker: &'f PrintMaker, limits: &Limits, deadline: Deadline) -> Self {
         Self {
-            fingerprint: fingerprinter.of_parts(Vec::new()),
-            bounds: Bounds::new(fingerprinter.limits(), deadline),
+            fingerprint: maker.of_parts(Vec::new()),
+            bounds: Bounds::new(limits, deadline),
             was_late: false,
             refused: None,
-            fingerprinter,
+            maker,
         }
     }
 
@@ -81,13 +83,13 @@ impl<'f> Collector<'f> {
         let result = self.prints(bytes, content, &mut prints);
         let is_bare = prints.bytes.is_none() && prints.raster.is_none() && prints.text.is_none();
         let is_root = path.as_str().is_empty();
-        // A part that could not be read says nothing without any prints.
+        // A part that could not be read is of no use without any prints.
         if result.is_ok() || is_root || !is_bare {
             self.fingerprint.parts.push(prints);
         }
         match result {
             Ok(()) => {}
-            // Whoever asks must not take it for an input in which there is nothing.
+            // The caller must not take it for an input in which nothing was found.
             Err(e) if is_root => self.refused = Some(e),
             Err(e) => self.warning(path, e),
         }
@@ -100,7 +102,7 @@ impl<'f> Collector<'f> {
         content: Content,
         prints: &mut PartPrints,
     ) -> Result<()> {
-        let (fingerprinter, bounds) = (self.fingerprinter, &mut self.bounds);
+        let (maker, bounds) = (self.maker, &mut self.bounds);
         bounds.deadline().check()?;
         prints.bytes = match bytes {
             None => None,
@@ -109,12 +111,12 @@ impl<'f> Collector<'f> {
         };
         match content {
             Content::Raster { raster, lossless } => {
-                let made = fingerprinter.raster(&raster, lossless, bounds.deadline());
+                let made = maker.raster(&raster, lossless, bounds.deadline());
                 prints.raster = Some(made?);
-                fingerprinter.recognise(&raster, prints, bounds)
+                maker.recognise(&raster, prints, bounds)
             }
-            Content::Text(text) => fingerprinter.text(&text, prints, bounds),
-            Content::Table(table) => fingerprinter.table(&table, prints, bounds),
+            Content::Text(text) => maker.text(&text, prints, bounds),
+            Content::Table(table) => maker.table(&table, prints, bounds),
             Content::Opaque => Ok(()),
         }
     }
@@ -122,10 +124,10 @@ impl<'f> Collector<'f> {
     /// Returns the fingerprint of all parts so far.
     ///
     /// # Errors
-    /// The one that kept the input itself, its first part, from having prints;
+    /// The error that kept the input itself, its first part, from having prints;
     /// [`Cancelled`](ErrorKind::Cancelled) once the work was cancelled.
     pub fn finish(self) -> Result<Fingerprint> {
-        // Nobody wants what was read until then.
+        // A cancelled fingerprint is not used.
         if let Err(e) = self.bounds.deadline().check()
             && e.kind() == ErrorKind::Cancelled
         {
@@ -144,7 +146,7 @@ impl PartSink for Collector<'_> {
     }
 
     fn warning(&mut self, path: PartPath, error: Error) {
-        // One part that is too late tells of all behind it, and so do the containers around it.
+        // One warning about the deadline is enough for all later parts and the containers around them.
         if error.is_time() && std::mem::replace(&mut self.was_late, true) {
             return;
         }
@@ -161,6 +163,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::Fingerprinter;
 
     fn part(path: &str, bytes: Option<&'static [u8]>) -> Part<'static> {
         Part {

@@ -50,7 +50,7 @@ impl Digest {
     /// black, since what hides under them is not part of the picture.
     pub fn of_pixels(raster: &Raster) -> Self {
         let digest = Self::of_pixels_until(raster, &Deadline::never());
-        digest.expect("nothing else ends it")
+        digest.expect("only a deadline fails")
     }
 
     /// [`of_pixels`](Self::of_pixels), which fails at a deadline.
@@ -83,7 +83,7 @@ impl Digest {
     }
 }
 
-/// Bytes hashed between two looks at the clock: less than a millisecond.
+/// Bytes hashed between two checks of the deadline: less than a millisecond.
 const PIECE: usize = 1 << 20;
 
 /// Pixels converted at a time: 64 KiB of RGBA, which fits the level-2 cache.
@@ -119,7 +119,7 @@ impl FromStr for Digest {
     }
 }
 
-crate::written::as_text!(Digest);
+crate::text_serde::serde_as_text!(Digest);
 
 #[cfg(test)]
 mod tests {

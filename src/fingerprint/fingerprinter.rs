@@ -3,26 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::perceptual::luma_until;
+use super::print_maker::PrintMaker;
 use super::{
-    CellPrint, Collector, Digest, Fingerprint, Key, LocalKey, PartPrints, RasterKeys, RasterPrints,
-    Recipe, TextPrints,
+    Collector, Digest, Fingerprint, Key, LocalKey, PartPrints, RasterKeys, RasterPrints, Recipe,
+    TextPrints, ValuePrint,
 };
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::{Budget, Limits};
-use crate::media::{self, Recognised, Table, TextFromImage};
+use crate::media::{self, TextFromImage};
 use crate::raster::Raster;
-use crate::text::{
-    self, Bounds, CellKey, Folded, Gram, GramKey, Sampling, fold_within, grams_within,
-};
+use crate::text::{Bounds, Gram};
 
 /// Makes fingerprints, under one recipe, key and set of limits.
 ///
 /// The same fingerprinter serves the owner of a leak and the platform that
 /// looks for it; the platform gets its own from
-/// [`Matcher::fingerprinter`](crate::Matcher::fingerprinter), so that recipe and
-/// key agree. Pure: no state, no threads, no output. Cheap to clone.
+/// [`Matcher::query_fingerprinter`](crate::Matcher::query_fingerprinter), so that recipe and
+/// key agree. It has no state, starts no threads and prints nothing. Cheap to clone.
 ///
 /// ```
 /// use leakprint::{Fingerprinter, Key};
@@ -39,15 +37,10 @@ use crate::text::{
 #[derive(Clone, Debug)]
 pub struct Fingerprinter {
     limits: Limits,
-    recipe: Recipe,
     key: Key,
-    /// Whether somebody keeps the key, so that an index need not hold it.
+    /// Whether the caller gave the key, so that an index need not hold it.
     key_given: bool,
-    gram_key: GramKey,
-    /// None where values in texts and tables are of no use.
-    cell_key: Option<CellKey>,
-    raster_keys: RasterKeys,
-    recogniser: Option<Arc<dyn TextFromImage>>,
+    maker: PrintMaker,
 }
 
 /// Builds a [`Fingerprinter`].
@@ -73,14 +66,14 @@ pub struct FingerprinterBuilder {
 }
 
 impl FingerprinterBuilder {
-    /// What one input may cost.
+    /// Sets the limits on one input.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// The owner's secret, from which the keys of all keyed prints are derived. Without one,
+    /// Sets the owner's secret, from which the keys of all keyed prints are derived. Without one,
     /// [`build`](Self::build) makes a random key.
     #[must_use]
     pub fn key(mut self, key: Key) -> Self {
@@ -88,7 +81,7 @@ impl FingerprinterBuilder {
         self
     }
 
-    /// The winnowing window, 1..=64; default [`Recipe::DEFAULT_WINDOW`]. A larger
+    /// Sets the winnowing window, 1..=64; default [`Recipe::DEFAULT_WINDOW`]. A larger
     /// window makes a smaller index that misses shorter or more heavily edited copies.
     #[must_use]
     pub fn window(mut self, window: u32) -> Self {
@@ -96,7 +89,7 @@ impl FingerprinterBuilder {
         self
     }
 
-    /// Whether pictures get [local prints](super::LocalPrints); by default they do.
+    /// Sets whether pictures get [local prints](super::LocalPrints); by default they do.
     /// Without them only whole pictures are found, no crops, collages or photographs
     /// of screens, and a picture takes a small part of the time.
     #[must_use]
@@ -105,7 +98,7 @@ impl FingerprinterBuilder {
         self
     }
 
-    /// The fingerprinter. Deriving its keys takes some hundred microseconds: make one and share it.
+    /// Returns the fingerprinter. Deriving its keys takes some hundred microseconds: make one and share it.
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a window out of range,
@@ -116,7 +109,7 @@ impl FingerprinterBuilder {
             Some(key) => key,
             None => Key::random()?,
         };
-        Ok(Fingerprinter {
+        let maker = PrintMaker {
             recipe: Recipe::new(self.window, key.id())?,
             gram_key: key.gram_key(),
             cell_key: Some(key.cell_key()),
@@ -127,9 +120,12 @@ impl FingerprinterBuilder {
                 keeps_luma: false,
             },
             recogniser: None,
+        };
+        Ok(Fingerprinter {
             limits: self.limits,
             key,
             key_given,
+            maker,
         })
     }
 }
@@ -147,7 +143,7 @@ impl Fingerprinter {
 
     /// The recipe of the fingerprints made here.
     pub fn recipe(&self) -> &Recipe {
-        &self.recipe
+        &self.maker.recipe
     }
 
     /// The secret in use: the one given, or the random one that was made.
@@ -167,55 +163,25 @@ impl Fingerprinter {
         self
     }
 
-    /// The same, and pictures that look like text get the prints of the text that is
-    /// recognised in them: so that an upload is found that shows the words of a leaked screenshot in
-    /// another form. For the owner's side; a platform asks only where nothing else is found,
-    /// by [`Matcher::with_recogniser`](crate::Matcher::with_recogniser).
+    /// The same with a recogniser: pictures that look like text get the prints of the text that is
+    /// recognised in them, so that uploads with the words of a leaked screenshot in another form are
+    /// found. For the owner's side; a platform recognises text only where nothing else is found,
+    /// see [`Matcher::with_recogniser`](crate::Matcher::with_recogniser).
     #[must_use]
     pub fn with_recogniser(mut self, recogniser: Arc<dyn TextFromImage>) -> Self {
-        self.recogniser = Some(recogniser);
+        self.maker.recogniser = Some(recogniser);
         self
-    }
-
-    /// Adds what a recogniser reads in a picture; what cannot be recognised is without text.
-    pub(super) fn recognise(
-        &self,
-        raster: &Raster,
-        prints: &mut PartPrints,
-        bounds: &mut Bounds,
-    ) -> Result<()> {
-        let Some(recogniser) = &self.recogniser else {
-            return Ok(());
-        };
-        bounds.deadline().check()?;
-        let Some(luma) = luma_until(raster, bounds.deadline())? else {
-            return Ok(());
-        };
-        if luma.stems_until(bounds.deadline())?.is_none() {
-            return Ok(());
-        }
-        if let Ok(words) = recogniser.words_until(&luma, bounds.deadline()) {
-            let text = Recognised::new(words).text;
-            self.text(&text, prints, bounds)?;
-        }
-        Ok(())
     }
 
     /// Leaves out the values of tables and texts, for queries of an index that has none.
     pub(crate) fn without_cells(mut self) -> Self {
-        self.cell_key = None;
+        self.maker.cell_key = None;
         self
-    }
-
-    /// The values in running text.
-    fn cells(&self, text: &str, bounds: &mut Bounds) -> Result<Vec<CellPrint>> {
-        let key = self.cell_key.as_ref();
-        key.map_or(Ok(Vec::new()), |key| text::of_text(key, text, bounds))
     }
 
     /// Keeps the luma of pictures for a recogniser of text.
     pub(crate) fn keep_luma(mut self) -> Self {
-        self.raster_keys.keeps_luma = true;
+        self.maker.raster_keys.keeps_luma = true;
         self
     }
 
@@ -224,20 +190,16 @@ impl Fingerprinter {
         &self,
         text: &str,
         deadline: &Deadline,
-    ) -> Result<(TextPrints, Vec<CellPrint>)> {
-        let bounds = &mut Bounds::until(deadline);
-        let folded = fold_within(text, bounds)?;
-        let grams = grams_within(folded.symbols(), &self.gram_key, Sampling::All, bounds)?;
-        let cells = self.cells(text, bounds)?;
-        Ok((TextPrints::new(folded, grams), cells))
+    ) -> Result<(TextPrints, Vec<ValuePrint>)> {
+        self.maker.recognised(text, deadline)
     }
 
     /// The key of the local prints.
     pub(crate) fn local_key(&self) -> &LocalKey {
-        &self.raster_keys.local
+        &self.maker.raster_keys.local
     }
 
-    /// What one input may cost.
+    /// The limits on one input.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -248,12 +210,12 @@ impl Fingerprinter {
         deadline.clone().within(limit)
     }
 
-    /// All prints of a file or upload. `name` (a file name or path) only settles
-    /// what the content leaves open, such as Markdown or plain text.
+    /// All prints of a file or upload. The format is detected
+    /// from the content; `name` (a file name or path) breaks ties, such as Markdown or plain text.
     ///
     /// # Errors
     /// Only if the input itself cannot be read at all: empty, of no known
-    /// format, malformed or over a limit. What is wrong with a part inside is
+    /// format, malformed or over a limit. Errors in the parts inside are
     /// in [`Fingerprint::warnings`].
     ///
     /// ```
@@ -328,8 +290,8 @@ impl Fingerprinter {
             bytes: Some(Digest::of_bytes_until(text.as_bytes(), budget.deadline())?),
             ..PartPrints::default()
         };
-        self.text(text, &mut prints, &mut bounds)?;
-        Ok(self.of_parts(vec![prints]))
+        self.maker.text(text, &mut prints, &mut bounds)?;
+        Ok(self.maker.of_parts(vec![prints]))
     }
 
     /// The prints of a picture that the caller has decoded: as those of a file that keeps every
@@ -348,145 +310,27 @@ impl Fingerprinter {
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn fingerprint_raster(&self, raster: &Raster) -> Fingerprint {
-        self.of_parts(vec![PartPrints {
-            raster: Some(RasterPrints::new(raster, true, &self.raster_keys)),
+        self.maker.of_parts(vec![PartPrints {
+            raster: Some(RasterPrints::new(raster, true, &self.maker.raster_keys)),
             ..PartPrints::default()
         }])
     }
 
-    pub(super) fn of_parts(&self, parts: Vec<PartPrints>) -> Fingerprint {
-        Fingerprint {
-            recipe: self.recipe.clone(),
-            parts,
-            warnings: Vec::new(),
-        }
-    }
-
-    /// Starts a fingerprint whose parts come from somewhere else than
-    /// [`fingerprint`](Self::fingerprint): from [`media::read`] with a budget of the caller's, or
-    /// from another process that reads for this one. Making prints ends at the deadline, or
+    /// Starts a fingerprint whose parts are decoded by the caller: by [`media::read`] with the
+    /// caller's budget, or by another process. Making prints ends at the deadline, or
     /// [`Limits::time_ms`] from now.
     pub fn collector(&self, deadline: &Deadline) -> Collector<'_> {
-        Collector::new(self, self.deadline(deadline))
+        Collector::new(&self.maker, &self.limits, self.deadline(deadline))
     }
 
-    pub(super) fn raster(
-        &self,
-        raster: &Raster,
-        lossless: bool,
-        deadline: &Deadline,
-    ) -> Result<RasterPrints> {
-        RasterPrints::until(raster, lossless, &self.raster_keys, deadline)
-    }
-
-    fn text_prints(&self, text: &str, bounds: &mut Bounds) -> Result<TextPrints> {
-        let folded = fold_within(text, bounds)?;
-        let sampling = Sampling::Winnow(self.recipe.window);
-        let grams = grams_within(folded.symbols(), &self.gram_key, sampling, bounds)?;
-        Ok(TextPrints::new(folded, grams))
-    }
-
-    /// Adds the prints of a text; none if they would break a bound.
-    pub(super) fn text(
-        &self,
-        text: &str,
-        prints: &mut PartPrints,
-        bounds: &mut Bounds,
-    ) -> Result<()> {
-        let made = bounds.attempt(|bounds| {
-            let text_prints = self.text_prints(text, bounds)?;
-            Ok((text_prints, self.cells(text, bounds)?))
-        });
-        let (text, cells) = made?;
-        (prints.text, prints.cells) = (Some(text), cells);
-        Ok(())
-    }
-
-    /// Adds the prints of a table, likewise.
-    pub(super) fn table(
-        &self,
-        table: &Table,
-        prints: &mut PartPrints,
-        bounds: &mut Bounds,
-    ) -> Result<()> {
-        let made = bounds.attempt(|bounds| {
-            let text_prints = self.text_prints(table.text(), bounds)?;
-            let Some(key) = &self.cell_key else {
-                return Ok((text_prints, Vec::new()));
-            };
-            let places = table.cells().iter().map(|cell| {
-                let bytes = cell.start as usize..cell.end as usize;
-                (cell.row, cell.column, bytes)
-            });
-            let cells = text::of_table(key, table.text(), places, bounds)?;
-            Ok((text_prints, cells))
-        });
-        let (text, cells) = made?;
-        (prints.text, prints.cells) = (Some(text), cells);
-        Ok(())
-    }
-
-    /// The grams of a text with all of them, not only the winnowed ones, in spans of symbols, which
-    /// come by their beginnings; `None` where the text is not at hand or has no more of them. Spans
-    /// behind the first [`MAX_DENSE`] symbols stay as they are.
+    /// The grams of a text with all of them, not only the winnowed ones, in spans of symbols,
+    /// which are sorted by their starts; `None` if the text is not in this process or has no more grams.
     pub(crate) fn denser(
         &self,
         prints: &TextPrints,
         spans: &[(u32, u32)],
         deadline: &Deadline,
     ) -> Result<Option<Vec<Gram>>> {
-        let symbols = &prints.exact.symbols;
-        let mut pacer = deadline.pacer(1 << 15);
-        let mut bounds = Bounds::until(deadline);
-        let mut dense: Vec<Gram> = Vec::new();
-        let mut outside = prints.grams.iter().copied().peekable();
-        let (mut done, mut left) = (0, MAX_DENSE);
-        for &(start, end) in spans {
-            let start = start.max(done);
-            let Some(own) = symbols.get(start as usize..end as usize) else {
-                return Ok(None);
-            };
-            match left.checked_sub(own.len()) {
-                Some(rest) => left = rest,
-                None => break,
-            }
-            while let Some(gram) = outside.next_if(|gram| gram.at < start) {
-                pacer.step()?;
-                dense.push(gram);
-            }
-            let own = grams_within(own, &self.gram_key, Sampling::All, &mut bounds)?;
-            dense.extend(own.iter().map(|gram| Gram {
-                at: start + gram.at,
-                ..*gram
-            }));
-            let last = dense.last().map_or(0, |gram| gram.at);
-            while outside.next_if(|gram| gram.at <= last).is_some() {
-                pacer.step()?;
-            }
-            done = end;
-        }
-        for gram in outside {
-            pacer.step()?;
-            dense.push(gram);
-        }
-        Ok((dense.len() > prints.grams.len()).then_some(dense))
-    }
-}
-
-/// Symbols of one text that are looked at again with all their grams; 16 bytes each.
-const MAX_DENSE: usize = 4 << 20;
-
-impl TextPrints {
-    fn new(folded: Folded, grams: Vec<Gram>) -> Self {
-        Self {
-            chars: folded.chars(),
-            folded: u32::try_from(folded.symbols().len()).unwrap_or(u32::MAX),
-            grams,
-            anchors: folded.anchors(),
-            exact: {
-                let (symbols, offsets) = folded.into_parts();
-                super::Exact { symbols, offsets }
-            },
-        }
+        self.maker.denser(prints, spans, deadline)
     }
 }

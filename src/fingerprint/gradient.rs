@@ -1,7 +1,7 @@
-//! The second opinion on every perceptual match: the gradient hash of `img_hash`.
+//! The gradient hash of `img_hash`, which confirms or rejects matches of PDQ.
 //!
-//! Fed with a full picture that crate spends more time on shrinking than a
-//! decoder on decoding, and shrinks with a filter of its own. Here it gets a
+//! On a full picture, that crate spends more time on shrinking than a
+//! decoder on decoding, and shrinks with another filter. Here it gets a
 //! plane that already has the size of the hash, made by exact area averaging.
 
 use std::sync::OnceLock;
@@ -11,7 +11,7 @@ use img_hash::{BitOrder, HashAlg, Hasher, HasherConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::code::Code256;
-use crate::raster::{AreaShrink, Dihedral, Ground, Raster};
+use crate::raster::{AreaShrink, Dihedral, Matte, Raster};
 
 /// Bits of the hash along each side.
 const SIDE: usize = 16;
@@ -34,7 +34,7 @@ pub(super) const SHARED: usize = SIDE * (SIDE + 1);
 ///
 /// let rings = (0..90 * 60_u32).map(|i| ((i % 90).pow(2) / 32 + (i / 90).pow(2) / 8) as u8);
 /// let raster = Raster::new(90, 60, Pixels::Luma8(rings.collect())).unwrap();
-/// let prints = GradientPrints::of(&raster);
+/// let prints = GradientPrints::from_raster(&raster);
 /// // Cells that are brighter than their left neighbours are darker once the picture is inverted.
 /// let upright = prints.variant(Dihedral::Identity, false);
 /// assert!(upright.distance(&prints.variant(Dihedral::Identity, true)) > 200);
@@ -53,12 +53,12 @@ impl GradientPrints {
     /// some 30 microseconds for the 16 hashes.
     ///
     /// The luma is averaged over 17 x 16 equal cells (16 x 17 for the variants
-    /// that swap the sides) and rounded to 8 bits. Bit `16 y + x` tells
+    /// that swap the sides) and rounded to 8 bits. Bit `16 y + x` is
     /// whether cell (x + 1, y) is brighter than cell (x, y).
-    pub fn of(raster: &Raster) -> Self {
+    pub fn from_raster(raster: &Raster) -> Self {
         let width = raster.width() as usize;
         let mut shared = shared_plane(width, raster.height() as usize);
-        raster.luma_bands(Ground::White, |band| {
+        raster.luma_bands(Matte::White, |band| {
             band.rows(width).for_each(|row| shared.push(row));
         });
         Self::of_shared(&shared.finish())
@@ -178,7 +178,7 @@ mod tests {
         let side = SHARED;
         let pixels = picture(side, side);
         let raster = Raster::new(side as u32, side as u32, Pixels::Luma8(pixels.clone()));
-        let prints = GradientPrints::of(&raster.expect("whole"));
+        let prints = GradientPrints::from_raster(&raster.expect("whole"));
         for dihedral in Dihedral::ALL {
             let (turned, ..) = dihedral.apply(&pixels, side as u32, side as u32, 1);
             assert_eq!(
@@ -201,7 +201,7 @@ mod tests {
                 height as u32,
                 Pixels::Luma8(picture(width, height)),
             );
-            let prints = GradientPrints::of(&raster.expect("whole"));
+            let prints = GradientPrints::from_raster(&raster.expect("whole"));
             if width == 1 {
                 assert_eq!(
                     prints.upright[0],

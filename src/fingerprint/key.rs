@@ -9,17 +9,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{LocalKey, SketchKey};
 use crate::error::{Error, ErrorKind, Result};
-use crate::text::{CellKey, GramKey};
+use crate::text::{GramKey, ValueKey};
 
 /// A 32-byte secret, from which BLAKE3 derives the key of each kind of print.
 ///
 /// Who holds the key and an index can test guesses ("does the leak contain this
-/// sentence?"), and whoever matches must hold it. Without it the prints of grams and
+/// sentence?"), and matching needs it. Without it the prints of grams and
 /// cells are 64-bit pseudo-random numbers and the sketches of pictures random bits;
-/// digests, PDQ and gradient codes are not keyed. Keep it as you keep the leak.
+/// digests, PDQ and gradient codes are not keyed. Protect it like the leak itself.
 ///
-/// `Debug` shows the [id](Self::id) alone, and a key is not serialisable, so that none gets into a
-/// log or a configuration by oversight.
+/// `Debug` shows only the [id](Self::id), and a key is not serialisable, so that it does not get
+/// into a log or a configuration by accident.
 ///
 /// ```
 /// use leakprint::Key;
@@ -36,7 +36,7 @@ use crate::text::{CellKey, GramKey};
 pub struct Key([u8; 32]);
 
 /// More than any key file holds, white space included.
-const MOST_BYTES: u64 = 4 << 10;
+const MAX_FILE_BYTES: u64 = 4 << 10;
 
 /// Names a [`Key`] without giving it away: 8 bytes derived from it, printed and serialised as 16 hex
 /// digits. Every fingerprint and index has it in its [`Recipe`](crate::Recipe), in the clear.
@@ -70,7 +70,7 @@ impl Key {
         Self(bytes)
     }
 
-    /// Reads a key file, of which it looks at the first 4 KiB: see
+    /// Reads a key file, of which it reads the first 4 KiB: see
     /// [`from_file_bytes`](Self::from_file_bytes).
     ///
     /// # Errors
@@ -79,7 +79,9 @@ impl Key {
         let path = path.as_ref();
         let read = || {
             let mut bytes = Vec::new();
-            File::open(path)?.take(MOST_BYTES).read_to_end(&mut bytes)?;
+            File::open(path)?
+                .take(MAX_FILE_BYTES)
+                .read_to_end(&mut bytes)?;
             Ok(bytes)
         };
         read()
@@ -139,8 +141,8 @@ impl Key {
     }
 
     /// The key of the cells of tables.
-    pub(crate) fn cell_key(&self) -> CellKey {
-        CellKey::new(blake3::derive_key("leakprint 2026 table cells", &self.0))
+    pub(crate) fn cell_key(&self) -> ValueKey {
+        ValueKey::new(blake3::derive_key("leakprint 2026 table cells", &self.0))
     }
 
     /// The key of the picture sketches.

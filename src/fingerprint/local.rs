@@ -41,7 +41,7 @@ pub struct LocalPrint {
     /// Column in eighths of a pixel of the working plane: the picture itself, shrunk
     /// to 2.4 million pixels if it has more.
     pub x: u16,
-    /// Row, likewise.
+    /// Row, in the same units.
     pub y: u16,
     /// The size of the patch in sixteenths of an octave.
     pub scale: u8,
@@ -77,7 +77,7 @@ pub(crate) fn distance(a: &[u64; 2], b: &[u64; 2]) -> u32 {
     (a[0] ^ b[0]).count_ones() + (a[1] ^ b[1]).count_ones()
 }
 
-/// The local prints of a picture, the most telling of each size first.
+/// The local prints of a picture, the strongest of each size first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LocalPrints {
@@ -89,23 +89,23 @@ pub struct LocalPrints {
 }
 
 impl LocalPrints {
-    /// More than any picture has: 420 places a size, at most, and few directions of each.
+    /// More than any picture has: at most 420 places per size, each with few directions.
     pub(crate) const MAX: usize = 1 << 15;
 }
 
-/// What candidates are verified against: there only in the process that decoded the picture.
+/// The pixels that candidates are verified against: only in the process that decoded the picture.
 #[derive(Clone, Default)]
-pub(crate) struct Pixels(Option<Arc<Seen>>);
+pub(crate) struct Pixels(Option<Arc<DecodedPicture>>);
 
 /// A decoded picture.
-pub(crate) struct Seen {
+pub(crate) struct DecodedPicture {
     pub(crate) pyramid: Pyramid,
     /// The patch of each print, dark ones inverted.
     pub(crate) patches: Vec<Patch>,
 }
 
 impl Pixels {
-    pub(crate) fn get(&self) -> Option<&Seen> {
+    pub(crate) fn get(&self) -> Option<&DecodedPicture> {
         self.0.as_deref()
     }
 }
@@ -128,7 +128,7 @@ impl fmt::Debug for Pixels {
 #[derive(Clone)]
 pub(crate) struct LocalKey(Arc<Directions>);
 
-/// What a patch projects to, direction by direction.
+/// The projections of a patch, one per direction.
 #[derive(Clone, Copy)]
 pub(crate) struct Projected(pub(crate) [i32; DIRECTIONS]);
 
@@ -157,9 +157,9 @@ impl LocalKey {
             1.0 - 2.0 * f64::from(bit)
         };
         let signs = (0..DIRECTIONS).map(|row| std::array::from_fn(|i| sign(row * SAMPLES + i)));
-        let rows = at_right_angles(signs)
-            .into_iter()
-            .map(|row| less_surroundings(&row).map(|weight| (weight * WEIGHT_SCALE).round() as i8));
+        let rows = orthogonal(signs).into_iter().map(|row| {
+            without_local_mean(&row).map(|weight| (weight * WEIGHT_SCALE).round() as i8)
+        });
         Self(Arc::from(Directions::new(rows)))
     }
 
@@ -204,15 +204,15 @@ impl LocalKey {
         }
         Ok(LocalPrints {
             prints,
-            pixels: Pixels(Some(Arc::new(Seen { pyramid, patches }))),
+            pixels: Pixels(Some(Arc::new(DecodedPicture { pyramid, patches }))),
         })
     }
 }
 
-/// Makes each direction stand at right angles to those before it (Gram and Schmidt), of the length
-/// that signs had: the number of signs that differ then tells the angle of two patches more
+/// Makes each direction orthogonal to those before it (Gram and Schmidt), with the length
+/// that signs had: the number of signs that differ then estimates the angle of two patches more
 /// exactly (Ji, Li, Yan, Zhang and Tian, "Super-bit locality-sensitive hashing", 2012).
-fn at_right_angles(rows: impl Iterator<Item = [f64; SAMPLES]>) -> Vec<[f64; SAMPLES]> {
+fn orthogonal(rows: impl Iterator<Item = [f64; SAMPLES]>) -> Vec<[f64; SAMPLES]> {
     let dot =
         |a: &[f64; SAMPLES], b: &[f64; SAMPLES]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let mut out: Vec<[f64; SAMPLES]> = Vec::with_capacity(DIRECTIONS);
@@ -229,10 +229,10 @@ fn at_right_angles(rows: impl Iterator<Item = [f64; SAMPLES]>) -> Vec<[f64; SAMP
     out
 }
 
-/// The weights that do to a patch what `weights` do to one whose samples have lost the
-/// mean of the 5 x 5 samples around each, and their own mean: neighbouring samples
-/// are alike in every picture, and what all patches have in common tells nothing.
-fn less_surroundings(weights: &[f64; SAMPLES]) -> [f64; SAMPLES] {
+/// The weights that project a patch as `weights` project it after subtracting from each sample the
+/// mean of the 5 x 5 samples around it, and then their mean: neighbouring samples are alike in
+/// every picture, and what all patches share carries no information.
+fn without_local_mean(weights: &[f64; SAMPLES]) -> [f64; SAMPLES] {
     let mut out = *weights;
     let around = |i: usize| i.saturating_sub(2)..(i + 3).min(PATCH_SIDE);
     for (i, weight) in weights.iter().enumerate() {
@@ -353,7 +353,7 @@ mod tests {
             .collect()
     }
 
-    /// What the signs of known directions tell of a patch: their sum with these signs.
+    /// An estimate of a patch from a signature and known directions: their sum with its signs.
     fn guess(key: &LocalKey, signature: &[u64; 2]) -> [f32; SAMPLES] {
         let mut sum = [0.0; SAMPLES];
         let probe = |i: usize| {
@@ -377,7 +377,7 @@ mod tests {
         dot / (aa * bb).sqrt()
     }
 
-    /// The threat model in numbers: an index without its key tells nothing of a patch, with it
+    /// The threat model in numbers: an index without its key reveals nothing of a patch, with it
     /// no more than a correlation of about a half.
     #[test]
     fn what_a_signature_reveals() {

@@ -1,6 +1,7 @@
-//! Prints: the measurable traces of a part, computed by pure functions under a
+//! Prints: hashes and signatures of a part, computed by pure functions under a
 //! numbered recipe.
 
+mod check;
 mod collector;
 mod digest;
 mod fingerprinter;
@@ -10,15 +11,17 @@ mod local;
 mod pdq;
 mod perceptual;
 mod pipeline;
+mod print_maker;
 mod recipe;
 mod sketch;
 
+pub(crate) use check::check_parts;
 pub use collector::Collector;
 pub use digest::Digest;
 pub use fingerprinter::{Fingerprinter, FingerprinterBuilder};
 pub use gradient::GradientPrints;
 pub use key::{Key, KeyId};
-pub(crate) use local::{LocalKey, Projected, Seen, distance as signature_distance};
+pub(crate) use local::{DecodedPicture, LocalKey, Projected, distance as signature_distance};
 pub use local::{LocalPrint, LocalPrints};
 pub use pdq::PdqHash;
 pub(crate) use perceptual::RasterKeys;
@@ -27,22 +30,20 @@ pub use recipe::Recipe;
 pub use sketch::Sketch;
 pub(crate) use sketch::SketchKey;
 
-pub use crate::text::{CellKind, CellPrint, Gram};
+pub use crate::text::{Gram, ValueKind, ValuePrint};
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::code::Code256;
-use crate::deadline::Deadline;
-use crate::error::{Error, Result};
 use crate::media::{GreyPicture, PartPath};
 use crate::raster::Texture;
 use crate::text;
 
 /// All prints of one piece of media. Holds no text and no pixels.
 ///
-/// Serialisable; what was made elsewhere is checked where it is used.
+/// Serialisable; fingerprints that were made elsewhere are checked where they are used.
 ///
 /// ```
 /// use leakprint::{Fingerprint, Fingerprinter};
@@ -56,11 +57,11 @@ use crate::text;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Fingerprint {
-    /// How the prints were made. Two recipes never mix silently.
+    /// The recipe of the prints. Prints of two recipes never mix silently.
     pub recipe: Recipe,
     /// One entry a part, in reading order; the first is the media itself.
     pub parts: Vec<PartPrints>,
-    /// What could not be read; the rest was.
+    /// Parts that could not be read; the others were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
 }
@@ -83,11 +84,11 @@ pub struct Fingerprint {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Warning {
-    /// Which part.
+    /// The part.
     pub part: PartPath,
     /// The [`ErrorKind`](crate::ErrorKind) as a word.
     pub kind: String,
-    /// What was wrong, for people.
+    /// The error message, for people.
     pub message: String,
 }
 
@@ -109,20 +110,20 @@ pub struct Warning {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PartPrints {
-    /// Where the part lies in its media.
+    /// The place of the part in its media.
     pub path: PartPath,
-    /// BLAKE3 of the bytes, where the part has bytes of its own.
+    /// BLAKE3 of the bytes, if the part has bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Digest>,
-    /// The traces of a picture.
+    /// The prints of a picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raster: Option<RasterPrints>,
-    /// The traces of a text.
+    /// The prints of a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextPrints>,
     /// The values of a table, or what may be such values in running text, by place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub cells: Vec<CellPrint>,
+    pub cells: Vec<ValuePrint>,
 }
 
 impl PartPrints {
@@ -145,8 +146,8 @@ pub struct RasterPrints {
     pub pixels: Option<Digest>,
     /// PDQ at full resolution, transparent parts over white: what matching compares.
     pub pdq: PdqHash,
-    /// PDQ as hash lists have it, of the colours as stored and whatever hides
-    /// under transparency; only for pictures that are not opaque. See [`exchange_pdq`](Self::exchange_pdq).
+    /// PDQ as hash lists have it, of the colours as stored, also under
+    /// transparency; only for pictures that are not opaque. See [`exchange_pdq`](Self::exchange_pdq).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pdq_stored: Option<StoredPdq>,
     /// PDQ after nearest-neighbour scaling to 512 x 512, the other official
@@ -157,9 +158,9 @@ pub struct RasterPrints {
     /// The keyed sketch of the picture after each [`Dihedral`](crate::Dihedral)
     /// transformation; that of the inverted picture is the [`complement`](Sketch::complement).
     pub sketch: [Sketch; 8],
-    /// Whether the picture is drawn or taken.
+    /// Whether the picture is drawn or a photograph.
     pub texture: Texture,
-    /// The keyed codes of its details.
+    /// The keyed signatures of its details.
     #[serde(default)]
     pub local: LocalPrints,
     #[serde(skip)]
@@ -232,10 +233,9 @@ pub struct TextPrints {
     pub folded: u32,
     /// The selected grams, by place.
     pub grams: Vec<Gram>,
-    /// Where every 32nd folded symbol stands in the text: entry `i` is the
-    /// character offset of symbol `32 * i`. Places in between are interpolated
-    /// when the exact map is not there: a map of every character would hand
-    /// over the length of every word of the leak.
+    /// The character offset of every 32nd folded symbol: entry `i` is that of symbol
+    /// `32 * i`. Offsets between are interpolated when the exact map is missing: a map of
+    /// every character would reveal the length of every word of the leak.
     pub anchors: Vec<u32>,
     #[serde(skip)]
     pub(crate) exact: Exact,
@@ -265,7 +265,7 @@ impl std::fmt::Debug for Exact {
 
 impl TextPrints {
     /// The character offset (Unicode scalar values) of a folded symbol: exact where the text was
-    /// fingerprinted in this process, else interpolated between anchors. One behind the last stands
+    /// fingerprinted in this process, else interpolated between anchors. One past the last is
     /// at the end.
     ///
     /// ```
@@ -283,132 +283,8 @@ impl TextPrints {
         }
     }
 
-    /// The character offset just behind folded symbol `end - 1`.
+    /// The character offset just after folded symbol `end - 1`.
     pub fn char_end(&self, end: u32) -> u32 {
         text::char_end(end, self.chars, |symbol| self.char_offset(symbol))
-    }
-
-    /// Fails with [`Malformed`](crate::ErrorKind::Malformed) unless all places lie
-    /// in the text, in order: prints that were made elsewhere may say anything,
-    /// and spans are computed from them.
-    fn check(&self, deadline: &Deadline) -> Result<()> {
-        let end = |gram: &Gram| u64::from(gram.at) + text::GRAM_LEN as u64;
-        let inside = self
-            .grams
-            .last()
-            .is_none_or(|gram| end(gram) <= u64::from(self.folded));
-        let anchors = self.anchors.len() == self.folded.div_ceil(text::ANCHOR_STEP) as usize
-            && self.anchors.last().is_none_or(|&last| last <= self.chars);
-        if inside
-            && anchors
-            && in_order(&self.grams, |a, b| a.at < b.at, deadline)?
-            && in_order(&self.anchors, |a, b| a <= b, deadline)?
-        {
-            return Ok(());
-        }
-        Err(contradiction("the places in its text"))
-    }
-}
-
-/// Elements that are looked at between two looks at the clock.
-const CHECKED: usize = 1 << 16;
-
-/// Whether each element and the one behind it are in order.
-fn in_order<T>(elements: &[T], are: impl Fn(&T, &T) -> bool, deadline: &Deadline) -> Result<bool> {
-    let mut rest = elements;
-    while rest.len() > CHECKED {
-        deadline.check()?;
-        // One element is in both.
-        let piece = rest.get(..=CHECKED).unwrap_or(rest);
-        if !piece.is_sorted_by(&are) {
-            return Ok(false);
-        }
-        rest = rest.get(CHECKED..).unwrap_or_default();
-    }
-    Ok(rest.is_sorted_by(are))
-}
-
-fn contradiction(what: &str) -> Error {
-    Error::malformed(format!(
-        "{what} in the fingerprint contradict each other: fingerprint the input anew"
-    ))
-}
-
-/// Bits of a value at the most: what [`CellPrint::bits`] counts to.
-const MAX_BITS: u8 = 30;
-
-impl CellPrint {
-    fn is_sound(&self) -> bool {
-        let [start, end] = self.span;
-        // The index keeps a bit beside the column.
-        start <= end && self.bits <= MAX_BITS && self.column < 1 << 31
-    }
-}
-
-impl RasterPrints {
-    fn is_sound(&self) -> bool {
-        let quality = self.pdq_stored.map_or(0, |stored| stored.quality);
-        let quality = quality.max(self.pdq.quality);
-        self.width > 0 && self.height > 0 && quality <= 100
-    }
-}
-
-impl Fingerprint {
-    /// Fails unless all prints are such as a fingerprinter makes, as far as matching and indexes
-    /// rely on it: those that were made elsewhere may say anything. In one pass.
-    ///
-    /// # Errors
-    /// [`Malformed`](crate::ErrorKind::Malformed), [`Limit`](crate::ErrorKind::Limit) for more
-    /// local prints than a picture has, and as [`Deadline::check`].
-    pub(crate) fn check(&self, deadline: &Deadline) -> Result<()> {
-        check_parts(&self.parts, deadline)
-    }
-}
-
-/// [`Fingerprint::check`] of its parts.
-pub(crate) fn check_parts(parts: &[PartPrints], deadline: &Deadline) -> Result<()> {
-    let mut pacer = deadline.pacer(CHECKED as u32);
-    for part in parts {
-        pacer.step()?;
-        if let Some(text) = &part.text {
-            text.check(deadline)?;
-        }
-        if let Some(raster) = &part.raster {
-            if !raster.is_sound() {
-                return Err(contradiction("the measures of a picture"));
-            }
-            let count = raster.local.prints.len();
-            if count > LocalPrints::MAX {
-                return Err(Error::limit("local prints", LocalPrints::MAX, count));
-            }
-        }
-        for cell in &part.cells {
-            pacer.step()?;
-            if !cell.is_sound() {
-                return Err(contradiction("the places of values"));
-            }
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn order_is_checked_across_pieces() {
-        let never = &Deadline::never();
-        for len in [0, 1, CHECKED, CHECKED + 1, 2 * CHECKED + 1] {
-            let mut numbers: Vec<usize> = (0..len).collect();
-            assert!(in_order(&numbers, |a, b| a < b, never).unwrap(), "{len}");
-            for place in [1, CHECKED, CHECKED + 1, 2 * CHECKED] {
-                if place < len {
-                    numbers[place] = numbers[place - 1];
-                    assert!(!in_order(&numbers, |a, b| a < b, never).unwrap(), "{place}");
-                    numbers[place] = place;
-                }
-            }
-        }
     }
 }

@@ -9,7 +9,7 @@ use super::{Digest, GradientPrints, LocalKey, LocalPrints, Luma, RasterPrints, S
 use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::media::GreyPicture;
-use crate::raster::{AreaShrink, Band, Ground, Pixels, Raster, TextureMeter};
+use crate::raster::{AreaShrink, Band, Matte, Pixels, Raster, TextureMeter};
 
 /// The keys of a picture's prints.
 #[derive(Clone, Debug)]
@@ -26,14 +26,14 @@ impl RasterPrints {
     /// [`until`](Self::until) without a deadline.
     pub(super) fn new(raster: &Raster, lossless: bool, keys: &RasterKeys) -> Self {
         let prints = Self::until(raster, lossless, keys, &Deadline::never());
-        prints.expect("nothing else ends it")
+        prints.expect("only a deadline fails")
     }
 
     /// Hashes a picture: luma in bands of rows, each handed to every hash while
-    /// it is in the cache. `lossless` says whether a digest of the pixels can be met again.
+    /// it is in the cache. `lossless` is whether a copy can have the same digest of pixels.
     ///
     /// # Errors
-    /// As [`Deadline::check`], some hundred microseconds behind it.
+    /// As [`Deadline::check`], up to some hundred microseconds after the deadline.
     pub(super) fn until(
         raster: &Raster,
         lossless: bool,
@@ -43,11 +43,11 @@ impl RasterPrints {
         let (width, height) = (raster.width() as usize, raster.height() as usize);
         let has_alpha = matches!(raster.pixels(), Pixels::Rgba8(_));
         let mut pdq = Pdq::new(width, height);
-        // What hash lists exchange is made of the colours as stored.
+        // Hash lists exchange hashes of the colours as stored.
         let mut nn512 = Nn512::new(width, height);
         let mut shared = shared_plane(width, height);
         let mut texture = TextureMeter::new(width);
-        raster.luma_bands_until(Ground::White, deadline, |band| {
+        raster.luma_bands_until(Matte::White, deadline, |band| {
             pdq.push(band);
             for row in band.rows(width) {
                 if !has_alpha {
@@ -61,7 +61,7 @@ impl RasterPrints {
         let mut stored = None;
         if has_alpha {
             let mut alpha_dropped = Pdq::new(width, height);
-            raster.luma_bands_until(Ground::Stored, deadline, |band| {
+            raster.luma_bands_until(Matte::Stored, deadline, |band| {
                 alpha_dropped.push(band);
                 band.rows(width).for_each(|row| nn512.push(row));
             })?;
@@ -102,7 +102,7 @@ impl RasterPrints {
 
 /// Luma in bytes, for a recogniser. Fails at the deadline.
 pub(super) fn luma_until(raster: &Raster, deadline: &Deadline) -> Result<Option<GreyPicture>> {
-    let plane = raster.luma_plane(Ground::White, deadline)?;
+    let plane = raster.luma_plane(Matte::White, deadline)?;
     Ok(GreyPicture::new(raster.width(), raster.height(), plane))
 }
 

@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Which of PDQ's two official pipelines made a code. They are up to thirty bits apart on
+/// One of PDQ's two official pipelines. Their codes differ by up to thirty bits on
 /// the same picture and never compared with one another.
 ///
 /// ```
 /// use leakprint::Code256;
 /// use leakprint::fingerprint::Pipeline;
 ///
-/// let name = Pipeline::Nn512.name_of(&Code256::default());
+/// let name = Pipeline::Nn512.item_name(&Code256::default());
 /// assert!(name.starts_with("pdq-nn512:0000"));
-/// assert_eq!(Pipeline::of_name(&name), Some((Pipeline::Nn512, Code256::default())));
+/// assert_eq!(Pipeline::parse_item_name(&name), Some((Pipeline::Nn512, Code256::default())));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,7 +33,7 @@ impl Pipeline {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Full, Self::Nn512];
 
-    /// As one lower-case word.
+    /// The pipeline as one lower-case word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Full => "full",
@@ -41,7 +41,7 @@ impl Pipeline {
         }
     }
 
-    /// What stands before the hash in the names of items.
+    /// The prefix of item names of this pipeline.
     fn prefix(self) -> &'static str {
         match self {
             Self::Full => "pdq:",
@@ -50,15 +50,15 @@ impl Pipeline {
     }
 
     /// The name of the item that a code of a hash list is: `pdq:` or `pdq-nn512:` and 64 hex digits.
-    pub fn name_of(self, code: &Code256) -> String {
+    pub fn item_name(self, code: &Code256) -> String {
         format!("{}{code}", self.prefix())
     }
 
-    /// The code that a name stands for, if it is one of [`name_of`](Self::name_of).
-    pub fn of_name(name: &str) -> Option<(Self, Code256)> {
+    /// The pipeline and code in an item name made by [`item_name`](Self::item_name).
+    pub fn parse_item_name(name: &str) -> Option<(Self, Code256)> {
         Self::ALL.into_iter().find_map(|pipeline| {
             let code: Code256 = name.strip_prefix(pipeline.prefix())?.parse().ok()?;
-            (pipeline.name_of(&code) == name).then_some((pipeline, code))
+            (pipeline.item_name(&code) == name).then_some((pipeline, code))
         })
     }
 }
@@ -89,12 +89,12 @@ mod tests {
     fn names_stand_for_codes() {
         let code = Code256([1, 2, 3, u64::MAX]);
         for pipeline in Pipeline::ALL {
-            let name = pipeline.name_of(&code);
-            assert_eq!(Pipeline::of_name(&name), Some((pipeline, code)));
-            assert_eq!(Pipeline::of_name(&name.to_uppercase()), None);
+            let name = pipeline.item_name(&code);
+            assert_eq!(Pipeline::parse_item_name(&name), Some((pipeline, code)));
+            assert_eq!(Pipeline::parse_item_name(&name.to_uppercase()), None);
             assert_eq!(pipeline.as_str().parse::<Pipeline>().unwrap(), pipeline);
         }
-        assert_eq!(Pipeline::of_name("pdq:memo"), None);
+        assert_eq!(Pipeline::parse_item_name("pdq:memo"), None);
         assert!("both".parse::<Pipeline>().is_err());
     }
 }

@@ -6,12 +6,12 @@ use super::{Key, KeyId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::MAX_WINDOW;
 
-/// How the prints of a fingerprint or an index were made.
+/// The parameters under which the prints of a fingerprint or an index were made.
 ///
-/// `version` stands for all that is fixed in the code: the PDQ pipelines, the
-/// gradient hash and its plane, the folding tables and the Unicode version
-/// behind them, the gram length, the canonical forms of cells, the key derivation. Golden tests pin every
-/// print of a version; whoever must change one makes a new version. The other
+/// `version` identifies all that is fixed in the code: the PDQ pipelines, the
+/// gradient hash and its plane, the folding tables and their
+/// Unicode version, the gram length, the canonical forms of cells, the key derivation. Golden tests pin every
+/// print of a version; a change needs a new version. The other
 /// fields are the caller's choices. Prints of two recipes are not comparable.
 ///
 /// ```
@@ -32,7 +32,7 @@ pub struct Recipe {
     /// grams at least one is kept, so a clean shared run of
     /// `window + GRAM_LEN - 1` folded symbols always gives a hit.
     pub window: u32,
-    /// Which key made the text prints.
+    /// The id of the key of all keyed prints.
     pub key_id: KeyId,
 }
 
@@ -40,8 +40,8 @@ impl Recipe {
     /// The version that this build makes, and the only one it reads.
     ///
     /// 2 added the cells of tables, folds ideographs and Hangul syllables to more symbols than 1, reads
-    /// what is overridden to run from right to left backwards, and projects patches on
-    /// directions at right angles.
+    /// text after a right-to-left override backwards, and projects patches on
+    /// orthogonal directions.
     pub const VERSION: u32 = 2;
 
     /// The window unless the caller chooses another: density 2 / 9.
@@ -91,7 +91,7 @@ impl Recipe {
         ))
     }
 
-    /// What to say where the key of `what`, an index or a collection, is needed and nobody gave it.
+    /// The error where the key of `what`, an index or a collection, is needed and was not given.
     pub(crate) fn without_key(&self, what: &str) -> Error {
         Error::new(
             ErrorKind::Recipe,

@@ -1,8 +1,8 @@
-//! A keyed sketch of a picture's structure: what decides between look-alikes.
+//! A keyed sketch of a picture's structure, which separates look-alikes.
 //!
 //! Two e-mails in one mail program, or two sheets with other numbers, agree in
 //! everything that 16 x 16 cells can show, so that neither PDQ nor the gradient
-//! hash tells them apart. The local contrast on 64 x 64 cells does: of a copy it
+//! hash separates them. The local contrast on 64 x 64 cells does: of a copy it
 //! correlates by .98 and more even at a third of the size, of a look-alike by
 //! less. The cells themselves would be a thumbnail of the leak. So the index
 //! holds signs of projections on secret random directions instead, whose Hamming

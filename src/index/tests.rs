@@ -6,8 +6,8 @@ mod damage;
 use crate::code::Code256;
 use crate::exec::Executor;
 use crate::fingerprint::{
-    CellKind, CellPrint, Digest, Fingerprint, GradientPrints, Gram, Key, LocalPrints, PartPrints,
-    PdqHash, RasterPrints, Recipe, Sketch, TextPrints,
+    Digest, Fingerprint, GradientPrints, Gram, Key, LocalPrints, PartPrints, PdqHash, RasterPrints,
+    Recipe, Sketch, TextPrints, ValueKind, ValuePrint,
 };
 use crate::media::PartPath;
 use crate::raster::Texture;
@@ -56,9 +56,9 @@ fn text(path: &str, grams: &[u64]) -> PartPrints {
 /// A table with one value in each column of each row.
 fn table(path: &str, rows: &[&[u64]]) -> PartPrints {
     let cells = (0..).zip(rows).flat_map(|(row, cells)| {
-        (0..).zip(*cells).map(move |(column, &print)| CellPrint {
+        (0..).zip(*cells).map(move |(column, &print)| ValuePrint {
             print,
-            kind: CellKind::Digits,
+            kind: ValueKind::Digits,
             bits: 26,
             tabular: true,
             unique: column == 0,

@@ -2,7 +2,7 @@
 //! close together in the query.
 //!
 //! The measure is surprise, in bits. A value that agrees counts as its kind does
-//! ([`CellPrint::bits`]), less the more places of the index have it. The values of a row
+//! ([`ValuePrint::bits`]), less the more places of the index have it. The values of a row
 //! add up; what a search through all rows of both sides brings by chance is taken off
 //! again: `log2` of the rows of the item and of the places of the query for each row,
 //! and of the tables in the index once. What is left over says how far below one the number of
@@ -16,7 +16,7 @@ use super::weigh;
 use crate::deadline::{Deadline, Pacer};
 use crate::error::Result;
 use crate::exec::sort_until;
-use crate::fingerprint::{CellKind, CellPrint};
+use crate::fingerprint::{ValueKind, ValuePrint};
 use crate::index::PartId;
 use crate::index::shelf::{Shelf, Volume};
 use crate::media::PartPath;
@@ -61,7 +61,7 @@ struct Hit<'q> {
     row: u32,
     column: u32,
     unique: bool,
-    cell: &'q CellPrint,
+    cell: &'q ValuePrint,
     /// The number of the cell in the query.
     number: u32,
     bits: f64,
@@ -110,7 +110,7 @@ impl Records {
 pub(super) fn find(
     shelf: &Shelf,
     part: &PartPath,
-    cells: &[CellPrint],
+    cells: &[ValuePrint],
     deadline: &Deadline,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
@@ -145,7 +145,7 @@ pub(super) fn find(
 /// All tables of the index that share a record with `cells`.
 pub(super) fn search(
     shelf: &Shelf,
-    cells: &[CellPrint],
+    cells: &[ValuePrint],
     deadline: &Deadline,
 ) -> Result<Vec<Records>> {
     let pacer = &mut deadline.pacer(STEPS);
@@ -190,7 +190,7 @@ pub(super) fn search(
 }
 
 /// The places of a query at which a record may be: its rows, or windows of text.
-fn places(cells: &[CellPrint], pacer: &mut Pacer) -> Result<u32> {
+fn places(cells: &[ValuePrint], pacer: &mut Pacer) -> Result<u32> {
     let mut rows: HashSet<u32> = HashSet::new();
     let mut windows = 0_u32;
     let mut until = 0;
@@ -206,7 +206,7 @@ fn places(cells: &[CellPrint], pacer: &mut Pacer) -> Result<u32> {
     Ok(windows.max(rows.len() as u32).max(1))
 }
 
-fn gather<'q>(shelf: &Shelf, cells: &'q [CellPrint], pacer: &mut Pacer) -> Result<Vec<Hit<'q>>> {
+fn gather<'q>(shelf: &Shelf, cells: &'q [ValuePrint], pacer: &mut Pacer) -> Result<Vec<Hit<'q>>> {
     let mut hits = Vec::new();
     if cells.is_empty() {
         return Ok(hits);
@@ -284,7 +284,7 @@ fn best(hits: &[Hit<'_>]) -> Option<Record> {
 }
 
 /// Whether the second of two cells belongs to what the first one begins.
-fn together(first: &CellPrint, second: &CellPrint) -> bool {
+fn together(first: &ValuePrint, second: &ValuePrint) -> bool {
     if first.tabular && second.tabular {
         return first.row == second.row;
     }
@@ -316,22 +316,22 @@ fn record(mut hits: Vec<Hit<'_>>) -> Option<Record> {
     if taken.len() < 2 {
         return None;
     }
-    let of = |kinds: &[CellKind]| {
+    let of = |kinds: &[ValueKind]| {
         let bits = taken.iter().filter(|hit| kinds.contains(&hit.cell.kind));
         let bits: Vec<f64> = bits.map(|hit| hit.bits).collect();
         // Sorted by falling bits.
         let rest: f64 = bits.iter().skip(1).sum();
         bits.first().copied().unwrap_or(0.0) + rest.min(DEPENDENT)
     };
-    let of_each = |kind: CellKind| -> f64 {
+    let of_each = |kind: ValueKind| -> f64 {
         let bits = taken.iter().filter(|hit| hit.cell.kind == kind);
         bits.map(|hit| hit.bits).sum()
     };
-    let bits = of(&[CellKind::Email, CellKind::Name])
-        + of(&[CellKind::Number, CellKind::Date])
-        + of(&[CellKind::Text])
-        + of_each(CellKind::Digits)
-        + of_each(CellKind::Identifier);
+    let bits = of(&[ValueKind::Email, ValueKind::Name])
+        + of(&[ValueKind::Number, ValueKind::Date])
+        + of(&[ValueKind::Text])
+        + of_each(ValueKind::Digits)
+        + of_each(ValueKind::Identifier);
     let mut record = Record {
         row: taken.first().map_or(0, |hit| hit.row),
         bits,
@@ -349,7 +349,7 @@ fn record(mut hits: Vec<Hit<'_>>) -> Option<Record> {
 fn weigh_records(
     part: PartId,
     mut records: Vec<Record>,
-    cells: &[CellPrint],
+    cells: &[ValuePrint],
     chance: f64,
     tables: u64,
     deadline: &Deadline,

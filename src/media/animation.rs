@@ -1,12 +1,12 @@
-//! Animations: the frames behind the first that show something else.
+//! Animations: the later frames that show something new.
 //!
-//! Most of the frames of an animation are nearly the one before, and prints of a picture cost
+//! Most frames of an animation are nearly equal to the one before, and prints of a picture cost
 //! more than its decoding. So a frame is kept only if it differs from all that were kept
 //! before it, by a thumbnail of its luma; a picture that blinks is kept once for each of its
-//! states. The more have been kept, the more the next one must differ, so that a film spends
-//! its places on scenes rather than on the first moves.
+//! states. The more have been kept, the more the next one must differ, so that a film uses
+//! its limited number of frames for scenes rather than for its first seconds.
 //!
-//! Frames are decoded one after the other, as the format composes them, and never held together.
+//! Frames are decoded in order, as the format composes them; only one is in memory at a time.
 
 use image::codecs::{gif, webp};
 use image::metadata::Orientation;
@@ -21,7 +21,7 @@ use super::raster::{
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
-use crate::raster::{AreaShrink, Ground, Raster};
+use crate::raster::{AreaShrink, Matte, Raster};
 
 /// Cells along each side of a thumbnail.
 const CELLS: usize = 32;
@@ -30,9 +30,9 @@ const CELLS: usize = 32;
 const LEVELS: f32 = 8.0;
 
 /// Cells of the 1,024 that must differ before the first frames are kept ...
-const LEAST: usize = 8;
+const MIN_CHANGED_CELLS: usize = 8;
 
-/// ... twice as many after every so many frames kept.
+/// ... twice as many after each further `STEP` frames.
 const STEP: usize = 4;
 
 /// Bytes charged for a frame on top of its pixels: a million frames of one pixel are work too.
@@ -41,18 +41,18 @@ const FRAME_BYTES: u64 = 16 << 10;
 /// Pictures of the full size that a decoder and its caller hold at once, at most.
 const COPIES: u64 = 6;
 
-/// Picoseconds that a pixel takes to be composed, and to be decoded from a lossy WebP.
-const COMPOSING: u64 = 1500;
-const WEBP: u64 = 4000;
+/// Picoseconds per pixel for composing a frame, and for decoding a lossy WebP.
+const COMPOSE_PS: u64 = 1500;
+const WEBP_PS: u64 = 4000;
 
-/// What a picture looks like from afar, on a white ground.
+/// A small version of a picture, on white.
 struct Thumbnail(Vec<f32>);
 
 impl Thumbnail {
-    fn of(raster: &Raster, deadline: &Deadline) -> Result<Self> {
+    fn from_raster(raster: &Raster, deadline: &Deadline) -> Result<Self> {
         let width = raster.width() as usize;
         let mut shrink = AreaShrink::new(width, raster.height() as usize, CELLS, CELLS);
-        raster.luma_bands_until(Ground::White, deadline, |band| {
+        raster.luma_bands_until(Matte::White, deadline, |band| {
             band.rows(width).for_each(|row| shrink.push(row));
         })?;
         Ok(Self(shrink.finish()))
@@ -73,13 +73,13 @@ pub(super) struct Animation<'b> {
     kept: Vec<Thumbnail>,
 }
 
-/// Why the frames from one on could not be read, and its number.
+/// The number of the first frame that could not be read, and the error.
 pub(super) type Failed = (u32, Error);
 
 impl<'b> Animation<'b> {
     /// An animation of which `first` has been read as a still picture; `None` for what has no
     /// more frames. Costs a walk over the blocks of a GIF, and the header of other formats.
-    pub(super) fn behind(
+    pub(super) fn after(
         first: &Raster,
         bytes: &'b [u8],
         format: Format,
@@ -104,22 +104,22 @@ impl<'b> Animation<'b> {
             bytes,
             format,
             clock,
-            // Without a thumbnail the time is over, which the first frame will tell.
-            kept: Thumbnail::of(first, budget.deadline())
+            // No thumbnail means that the deadline has passed, which the first frame reports.
+            kept: Thumbnail::from_raster(first, budget.deadline())
                 .into_iter()
                 .collect(),
         })
     }
 
-    /// Hands every frame that shows something new to `keep`, with its number from 1 among all
-    /// frames, which fails if nothing more may be read.
+    /// Hands every frame that shows something new to `keep`, with its number, from 1, among all
+    /// frames. `keep` fails if nothing more may be read.
     ///
-    /// Takes half of what is left of the decoded bytes at most, so that what follows in the same
+    /// Takes at most half of the remaining decoded bytes, so that later members of the same
     /// container can still be read.
     ///
     /// # Errors
-    /// What was wrong with a frame, or the limit that it met. The frames before it have been
-    /// handed over; those behind it build on it and are lost with it.
+    /// If a frame is broken or exceeds a limit. The frames before it have been
+    /// handed over; the later ones depend on it and are lost.
     pub(super) fn frames(
         mut self,
         budget: &mut Budget,
@@ -184,9 +184,9 @@ impl<'b> Animation<'b> {
 
     /// Whether a frame differs from all that were kept; it is one of them from then on.
     fn is_new(&mut self, raster: &Raster, budget: &Budget) -> Result<bool> {
-        let thumbnail = Thumbnail::of(raster, budget.deadline())?;
+        let thumbnail = Thumbnail::from_raster(raster, budget.deadline())?;
         let doublings = self.kept.len().saturating_sub(1) / STEP;
-        let needed = LEAST << doublings.min(5);
+        let needed = MIN_CHANGED_CELLS << doublings.min(5);
         let is_new = self
             .kept
             .iter()
@@ -216,7 +216,7 @@ impl<'b> Animation<'b> {
                         frames: decoder.into_frames(),
                         size,
                         orientation,
-                        each: COMPOSING,
+                        each: COMPOSE_PS,
                     })
                 }
                 Format::Png => {
@@ -228,7 +228,7 @@ impl<'b> Animation<'b> {
                         frames: decoder.apng().map_err(broken)?.into_frames(),
                         size,
                         orientation,
-                        each: COMPOSING,
+                        each: COMPOSE_PS,
                     })
                 }
                 _ => {
@@ -239,7 +239,7 @@ impl<'b> Animation<'b> {
                         frames: decoder.into_frames(),
                         size,
                         orientation: declared.orientation.unwrap_or(Orientation::NoTransforms),
-                        each: COMPOSING + WEBP,
+                        each: COMPOSE_PS + WEBP_PS,
                     })
                 }
             },
@@ -252,7 +252,7 @@ struct Opened<'b> {
     frames: Frames<'b>,
     /// The size of the frames as stored.
     size: (u32, u32),
-    /// How they are turned.
+    /// Their orientation.
     orientation: Orientation,
     /// Picoseconds that a pixel of a frame takes and that cannot be interrupted.
     each: u64,

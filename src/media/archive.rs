@@ -1,96 +1,29 @@
 //! Containers of files: ZIP, gzip, tar.
 //!
 //! Every file inside becomes the part `member:N`, in the order of the archive,
-//! and is read by its own content; its name settles what the content leaves
-//! open. Nothing is ever written, so that a name such as `../../x` is only a name.
+//! whose format is detected from its content; the file name breaks ties.
+//! Nothing is ever written, so that a name such as `../../x` is only a name.
 
-use std::io::{self, Read, Seek, SeekFrom};
-
-use super::PartPath;
-use super::guard::guard;
-use super::walk::{Hint, Walk};
+use super::inflate::{Timed, inflate};
+use super::walk::{Hint, Input, Walk};
 use super::zip::Zip;
-use crate::deadline::{Deadline, Pacer};
+use super::{Content, PartPath};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
 
-/// Output that no ratio is asked of: small files compress well in all honesty.
-const FREE_BYTES: u64 = 1 << 20;
-
-/// A source that fails once the deadline has passed, so that a decoder which reads on and on
-/// without any output is interrupted as well.
-pub(super) struct Timed<R> {
-    source: R,
-    pacer: Pacer,
-}
-
-impl<R> Timed<R> {
-    pub(super) fn new(source: R, deadline: &Deadline) -> Self {
-        Self {
-            source,
-            pacer: deadline.pacer(16),
-        }
-    }
-}
-
-impl<R: Read> Read for Timed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.pacer.step().map_err(io::Error::other)?;
-        self.source.read(buffer)
-    }
-}
-
-impl<R: Seek> Seek for Timed<R> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.source.seek(to)
-    }
-}
-
-/// Reads a decompressor to its end under the limits on its output and its ratio.
+/// Reads a ZIP archive.
 ///
 /// # Errors
-/// [`Limit`](ErrorKind::Limit) for `archive_ratio`, `decoded_bytes`, `input_bytes`, `time_ms`;
-/// [`Cancelled`](ErrorKind::Cancelled);
-/// else what `broken` makes of the decompressor's error. `output` keeps what came before.
-pub(super) fn inflate(
-    mut source: impl Read,
-    compressed: u64,
-    output: &mut Vec<u8>,
-    budget: &mut Budget,
-    broken: impl Fn(io::Error) -> Error,
-) -> Result<()> {
-    const CHUNK: usize = 256 << 10;
-    let ratio = budget.limits().archive_ratio;
-    let most = compressed.saturating_mul(ratio.into()).max(FREE_BYTES);
-    // A file is no smaller a burden inside an archive than outside.
-    let largest = budget.limits().input_bytes;
-    loop {
-        let start = output.len();
-        let mut chunk = (&mut source).take(CHUNK as u64);
-        // The guard stands around each step, so that what came before a panic is kept.
-        let read = guard("the decompressor", || {
-            chunk.read_to_end(output).map_err(&broken)
-        });
-        let len = output.len() - start;
-        if output.len() as u64 > most {
-            let value = format!("{compressed} bytes hold more than {most}");
-            return Err(Error::limit("archive_ratio", ratio, value));
-        }
-        budget.charge_inflated(len as u64)?;
-        if output.len() as u64 > largest {
-            return Err(Error::limit("input_bytes", largest, output.len()));
-        }
-        // Before the error of the decompressor: the deadline may be why its source failed.
-        budget.check_time()?;
-        read?;
-        if len == 0 {
-            return Ok(());
-        }
-    }
+/// If none of its files can be opened.
+pub(super) fn read_zip(walk: &mut Walk<'_>, input: &Input<'_>, zip: &mut Zip<'_>) -> Result<()> {
+    zip.check(walk.budget)?;
+    walk.part(input.path, Some(input.bytes), Content::Opaque);
+    walk.inside(input.path, |walk| zip_members(walk, input.path, zip));
+    Ok(())
 }
 
 /// The members of a ZIP archive. Errors as for [`Walk::member`].
-pub(super) fn zip(walk: &mut Walk<'_>, path: &PartPath, zip: &mut Zip<'_>) -> Result<()> {
+fn zip_members(walk: &mut Walk<'_>, path: &PartPath, zip: &mut Zip<'_>) -> Result<()> {
     let mut number = 0;
     for index in 0..zip.len() {
         if zip.is_folder(index) {
@@ -102,7 +35,7 @@ pub(super) fn zip(walk: &mut Walk<'_>, path: &PartPath, zip: &mut Zip<'_>) -> Re
         match zip.read(index, walk.budget) {
             Ok(bytes) => {
                 let name = zip.name(index).to_owned();
-                walk.member(member, &bytes, &named(&name))?;
+                walk.member(member, &bytes, Hint::named(Some(&name)))?;
             }
             Err(error) => walk.lost(member, error)?,
         }
@@ -110,11 +43,27 @@ pub(super) fn zip(walk: &mut Walk<'_>, path: &PartPath, zip: &mut Zip<'_>) -> Re
     Ok(())
 }
 
-/// The file in a gzip stream, or files one after the other, and what is wrong with it.
+/// Reads a gzip stream.
 ///
 /// # Errors
 /// If nothing came out.
-pub(super) fn gunzip(bytes: &[u8], budget: &mut Budget) -> Result<(Vec<u8>, Option<Error>)> {
+pub(super) fn read_gzip(walk: &mut Walk<'_>, input: &Input<'_>) -> Result<()> {
+    let (file, problem) = gunzip(input.bytes, walk.budget)?;
+    walk.part(input.path, Some(input.bytes), Content::Opaque);
+    let name = ungzipped(input.hint.name);
+    walk.inside(input.path, |walk| {
+        let hint = Hint::named(name.as_deref());
+        walk.member(input.path.child("member:1"), &file, hint)?;
+        problem.map_or(Ok(()), Err)
+    });
+    Ok(())
+}
+
+/// The concatenated members of a gzip stream, and the error that cut them short.
+///
+/// # Errors
+/// If nothing came out.
+fn gunzip(bytes: &[u8], budget: &mut Budget) -> Result<(Vec<u8>, Option<Error>)> {
     let mut output = Vec::new();
     let source = Timed::new(bytes, budget.deadline());
     let source = flate2::read::MultiGzDecoder::new(source);
@@ -132,7 +81,7 @@ pub(super) fn gunzip(bytes: &[u8], budget: &mut Budget) -> Result<(Vec<u8>, Opti
 }
 
 /// The name of the file in a gzip archive of this name.
-pub(super) fn ungzipped(name: Option<&str>) -> Option<String> {
+fn ungzipped(name: Option<&str>) -> Option<String> {
     let name = name?;
     let (stem, extension) = name.rsplit_once('.')?;
     match extension.to_ascii_lowercase().as_str() {
@@ -142,21 +91,23 @@ pub(super) fn ungzipped(name: Option<&str>) -> Option<String> {
     }
 }
 
+/// Reads a tar archive.
+pub(super) fn read_tar(walk: &mut Walk<'_>, input: &Input<'_>) -> Result<()> {
+    walk.part(input.path, Some(input.bytes), Content::Opaque);
+    walk.inside(input.path, |walk| {
+        tar_members(walk, input.path, input.bytes)
+    });
+    Ok(())
+}
+
 /// The members of a tar archive. Errors as for [`Walk::member`].
-pub(super) fn tar(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
+fn tar_members(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
     let mut number = 0;
     for member in super::tar::Members::new(bytes, walk.budget.deadline()) {
         let member = member?;
         number += 1;
         let path = path.child(format_args!("member:{number}"));
-        walk.member(path, member.bytes, &named(&member.name))?;
+        walk.member(path, member.bytes, Hint::named(Some(&member.name)))?;
     }
     Ok(())
-}
-
-fn named(name: &str) -> Hint<'_> {
-    Hint {
-        name: Some(name),
-        ..Hint::default()
-    }
 }

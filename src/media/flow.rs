@@ -1,8 +1,6 @@
 //! Text put together piece by piece, with the gaps between the pieces.
 
-#[cfg(any(feature = "office", feature = "rtf"))]
 use crate::error::Result;
-#[cfg(any(feature = "office", feature = "rtf"))]
 use crate::limits::Budget;
 
 /// Text under construction. A gap is written only once something follows it,
@@ -14,7 +12,7 @@ pub(super) struct Flow {
     gap: Gap,
 }
 
-/// What separates two pieces of text.
+/// The gap between two pieces of text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Gap {
     #[default]
@@ -27,14 +25,12 @@ pub(super) enum Gap {
     Line,
 }
 
-/// What the texts of one document come to, charged while they are made.
-#[cfg(any(feature = "office", feature = "rtf"))]
+/// The total length of the texts of one document, charged while they are made.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     chars: u64,
 }
 
-#[cfg(any(feature = "office", feature = "rtf"))]
 impl Meter {
     /// Charges a piece of text before it is appended.
     ///
@@ -44,7 +40,7 @@ impl Meter {
         self.charge_written(piece.chars().count() as u64, piece.len() as u64, budget)
     }
 
-    /// Charges so many characters in so many bytes. Errors as for [`charge`](Self::charge).
+    /// Charges `chars` characters of `bytes` bytes. Errors as for [`charge`](Self::charge).
     pub(super) fn charge_written(
         &mut self,
         chars: u64,
@@ -58,7 +54,7 @@ impl Meter {
 }
 
 impl Flow {
-    /// Appends text as it stands, behind the gap that is due.
+    /// Appends text unchanged, after the pending gap.
     pub(super) fn push(&mut self, piece: &str) {
         if piece.is_empty() {
             return;
@@ -75,25 +71,22 @@ impl Flow {
         self.text.push_str(piece);
     }
 
-    /// Asks for a gap before what comes next.
+    /// Requests a gap before the next piece.
     pub(super) fn gap(&mut self, gap: Gap) {
         self.gap = self.gap.max(gap);
     }
 
     /// Whether nothing has been written.
-    #[cfg(feature = "office")]
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
-    /// What has been written so far.
-    #[cfg(any(feature = "office", feature = "pdf"))]
+    /// The text so far.
     pub(super) fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Takes a hyphen behind a letter off the end; whether there was one.
-    #[cfg(feature = "pdf")]
+    /// Removes a hyphen after a letter from the end; returns whether there was one.
     pub(super) fn take_hyphen(&mut self) -> bool {
         let mut ends = self.text.chars().rev();
         let taken = matches!(ends.next(), Some('-' | '\u{ad}' | '\u{2010}'))

@@ -1,4 +1,4 @@
-//! The panic border around third-party decoders.
+//! Catches panics of third-party decoders.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,9 +8,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// Runs `f`, a call into the decoder named by `what`, and turns a panic in it
 /// into an error of kind [`Panicked`](ErrorKind::Panicked) that carries the panic's text.
 ///
-/// Nothing that `f` writes to may be read after a panic but what it returns,
-/// which is why the unwind-safety assertion holds at every call in this folder.
-/// The process-wide panic hook stays the host's: it still sees (and by default
+/// Unwind safety holds at every call in this folder, since nothing that `f` writes to is read
+/// after a panic.
+/// The process-wide panic hook is unchanged: it still sees (and by default
 /// prints) the panic before it is caught. A stack overflow or an abort on
 /// failed allocation is no panic, so depth and size must be bounded *before*
 /// the call.

@@ -2,10 +2,10 @@
 //!
 //! | part | what |
 //! |---|---|
-//! | `subject` | the Subject alone of the header: the line that is quoted; names and dates are no leak by themselves |
+//! | `subject` | only the Subject of the header, which is what people quote; names and dates alone are no leak |
 //! | `body` | the text that a mail program shows when it opens the message |
-//! | `attachment:N` | everything else that has bytes, pictures inside the body included, read by its content |
-//! | `message:N` | a forwarded message, or one of a mailbox, with parts of its own |
+//! | `attachment:N` | everything else that has bytes, inline pictures included; the format is detected from the content |
+//! | `message:N` | a forwarded message, or a message of a mailbox, with its own parts |
 //!
 //! The body is all inline text, in order. Where a message offers the same
 //! content as plain text and as HTML, the plain text counts, unless it has less
@@ -18,13 +18,27 @@ use mail_parser::mailbox::mbox::MessageIterator;
 
 use super::guard::guard;
 use super::mime::{self, Kind, Leaf};
-use super::walk::{Hint, Walk};
+use super::walk::{Hint, Input, Walk};
 use super::{Content, Format, PartPath, text};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 
+/// Reads a message.
+pub(super) fn read(walk: &mut Walk<'_>, input: &Input<'_>) -> Result<()> {
+    walk.part(input.path, Some(input.bytes), Content::Opaque);
+    walk.inside(input.path, |walk| message(walk, input.path, input.bytes));
+    Ok(())
+}
+
+/// Reads a mailbox file.
+pub(super) fn read_mailbox(walk: &mut Walk<'_>, input: &Input<'_>) -> Result<()> {
+    walk.part(input.path, Some(input.bytes), Content::Opaque);
+    walk.inside(input.path, |walk| messages(walk, input.path, input.bytes));
+    Ok(())
+}
+
 /// The parts of one message. Errors as for [`Walk::member`].
-pub(super) fn message(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
+fn message(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
     let structure = mime::split(bytes, walk.budget);
     if let Some(subject) = structure
         .subject
@@ -55,7 +69,7 @@ pub(super) fn message(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Res
             charset: leaf.header.charset.as_deref(),
         };
         match leaf.decode(walk.budget) {
-            Ok(bytes) => walk.member(path, &bytes, &hint)?,
+            Ok(bytes) => walk.member(path, &bytes, hint)?,
             Err(error) => walk.lost(path, error)?,
         }
     }
@@ -69,7 +83,7 @@ pub(super) fn message(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Res
 struct Piece {
     text: String,
     is_html: bool,
-    /// Which set of alternatives it is one of.
+    /// The set of alternatives that it belongs to.
     alternative: Option<u32>,
 }
 
@@ -92,7 +106,7 @@ fn body(walk: &mut Walk<'_>, path: &PartPath, leaves: &[Leaf<'_>]) -> Result<()>
         };
         match piece(walk, leaf, is_html, &mut images) {
             Ok(text) => {
-                // Of two alternatives one is shown, so that half of the text is in the body.
+                // Only one of two alternatives is shown, so the body has about half of this text.
                 chars += text.chars().count() as u64;
                 walk.budget.check_text(chars / 2)?;
                 pieces.push(Piece {
@@ -110,7 +124,7 @@ fn body(walk: &mut Walk<'_>, path: &PartPath, leaves: &[Leaf<'_>]) -> Result<()>
         walk.decoded(path.clone(), Content::Text(text))?;
     }
     #[cfg(feature = "html")]
-    walk.images(path, &images)?;
+    super::page::pictures(walk, path, &images)?;
     Ok(())
 }
 
@@ -124,8 +138,8 @@ fn piece(
     let charset = leaf.header.charset.as_deref();
     #[cfg(feature = "html")]
     if is_html {
-        let page = walk.page(&bytes, charset)?;
-        // As many as the walk takes, and one that shows it that there were more.
+        let page = super::page::extract(walk, &bytes, charset)?;
+        // As many as the limit allows and one more, which makes the walk report the limit.
         let most = walk.budget.limits().parts as usize + 1;
         images.extend(
             page.images
@@ -139,7 +153,7 @@ fn piece(
     text::decode(&bytes, charset, walk.budget)
 }
 
-/// The pieces that are shown, a line each.
+/// Joins the pieces that are shown, one per line.
 fn join(pieces: &[Piece]) -> String {
     let mut text = String::new();
     let mut rest = pieces;
@@ -173,7 +187,7 @@ fn join(pieces: &[Piece]) -> String {
     text
 }
 
-/// The bytes of a mailbox, until the deadline.
+/// The bytes of a mailbox; reading fails after the deadline.
 struct Timed<'m> {
     rest: &'m [u8],
     deadline: Deadline,
@@ -200,7 +214,7 @@ impl BufRead for Timed<'_> {
 }
 
 /// The messages of a mailbox file. Errors as for [`Walk::member`].
-pub(super) fn mailbox(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
+fn messages(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
     let mut messages = MessageIterator::new(Timed {
         rest: bytes,
         deadline: walk.budget.deadline().clone(),
@@ -220,11 +234,7 @@ pub(super) fn mailbox(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Res
         let Some(message) = next? else { break };
         let message = message.unwrap_contents();
         walk.budget.charge_decoded(message.len() as u64)?;
-        walk.member(
-            path.child(format_args!("message:{number}")),
-            &message,
-            &hint,
-        )?;
+        walk.member(path.child(format_args!("message:{number}")), &message, hint)?;
     }
     Ok(())
 }

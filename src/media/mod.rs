@@ -1,9 +1,22 @@
-//! From bytes to parts: what kind of media it is, decoding and unpacking under
+//! From bytes to parts: detecting the format, decoding and unpacking under
 //! one [`Budget`](crate::limits::Budget).
 //!
 //! [`read`] walks one input and hands each [`Part`] to a sink as soon as it is
 //! decoded, so that the pictures of a mail are never in memory all at once.
-//! What is wrong with one part is told to the sink and the walk goes on.
+//! A part that cannot be read is reported to the sink as a warning, and reading goes on.
+
+// A build without some formats leaves helpers unused; the default build checks them.
+#![cfg_attr(
+    not(all(
+        feature = "archive",
+        feature = "html",
+        feature = "mail",
+        feature = "office",
+        feature = "pdf",
+        feature = "rtf"
+    )),
+    allow(dead_code)
+)]
 
 use std::fmt;
 
@@ -15,20 +28,24 @@ use crate::raster::Raster;
 mod animation;
 #[cfg(feature = "archive")]
 mod archive;
-#[cfg(any(feature = "office", feature = "pdf", feature = "rtf"))]
 mod flow;
+mod formats;
 mod guard;
 #[cfg(feature = "html")]
 mod html;
+mod inflate;
 #[cfg(feature = "mail")]
 mod mail;
 #[cfg(feature = "mail")]
 mod mime;
 #[cfg(feature = "office")]
 mod office;
+#[cfg(feature = "html")]
+mod page;
 #[cfg(feature = "pdf")]
 mod pdf;
 mod raster;
+mod read;
 mod recognise;
 #[cfg(feature = "rtf")]
 mod rtf;
@@ -39,23 +56,22 @@ mod tar;
 #[cfg(feature = "tesseract")]
 mod tesseract;
 mod text;
-#[cfg(any(feature = "html", feature = "mail"))]
 mod transfer;
 mod walk;
 #[cfg(feature = "archive")]
 mod zip;
 
+pub use read::read;
 pub(crate) use recognise::Recognised;
 pub use recognise::{GreyPicture, TextFromImage, Word};
 pub use sniff::Format;
 pub use table::{Cell, Table};
 #[cfg(feature = "tesseract")]
 pub use tesseract::Tesseract;
-pub use walk::read;
 
-/// Where a part lies inside its media: empty for the media itself, else steps
-/// such as `attachment:2/body`, as they stand behind the `#` in
-/// `mail.eml#attachment:2/body`. Numbers count from 1 among siblings of one kind.
+/// The place of a part in its media: empty for the media itself, else steps
+/// such as `attachment:2/body`, as in `mail.eml#attachment:2/body`. Numbers count from 1
+/// among siblings of one kind.
 ///
 /// ```
 /// use leakprint::PartPath;
@@ -107,16 +123,16 @@ impl fmt::Display for PartPath {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Part<'a> {
-    /// Where it lies.
+    /// Its place in the media.
     pub path: PartPath,
-    /// The bytes as they stood in the container, transfer encoding removed.
-    /// `None` for what exists only decoded, such as the body of a mail.
+    /// The bytes in the container, transfer encoding removed. `None` for parts that exist
+    /// only decoded, such as the body of a mail.
     pub bytes: Option<&'a [u8]>,
-    /// What it holds.
+    /// Its content.
     pub content: Content,
 }
 
-/// What a part holds.
+/// The content of a part.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Content {
@@ -124,23 +140,23 @@ pub enum Content {
     Raster {
         /// The decoded picture.
         raster: Raster,
-        /// Whether the format keeps every pixel, so that the digest of the
-        /// pixels survives being saved again.
+        /// Whether the format is lossless, so that saving again keeps the digest of the
+        /// pixels.
         lossless: bool,
     },
     /// Text, in reading order.
     Text(String),
-    /// Cells with their places, and the same as text.
+    /// Cells with their places, and the table as text.
     Table(Table),
-    /// Nothing of its own: a container whose parts follow, or bytes of a kind
-    /// that only an exact digest can recognise.
+    /// Nothing to compare but the digest of the bytes: a container, whose parts follow, or
+    /// bytes that could not be read.
     Opaque,
 }
 
-/// Takes the parts of one input as they are decoded.
+/// Receives the parts of one input as they are decoded.
 pub trait PartSink {
     /// A part that could be read.
     fn part(&mut self, part: Part<'_>);
-    /// A part that could not be read, or not whole; the walk goes on.
+    /// A part that could not be read, or not completely; reading goes on.
     fn warning(&mut self, path: PartPath, error: Error);
 }

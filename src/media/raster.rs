@@ -1,4 +1,4 @@
-//! Pictures into the canonical raster.
+//! Decodes pictures into the canonical raster.
 //!
 //! JPEG is decoded by `zune-jpeg`, to luma alone where the file stores luma:
 //! hashes need no more, and it saves the upsampling and the conversion. All
@@ -11,7 +11,7 @@
 //! [`Pixels::Rgb8`] for colour, [`Pixels::Rgba8`] with straight alpha only where
 //! some pixel is not opaque. Colour profiles and gamma are not applied.
 
-//! Every decoder reads from a [`Timed`] reader, which ends with the time. What a file declares
+//! Every decoder reads from a [`Timed`] reader, which ends at the deadline. What a file declares
 //! beyond the size of its picture is checked before the decoder acts on it: see [`jpeg`], [`tiff`] and
 //! [`webp`].
 
@@ -33,11 +33,11 @@ use crate::raster::{Dihedral, Pixels, Raster};
 pub(super) use timed::{Clock, Timed, afford};
 pub(super) use webp::Declared as DeclaredWebP;
 
-/// What a decoder may hold at once, its output included: twice the largest
+/// The memory of a decoder, its output included: twice the largest
 /// 8-bit picture of the default limits, and room for 16 bits.
 pub(super) const WORKING_BYTES: u64 = 768 << 20;
 
-/// What the metadata of a PNG may take beyond its bytes in the file: a profile is inflated.
+/// Memory for the metadata of a PNG beyond its bytes in the file: a profile is inflated.
 const PNG_METADATA: u64 = 16 << 20;
 
 /// Picoseconds that a pixel takes in steps of a decoder that cannot be interrupted.
@@ -51,9 +51,8 @@ const LOSSY_WEBP_BYTE: u64 = 30_000;
 
 /// Decodes the (first) picture of a file.
 ///
-/// The second value says whether the format keeps every pixel, so that saving
-/// the picture again in such a format gives the same raster: not so for JPEG
-/// and lossy WebP.
+/// The second value is whether the format is lossless, so that saving the picture again
+/// gives the same raster: false for JPEG and lossy WebP.
 ///
 /// # Errors
 /// [`Limit`](ErrorKind::Limit) for too many pixels, before they are allocated, and once the time is
@@ -90,7 +89,7 @@ pub(super) fn decode(bytes: &[u8], format: Format, budget: &mut Budget) -> Resul
                     (false, false) => 4,
                 };
                 if lossless {
-                    // Its transforms come behind the last byte.
+                    // Its transforms run after the last byte has been read.
                     clock = Clock::with_reserve(budget, declared.pixels, LOSSLESS_WEBP)?;
                 } else {
                     let each = declared.pixels.saturating_mul(LOSSY_WEBP);
@@ -127,7 +126,7 @@ pub(super) fn open_png<'b>(bytes: &'b [u8], clock: &Clock) -> Result<png::PngDec
     decoder.map_err(|error| from_image(Format::Png, error))
 }
 
-/// What a decoder needs beside its output.
+/// The memory that a decoder needs besides its output.
 #[derive(Clone, Copy, Debug, Default)]
 struct Extra {
     bytes: u64,
@@ -148,7 +147,7 @@ fn through_image(
     let (width, height) = decoder.dimensions();
     let (width, height) = sides(format, width as usize, height as usize)?;
     let color = decoder.color_type();
-    // The TIFF decoder fills a buffer of its own and copies it.
+    // The TIFF decoder fills an internal buffer and copies it.
     let copies = if format == Format::Tiff { 2 } else { 1 };
     let bytes_per_pixel = u32::from(color.bytes_per_pixel()) * copies;
     budget.charge_picture(width, height, bytes_per_pixel)?;
@@ -211,7 +210,7 @@ fn afford_memory(budget: &Budget, format: Format, extra: u64, own: u64) -> Resul
     Ok(())
 }
 
-/// The limits for the decoders of `image`: a second fence behind the budget.
+/// The limits for the decoders of `image`: a second line of defence after the budget.
 pub(super) fn limits(bytes: u64) -> image::Limits {
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(bytes);

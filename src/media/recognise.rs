@@ -1,9 +1,9 @@
-//! Text in pictures: what a recogniser is given and what it gives.
+//! Recognition of text in pictures (OCR): the interface of recognisers.
 //!
-//! The library has no recogniser of its own. A service plugs in the one that it has as a
-//! [`TextFromImage`]; with the feature `tesseract` the program of that name can be it
-//! ([`Tesseract`](super::Tesseract)). A [`Matcher`](crate::Matcher) asks it only about
-//! pictures that look like text and that nothing cheaper has explained.
+//! The library contains no recogniser. A service plugs in its own as a
+//! [`TextFromImage`]; with the feature `tesseract`, [`Tesseract`](super::Tesseract) runs the
+//! program of that name. A [`Matcher`](crate::Matcher) calls it only for pictures that look
+//! like text and that no cheaper stage has matched.
 
 use std::fmt;
 
@@ -28,7 +28,8 @@ pub struct GreyPicture {
 }
 
 impl GreyPicture {
-    /// From luma row by row; `None` unless there are `width * height` of them, one at least.
+    /// A picture from its luma, row by row; `None` unless `pixels` has `width * height` bytes and
+    /// is not empty.
     pub fn new(width: u32, height: u32, pixels: Vec<u8>) -> Option<Self> {
         let count = u64::from(width) * u64::from(height);
         (count > 0 && count == pixels.len() as u64).then_some(Self {
@@ -53,7 +54,8 @@ impl GreyPicture {
         &self.pixels
     }
 
-    /// The height of the stems of letters, if the picture has as many strokes as text has.
+    /// The height of the vertical strokes of letters in pixels, if the picture has as many strokes
+    /// as text has.
     ///
     /// Every fourth column is cut into runs of pixels that are darker, or lighter, than what
     /// surrounds them. Ink is what differs more, since there is less of it.
@@ -98,7 +100,7 @@ const COLUMN_PACE: u32 = 1 << 16;
 /// Runs of one polarity.
 struct Strokes {
     run: usize,
-    /// How many runs there are of each height.
+    /// The number of runs of each height.
     heights: [u32; TALLEST + 1],
     pixels: u64,
     difference: u64,
@@ -177,9 +179,9 @@ impl fmt::Debug for GreyPicture {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Word {
-    /// What it says.
+    /// The word itself.
     pub text: String,
-    /// Where it stands: left, top, width, height in pixels of the picture.
+    /// Its bounding box: left, top, width, height in pixels of the picture.
     pub region: [u32; 4],
     /// Whether it is the last one of its line.
     pub ends_line: bool,
@@ -212,7 +214,7 @@ impl Word {
 /// use leakprint::{Fingerprinter, Result};
 ///
 /// #[derive(Debug)]
-/// struct Remote; // that asks another machine
+/// struct Remote; // calls another machine
 ///
 /// impl TextFromImage for Remote {
 ///     fn words(&self, picture: &GreyPicture) -> Result<Vec<Word>> {
@@ -228,15 +230,15 @@ impl Word {
 /// # Ok::<(), leakprint::Error>(())
 /// ```
 pub trait TextFromImage: fmt::Debug + Send + Sync {
-    /// The words in reading order. Called from several threads at once; what takes too long or
-    /// fails is an error, which costs the text of this picture only.
+    /// Returns the words in reading order. Called from several threads at once. An error loses
+    /// the text of this picture only.
     ///
     /// # Errors
-    /// Whatever kind suits; the caller only passes it on.
+    /// Of any kind.
     fn words(&self, picture: &GreyPicture) -> Result<Vec<Word>>;
 
-    /// [`words`](Self::words), which ends at a deadline if the recogniser can: what the library
-    /// calls. By default the deadline is checked once, before the call.
+    /// [`words`](Self::words) with a deadline; this is what the library calls. By default the
+    /// deadline is checked once, before the call.
     ///
     /// # Errors
     /// As [`words`](Self::words), and as [`Deadline::check`].
@@ -246,7 +248,7 @@ pub trait TextFromImage: fmt::Debug + Send + Sync {
     }
 }
 
-/// Recognised words as one text, and where each begins in it.
+/// Recognised words as one text, and the place of each in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Recognised {
     pub(crate) text: String,
@@ -254,7 +256,7 @@ pub(crate) struct Recognised {
     words: Vec<([u32; 2], [u32; 4])>,
 }
 
-/// Characters of one picture's text; a recogniser that gives more has lost its way.
+/// The most characters of one picture that are used.
 const MAX_CHARS: u32 = 1 << 20;
 
 impl Recognised {
@@ -277,7 +279,7 @@ impl Recognised {
         recognised
     }
 
-    /// What the words of a span of characters cover: left, top, width, height.
+    /// The bounding box of the words in a span of characters: left, top, width, height.
     pub(crate) fn region(&self, span: [u32; 2]) -> Option<[u32; 4]> {
         let inside = self
             .words

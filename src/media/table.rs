@@ -6,7 +6,7 @@ use crate::limits::Budget;
 /// The cells of a sheet in reading order: row by row, each from left to right.
 ///
 /// Empty cells are left out, so that a sheet with two cells in opposite corners
-/// is as small as it looks. Sheets of office documents and separated values come so, see
+/// takes no more memory than two cells. Sheets of office documents and separated values are tables, see
 /// [`Content::Table`](super::Content::Table).
 ///
 /// ```
@@ -46,9 +46,9 @@ pub struct Cell {
     pub row: u32,
     /// Counted from 0.
     pub column: u32,
-    /// Where its text starts in [`Table::text`], in bytes.
+    /// The start of its text in [`Table::text`], in bytes.
     pub start: u32,
-    /// Where it ends.
+    /// The end of its text, exclusive.
     pub end: u32,
 }
 
@@ -77,7 +77,6 @@ impl Table {
 
     /// An empty table that counts against the limit on characters together with the sheets before
     /// it, since all sheets of a document are in memory at once.
-    #[cfg(feature = "office")]
     pub(super) fn after(earlier: Option<&Self>) -> Self {
         Self {
             chars: earlier.map_or(0, |table| table.chars),
@@ -85,8 +84,8 @@ impl Table {
         }
     }
 
-    /// Appends a cell; calls come in reading order. White space at its ends is
-    /// dropped, line ends and tabs inside become spaces, an empty cell leaves no trace.
+    /// Appends a cell; cells must come in reading order. White space at its ends is
+    /// removed, line ends and tabs inside become spaces, an empty cell is not stored.
     ///
     /// # Errors
     /// [`Limit`](crate::ErrorKind::Limit) for `text_chars` or `decoded_bytes`; then nothing is appended.
@@ -108,7 +107,7 @@ impl Table {
         if value.is_empty() {
             return Ok(());
         }
-        // Places are 32-bit, and a shared string may be long and asked for often.
+        // Places are 32-bit, and a long shared string may be used in many cells.
         let len = self.text.len() as u64 + value.len() as u64 + 1;
         let separator = u64::from(!self.cells.is_empty());
         self.chars += value.chars().count() as u64 + separator;
@@ -143,8 +142,8 @@ impl Table {
 }
 
 /// Reads separated values (RFC 4180): quoted fields may hold separators, line
-/// ends and doubled quotes. The separator is the one of tab, semicolon, comma and
-/// bar that stands most often in the first lines; no input is an error.
+/// ends and doubled quotes. The separator is the most frequent of tab, semicolon, comma and
+/// bar in the first lines; no input is malformed.
 ///
 /// # Errors
 /// [`Limit`](crate::ErrorKind::Limit).

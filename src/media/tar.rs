@@ -1,7 +1,7 @@
 //! The members of a tar archive (POSIX ustar, with the long names of GNU and pax).
 //!
 //! Written here, since nothing has to be unpacked: members are slices of the
-//! archive. Links, devices and folders have no bytes and are passed over.
+//! archive. Links, devices and folders have no bytes and are skipped.
 
 use crate::deadline::{Deadline, Pacer};
 use crate::error::{Error, Result};
@@ -52,7 +52,7 @@ impl<'t> Members<'t> {
         let content = size.and_then(|size| tail.get(..size));
         let content = content.ok_or_else(|| Error::malformed("tar: cut inside a member"))?;
         let padded = content.len().div_ceil(BLOCK).saturating_mul(BLOCK);
-        // What a cut has left of the padding is no header, which the next call says.
+        // A cut inside the padding leaves no header, which the next call reports.
         let behind = tail.get(padded..).or_else(|| tail.get(content.len()..));
         self.rest = behind.unwrap_or_default();
         Ok(Some((header, content)))
@@ -104,7 +104,7 @@ pub(super) fn is_header(block: &[u8]) -> bool {
     stored == Some(sum) && sum != 8 * u64::from(b' ')
 }
 
-/// A number in octal digits, or in base 256 behind a set top bit.
+/// A number in octal digits, or in base 256 after a first byte of 0x80.
 fn number(field: &[u8]) -> Option<u64> {
     if field.first().is_some_and(|&first| first == 0x80) {
         return field[1..].iter().try_fold(0_u64, |value, &byte| {

@@ -17,13 +17,13 @@ use crate::error::{Error, ErrorKind, Result};
 /// The height of stems that the program reads best, in pixels.
 const BEST_STEMS: f32 = 26.0;
 
-/// Pictures are scaled up to so many pixels at most.
+/// Pictures are scaled up to at most this many pixels.
 const MAX_PIXELS: f64 = 12_000_000.0;
 
 /// Bytes of output that are read.
 const MAX_OUTPUT: u64 = 8 << 20;
 
-/// How often it is looked whether anybody still waits.
+/// The interval between checks for cancellation.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Words of one picture.
@@ -34,7 +34,7 @@ const LEAST_CONFIDENCE: f32 = 20.0;
 
 /// Recognises text with the program `tesseract`, which has to be installed.
 ///
-/// Takes 0.3 to 2 seconds a screenshot on one core. Letters that are small are scaled up
+/// Takes 0.3 to 2 seconds per screenshot on one core. Small letters are scaled up
 /// first, light ones on dark ground inverted.
 ///
 /// ```
@@ -81,7 +81,7 @@ impl Tesseract {
         self
     }
 
-    /// How long one picture may take; default 20 seconds. The process is killed then, or at the
+    /// Sets the time that one picture may take; default 20 seconds. The process is killed then, or at the
     /// deadline of the call if that comes first.
     #[must_use]
     pub fn with_time_limit(mut self, time_limit: Duration) -> Self {
@@ -122,15 +122,15 @@ impl Tesseract {
             })
     }
 
-    /// Writes `input` to a child process and reads what it says, both within the limits.
+    /// Writes `input` to a child process and reads its output, both within the limits.
     fn run(&self, input: Vec<u8>, until: &Deadline) -> Result<String> {
         until.check()?;
         let mut child = self.start()?;
         let deadline = Instant::now().checked_add(self.time_limit);
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        // Threads of their own, not waited for: whoever inherited the pipes may keep them open.
+        // Separate threads that are not joined: a process that inherited the pipes may keep them open.
         std::thread::spawn(move || {
-            // A child that ends early closes its end; how it ended tells why.
+            // A child that ends early closes its end; its exit status tells why.
             stdin.map(|mut stdin| stdin.write_all(&input))
         });
         let (sender, receiver) = mpsc::channel();
@@ -227,7 +227,7 @@ fn prepare(picture: &GreyPicture, scale: f32) -> GrayImage {
 }
 
 /// The words of a table in the program's TSV, in pixels of the picture before it was scaled. Lines
-/// that are no such are passed over.
+/// of another form are skipped.
 fn words(table: &str, scale: f32, (width, height): (u32, u32)) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
     let mut line = None;

@@ -1,20 +1,20 @@
 //! The two transfer encodings that wrap bytes in text: base64 and quoted-printable.
 //!
-//! Both decoders take damage as it comes, since what a leak went through on its
-//! way (line wrapping by a forum, a truncated paste) must not hide it. The cost
+//! Both decoders tolerate damage, so that line wrapping by a forum or a truncated
+//! paste does not hide a leak. The cost
 //! is one pass, which the deadline ends; nothing grows beyond the input.
 
 use crate::deadline::Deadline;
 use crate::error::Result;
 
-/// Bytes between two looks at the clock.
+/// Bytes between two checks of the deadline.
 const STRIDE: usize = 64 << 10;
 
 /// Decodes base64 in the standard or the URL-safe alphabet.
 ///
-/// Bytes outside of the alphabet are skipped, as RFC 2045 asks; padding ends a
-/// group, so concatenated encodings decode one after the other; what is left of
-/// an incomplete last group gives the whole bytes in it.
+/// Bytes outside of the alphabet are skipped, as RFC 2045 requires; padding ends a
+/// group, so concatenated encodings decode one after the other; an incomplete
+/// last group gives the whole bytes in it.
 ///
 /// # Errors
 /// Those of [`Deadline::check`].
@@ -87,12 +87,11 @@ const SIXTETS: [u8; 256] = {
 
 /// Decodes quoted-printable text (RFC 2045, section 6.7).
 ///
-/// An escape that is none stands for itself, and white space at the end of a
+/// An invalid escape is kept, and white space at the end of a
 /// line, which the standard calls padding, goes.
 ///
 /// # Errors
 /// Those of [`Deadline::check`].
-#[cfg(feature = "mail")]
 pub(super) fn quoted_printable(encoded: &[u8], deadline: &Deadline) -> Result<Vec<u8>> {
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut pacer = deadline.pacer(STRIDE as u32);
@@ -124,7 +123,6 @@ pub(super) fn quoted_printable(encoded: &[u8], deadline: &Deadline) -> Result<Ve
     Ok(decoded)
 }
 
-#[cfg(feature = "mail")]
 fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).map(|value| value as u8)
 }
@@ -138,7 +136,6 @@ mod tests {
         super::base64(encoded, &Deadline::never()).unwrap()
     }
 
-    #[cfg(feature = "mail")]
     fn quoted_printable(encoded: &[u8]) -> Vec<u8> {
         super::quoted_printable(encoded, &Deadline::never()).unwrap()
     }
@@ -149,7 +146,6 @@ mod tests {
         let long = vec![b'A'; 3 * STRIDE];
         assert!(super::base64(&long, &over).is_err());
         assert_eq!(base64(&long).len(), 3 * STRIDE / 4 * 3);
-        #[cfg(feature = "mail")]
         assert!(super::quoted_printable(&long, &over).is_err());
     }
 
@@ -209,7 +205,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "mail")]
     #[test]
     fn quoted_printable_with_soft_breaks_padding_and_damage() {
         for (encoded, plain) in [

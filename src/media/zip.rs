@@ -1,4 +1,4 @@
-//! ZIP archives, as containers of files and as shells of office documents.
+//! ZIP archives, as containers of files and as packages of office documents.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -9,24 +9,23 @@ use zip::read::ZipFile;
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::archive::{Timed, inflate};
 use super::guard::guard;
+use super::inflate::{Timed, inflate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
 
-/// The bytes of an archive, until the deadline.
+/// The bytes of an archive; reading fails after the deadline.
 type Source<'z> = Timed<Cursor<&'z [u8]>>;
 
 /// An open archive: its directory has been read, its members not yet.
 pub(super) struct Zip<'z> {
     archive: ZipArchive<Source<'z>>,
     names: Vec<String>,
-    /// The entries that have been read, by where their local headers start.
+    /// The entries that have been read, by the offset of their local header.
     read: HashMap<u64, usize>,
-    /// What the entries not read yet may take of the archive: entries that overlap would take more.
+    /// Compressed bytes that the unread entries may still have; overlapping entries would have more.
     packed_left: u64,
-    /// The entries by their names as they are, and by their names in lower case.
-    #[cfg(feature = "office")]
+    /// The entries by name, and by name in lower case.
     by_name: Option<(HashMap<String, usize>, HashMap<String, usize>)>,
 }
 
@@ -56,7 +55,6 @@ impl<'z> Zip<'z> {
                 packed_left: bytes.len() as u64,
                 archive,
                 names,
-                #[cfg(feature = "office")]
                 by_name: None,
             })
         });
@@ -76,7 +74,6 @@ impl<'z> Zip<'z> {
     }
 
     /// All names in the order of the directory.
-    #[cfg(feature = "office")]
     pub(super) fn names(&self) -> impl Iterator<Item = (usize, &str)> {
         self.names.iter().map(String::as_str).enumerate()
     }
@@ -86,7 +83,6 @@ impl<'z> Zip<'z> {
     }
 
     /// The first entry of this name; some writers differ in case.
-    #[cfg(feature = "office")]
     pub(super) fn find(&mut self, name: &str) -> Option<usize> {
         let names = &self.names;
         let (exact, lower) = self.by_name.get_or_insert_with(|| {
@@ -108,7 +104,7 @@ impl<'z> Zip<'z> {
     /// # Errors
     /// [`Empty`](ErrorKind::Empty) without files; else why the first file cannot be
     /// opened, if none can: all are encrypted, or compressed by an unknown method.
-    /// [`Limit`](ErrorKind::Limit) once the time is over.
+    /// [`Limit`](ErrorKind::Limit) after the deadline.
     pub(super) fn check(&mut self, budget: &Budget) -> Result<()> {
         let mut problem = None;
         for index in 0..self.len() {
@@ -156,7 +152,7 @@ impl<'z> Zip<'z> {
                 unread.insert(index);
             }
         }
-        // The declared size may lie: it is trusted for room within reason alone.
+        // The declared size may be wrong: it reserves a limited amount of memory only.
         let mut bytes = Vec::with_capacity(declared.min(1 << 20) as usize);
         let broken = |e| Error::malformed(format!("zip member: {e}"));
         inflate(file, packed, &mut bytes, budget, broken)?;

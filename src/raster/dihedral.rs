@@ -8,7 +8,7 @@ use crate::error::Result;
 
 /// One of the eight ways to turn and mirror a picture.
 ///
-/// A variant names what was done to the *original* to get the picture at hand.
+/// A variant names what was done to the *original* to get the other picture.
 ///
 /// ```
 /// use leakprint::Dihedral;
@@ -78,7 +78,7 @@ impl Dihedral {
         }
     }
 
-    /// Where pixel (`x`, `y`) of a `width` x `height` picture goes. The pixel must lie in the picture,
+    /// The new place of pixel (`x`, `y`) of a `width` x `height` picture. The pixel must be in the picture,
     /// else the place means nothing and a build with overflow checks panics.
     pub fn map(self, x: u32, y: u32, width: u32, height: u32) -> (u32, u32) {
         match self {

@@ -1,4 +1,4 @@
-//! Places that are found again in a copy of a picture: extrema of the band-pass
+//! Keypoints, which are found again in a copy of a picture: extrema of the band-pass
 //! response over place and scale.
 //!
 //! Source: Lowe, "Distinctive image features from scale-invariant keypoints",
@@ -20,7 +20,7 @@ use crate::error::Result;
 pub(crate) struct Keypoint {
     /// Column in the largest level, 0.0 in the middle of the first pixel.
     pub(crate) x: f32,
-    /// Row, likewise.
+    /// Row, 0.0 in the middle of the first pixel.
     pub(crate) y: f32,
     /// The size in [`SCALE_STEPS`] of an octave: 0 is the size of details of the largest level.
     pub(crate) scale: u8,
@@ -30,17 +30,17 @@ pub(crate) struct Keypoint {
     pub(crate) bright: bool,
 }
 
-/// Steps in which sizes are told, to the octave.
+/// Steps of size per octave.
 pub(crate) const SCALE_STEPS: u32 = 16;
 
-/// Sizes begin here, so that what lies between levels can be told below the first one too.
+/// The first size, so that sizes below the first level can be represented too.
 pub(crate) const SCALE_BIAS: u8 = 8;
 
 /// Responses below this are noise: sixteenths of a step of luma.
 const THRESHOLD: i16 = 20;
 
-/// Extrema whose curvatures differ by more than this factor lie on an edge,
-/// along which their place is not told.
+/// Extrema whose curvatures differ by more than this factor are on an edge,
+/// along which their place is not determined.
 const EDGE_RATIO: f32 = 12.0;
 
 /// Pixels of a level at each side where no keypoint is sought: half a patch.
@@ -92,7 +92,7 @@ impl Response {
 }
 
 /// The pyramid of a picture and its keypoints: level by level from the largest,
-/// within a level the most telling first, spread over the picture. Fails at the deadline.
+/// within a level the strongest first, spread over the picture. Fails at the deadline.
 pub(crate) fn keypoints(raster: &Raster, deadline: &Deadline) -> Result<(Pyramid, Vec<Keypoint>)> {
     let mut responses: Vec<Response> = Vec::new();
     let pyramid = Pyramid::new(raster, deadline, |level, values| {
@@ -187,7 +187,7 @@ fn mark_extrema(above: &[i16], middle: &[i16], below: &[i16], flags: &mut [u8]) 
     }
 }
 
-/// The places of what is not 0: next to nothing is, so eight at a time are passed over.
+/// The places of values other than 0: they are rare, so eight at a time are skipped.
 fn flagged(flags: &[u8]) -> impl Iterator<Item = usize> {
     let chunks = (0..).step_by(8).zip(flags.chunks(8));
     let some = chunks.filter(|(_, chunk)| match chunk.as_array::<8>() {
@@ -198,7 +198,7 @@ fn flagged(flags: &[u8]) -> impl Iterator<Item = usize> {
         .map(|(x, _)| x)
 }
 
-/// The place of the extremum between pixels, unless it lies on an edge.
+/// The place of the extremum between pixels, unless it is on an edge.
 fn refine(response: &Response, x: usize, y: usize) -> Option<(f32, f32)> {
     let at = |dx: isize, dy: isize| {
         f32::from(response.at(x.wrapping_add_signed(dx), y.wrapping_add_signed(dy)))
@@ -219,7 +219,7 @@ fn refine(response: &Response, x: usize, y: usize) -> Option<(f32, f32)> {
     Some((dx.clamp(-0.6, 0.6), dy.clamp(-0.6, 0.6)))
 }
 
-/// Where between levels the response peaks, in steps of a sixteenth octave; a
+/// The place of the peak of the response between levels, in steps of a sixteenth octave; a
 /// level is eight of them.
 fn scale_offset(fine: Option<i16>, here: i16, coarse: Option<i16>) -> i32 {
     let (Some(fine), Some(coarse)) = (fine, coarse) else {
@@ -329,7 +329,7 @@ fn orient(level: &Level, found: &Found, pyramid: &Pyramid, out: &mut Vec<Keypoin
     }
 }
 
-/// How much the gradients around a keypoint count: exp(-d^2 / (2 * 2.2^2)) by their distance, up
+/// The weights of the gradients around a keypoint: exp(-d^2 / (2 * 2.2^2)) by their distance, up
 /// to six pixels.
 const WEIGHTS: [[f32; ROW]; SPAN] = {
     // exp(-1 / 9.68)

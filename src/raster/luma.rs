@@ -4,7 +4,7 @@ use super::{Pixels, Raster};
 use crate::deadline::Deadline;
 use crate::error::Result;
 
-/// Rows handed out together: the filters along rows work on so many side by side.
+/// Rows handed out together: the filters along rows work on this many side by side.
 const BAND: u32 = 8;
 
 /// Pixels handed out between two checks of a deadline: some hundred microseconds of hashing.
@@ -13,9 +13,9 @@ const PACE: u32 = 1 << 16;
 /// Neighbouring rows of luma, each as wide as the picture.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Band<'a> {
-    /// What a JPEG holds: integers, whose sums are exact in any order.
+    /// Luma as a JPEG stores it: integers, whose sums are exact in any order.
     Bytes(&'a [u8]),
-    /// What colours give.
+    /// Luma computed from colours.
     Floats(&'a [f32]),
 }
 
@@ -36,13 +36,13 @@ pub(crate) fn to_byte(luma: &f32) -> u8 {
     (luma + 0.5) as u8
 }
 
-/// What shows through where a picture is not opaque.
+/// How transparent pixels are converted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ground {
-    /// White: what most programs show, and what a JPEG made of it holds.
+pub(crate) enum Matte {
+    /// Over white: as most programs show them, and as a JPEG made of the picture has them.
     White,
-    /// Nothing: the colours as stored, alpha dropped, as the programs behind
-    /// hash lists read them.
+    /// The colours as stored, alpha dropped, as the tools that make hash lists
+    /// do.
     Stored,
 }
 
@@ -53,9 +53,9 @@ const BLUE: f32 = 0.114;
 
 impl Raster {
     /// The luma of the whole picture, rounded to bytes, row by row. Fails at the deadline.
-    pub(crate) fn luma_plane(&self, ground: Ground, deadline: &Deadline) -> Result<Vec<u8>> {
+    pub(crate) fn luma_plane(&self, matte: Matte, deadline: &Deadline) -> Result<Vec<u8>> {
         let mut plane = Vec::with_capacity(self.width as usize * self.height as usize);
-        self.luma_bands_until(ground, deadline, |band| match band {
+        self.luma_bands_until(matte, deadline, |band| match band {
             Band::Bytes(bytes) => plane.extend_from_slice(bytes),
             Band::Floats(floats) => plane.extend(floats.iter().map(to_byte)),
         })?;
@@ -63,8 +63,8 @@ impl Raster {
     }
 
     /// [`luma_bands_until`](Self::luma_bands_until) without a deadline.
-    pub(crate) fn luma_bands(&self, ground: Ground, f: impl FnMut(Band<'_>)) {
-        let done = self.luma_bands_until(ground, &Deadline::never(), f);
+    pub(crate) fn luma_bands(&self, matte: Matte, f: impl FnMut(Band<'_>)) {
+        let done = self.luma_bands_until(matte, &Deadline::never(), f);
         debug_assert!(done.is_ok(), "there is no deadline");
     }
 
@@ -74,7 +74,7 @@ impl Raster {
     /// already comes as it is. Fails at the deadline.
     pub(crate) fn luma_bands_until(
         &self,
-        ground: Ground,
+        matte: Matte,
         deadline: &Deadline,
         mut f: impl FnMut(Band<'_>),
     ) -> Result<()> {
@@ -94,7 +94,7 @@ impl Raster {
             let rows = (self.height - top).min(BAND);
             let band = &mut band[..width * rows as usize];
             for (y, row) in (top..).zip(band.chunks_exact_mut(width)) {
-                self.luma_row_on(ground, y, row);
+                self.luma_row_on(matte, y, row);
             }
             f(Band::Floats(band));
         }
@@ -109,15 +109,15 @@ impl Raster {
     ///   bit-exact; not rounded.
     /// - `Rgba8`: the same after each channel has been composited over white
     ///   and rounded to the nearest integer; an opaque pixel has exactly the
-    ///   luma of its `Rgb8` twin.
+    ///   luma of the same `Rgb8` pixel.
     ///
     /// Only the shorter of the row and `out` is filled; a row below the
     /// picture writes nothing.
     pub fn luma_row(&self, y: u32, out: &mut [f32]) {
-        self.luma_row_on(Ground::White, y, out);
+        self.luma_row_on(Matte::White, y, out);
     }
 
-    fn luma_row_on(&self, ground: Ground, y: u32, out: &mut [f32]) {
+    fn luma_row_on(&self, matte: Matte, y: u32, out: &mut [f32]) {
         let row_bytes = self.width as usize * self.pixels.channels();
         let start = row_bytes.saturating_mul(y as usize);
         let Some(row) = self
@@ -140,11 +140,9 @@ impl Raster {
             }
             Pixels::Rgba8(_) => {
                 for (luma, &[r, g, b, a]) in out.iter_mut().zip(row.as_chunks().0) {
-                    *luma = match ground {
-                        Ground::White => {
-                            bt601(over_white(r, a), over_white(g, a), over_white(b, a))
-                        }
-                        Ground::Stored => bt601(r, g, b),
+                    *luma = match matte {
+                        Matte::White => bt601(over_white(r, a), over_white(g, a), over_white(b, a)),
+                        Matte::Stored => bt601(r, g, b),
                     };
                 }
             }
@@ -158,7 +156,7 @@ fn bt601(r: u8, g: u8, b: u8) -> f32 {
     RED * f32::from(r) + GREEN * f32::from(g) + BLUE * f32::from(b)
 }
 
-/// `channel` at opacity `alpha` over a white ground, to the nearest integer.
+/// `channel` at opacity `alpha` over white, to the nearest integer.
 #[inline]
 fn over_white(channel: u8, alpha: u8) -> u8 {
     // 255 - (255 - channel) * alpha / 255; the product is at most 65025, and

@@ -11,7 +11,7 @@ mod texture;
 
 pub use dihedral::Dihedral;
 pub(crate) use keypoints::{Keypoint, SCALE_BIAS, SCALE_STEPS, keypoints};
-pub(crate) use luma::{Band, Ground, to_byte};
+pub(crate) use luma::{Band, Matte, to_byte};
 pub(crate) use patch::{Frame, Patch, SIDE as PATCH_SIDE, direction, scale_of};
 pub(crate) use pyramid::{Level, Pyramid, working_size};
 pub(crate) use shrink::AreaShrink;

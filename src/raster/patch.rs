@@ -31,7 +31,7 @@ const COARSER: f32 = std::f32::consts::SQRT_2;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Patch(pub(crate) [i8; PATCH]);
 
-/// Where and how a patch is sampled, in pixels of the largest level.
+/// The place, size and direction in which a patch is sampled, in pixels of the largest level.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
     /// The middle of the patch.
@@ -79,7 +79,7 @@ impl Frame {
     }
 }
 
-/// The size that a number of steps stands for.
+/// The size of a number of steps.
 pub(crate) fn scale_of(steps: u8) -> f32 {
     /// 2^(i / 16).
     const SIXTEENTHS: [f32; SCALE_STEPS as usize] = [
@@ -127,7 +127,7 @@ fn sine(angle: u8) -> f32 {
 }
 
 impl Pyramid {
-    /// Whether a patch in this frame lies inside the picture and is no finer than it.
+    /// Whether a patch in this frame is inside the picture and no finer than it.
     pub(crate) fn shows(&self, frame: &Frame) -> bool {
         let Some(base) = self.levels.first() else {
             return false;

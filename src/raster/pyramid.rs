@@ -1,14 +1,14 @@
-//! A picture at falling sizes: what keypoints are found in and patches are
-//! sampled from.
+//! A picture at decreasing sizes, in which keypoints are found and from which patches
+//! are sampled.
 //!
 //! Each level is 1 / sqrt(2) of the one before, so that whatever the size of a
 //! copy, some level shows its details within a factor of 1.19 of the size that
 //! they have on some level of the original.
 //!
-//! Tried in vain: the first half-octave level from the filtered largest one. It is steadier under
+//! Tried without success: the first half-octave level from the filtered largest one. It is steadier under
 //! crops, but other words in the same place look more alike too.
 
-use super::{AreaShrink, Ground, Raster, to_byte};
+use super::{AreaShrink, Matte, Raster, to_byte};
 use crate::arch::Backend;
 use crate::deadline::Deadline;
 use crate::error::Result;
@@ -114,10 +114,10 @@ fn base_plane(
 ) -> Result<Vec<u8>> {
     let full_width = raster.width() as usize;
     if (full_width, raster.height() as usize) == (width, height) {
-        return raster.luma_plane(Ground::White, deadline);
+        return raster.luma_plane(Matte::White, deadline);
     }
     let mut shrink = AreaShrink::new(full_width, raster.height() as usize, width, height);
-    raster.luma_bands_until(Ground::White, deadline, |band| {
+    raster.luma_bands_until(Matte::White, deadline, |band| {
         band.rows(full_width).for_each(|row| shrink.push(row));
     })?;
     Ok(shrink.finish().iter().map(to_byte).collect())

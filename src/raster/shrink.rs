@@ -1,4 +1,4 @@
-//! Area averaging: the anti-aliased small plane that the second opinion looks at.
+//! Area averaging: the small anti-aliased plane of the gradient hash and the sketch.
 
 use std::ops::Range;
 
@@ -6,8 +6,8 @@ use super::Band;
 use crate::arch::{Backend, LANES, Lanes, stride};
 
 /// Shrinks a picture to `columns` x `rows` cells by exact area averaging: each
-/// cell is the mean of the picture under it, and a pixel on the border of two
-/// cells counts for both by its share. Enlarges by the same rule.
+/// cell is the mean of the picture under it, and a pixel across two
+/// cells counts for both by its share. Enlarging follows the same rule.
 ///
 /// Takes rows as they come and holds some rows of sums, of which the cells are made
 /// side by side. The order of additions is fixed, so that a plane is the same to the
@@ -19,7 +19,7 @@ pub(crate) struct AreaShrink {
     columns: Vec<Column>,
     /// The area of a cell in pixels.
     area: f32,
-    /// Rows of cells, summed along columns, `stride` apart; the last is under way.
+    /// Rows of cells, summed along columns, `stride` apart; the last is incomplete.
     sums: Vec<f32>,
     stride: usize,
     /// Rows of `sums` that are whole.
@@ -38,7 +38,7 @@ struct Column {
     /// The share of the pixel before `whole`, and its place; 0 if there is none.
     first: (usize, f32),
     whole: Range<usize>,
-    /// The share of the pixel behind `whole`; 0 if there is none.
+    /// The share of the pixel after `whole`; 0 if there is none.
     last: f32,
 }
 
@@ -91,7 +91,7 @@ impl Column {
 }
 
 impl AreaShrink {
-    /// For a picture of `width` x `height`; all four numbers are at least 1.
+    /// A shrinker for a picture of `width` x `height`; all four numbers are at least 1.
     pub(crate) fn new(width: usize, height: usize, columns: usize, rows: usize) -> Self {
         let column = |i| Column::new(i, columns, width);
         let stride = stride(width);

@@ -1,17 +1,17 @@
-//! Whether a picture is drawn or taken: how its neighbouring pixels differ.
+//! Whether a picture is drawn or a photograph: how its neighbouring pixels differ.
 
 use serde::{Deserialize, Serialize};
 
 use super::Band;
 use crate::arch::Backend;
 
-/// How neighbouring pixels differ, in whole percent.
+/// A measure of how neighbouring pixels differ, in whole percent.
 ///
 /// Screens, documents and drawings consist of flat areas and hard edges: even
 /// as poor JPEGs at least 60 % of their pixels are flat, and of the others at
-/// least 16 % stand at a hard edge. Of photographs nearly none has both. It
-/// tells how far a picture's layout is its own: two mails in one program share
-/// theirs, two photographs don't.
+/// least 16 % are at a hard edge. Nearly no photograph has both. The matcher
+/// uses it, since drawn pictures share layouts (two mails in one program) and
+/// photographs do not.
 ///
 /// ```
 /// use leakprint::Fingerprinter;
@@ -55,7 +55,7 @@ pub(crate) struct TextureMeter {
 }
 
 impl TextureMeter {
-    /// For a picture of so many pixels in a row.
+    /// A meter for a picture of this width.
     pub(crate) fn new(width: usize) -> Self {
         Self {
             backend: Backend::detect(),

@@ -3,12 +3,12 @@
 /// The distance of anchors, in folded symbols.
 ///
 /// An index keeps the character offset of every 32nd symbol only: enough to
-/// place a match, too little to give away the length of every word of the leak.
+/// place a match, too little to reveal the length of every word of the leak.
 pub const ANCHOR_STEP: u32 = 32;
 
-/// The character offset at which `symbol` of `folded` stands in a text of
+/// The character offset of symbol `symbol` of `folded` in a text of
 /// `chars` characters, on the straight line between the anchors around it; never
-/// above `chars`. A symbol behind the last stands at the end.
+/// above `chars`. A symbol past the last is at the end.
 pub(crate) fn char_offset(anchors: &[u32], symbol: u32, folded: u32, chars: u32) -> u32 {
     if symbol >= folded {
         return chars;
@@ -19,7 +19,7 @@ pub(crate) fn char_offset(anchors: &[u32], symbol: u32, folded: u32, chars: u32)
         let chars = *anchors.get(i as usize)?;
         (symbol < u64::from(folded)).then_some((symbol, u64::from(chars)))
     };
-    // The ends stand in for anchors that are not there.
+    // The ends of the text replace missing anchors.
     let (from, at) = anchor(before).unwrap_or((0, 0));
     let (to, until) = anchor(before + 1).unwrap_or((u64::from(folded), u64::from(chars)));
     let share = u64::from(symbol).saturating_sub(from) * until.saturating_sub(at);
@@ -27,7 +27,7 @@ pub(crate) fn char_offset(anchors: &[u32], symbol: u32, folded: u32, chars: u32)
     u32::try_from(offset).unwrap_or(chars).min(chars)
 }
 
-/// The character offset just behind the symbol before `end`, by the `offset` of symbols.
+/// The character offset just after the symbol before `end`, by the `offset` of symbols.
 pub(crate) fn char_end(end: u32, chars: u32, offset: impl FnOnce(u32) -> u32) -> u32 {
     match end.checked_sub(1) {
         None => 0,
@@ -56,7 +56,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a damaged file says.
+        /// Whatever a damaged file contains.
         #[test]
         fn offsets_stay_inside_the_text(
             anchors in prop::collection::vec(any::<u32>(), 0..5),

@@ -1,4 +1,4 @@
-//! What making the prints of texts may take: time, symbols and memory.
+//! Bounds on making the prints of texts: time, symbols and memory.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::deadline::{Deadline, Pacer};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
-/// Characters, symbols or grams between two looks at the clock: some 50 microseconds.
+/// Characters, symbols or grams between two checks of the deadline: some 50 microseconds.
 const STEPS: u32 = 1 << 15;
 
 /// Bounds on the prints of one input's texts, and how much memory they take so far.
@@ -30,7 +30,7 @@ const FREE_BYTES: u64 = 256 << 20;
 const BYTES_FOR_INFLATED: u64 = 2;
 
 impl Bounds {
-    /// Those of an input: its prints may take as much memory as its decoded parts.
+    /// The bounds of an input: its prints may take as much memory as its decoded parts.
     pub(crate) fn new(limits: &Limits, deadline: Deadline) -> Self {
         Self {
             deadline,
@@ -79,7 +79,7 @@ impl Bounds {
         self.deadline.pacer(STEPS)
     }
 
-    /// Runs `f`; if it fails, what it charged is free again.
+    /// Runs `f`; if it fails, what it charged is released.
     pub(crate) fn attempt<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let before = self.used;
         let result = f(self);
@@ -110,7 +110,7 @@ impl Bounds {
         room.min(self.text_chars)
     }
 
-    /// Fails unless a text may fold to so many symbols, each of which takes a `T`.
+    /// Fails unless a text may fold to `symbols` symbols, each of which takes a `T`.
     pub(super) fn check_symbols<T>(&self, symbols: u64) -> Result<()> {
         if symbols > self.text_chars {
             let value = format_args!("more, since characters of this text fold to several symbols");

@@ -5,7 +5,7 @@
 //! 1. its full decomposition (NFKD) without combining marks: accents, ligatures,
 //!    full-width, circled and mathematical letters, fractions;
 //! 2. the letter that it looks like, by the confusables data of Unicode Technical
-//!    Standard 39 and a short list of its own: Cyrillic, Greek, Cherokee
+//!    Standard 39 and a short list of this crate: Cyrillic, Greek, Cherokee
 //!    lookalikes, small capitals, regional indicators;
 //! 3. lower case;
 //! 4. one class for letters and digits that recognisers and leet writers confuse:
@@ -15,18 +15,18 @@
 //!    invisible and control characters. With them go wrapping, quote marks and
 //!    spaced-out letters.
 //!
-//! Then neighbours merge, wherever they met: `rn` to `m`, `cl` to `d`, `vv` to
+//! Then neighbours merge, also across what vanished: `rn` to `m`, `cl` to `d`, `vv` to
 //! `w`, from left to right. Since `i` and `1` are `l`, `ci` and `c1` are `d` too.
 //!
-//! Scripts whose characters say more get more symbols, so that a gram or a passage of so
-//! many symbols is about as much text in every language: a Hangul syllable is the letters
+//! Scripts whose characters carry more information get more symbols, so that a gram or a
+//! passage of a given length is about as much text in every language: a Hangul syllable is the letters
 //! that it is composed of, an ideograph is two symbols.
 //!
-//! Three things look further than one character. Character references and bare
-//! tags of HTML are read as what they stand for, however often they were
+//! Three rules need more than one character. Character references and bare
+//! tags of HTML are replaced by the characters they represent, however often they were
 //! escaped. A `|` is a letter only where it touches a letter or digit: else it is
-//! the rule of a table. What stands behind a right-to-left override, up to the end of the
-//! line or of the override, is read backwards, as it is shown.
+//! the rule of a table. Text after a right-to-left override, up to the end of the
+//! line or of the override, is read backwards, as it is displayed.
 //!
 //! Vowel signs of the scripts of India and its neighbours are letters, not
 //! marks. Greek eta, nu and upsilon fold by their looks, so that their capitals
@@ -38,6 +38,7 @@
 use super::anchors::ANCHOR_STEP;
 use super::bounds::Bounds;
 use super::markup;
+use super::script::{HANGUL_END, HANGUL_FIRST, is_ideograph, letters, width};
 use super::table::{Symbols, Table};
 use crate::arch::{Alphabet, Backend, Block, STOP};
 use crate::deadline::Pacer;
@@ -47,24 +48,24 @@ use crate::error::Result;
 /// six a byte) fit 32 bits. Limits on input stop far below.
 const MAX_BYTES: usize = 1 << 29;
 
-/// Symbols that a character and a byte of text become at most: U+FDFA is three bytes.
-const MOST_SYMBOLS: u64 = 15;
-const MAX_OF_BYTE: u64 = 5;
+/// The most symbols of a character, and per byte of text: U+FDFA is three bytes.
+const MAX_CHAR_SYMBOLS: u64 = 15;
+const MAX_BYTE_SYMBOLS: u64 = 5;
 
-/// Bytes that are treated between two looks at the clock.
+/// Bytes that are folded between two checks of the deadline.
 const PIECE: usize = 1 << 14;
 
-/// Room for so many symbols is made by the bytes of a text, for more by its characters.
+/// Up to this many symbols, memory is reserved by the bytes of a text, beyond by its characters.
 const SHORT_TEXT: usize = 1 << 16;
 
-/// The right-to-left override, which shows what follows backwards, and what ends it.
+/// The right-to-left override, which displays the following text backwards, and what ends it.
 const OVERRIDE: char = '\u{202e}';
 const OVERRIDE_ENDS: [char; 2] = ['\u{202c}', '\n'];
 
 /// Set in the second symbol of an ideograph.
 const SECOND: u32 = 1 << 24;
 
-/// What ASCII characters become. `&`, `<` and `|` are looked at more closely.
+/// The symbols of ASCII characters. `&`, `<` and `|` need a closer look.
 static ASCII: Alphabet = Alphabet {
     symbols: ascii_symbols(),
     merges: [*b"rnm", *b"cld", *b"vvw"],
@@ -92,18 +93,19 @@ const fn ascii_symbols() -> [u8; 128] {
     table
 }
 
-/// The symbol of an ASCII character, 0 for none, [`STOP`] for one to look at more closely.
+/// The symbol of an ASCII character, 0 for none, [`STOP`] for one that needs a closer look.
 #[inline]
 fn ascii_symbol(byte: u8) -> u8 {
-    // The mask only says that the byte is ASCII.
+    // The mask only avoids a bounds check: the byte is ASCII.
     ASCII.symbols[usize::from(byte & 0x7f)]
 }
 
 /// A text as symbols, with the place of each in the text.
 ///
 /// Symbols are `a`-`z` and `0`-`9` by their ASCII code and all others by their
-/// Unicode scalar value; the second symbol of an ideograph is that with the 25th bit set. Places are *character offsets*: the number of Unicode
-/// scalar values before the first character of a symbol. Eight bytes a symbol.
+/// Unicode scalar value; the second symbol of an ideograph is that with the 25th bit set. Places
+/// are *character offsets*: the number of Unicode scalar values before the first character of a
+/// symbol. Takes eight bytes per symbol.
 ///
 /// ```
 /// use leakprint::text::fold;
@@ -134,21 +136,20 @@ pub fn fold(text: &str) -> Folded {
     folded
 }
 
-/// Folds `text` in place of what `folded` held, whose memory is reused.
+/// Folds `text` into `folded`, replacing its content and reusing its memory.
 ///
-/// Takes time and memory linear in the text: one symbol a character, except for
-/// the few characters that stand for words (at most 15 symbols).
+/// Takes time and memory linear in the text: one symbol per character, except for
+/// the few characters that represent words (at most 15 symbols).
 pub fn fold_into(text: &str, folded: &mut Folded) {
     // Without bounds nothing fails.
     let _ = fold_bounded(text, folded, &mut Bounds::none());
 }
 
-/// Folds `text` within bounds. What it takes is charged, and what would take too much refused
-/// before there is memory for it.
+/// Folds `text` within bounds. Memory is charged before it is allocated.
 ///
 /// # Errors
-/// [`Limit`](crate::ErrorKind::Limit) for `text_chars`, by which symbols are bounded as characters
-/// are, for `decoded_bytes` or `time_ms`; [`Cancelled`](crate::ErrorKind::Cancelled).
+/// [`Limit`](crate::ErrorKind::Limit) for `text_chars`, which bounds symbols as well as
+/// characters, for `decoded_bytes` or `time_ms`; [`Cancelled`](crate::ErrorKind::Cancelled).
 pub(crate) fn fold_within(text: &str, bounds: &mut Bounds) -> Result<Folded> {
     let mut folded = Folded::default();
     fold_bounded(text, &mut folded, bounds)?;
@@ -160,7 +161,7 @@ fn fold_bounded(text: &str, folded: &mut Folded, bounds: &mut Bounds) -> Result<
     folded.offsets.clear();
     let text = &text[..text.floor_char_boundary(MAX_BYTES)];
     let most = bounds.symbols_left::<[u32; 2]>();
-    if text.len() as u64 * MAX_OF_BYTE > most && most_symbols(text, bounds)? > most {
+    if text.len() as u64 * MAX_BYTE_SYMBOLS > most && most_symbols(text, bounds)? > most {
         let symbols = count_symbols(text, most, bounds)?;
         bounds.check_symbols::<[u32; 2]>(symbols)?;
     }
@@ -174,8 +175,8 @@ fn fold_bounded(text: &str, folded: &mut Folded, bounds: &mut Bounds) -> Result<
     bounds.charge::<[u32; 2]>(folded.symbols.len())
 }
 
-/// More symbols than a text folds to, in a glance: as if what is not ASCII were of the characters that
-/// become most symbols, and every `&` a reference to such a one.
+/// A quick upper bound on the symbols that a text folds to: as if every byte beyond ASCII, and every
+/// `&`, were part of the character with the most symbols.
 fn most_symbols(text: &str, bounds: &Bounds) -> Result<u64> {
     let mut pacer = bounds.pacer();
     let mut most = 0;
@@ -183,16 +184,17 @@ fn most_symbols(text: &str, bounds: &Bounds) -> Result<u64> {
         pacer.steps(PIECE as u32 / 8)?;
         let foreign = piece.iter().filter(|byte| !byte.is_ascii()).count() as u64;
         let references = piece.iter().filter(|&&byte| byte == b'&').count() as u64;
-        most += piece.len() as u64 + (MAX_OF_BYTE - 1) * foreign + MOST_SYMBOLS * references;
+        most +=
+            piece.len() as u64 + (MAX_BYTE_SYMBOLS - 1) * foreign + MAX_CHAR_SYMBOLS * references;
     }
     Ok(most)
 }
 
-/// How many symbols a text folds to before neighbours merge, if each ASCII character were one;
-/// counts no further once there are more than `most`.
+/// Counts the symbols of a text before neighbours merge, one for each ASCII character;
+/// stops above `most`.
 fn count_symbols(text: &str, most: u64, bounds: &Bounds) -> Result<u64> {
     let mut pacer = bounds.pacer();
-    // The characters of references are counted before what they stand for is.
+    // The characters of references are counted first, then what they represent.
     let (mut count, mut too_many) = (0_u64, 0_u64);
     let mut at = 0;
     while at < text.len() && count.saturating_sub(too_many) <= most {
@@ -238,7 +240,7 @@ fn bar_is_letter(bytes: &[u8], at: usize) -> bool {
     touches(bytes.get(at + 1)) || touches(at.checked_sub(1).and_then(|before| bytes.get(before)))
 }
 impl Folded {
-    /// Folds text that begins at a character offset; gives its characters.
+    /// Folds text that begins at a character offset; returns its number of characters.
     fn push_text(
         &mut self,
         text: &str,
@@ -271,7 +273,7 @@ impl Folded {
                 }
                 0x80.. => {
                     let piece = text.floor_char_boundary(at.saturating_add(PIECE));
-                    let (read, chars) = self.push_foreign(&text[at..piece], offset);
+                    let (read, chars) = self.push_non_ascii(&text[at..piece], offset);
                     at += read;
                     extra += read - chars;
                 }
@@ -282,7 +284,7 @@ impl Folded {
         Ok((text.len() - extra) as u32)
     }
 
-    /// Folds what a right-to-left override shows backwards; gives bytes and characters read.
+    /// Folds text after a right-to-left override backwards; returns the bytes and characters read.
     fn push_reversed(
         &mut self,
         text: &str,
@@ -314,7 +316,7 @@ impl Folded {
         &self.symbols
     }
 
-    /// For every symbol the character offset where it begins. Never falls.
+    /// The character offset of every symbol, in increasing order.
     pub fn offsets(&self) -> &[u32] {
         &self.offsets
     }
@@ -325,7 +327,7 @@ impl Folded {
     }
 
     /// The character offset of every 32nd symbol, from the first
-    /// ([`ANCHOR_STEP`]): enough to place a match, too little to give away the
+    /// ([`ANCHOR_STEP`]): enough to place a match, too little to reveal the
     /// length of every word.
     pub fn anchors(&self) -> Vec<u32> {
         self.offsets
@@ -340,8 +342,8 @@ impl Folded {
         (self.symbols, self.offsets)
     }
 
-    /// Folds ASCII up to the next byte that is not or is looked at more closely, at most a
-    /// block; gives the bytes read.
+    /// Folds ASCII up to the next byte that is not or needs a closer look, at most a
+    /// block; returns the bytes read.
     fn push_ascii(&mut self, bytes: &[u8], offset: u32, backend: Backend) -> usize {
         let last = self.symbols.last_mut().filter(|last| **last < 0x80);
         let mut block = Block::after(last.as_ref().map_or(0, |last| **last as u8));
@@ -360,8 +362,8 @@ impl Folded {
     }
 
     /// Folds text that begins outside ASCII, up to the next longer run of ASCII or
-    /// the next special byte; gives the bytes and the characters read.
-    fn push_foreign(&mut self, text: &str, offset: u32) -> (usize, usize) {
+    /// the next special byte; returns the bytes and the characters read.
+    fn push_non_ascii(&mut self, text: &str, offset: u32) -> (usize, usize) {
         /// Fewer ASCII characters than this between others are not worth a block.
         const SHORT: usize = 8;
         let table = Table::get();
@@ -389,7 +391,7 @@ impl Folded {
         (read, chars)
     }
 
-    /// Pushes the character that markup stands for.
+    /// Pushes the character that markup represents.
     fn push_char(&mut self, c: char, offset: u32) {
         if !c.is_ascii() {
             return self.push_symbols(Table::get().symbols(c), offset);
@@ -436,235 +438,5 @@ impl Folded {
     }
 }
 
-/// The syllables of Hangul.
-const HANGUL_FIRST: u32 = 0xac00;
-const HANGUL_END: u32 = 0xd7a4;
-
-#[inline]
-fn is_ideograph(symbol: u32) -> bool {
-    matches!(symbol, 0x3400..0x4dc0 | 0x4e00..0xa000 | 0xf900..0xfb00 | 0x2_0000..0x4_0000)
-}
-
-/// How many symbols one is worth.
-fn width(symbol: u32) -> u64 {
-    match symbol {
-        HANGUL_FIRST..HANGUL_END => letters(symbol).count() as u64,
-        symbol if is_ideograph(symbol) => 2,
-        _ => 1,
-    }
-}
-
-/// Hangul decomposition (The Unicode Standard, section 3.12): leading consonant, vowel,
-/// and a trailing consonant if there is one.
-#[inline]
-fn letters(syllable: u32) -> impl Iterator<Item = u32> {
-    const VOWELS: u32 = 21;
-    const TRAILS: u32 = 28;
-    let at = syllable - HANGUL_FIRST;
-    let (lead, vowel, trail) = (at / TRAILS / VOWELS, at / TRAILS % VOWELS, at % TRAILS);
-    let trail = (trail > 0).then_some(0x11a7 + trail);
-    [0x1100 + lead, 0x1161 + vowel].into_iter().chain(trail)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::super::generate::ascii_class;
-    use super::*;
-    use proptest::prelude::*;
-
-    /// The symbols of one character by itself.
-    fn class(c: char) -> Vec<u32> {
-        if c.is_ascii() {
-            return ascii_class(c).map(u32::from).into_iter().collect();
-        }
-        match Table::get().symbols(c) {
-            Symbols::One(symbol) => vec![symbol],
-            Symbols::Many(symbols) => symbols.to_vec(),
-        }
-    }
-
-    /// Folding by the list at the top of the module, one character and one merge at a time.
-    fn naive(text: &str) -> (Vec<u32>, Vec<u32>) {
-        let chars: Vec<char> = text.chars().collect();
-        let (mut symbols, mut offsets) = (Vec::<u32>::new(), Vec::new());
-        for (i, &c) in chars.iter().enumerate() {
-            let touches = |at: Option<usize>| {
-                let c = at.and_then(|at| chars.get(at));
-                c.is_some_and(|c| c.is_ascii_alphanumeric() || !c.is_ascii())
-            };
-            if c == '|' && !touches(Some(i + 1)) && !touches(i.checked_sub(1)) {
-                continue;
-            }
-            for symbol in class(c).into_iter().flat_map(widened) {
-                let last = symbols.last().copied();
-                let pair = [last.unwrap_or(0), symbol].map(char::from_u32);
-                let merged = match pair {
-                    [Some('r'), Some('n')] => Some(u32::from('m')),
-                    [Some('c'), Some('l')] => Some(u32::from('d')),
-                    [Some('v'), Some('v')] => Some(u32::from('w')),
-                    _ => None,
-                };
-                match (merged, symbols.last_mut()) {
-                    (Some(merged), Some(last)) => *last = merged,
-                    _ => {
-                        symbols.push(symbol);
-                        offsets.push(i as u32);
-                    }
-                }
-            }
-        }
-        (symbols, offsets)
-    }
-
-    /// Ideographs twice; Hangul by the decomposition of the Unicode data.
-    fn widened(symbol: u32) -> Vec<u32> {
-        use unicode_normalization::UnicodeNormalization;
-        match char::from_u32(symbol) {
-            Some('\u{ac00}'..='\u{d7a3}') => {
-                let c = char::from_u32(symbol).unwrap();
-                c.nfkd().map(u32::from).collect()
-            }
-            Some(
-                '\u{3400}'..='\u{4dbf}'
-                | '\u{4e00}'..='\u{9fff}'
-                | '\u{f900}'..='\u{faff}'
-                | '\u{20000}'..='\u{3ffff}',
-            ) => vec![symbol, symbol | 1 << 24],
-            _ => vec![symbol],
-        }
-    }
-
-    fn word(text: &str) -> String {
-        fold(text)
-            .symbols()
-            .iter()
-            .filter_map(|&s| char::from_u32(s))
-            .collect()
-    }
-
-    proptest! {
-        /// Without markup, which has a twin of its own.
-        #[test]
-        fn folding_is_its_definition(
-            text in "([a-zA-Z0-9 .,|@$-]{0,90}|[rncliv1I ]{1,9}|[ -%'-;=-~]{0,70}|\\PC{0,9}|[а-яёЀ-ҁ]{0,12}|[𝐀-𝟿ａ-ｚ①-⑳]{0,9}|[ᄀ-ᄒ][ᅡ-ᅵ][ᆨ-ᇂ]?|[가-힣一-龥]{0,9}){0,6}"
-        ) {
-            let text: String = text.chars().filter(|c| !matches!(c, '&' | '<' | '\u{202e}')).collect();
-            let folded = fold(&text);
-            let (symbols, offsets) = naive(&text);
-            prop_assert_eq!(folded.symbols(), symbols);
-            prop_assert_eq!(folded.offsets(), offsets);
-            prop_assert_eq!(folded.chars() as usize, text.chars().count());
-        }
-
-        #[test]
-        fn any_text_is_folded_and_offsets_never_fall(text in "(\\PC|[&<|;#a-z]){0,200}") {
-            let folded = fold(&text);
-            prop_assert_eq!(folded.symbols().len(), folded.offsets().len());
-            prop_assert!(folded.offsets().is_sorted());
-            prop_assert!(folded.offsets().last().is_none_or(|&last| last < folded.chars()));
-        }
-    }
-
-    #[test]
-    fn what_leakers_do_to_a_text_folds_away() {
-        let plain = word("The merger closes on 14 March, before the audit.");
-        for disguised in [
-            "THE MERGER CLOSES ON 14 MARCH BEFORE THE AUDIT",
-            "T h e  m e r g e r  c l o s e s  o n  1 4  M a r c h ,  before the audit",
-            "> The merger closes\n> on 14 March,\r\n>> before the audit.",
-            "The\u{200b} mer\u{ad}ger clo\u{2060}ses on\u{feff} 14 March, be\u{200d}fore the audit.",
-            "Тhе mеrgеr сlоsеs оn 14 Маrсh, bеfоrе thе аudit.",
-            "𝐓𝐡𝐞 𝕞𝕖𝕣𝕘𝕖𝕣 𝓬𝓵𝓸𝓼𝓮𝓼 on ⑭ Ｍａｒｃｈ, 𝚋𝚎𝚏𝚘𝚛𝚎 the 𝖆𝖚𝖉𝖎𝖙.",
-            "Th\u{301}e\u{308} merger closes on 14 March, before the a\u{330}udit.",
-            "Th3 m3rg3r cl0s3s 0n 14 M4rch, b3f0r3 7h3 4ud17.",
-            "The rnerger doses on 14 March, before the audit.",
-            "The merger&nbsp;closes on 14 March&#44; before &lt;b&gt;the&lt;/b&gt; audit&amp;hellip;",
-        ] {
-            assert_eq!(word(disguised), plain, "{disguised}");
-        }
-    }
-
-    #[test]
-    fn what_differs_stays_different() {
-        assert_ne!(word("14 March"), word("15 March"));
-        assert_ne!(word("10"), word("16"));
-        assert_ne!(word("季度报告"), word("年度报告"));
-        let digits: std::collections::BTreeSet<String> =
-            (0..10).map(|d| word(&d.to_string())).collect();
-        assert_eq!(digits.len(), 10);
-    }
-
-    #[test]
-    fn a_bar_is_a_letter_only_beside_one() {
-        assert_eq!(word("wi|l"), "wlll");
-        assert_eq!(word("a | b"), "ab");
-        assert_eq!(word("|---|---|"), "");
-    }
-
-    #[test]
-    fn hangul_syllables_fold_as_their_letters() {
-        let letters = "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}";
-        assert_eq!(word("\u{d55c}\u{ae00}"), letters);
-        assert_eq!(word(letters), letters);
-        assert_eq!(fold("\u{d55c}\u{ae00}").offsets(), [0, 0, 0, 1, 1, 1]);
-    }
-
-    #[test]
-    fn an_ideograph_is_two_symbols() {
-        let folded = fold("\u{5b63}a\u{5ea6}");
-        assert_eq!(folded.offsets(), [0, 0, 1, 2, 2]);
-        assert_ne!(folded.symbols()[0], folded.symbols()[1]);
-    }
-
-    #[test]
-    fn an_override_is_read_backwards() {
-        let plain = fold("The modern merger, on 14 March. Next");
-        let turned = "The \u{202e}.hcraM 41 no ,regrem nredom\u{202c} Next";
-        let turned = fold(turned);
-        assert_eq!(turned.symbols(), plain.symbols());
-        assert!(turned.offsets().is_sorted());
-        assert!(turned.offsets().iter().all(|&at| at < turned.chars()));
-        assert_eq!(word("a\u{202e}cb\nde"), "abcde");
-        assert_eq!(word("\u{202e}c\u{202e}b\u{202e}"), "bc");
-    }
-
-    #[test]
-    fn anchors_are_every_32nd_offset() {
-        let folded = fold(&"ab cd ".repeat(40));
-        let anchors = folded.anchors();
-        assert_eq!(
-            anchors.len(),
-            folded.symbols().len().div_ceil(ANCHOR_STEP as usize)
-        );
-        for (i, anchor) in anchors.iter().enumerate() {
-            assert_eq!(*anchor, folded.offsets()[i * ANCHOR_STEP as usize]);
-        }
-    }
-
-    /// Recipe 2: if this fails, make a new recipe rather than a new value.
-    #[test]
-    fn the_fold_of_every_character_is_pinned() {
-        let mut hasher = blake3::Hasher::new();
-        let mut folded = Folded::default();
-        let mut text = String::new();
-        for c in '\u{0}'..=char::MAX {
-            text.clear();
-            text.push(c);
-            fold_into(&text, &mut folded);
-            let symbols = folded.symbols().len() as u64;
-            assert!(
-                symbols <= MOST_SYMBOLS && symbols <= MAX_OF_BYTE * text.len() as u64,
-                "{c}"
-            );
-            assert!(symbols <= symbols_of(c), "{c}");
-            hasher.update(&u32::from(c).to_le_bytes());
-            folded.symbols().iter().for_each(|s| {
-                hasher.update(&s.to_le_bytes());
-            });
-        }
-        assert_eq!(
-            hasher.finalize().to_hex().as_str(),
-            "c51c9686c0811bc5c3bca341c5811dcf0c946f807e1292f6c41e0a85d66d17ba"
-        );
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@
 //! local algorithms for document fingerprinting", 2003) then keeps the smallest
 //! hash of every window of neighbouring grams, and only what is kept goes
 //! through AES-128 to become the stored print: the polynomial is linear, so that
-//! a few of its values would give away the table.
+//! a few of its values would reveal the table.
 
 use aes::Aes128;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
@@ -30,7 +30,7 @@ const CHUNK: usize = 512;
 /// Blocks that the cipher gets at a time, to keep its pipeline full.
 const BATCH: usize = 64;
 
-/// Grams beyond the usual number are charged so many at a time; more than a chunk has.
+/// Grams beyond the usual number are charged in batches; more than a chunk has.
 const STEP: usize = 1 << 12;
 
 /// One gram of a text: its print and its place.
@@ -42,12 +42,12 @@ pub struct Gram {
     pub at: u32,
 }
 
-/// Which grams of a text become prints.
+/// The choice of grams of a text that become prints.
 ///
 /// ```
 /// use leakprint::text::{GRAM_LEN, GramKey, Sampling, fold, grams};
 ///
-/// let text = fold("Revenue fell by nine percent before the audit, and nobody was told.");
+/// let text = fold("Revenue fell by nine percent before the audit, and the board was not told.");
 /// let count = |sampling| grams(text.symbols(), &GramKey::new(&[7; 32]), sampling).len();
 /// assert_eq!(count(Sampling::All), text.symbols().len() - GRAM_LEN + 1);
 /// assert_eq!(count(Sampling::Winnow(1)), count(Sampling::All));
@@ -57,7 +57,7 @@ pub struct Gram {
 pub enum Sampling {
     /// Every one.
     All,
-    /// The one with the smallest hash in every window of so many neighbouring
+    /// The one with the smallest hash in every window of this many neighbouring
     /// grams; of equal ones the last.
     ///
     /// Two texts that share `window + GRAM_LEN - 1` symbols in a row share a
@@ -69,13 +69,13 @@ pub enum Sampling {
     Winnow(u32),
 }
 
-/// The secrets behind the prints: a table for the rolling hash and a cipher key,
+/// The secrets that make the prints: a table for the rolling hash and a cipher key,
 /// both derived from one seed. `Debug` shows neither.
 #[derive(Clone)]
 pub struct GramKey {
     /// The values of the symbols below 128.
     table: Box<[u64; 128]>,
-    /// What makes the values of all others.
+    /// The constants that make the values of all other symbols.
     mix: [u64; 3],
     cipher: Aes128,
 }
@@ -148,7 +148,7 @@ impl std::fmt::Debug for GramKey {
 /// use leakprint::text::{GramKey, Sampling, fold, grams};
 ///
 /// let key = GramKey::new(&[7; 32]);
-/// let leak = fold("Revenue fell by nine percent before the audit, and nobody was told.");
+/// let leak = fold("Revenue fell by nine percent before the audit, and the board was not told.");
 /// let post = fold("They write: revenue fell by NINE per-cent before the audit...");
 /// let leak = grams(leak.symbols(), &key, Sampling::Winnow(8));
 /// let post = grams(post.symbols(), &key, Sampling::Winnow(8));
@@ -226,7 +226,7 @@ fn grams_bounded(
     key.seal(out, &mut bounds.pacer())
 }
 
-/// The rolling hashes of the grams that are left, a chunk at a time.
+/// The rolling hashes of the remaining grams, a chunk at a time.
 struct Hashes<'a> {
     /// From the first symbol of the next gram on.
     symbols: &'a [u32],
@@ -238,7 +238,7 @@ struct Hashes<'a> {
 }
 
 impl Hashes<'_> {
-    /// Writes the next hashes, at most [`CHUNK`]; gives their number, 0 at the end.
+    /// Writes the next hashes, at most [`CHUNK`]; returns their number, 0 at the end.
     ///
     /// The hash of symbols `s[0]..s[11]` is the exclusive or of their values, each
     /// rotated left once for every symbol after it.
@@ -253,7 +253,7 @@ impl Hashes<'_> {
         let table = &self.key.table;
         if symbols.iter().fold(0, |all, symbol| all | symbol) < 128 {
             for (value, &symbol) in values.iter_mut().zip(symbols) {
-                // The mask only says what was just seen.
+                // The mask only avoids a bounds check.
                 *value = table[symbol as usize & 127];
             }
         } else {

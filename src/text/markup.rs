@@ -1,28 +1,29 @@
-//! What is left of HTML in plain text: character references and bare tags.
+//! Remains of HTML in plain text: character references and bare tags.
 //!
 //! A text that was escaped once too often, or pasted as source, carries letters
-//! that nobody wrote: `&nbsp;`, `&amp;quot;`, `&#101;`, `&lt;p&gt;`. They would
-//! break every run of symbols, so folding reads them as what they stand for.
+//! that are not part of it: `&nbsp;`, `&amp;quot;`, `&#101;`, `&lt;p&gt;`. They would
+//! break every run of symbols, so folding replaces them by the characters they represent.
 //! All look-ahead is bounded, and nothing but known names is ever skipped: a tag
 //! with attributes is left alone, because words could hide in it.
 
-/// What stands at a `&` or a `<`.
+/// The markup at a `&` or a `<`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Markup {
-    /// The character it stands for; a space for a tag.
+    /// The character it represents; a space for a tag.
     pub(super) character: char,
     /// Its bytes, all ASCII; at least 1.
     pub(super) length: usize,
 }
 
-/// How often a `&` may have been escaped: `&amp;amp;quot;` is two too many.
+/// The most levels of escaping of a `&` that are undone: `&amp;amp;quot;` has two.
 const DEPTH: usize = 4;
 
 /// The longest name of a reference, and the most digits of a number.
 const NAME: usize = 8;
 const DIGITS: usize = 7;
 
-/// References that stand for no letter or digit; `amp`, `lt` and `gt` beside them open markup of their own.
+/// References to characters that are no letter or digit. `amp`, `lt` and `gt` are not
+/// here: they can begin markup.
 const SILENT: &[&[u8]] = &[
     b"Dagger", b"apos", b"bdquo", b"bull", b"cent", b"copy", b"dagger", b"deg", b"emsp", b"ensp",
     b"hellip", b"iexcl", b"iquest", b"laquo", b"ldquo", b"lrm", b"lsaquo", b"lsquo", b"mdash",
@@ -31,7 +32,7 @@ const SILENT: &[&[u8]] = &[
     b"zwj", b"zwnj",
 ];
 
-/// References that stand for letters or digits.
+/// References to letters or digits.
 const LETTERS: &[(&[u8], char)] = &[
     (b"AElig", 'Æ'),
     (b"ETH", 'Ð'),
@@ -107,7 +108,7 @@ const TAGS: &[&[u8]] = &[
     b"ul",
 ];
 
-/// Reads what stands at the start of `bytes`, which is a `&` or a `<`.
+/// Reads the markup at the start of `bytes`, which is a `&` or a `<`.
 pub(super) fn read(bytes: &[u8]) -> Markup {
     let (character, length) = match bytes.first() {
         Some(b'&') => reference(bytes),
@@ -141,7 +142,7 @@ fn reference(bytes: &[u8]) -> (char, usize) {
     ('&', length)
 }
 
-/// The character of a reference from behind its `&`, and its length with the `;`.
+/// The character of a reference after its `&`, and its length with the `;`.
 fn name(bytes: &[u8]) -> Option<(char, usize)> {
     if let Some(digits) = bytes.strip_prefix(b"#") {
         let (radix, prefix) = match digits.first()? {
@@ -180,7 +181,7 @@ fn until_semicolon(bytes: &[u8], most: usize) -> Option<&[u8]> {
     bytes.get(..end).filter(|found| !found.is_empty())
 }
 
-/// The length of a tag from behind its `<` to its `>`, either of which may be escaped.
+/// The length of a tag from after its `<` to its `>`, either of which may be escaped.
 fn tag(bytes: &[u8]) -> Option<usize> {
     let slash = usize::from(bytes.first() == Some(&b'/'));
     let rest = bytes.get(slash..)?;

@@ -9,13 +9,14 @@ mod fold;
 mod generate;
 mod gram;
 mod markup;
+mod script;
 mod table;
 
 pub use anchors::ANCHOR_STEP;
 pub(crate) use anchors::{char_end, char_offset};
 pub(crate) use bounds::Bounds;
-pub(crate) use cells::{CellKey, of_table, of_text};
-pub use cells::{CellKind, CellPrint};
+pub(crate) use cells::{ValueKey, values_of_table, values_of_text};
+pub use cells::{ValueKind, ValuePrint};
 pub(crate) use fold::fold_within;
 pub use fold::{Folded, fold, fold_into};
 pub(crate) use gram::grams_within;

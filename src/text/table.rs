@@ -2,12 +2,12 @@
 //!
 //! The bytes are part of the recipe. They were made once from Unicode's
 //! decompositions, confusables and case mappings (`generate.rs`, a test) and are
-//! read instead of that data, so that no newer compiler or Unicode crate changes
-//! a print behind an index's back.
+//! read instead of that data, so that no newer compiler or Unicode crate silently
+//! changes the prints that an index was made with.
 
 use std::sync::OnceLock;
 
-/// The table of recipe 1; [`Table::decode`] says what the bytes mean.
+/// The table of recipe 1; [`Table::decode`] describes the encoding.
 pub(super) const BYTES: &[u8] = include_bytes!("fold-1.bin");
 
 /// The number of characters in a page, as a shift.
@@ -20,11 +20,11 @@ const PAGES: usize = (char::MAX as usize >> PAGE_BITS) + 1;
 const VANISHED: u16 = 0;
 const OWN: u16 = 1;
 
-/// What an entry of a page holds besides a symbol: nothing, or a sequence.
+/// Entries of a page other than a symbol: nothing, or a sequence.
 const NOTHING: u32 = 0;
 const SEQUENCE: u32 = 1 << 31;
 
-/// What a character folds to, before neighbours merge.
+/// The symbols of a character before neighbours merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Symbols<'a> {
     One(u32),
@@ -37,7 +37,7 @@ pub(super) struct Table {
     /// For every page of characters, its place in `entries`, or one of the two that need none.
     pages: Vec<u16>,
     entries: Vec<[u32; PAGE]>,
-    /// The sequences, each behind its length.
+    /// The sequences, each after its length.
     sequences: Vec<u32>,
 }
 
@@ -48,9 +48,9 @@ impl Table {
         TABLE.get_or_init(|| Self::decode(BYTES))
     }
 
-    /// Reads runs of consecutive characters, in rising order, from `bytes`. Every
+    /// Reads runs of consecutive characters, in increasing order, from `bytes`. Every
     /// number is a LEB128. A run is the distance from the end of the last run,
-    /// twice its length, plus one unless all characters stay themselves; then
+    /// twice its length, plus one unless all characters map to themselves; then
     /// for each character the count of its symbols, and each symbol as the
     /// zigzag difference from the last one written.
     fn decode(bytes: &[u8]) -> Self {
@@ -111,7 +111,7 @@ impl Table {
         self.entries[usize::from(*page - OWN) - 1][c as usize % PAGE] = entry;
     }
 
-    /// What `c` folds to. Not for ASCII, which has a table of its own.
+    /// The symbols of `c`. Not for ASCII, which has a separate table.
     #[inline]
     pub(super) fn symbols(&self, c: char) -> Symbols<'_> {
         let entry = match self.pages[c as usize >> PAGE_BITS] {

@@ -448,7 +448,7 @@ fn pictures_are_checked_by_what_they_declare_themselves() {
     assert!(fax(u64::from(u32::MAX)).contains("side"));
     assert!(fax(1 << 40).contains("side"));
     let behind = picture("[/DCTDecode/FlateDecode]", &[0xFF, 0xD8], &[]);
-    assert_problem(&behind, "behind a decoder");
+    assert_problem(&behind, "after a picture codec");
     let scans = [vec![0xFF, 0xD8], [0xFF, 0xDA].repeat(100)].concat();
     let dict = "/DCTDecode/Decode[1 0]";
     assert_problem(&picture(dict, &scans, &[]), "JPEG of 100 scans");

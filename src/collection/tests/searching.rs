@@ -336,8 +336,8 @@ fn codes_are_matched_by_their_own_pipeline_alone() {
         for _ in 0..2 {
             let found = find(&open.collection().snapshot(), &print);
             let names: Vec<_> = found.iter().map(|m| m.item.clone()).collect();
-            assert!(names.contains(&pipeline.name_of(&near)), "{names:?}");
-            assert!(!names.contains(&pipeline.name_of(&other)));
+            assert!(names.contains(&pipeline.item_name(&near)), "{names:?}");
+            assert!(!names.contains(&pipeline.item_name(&other)));
             assert!(found.iter().all(|m| m.strength == Strength::Strong));
             open.flush().unwrap();
         }

@@ -165,7 +165,7 @@ pub(super) fn median(block: &Block) -> f32 {
         .1
 }
 
-/// Bit `16 i + j` tells whether that frequency is above the median.
+/// Bit `16 i + j` is whether that frequency is above the median.
 pub(super) fn bits_above(block: &Block, median: f32) -> Code256 {
     let mut words = [0; 4];
     for (i, &value) in block.as_flattened().iter().enumerate() {

@@ -1,9 +1,9 @@
-//! PDQ's way from a picture to a grid of 64 x 64: a box filter along rows and
+//! PDQ's reduction of a picture to a grid of 64 x 64: a box filter along rows and
 //! columns, twice (a tent, after Jarosz), of which 64 x 64 samples are kept.
 //!
-//! A hash bit hangs on the sign of a difference that rounding can turn, so the
+//! A hash bit depends on the sign of a difference that rounding can change, so the
 //! order in which each running sum adds and subtracts is part of the
-//! algorithm, and `twin` beside this file spells it out in full. Here the same
+//! algorithm; the oracle in `twin` is written that way. Here the same
 //! sums are taken in the same order, but on rows as they come: the picture is
 //! read once, nothing of its size is stored, what runs along columns runs on
 //! all columns side by side, what runs along rows runs on many rows side by
@@ -22,7 +22,7 @@ const BAND: usize = 8;
 pub(crate) struct Downscale {
     width: usize,
     height: usize,
-    /// For rows of bytes; `None` where they are too wide for it.
+    /// The filter for rows of bytes; `None` for rows that are too wide.
     bytes: Option<ByteBox>,
     first_pass: ColumnBox,
     second_pass: ColumnBox,
@@ -33,7 +33,7 @@ pub(crate) struct Downscale {
 }
 
 impl Downscale {
-    /// For a picture of `width` x `height`, both at least 1.
+    /// A filter for a picture of `width` x `height`, both at least 1.
     pub(crate) fn new(width: usize, height: usize) -> Self {
         let window = Window::new(width);
         Self {
@@ -152,7 +152,7 @@ impl Downscale {
     }
 }
 
-/// Rows that the first pass has left, up to so many as go side by side.
+/// Output rows of the first pass, up to as many as are treated side by side.
 struct Tent {
     backend: Backend,
     width: usize,
@@ -184,7 +184,7 @@ impl Tent {
 
     /// Boxes along the rows, put out at some columns.
     fn sample(&mut self, out: &mut [Lanes; GRID], columns: &[usize; GRID]) {
-        // What lies behind the last row is of no consequence.
+        // Values past the last row are not used.
         self.backend
             .transpose(&self.rows, self.stride, &mut self.lanes);
         let window = Window::new(self.width);
@@ -221,13 +221,13 @@ fn add(sums: &mut Lanes, values: &Lanes) {
     }
 }
 
-/// Which rows and columns of the filtered picture are kept, and what they held.
+/// The rows and columns of the filtered picture that are kept, and their values.
 struct Samples {
     rows: [usize; GRID],
     columns: [usize; GRID],
-    /// How many rows have been offered.
+    /// The number of rows offered.
     offered: usize,
-    /// How many rows of the grid are filled.
+    /// The number of filled rows of the grid.
     filled: usize,
     grid: Grid,
 }
@@ -389,7 +389,7 @@ impl ColumnBox {
         }
     }
 
-    /// Takes the next row; tells whether an output fell due, which is then in `out`.
+    /// Takes the next row; returns whether it completed an output row, which is then in `out`.
     fn push(&mut self, row: &[f32], out: &mut [f32]) -> bool {
         let place = self.right % self.window.size * self.width;
         let ring = &mut self.ring[place..place + self.width];

@@ -4,7 +4,7 @@
 //! implementation <https://github.com/facebook/ThreatExchange> (`pdq/cpp`), with
 //! which this one agrees to the bit on the same luma: `downscale` makes a
 //! 64 x 64 grid, `dct` takes its 16 x 16 lowest frequencies without the mean,
-//! and a bit tells whether a frequency lies above the median.
+//! and each bit is whether a frequency is above the median.
 
 mod dct;
 mod downscale;
@@ -15,7 +15,7 @@ mod twin;
 use serde::{Deserialize, Serialize};
 
 use crate::code::Code256;
-use crate::raster::{Band, Dihedral, Ground, Raster};
+use crate::raster::{Band, Dihedral, Matte, Raster};
 
 use downscale::Downscale;
 pub(super) use nn512::Nn512;
@@ -38,11 +38,11 @@ const MIN_SIDE: usize = 5;
 ///
 /// let rings = (0..90 * 60_u32).map(|i| ((i % 90).pow(2) / 32 + (i / 90).pow(2) / 8) as u8);
 /// let raster = Raster::new(90, 60, Pixels::Luma8(rings.collect())).unwrap();
-/// let hash = PdqHash::of(&raster);
+/// let hash = PdqHash::from_raster(&raster);
 /// assert!(hash.quality >= 50);
 /// let mirrored = raster.pixels().as_bytes().chunks(90).flat_map(|row| row.iter().rev().copied());
 /// let mirrored = Raster::new(90, 60, Pixels::Luma8(mirrored.collect())).unwrap();
-/// let code = PdqHash::of(&mirrored).code();
+/// let code = PdqHash::from_raster(&mirrored).code();
 /// assert!(code.distance(&hash.variants[Dihedral::FlipHorizontal as usize]) <= 8);
 /// assert!(code.distance(&hash.code()) > 64);
 /// ```
@@ -52,7 +52,7 @@ pub struct PdqHash {
     /// Indexed by [`Dihedral`]: the hash of the picture after that
     /// transformation, derived from the frequencies as the reference derives it.
     pub variants: [Code256; 8],
-    /// How much structure the picture has, 0..=100: the mean contrast of
+    /// The amount of structure in the picture, 0..=100: the mean contrast of
     /// neighbours in the grid. Below 50 its authors advise not to match.
     pub quality: u8,
 }
@@ -60,9 +60,9 @@ pub struct PdqHash {
 impl PdqHash {
     /// The hash of a picture at full resolution. One pass, about two
     /// nanoseconds a pixel; memory for a few rows.
-    pub fn of(raster: &Raster) -> Self {
+    pub fn from_raster(raster: &Raster) -> Self {
         let mut pdq = Pdq::new(raster.width() as usize, raster.height() as usize);
-        raster.luma_bands(Ground::White, |band| pdq.push(band));
+        raster.luma_bands(Matte::White, |band| pdq.push(band));
         pdq.finish()
     }
 
@@ -214,11 +214,11 @@ mod tests {
             })
             .collect();
         let raster = Raster::new(width, height, Pixels::Luma8(rows.clone())).expect("whole");
-        let hash = PdqHash::of(&raster);
+        let hash = PdqHash::from_raster(&raster);
         for dihedral in Dihedral::ALL {
             let (turned, w, h) = dihedral.apply(&rows, width, height, 1);
             let turned = Raster::new(w, h, Pixels::Luma8(turned)).expect("whole");
-            let own = PdqHash::of(&turned).code();
+            let own = PdqHash::from_raster(&turned).code();
             let distance = own.distance(&hash.variants[dihedral as usize]);
             assert!(distance <= 24, "{dihedral:?}: {distance} bits");
         }
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn small_and_flat_pictures_have_no_quality() {
         let hash = |width: u32, height: u32, pixels| {
-            PdqHash::of(&Raster::new(width, height, Pixels::Luma8(pixels)).expect("whole"))
+            PdqHash::from_raster(&Raster::new(width, height, Pixels::Luma8(pixels)).expect("whole"))
         };
         let small = hash(4, 200, noise(800, 3).collect());
         assert_eq!(small, PdqHash::default());

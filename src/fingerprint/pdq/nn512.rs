@@ -9,7 +9,7 @@ use crate::raster::Band;
 
 const SIDE: usize = 512;
 
-/// The hash of a picture by the second pipeline; as [`PdqHash::of`] if both
+/// The hash of a picture by the second pipeline; as [`PdqHash::from_raster`] if both
 /// sides are at most 512 pixels.
 pub(crate) struct Nn512 {
     pdq: Pdq,
@@ -28,7 +28,7 @@ struct Scaled {
 }
 
 impl Nn512 {
-    /// For a picture of `width` x `height`, both at least 1.
+    /// A hasher for a picture of `width` x `height`, both at least 1.
     pub(crate) fn new(width: usize, height: usize) -> Self {
         if width <= SIDE && height <= SIDE {
             return Self {

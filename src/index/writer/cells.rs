@@ -1,6 +1,6 @@
 //! Cells of tables on their way into the index.
 
-use crate::fingerprint::CellPrint;
+use crate::fingerprint::ValuePrint;
 use crate::index::records::{CELL_DISCOUNTED, CellPlace, CellRecord};
 
 /// One place of a value, ordered as it is in the file.
@@ -12,7 +12,7 @@ pub(super) struct Entry {
 
 /// Adds the cells of a part, and not what was met in running text, which proves nothing:
 /// every mail has a signature. Gives its rows and cells.
-pub(super) fn add(part: u32, prints: &[CellPrint], entries: &mut Vec<Entry>) -> (u32, u32) {
+pub(super) fn add(part: u32, prints: &[ValuePrint], entries: &mut Vec<Entry>) -> (u32, u32) {
     let first = entries.len();
     let tabular = prints.iter().filter(|cell| cell.tabular);
     entries.extend(tabular.map(|cell| Entry {

@@ -18,7 +18,9 @@ use std::cell::OnceCell;
 use super::evidence::Evidence;
 use crate::deadline::Deadline;
 use crate::error::Result;
-use crate::fingerprint::{LocalKey, LocalPrint, Projected, RasterPrints, Seen, signature_distance};
+use crate::fingerprint::{
+    DecodedPicture, LocalKey, LocalPrint, Projected, RasterPrints, signature_distance,
+};
 use crate::index::shelf::Shelf;
 use crate::index::{PartId, SearchStats, StoredPrint};
 use crate::media::PartPath;
@@ -153,7 +155,7 @@ pub(super) fn verdicts(
 
 /// A picture that is compared with many items.
 struct Query<'a> {
-    seen: &'a Seen,
+    seen: &'a DecodedPicture,
     prints: &'a [LocalPrint],
     key: &'a LocalKey,
     straight: Vec<Probe>,
@@ -163,7 +165,7 @@ struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    fn new(raster: &'a RasterPrints, seen: &'a Seen, key: &'a LocalKey) -> Self {
+    fn new(raster: &'a RasterPrints, seen: &'a DecodedPicture, key: &'a LocalKey) -> Self {
         let prints = raster.local.prints.as_slice();
         let (width, height) = working_size(raster.width, raster.height);
         let straight: Vec<Probe> = prints.iter().map(Probe::straight).collect();

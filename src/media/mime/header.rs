@@ -1,11 +1,11 @@
-//! The fields of a header that say how to read what follows.
+//! The header fields that describe the body.
 
 use mail_parser::{MessageParser, MimeHeaders};
 
-/// The fields that say how to read an entity.
+/// The header fields that describe the body of an entity.
 #[derive(Debug, Default)]
 pub(in crate::media) struct Header {
-    /// Lower case, such as `text/plain`; empty if not given.
+    /// Lower case, such as `text/plain`; empty if absent.
     pub(in crate::media) content_type: String,
     pub(in crate::media) charset: Option<String>,
     /// The file name.

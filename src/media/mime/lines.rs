@@ -3,7 +3,7 @@
 use super::Open;
 use crate::deadline::{Deadline, Pacer};
 use crate::error::Error;
-use crate::media::sniff::field_name;
+use crate::media::sniff::mail::field_name;
 
 /// A cursor over lines.
 pub(super) struct Lines<'m> {
@@ -35,7 +35,7 @@ impl<'m> Lines<'m> {
         lines
     }
 
-    /// The offset of the next line and the line with its end; none once the deadline has passed.
+    /// The offset of the next line and the line with its end; `None` after the deadline.
     fn next(&mut self) -> Option<(usize, &'m [u8])> {
         let at = self.at;
         let rest = self.bytes.get(at..).filter(|rest| !rest.is_empty())?;
@@ -52,7 +52,7 @@ impl<'m> Lines<'m> {
 /// Lines that are no field, between fields: a fold that lost its white space.
 const MAX_STRAY_LINES: u32 = 3;
 
-/// Consumes a header and the empty line behind it.
+/// Consumes a header and the empty line after it.
 pub(super) fn header_block<'m>(lines: &mut Lines<'m>, open: &[Open]) -> &'m [u8] {
     let start = lines.at;
     let mut end = start;
@@ -80,14 +80,14 @@ pub(super) fn header_block<'m>(lines: &mut Lines<'m>, open: &[Open]) -> &'m [u8]
 /// A boundary line.
 #[derive(Clone, Copy)]
 pub(super) struct Boundary {
-    /// Where the line starts.
+    /// The offset of the line.
     pub(super) start: usize,
-    /// Which of the open multiparts it is of.
+    /// The index of its open multipart.
     pub(super) level: usize,
     pub(super) is_closing: bool,
 }
 
-/// Moves behind the next boundary line of any open multipart, or to the end.
+/// Moves past the next boundary line of any open multipart, or to the end.
 pub(super) fn next_boundary(lines: &mut Lines<'_>, open: &[Open]) -> Option<Boundary> {
     if open.is_empty() {
         lines.at = lines.bytes.len();

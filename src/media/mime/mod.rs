@@ -4,7 +4,7 @@
 //! `mail-parser` reads the header fields: folding, encoded words, parameters in
 //! all their continuations and charsets. The tree is cut here. That crate's own
 //! tree is nested values, as deep as the sender likes, whose drop recurses until
-//! the stack overflows, which no border can catch; and it looks for each missing
+//! the stack overflows, which cannot be caught; and it looks for each missing
 //! boundary through all the rest of the message, quadratic in the number of
 //! parts.
 
@@ -25,7 +25,7 @@ use header::{Encoding, Header, fields};
 use lines::{Lines, header_block, next_boundary, without_line_end};
 
 /// Multiparts inside one another within one message. Mail programs nest three;
-/// what lies deeper is read as one text.
+/// deeper ones are read as one text.
 const MAX_DEPTH: usize = 32;
 
 /// A message cut up.
@@ -38,17 +38,17 @@ pub(super) struct Structure<'m> {
     pub(super) problem: Option<Error>,
 }
 
-/// What is no multipart.
+/// An entity that is not a multipart.
 #[derive(Debug)]
 pub(super) struct Leaf<'m> {
     pub(super) header: Header,
     pub(super) kind: Kind,
-    /// Which set of alternatives (the outermost, counted from 0) it is one of.
+    /// The set of alternatives that it belongs to (the outermost, counted from 0).
     pub(super) alternative: Option<u32>,
     body: &'m [u8],
 }
 
-/// How a leaf is to be read.
+/// The role of a leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Plain text that is shown with the message.
@@ -89,11 +89,11 @@ struct Open {
     alternative: Option<u32>,
 }
 
-/// Cuts a message into leaves, at most as many as there may be parts.
+/// Splits a message into leaves, at most as many as the limit on parts.
 ///
-/// Damage is taken as it comes: a missing closing boundary ends with the
-/// enclosing part; a multipart whose boundary never comes is one text; a
-/// missing empty line ends the header where no field follows.
+/// Damage is tolerated: a missing closing boundary ends with the
+/// enclosing part; a multipart whose boundary is missing is one text; without
+/// an empty line, the header ends at the first line that is no field.
 pub(super) fn split<'m>(message: &'m [u8], budget: &Budget) -> Structure<'m> {
     let max_leaves = budget.limits().parts as usize;
     let parser = MessageParser::new()
@@ -136,7 +136,7 @@ pub(super) fn split<'m>(message: &'m [u8], budget: &Budget) -> Structure<'m> {
             structure.problem = Some(error);
             return structure;
         }
-        // The preamble of a multipart is dropped, unless its own boundary never comes.
+        // The preamble of a multipart is dropped, unless its boundary is missing.
         let is_torn = is_multipart && found.is_none_or(|found| found.level + 1 < open.len());
         if is_torn {
             open.pop();
@@ -166,7 +166,7 @@ pub(super) fn split<'m>(message: &'m [u8], budget: &Budget) -> Structure<'m> {
                     structure.problem = lines.over.take().or(structure.problem);
                     return structure;
                 }
-                // What stands between a closing boundary and the next one is an epilogue.
+                // The text between a closing boundary and the next one is an epilogue.
                 Some(boundary) if boundary.is_closing => {
                     open.truncate(boundary.level);
                     found = next_boundary(&mut lines, &open);

@@ -1,4 +1,4 @@
-//! Office documents in ZIP shells: OOXML (docx, xlsx, pptx) and OpenDocument
+//! Office documents in ZIP packages: OOXML (docx, xlsx, pptx) and OpenDocument
 //! (odt, ods, odp), with their templates and macro variants.
 //!
 //! | part | what |
@@ -6,17 +6,17 @@
 //! | the document | its running text: body, then text boxes, former versions of changed paragraphs, notes, comments, headers and footers; slides with their notes, hidden ones included |
 //! | `sheet:N` | a sheet as a table, hidden ones included |
 //! | `notes` | the comments and shapes of a workbook |
-//! | `media:N` | every embedded picture or file, read by its content |
+//! | `media:N` | every embedded picture or file; the format is detected from the content |
 //!
 //! Thumbnails are not read: they are shrunk pages, which look alike.
 
 use std::collections::HashSet;
 
+use super::Content;
 use super::flow::{Flow, Gap, Meter};
 use super::table::Table;
-use super::walk::{Hint, Walk};
+use super::walk::{Hint, Input, Walk};
 use super::zip::Zip;
-use super::{Content, PartPath};
 use crate::error::{Error, ErrorKind, Result};
 
 mod number;
@@ -25,8 +25,6 @@ mod relations;
 mod sheet;
 mod words;
 mod xml;
-
-pub(super) use odf::flat as flat_odf;
 
 /// A document that is open: which kind it is, and the name of its main part.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,19 +35,19 @@ pub(super) enum Office {
     OpenDocument,
 }
 
-/// What a document holds, apart from its media.
+/// The content of a document without its media.
 #[derive(Default)]
-pub(super) struct Document {
+struct Document {
     text: Option<String>,
     sheets: Vec<Table>,
     notes: String,
-    /// What could not be read.
+    /// The errors of parts that could not be read.
     problems: Problems,
-    /// The entries that are parts of their own.
+    /// The entries that become separate parts.
     media: Vec<usize>,
 }
 
-/// What could not be read of a document: the first few, for each of thousands of parts may be broken.
+/// The errors in a document: only the first few are kept, since thousands of parts may be broken.
 #[derive(Default)]
 struct Problems {
     first: Vec<Error>,
@@ -85,10 +83,10 @@ const EXTENSIONS: [&str; 16] = [
     "odt", "ods", "odp", "ott",
 ];
 
-/// Which document an archive is the shell of, `None` if it is a plain archive.
+/// The kind of document in an archive; `None` if it is a plain archive.
 ///
 /// # Errors
-/// If it must be a document, by its content or by its name, and lacks its main part.
+/// If content or name show a document that lacks its main part.
 pub(super) fn identify(
     zip: &mut Zip<'_>,
     name: Option<&str>,
@@ -112,27 +110,39 @@ pub(super) fn identify(
     }
 }
 
-/// Reads all of a document but its media.
+/// Reads a document in a ZIP archive.
 ///
 /// # Errors
 /// If the main part cannot be read.
-pub(super) fn read(walk: &mut Walk<'_>, zip: &mut Zip<'_>, office: &Office) -> Result<Document> {
-    match office {
-        Office::Word(main) => word(walk, zip, main),
-        Office::Workbook(main) => sheet::workbook(walk, zip, main),
-        Office::Slides(main) => slides(walk, zip, main),
-        Office::OpenDocument => odf::package(walk, zip),
-    }
+pub(super) fn read(
+    walk: &mut Walk<'_>,
+    input: &Input<'_>,
+    zip: &mut Zip<'_>,
+    office: &Office,
+) -> Result<()> {
+    let document = match office {
+        Office::Word(main) => word(walk, zip, main)?,
+        Office::Workbook(main) => sheet::workbook(walk, zip, main)?,
+        Office::Slides(main) => slides(walk, zip, main)?,
+        Office::OpenDocument => odf::package(walk, zip)?,
+    };
+    emit(walk, input, Some(zip), document);
+    Ok(())
+}
+
+/// Reads an OpenDocument file that is one XML file.
+///
+/// # Errors
+/// If nothing can be read.
+pub(super) fn read_flat(walk: &mut Walk<'_>, input: &Input<'_>) -> Result<()> {
+    let document = odf::flat(input.bytes, walk.budget)?;
+    emit(walk, input, None, document);
+    Ok(())
 }
 
 /// Hands the parts of a document to the sink, the document itself first.
-pub(super) fn emit(
-    walk: &mut Walk<'_>,
-    path: &PartPath,
-    bytes: &[u8],
-    mut zip: Option<&mut Zip<'_>>,
-    document: Document,
-) {
+fn emit(walk: &mut Walk<'_>, input: &Input<'_>, mut zip: Option<&mut Zip<'_>>, document: Document) {
+    let &Input { path, bytes, .. } = input;
     let content = document.text.map_or(Content::Opaque, Content::Text);
     walk.part(path, Some(bytes), content);
     for problem in document.problems.into_iter() {
@@ -159,11 +169,7 @@ pub(super) fn emit(
             match zip.read(index, walk.budget) {
                 Ok(bytes) => {
                     let name = zip.name(index).to_owned();
-                    let hint = Hint {
-                        name: Some(&name),
-                        ..Hint::default()
-                    };
-                    walk.member(member, &bytes, &hint)?;
+                    walk.member(member, &bytes, Hint::named(Some(&name)))?;
                 }
                 Err(error) => walk.lost(member, error)?,
             }
@@ -187,7 +193,7 @@ fn xml_part<T>(
     super::guard::guard("the office reader", || f(&text, walk)).map_err(|e| in_part(name, e))
 }
 
-/// The same error, with the name of the entry where it is the writer's fault.
+/// The same error, with the name of the entry if the entry is malformed.
 fn in_part(name: &str, error: Error) -> Error {
     match error.kind() {
         ErrorKind::Malformed => Error::malformed(format!("{}: {}", short(name), error.message())),
@@ -195,12 +201,12 @@ fn in_part(name: &str, error: Error) -> Error {
     }
 }
 
-/// The name of an entry as a message gives it: some are as long as the sender likes.
+/// The name of an entry for a message, cut to a bounded length.
 fn short(name: &str) -> &str {
     name.get(..name.floor_char_boundary(200)).unwrap_or(name)
 }
 
-/// The folder of an entry, with the slash behind it.
+/// The folder of an entry, with its slash.
 fn folder(name: &str) -> &str {
     name.rfind('/').map_or("", |at| &name[..=at])
 }
@@ -227,7 +233,7 @@ fn entries(zip: &Zip<'_>, folder: &str, stems: &[&str]) -> Vec<String> {
     found.into_iter().map(|(_, _, name)| name).collect()
 }
 
-/// Entries that are files of their own inside the document.
+/// Entries that are embedded files.
 fn media(zip: &Zip<'_>) -> Vec<usize> {
     zip.names()
         .filter(|(_, name)| {
@@ -311,7 +317,7 @@ fn word(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Result<Document> 
     Ok(document)
 }
 
-/// What came before the XML broke off is worth reading; nothing at all is an error.
+/// Keeps the text before the XML breaks off; no text at all is an error.
 fn keep_partial(result: Result<()>, flow: &Flow, problems: &mut Problems) -> Result<()> {
     match result {
         Err(error) if flow.is_empty() || error.kind() != ErrorKind::Malformed => Err(error),

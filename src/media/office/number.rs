@@ -4,7 +4,7 @@ use super::xml::{Piece, Xml};
 use crate::error::Result;
 use crate::limits::Budget;
 
-/// How a number is meant, as far as it matters here.
+/// The style of a number, as far as it matters here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Style {
     #[default]
@@ -62,7 +62,7 @@ fn built_in(id: u32) -> Style {
     }
 }
 
-/// What a format code such as `dd.mm.yyyy` means: by the letters outside of quotes,
+/// The style of a format code such as `dd.mm.yyyy`: by the letters outside quotes,
 /// brackets and escapes. `m` alone is a month or a minute.
 fn style_of(code: &str) -> Style {
     let (mut date, mut time, mut either) = (false, false, false);

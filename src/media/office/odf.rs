@@ -1,7 +1,7 @@
 //! OpenDocument (ODF 1.3): text documents, spreadsheets and presentations, in a
 //! package or as one flat XML file.
 //!
-//! Tracked deletions lie apart from the text in this format and are read behind it.
+//! Tracked deletions are stored apart from the text in this format and follow it here.
 
 use super::xml::{self, Piece, Tag, Xml};
 use super::{Document, Problems, media, number, xml_part};
@@ -62,7 +62,7 @@ pub(super) fn package(walk: &mut Walk<'_>, zip: &mut Zip<'_>) -> Result<Document
 ///
 /// # Errors
 /// If nothing can be read.
-pub(in crate::media) fn flat(bytes: &[u8], budget: &mut Budget) -> Result<Document> {
+pub(super) fn flat(bytes: &[u8], budget: &mut Budget) -> Result<Document> {
     let text = xml::decode(bytes, budget)?;
     super::super::guard::guard("the office reader", || {
         let mut state = State::default();
@@ -80,7 +80,7 @@ pub(in crate::media) fn flat(bytes: &[u8], budget: &mut Budget) -> Result<Docume
     })
 }
 
-/// Text of its own that interrupts the running text: boxes, notes, comments.
+/// Elements with separate text that interrupt the running text: boxes, notes, comments.
 const ASIDES: [&str; 5] = [
     "text-box",
     "note-body",
@@ -93,7 +93,7 @@ const ASIDES: [&str; 5] = [
 /// notes, descriptions of pictures, readings, the bytes of pictures.
 const UNREAD: [&str; 5] = ["note-citation", "title", "desc", "ruby-text", "binary-data"];
 
-/// Asides inside asides that are told apart.
+/// Asides inside asides that are distinguished.
 const MAX_ASIDES: usize = 16;
 
 #[derive(Default)]
@@ -104,7 +104,7 @@ struct State {
     aside: Flow,
     meter: Meter,
     sheets: Vec<Table>,
-    /// Where the next cell of the sheet lies.
+    /// The place of the next cell of the sheet.
     row: u32,
     column: u32,
     cell: Option<OpenCell>,
@@ -202,7 +202,7 @@ impl State {
             }
             _ => {}
         }
-        // How often a row is repeated stands in its start tag alone.
+        // Only the start tag of a row has its repetition.
         if tag.name() == "table-row" && self.tables == 1 {
             let repeat = repeat(tag, "number-rows-repeated");
             self.row = self.row.saturating_add(repeat);
@@ -248,7 +248,7 @@ impl State {
         if let (Some(cell), Some(sheet)) = (self.cell.take(), self.sheets.last_mut()) {
             let shown = cell.text.into_text();
             let text = cell.value.unwrap_or(shown);
-            // A repeated cell says nothing new; its neighbours keep their columns.
+            // A repeated cell is stored once; its neighbours keep their columns.
             let row = self.row.saturating_sub(1);
             sheet.push(row, self.column, &text, budget)?;
             self.column = self.column.saturating_add(cell.repeat);
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn running_text_with_its_asides_behind() {
+    fn asides_follow_the_running_text() {
         let document = read(
             "<office:meta><dc:title>meta</dc:title></office:meta><office:body><office:text>\
              <text:tracked-changes><text:changed-region><text:deletion><office:change-info><dc:creator>me</dc:creator>\

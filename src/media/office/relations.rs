@@ -1,5 +1,5 @@
 //! Relations between the parts of an OOXML document: which part is the main one,
-//! and which part an id stands for.
+//! and the part of each id.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,7 +20,7 @@ const MAX_RELATIONS: usize = 16 << 10;
 const MAX_NAME: usize = 4 << 10;
 
 /// The relations of a part; none if it has no readable list of them.
-pub(super) fn of(walk: &mut Walk<'_>, zip: &mut Zip<'_>, part: &str) -> Relations {
+pub(super) fn read(walk: &mut Walk<'_>, zip: &mut Zip<'_>, part: &str) -> Relations {
     let base = folder(part);
     let list = format!("{base}_rels/{}.rels", &part[base.len()..]);
     let mut relations = Relations::new();
@@ -139,7 +139,7 @@ impl<'r> Listed<'r> {
 /// # Errors
 /// If the main part cannot be read.
 pub(super) fn slides(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Result<Vec<String>> {
-    let relations = of(walk, zip, main);
+    let relations = read(walk, zip, main);
     xml_part(walk, zip, main, |xml, walk| {
         let mut names = Listed::default();
         let mut xml = Xml::new(xml);

@@ -1,6 +1,6 @@
 //! Workbooks of SpreadsheetML.
 //!
-//! Cells come as the file stores them: numbers in their shortest form, dates in
+//! Cells are read as the file stores them: numbers in their shortest form, dates in
 //! ISO 8601 by the number format of their cell, shared and inline strings alike,
 //! the cached results of formulas. Sheets that are hidden are read like others.
 
@@ -16,7 +16,7 @@ use crate::media::zip::Zip;
 
 use super::number::{self, Style};
 
-/// What cells refer to.
+/// The tables that cells refer to.
 #[derive(Default)]
 struct Shared {
     strings: Strings,
@@ -26,7 +26,7 @@ struct Shared {
     since_1904: bool,
 }
 
-/// The shared strings, one behind the other: millions of them may be empty.
+/// The shared strings in one buffer: millions of them may be empty.
 #[derive(Default)]
 struct Strings {
     text: String,
@@ -51,7 +51,7 @@ impl Strings {
 /// # Errors
 /// If the list of sheets cannot be read, or none of them.
 pub(super) fn workbook(walk: &mut Walk<'_>, zip: &mut Zip<'_>, main: &str) -> Result<Document> {
-    let relations = relations::of(walk, zip, main);
+    let relations = relations::read(walk, zip, main);
     let base = folder(main);
     let mut document = Document::default();
     let mut shared = Shared::default();
@@ -191,14 +191,14 @@ enum Kind {
     Number,
     Shared,
     Boolean,
-    /// As it stands.
+    /// Unchanged.
     Text,
 }
 
 fn sheet(xml: &str, shared: &Shared, table: &mut Table, budget: &mut Budget) -> Result<()> {
     let mut xml = Xml::new(xml);
     let mut open = Open::default();
-    // Whether text is a value; where the next cell lies if it does not say.
+    // Whether text is a value; the place of the next cell if it does not declare one.
     let (mut value, mut phonetic) = (false, false);
     let (mut next_row, mut next_column) = (0, 0);
     // Headers and footers of the printed page, for the end.

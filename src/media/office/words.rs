@@ -2,8 +2,8 @@
 //! comments, headers, slides and shapes share the elements that matter here.
 //!
 //! A paragraph with tracked changes is read as it will be when all are accepted,
-//! since that is what most programs show; as it was before, the paragraph follows
-//! behind the text. So both versions are found, and neither is torn apart.
+//! since that is what most programs show; the former version of the paragraph
+//! follows the text. So both versions are found, and neither is broken up.
 
 use super::xml::{Piece, Xml};
 use crate::error::Result;
@@ -53,7 +53,7 @@ struct State {
     cells: u32,
 }
 
-/// Boxes inside boxes that are told apart; deeper ones are read in place.
+/// Boxes inside boxes that are distinguished; deeper ones are read in place.
 const MAX_BOXES: usize = 16;
 
 impl State {
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn boxes_stand_behind_and_fallbacks_are_not_read_twice() {
+    fn boxes_follow_and_fallbacks_are_not_read_twice() {
         assert_eq!(
             text(
                 "<w:p><w:t>one </w:t><mc:AlternateContent><mc:Choice><w:txbxContent><w:p><w:t>box</w:t></w:p>\

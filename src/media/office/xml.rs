@@ -1,6 +1,6 @@
 //! The XML of office documents, one piece at a time.
 //!
-//! A document type is passed over: no entity is declared, expanded or fetched.
+//! A document type is skipped: no entity is declared, expanded or fetched.
 //! Only the five entities of XML itself and character references mean something.
 
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ use quick_xml::{Reader, XmlVersion};
 use crate::error::{Error, Result};
 use crate::limits::Budget;
 
-/// Events between two looks at the clock.
+/// Events between two checks of the deadline.
 const STRIDE: u32 = 4096;
 
 /// Elements inside one another. Documents nest a few dozen; the library remembers each that is open.
@@ -20,7 +20,7 @@ const MAX_DEPTH: u32 = 256 << 10;
 /// Attributes of one tag that are looked through. Documents have a few dozen.
 const MAX_ATTRIBUTES: usize = 1024;
 
-/// A document under way.
+/// A document that is being read.
 pub(super) struct Xml<'x> {
     reader: Reader<&'x [u8]>,
     events: u32,
@@ -62,7 +62,7 @@ impl Tag<'_> {
             .take(MAX_ATTRIBUTES)
             .flatten()
             .find(|attribute| attribute.key.local_name().into_inner() == name)?;
-        // A reference to an entity of a document type leaves the value as it stands.
+        // A reference to an entity of a document type leaves the value unchanged.
         let value = attribute.normalized_value(XmlVersion::Implicit1_0);
         Some(value.unwrap_or(attribute.value))
     }

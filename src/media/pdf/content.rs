@@ -1,8 +1,8 @@
 //! The content streams of pages: the operators that place text and pictures.
 //!
 //! Written here on the parser and the fonts of `hayro`, since a whole interpreter
-//! spends its time on colours, paths and outlines that are not looked at, and
-//! cannot be stopped by the clock. All work is counted (see [`Work`]), since forms,
+//! spends its time on colours, paths and outlines that are not needed, and
+//! cannot be stopped at a deadline. All work is counted (see [`Work`]), since forms,
 //! resources and fonts are shared.
 
 use std::collections::{HashMap, HashSet};
@@ -59,7 +59,7 @@ pub(super) struct Placed<'p> {
     pub(super) transform: Affine,
 }
 
-/// What stands on a page.
+/// The content of a page.
 #[derive(Default)]
 pub(super) struct Contents<'p> {
     pub(super) page: Page,
@@ -90,7 +90,7 @@ pub(super) struct Reader<'p> {
     comments: u32,
 }
 
-/// What the names in a content stream mean.
+/// The resources that the names in a content stream refer to.
 #[derive(Clone, Default)]
 struct Resources<'p> {
     fonts: Dict<'p>,
@@ -167,7 +167,7 @@ struct State<'p> {
     rise: f64,
 }
 
-/// One content stream under way.
+/// A content stream that is being read.
 struct Scope<'r, 'p> {
     reader: &'r mut Reader<'p>,
     contents: &'r mut Contents<'p>,
@@ -286,7 +286,7 @@ impl<'p> Reader<'p> {
         }
     }
 
-    /// A font; what is wrong with one that must not be read goes to `refused`.
+    /// A font; the error of one that must not be read goes to `refused`.
     ///
     /// # Errors
     /// [`Limit`](crate::ErrorKind::Limit) if nothing more may be read.
@@ -524,7 +524,7 @@ impl<'p> Scope<'_, 'p> {
                         Vec2::new(0.0, step)
                     };
                     self.text *= Affine::translate(step);
-                    // Words are often set apart by a move alone.
+                    // Words are often separated by a move only.
                     if -by > 1500.0 {
                         run.text.push('\t');
                     } else if -by > 160.0 && !run.text.ends_with(' ') {
@@ -550,7 +550,7 @@ impl<'p> Scope<'_, 'p> {
                     }
                     Some(BfString::Char(c)) => run.text.push(*c),
                     Some(BfString::String(text)) => {
-                        // A ligature is as many letters as it says.
+                        // A ligature maps to several letters.
                         self.reader.work.charge(LETTER * text.len() as u64)?;
                         run.text.push_str(text);
                     }
@@ -638,7 +638,7 @@ impl<'p> Scope<'_, 'p> {
                     self.form(&stream, &Resources::default(), place)?;
                 }
             }
-            // Typed on the page: the appearance has said it.
+            // Typed on the page: its appearance has this text already.
             let kind = annotation.get::<Name<'_>>(b"Subtype");
             let is_typed = kind.is_some_and(|kind| kind.as_ref() as &[u8] == b"FreeText");
             if let Some(words) = annotation.get::<hayro_syntax::object::String<'_>>(b"Contents")
@@ -647,7 +647,7 @@ impl<'p> Scope<'_, 'p> {
                 self.reader
                     .work
                     .charge(GLYPH * words.as_bytes().len() as u64)?;
-                // Far outside the page, each on a line of its own.
+                // Far outside the page, one line each.
                 let text = super::text_string(words.as_bytes());
                 let start = Point {
                     x: 0.0,

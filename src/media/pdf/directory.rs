@@ -17,7 +17,7 @@ use hayro_syntax::Pdf;
 use hayro_syntax::object::{Array, Dict, FromBytes, MaybeRef, Object, ObjectIdentifier, Stream};
 
 use super::table::{self, Entry, Map};
-use super::{load_error, streams};
+use super::{load_error, search, streams};
 use crate::error::{Error, Result};
 use crate::limits::Budget;
 use crate::media::guard::guard;
@@ -52,12 +52,12 @@ pub(super) fn open(bytes: &[u8], budget: &mut Budget) -> Result<Document> {
     {
         return Ok(document);
     }
-    let found = table::search(bytes, &mut bounds)?;
+    let found = search::search(bytes, &mut bounds)?;
     match found {
         Some(found) => assemble(bytes, found, true, budget)?,
         None => None,
     }
-    .ok_or_else(|| Error::malformed("PDF without a table of its objects"))
+    .ok_or_else(|| Error::malformed("PDF without a cross-reference table"))
 }
 
 /// Opens a file by its table. `None` if the table does not fit the file.
@@ -199,8 +199,8 @@ fn members(
     Ok(members.collect())
 }
 
-/// The file with a new table in front of it. Behind it stands where the table is, and
-/// nothing that could pass for the end of a stream that is cut off.
+/// The file with a new table before it. After it comes the offset of the table, and
+/// nothing that could be taken for the end of a truncated stream.
 fn with_table(bytes: &[u8], map: &Map, trailer: Option<&Dict<'_>>, plain: bool) -> Result<Pdf> {
     let mut entries: Vec<(ObjectIdentifier, Entry)> = map
         .iter()
@@ -283,7 +283,7 @@ fn sections(entries: &[(ObjectIdentifier, Entry)]) -> String {
     sections
 }
 
-/// Copies an entry of a trailer as it stands.
+/// Copies an entry of a trailer unchanged.
 fn copy(trailer: &Dict<'_>, key: &str, to: &mut Vec<u8>) {
     let value = match trailer.get_raw::<Object<'_>>(key) {
         Some(MaybeRef::Ref(reference)) => reference.to_string().into_bytes(),

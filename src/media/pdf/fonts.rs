@@ -1,9 +1,9 @@
-//! What a font declares, checked before `hayro-font` believes it.
+//! What a font declares, checked before `hayro-font` relies on it.
 //!
 //! That crate fills a list up to `FirstChar`, a map for every code of a range in `W`
 //! or `W2`, decodes every stream of a font and keeps all of it for the whole document.
 //! Its loops cannot be bounded from outside, so each number is read here first, in the
-//! same way and with a count of the work; a font that asks for too much is refused, and
+//! same way and with a count of the work; a font that needs too much is refused, and
 //! text set in it is not read. What is left in the library is proportional to bytes
 //! that have been counted. Programs of fonts (TrueType, CFF, Type 1) are read by
 //! `skrifa`, which checks counts against the data; they are bounded in size.
@@ -239,7 +239,7 @@ fn program(font: &Dict<'_>, budget: &mut Budget, work: &mut Work) -> Result<u64>
     Ok(memory)
 }
 
-/// What a stream decodes to at most. Counts the work of decoding it once.
+/// The largest size that a stream decodes to. Counts the work of decoding it once.
 fn decoded(stream: &Stream<'_>, most: u64, budget: &mut Budget, work: &mut Work) -> Result<u64> {
     work.dict(stream.dict())?;
     let bound = streams::measured(stream, most, budget)?;

@@ -1,18 +1,18 @@
 //! Pictures inside of a content stream, cut out where they are many.
 //!
-//! Nothing but white space ends the data of an inline image, so `hayro-syntax` looks at
-//! each `EI` and `BI` up to the end of the stream to decide: with thousands of them,
+//! Nothing but white space ends the data of an inline image, so `hayro-syntax` examines
+//! each `EI` and `BI` up to the end of the stream: with thousands of them,
 //! thousands of times. These pictures are not read anyway. Where a stream has more than
 //! a few, they are taken out here first, in one pass.
 
 use std::borrow::Cow;
 
-/// Inline images that the library may look for, and bytes that it may search for them
-/// all in all.
+/// Inline images that the library may look for, and the total of bytes that it may search
+/// for them.
 const FEW: usize = 64;
 const SEARCHED: usize = 2 << 20;
 
-/// Bytes behind `EI` that have to be text.
+/// Bytes after `EI` that have to be text.
 const LOOK_AHEAD: usize = 16;
 
 /// The stream without its inline images, and whether there were any to cut.
@@ -43,7 +43,7 @@ pub(super) fn without_images(bytes: &[u8]) -> (Cow<'_, [u8]>, bool) {
     (Cow::Owned(out), cut)
 }
 
-/// Where the image that begins at `BI` ends: behind its `EI`.
+/// The end of the image that begins at `BI`: after its `EI`.
 fn image_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         let (start, end) = next_token(bytes, at)?;

@@ -1,10 +1,10 @@
 //! What JBIG2 declares, checked before `hayro-jbig2` allocates and loops by it.
 //!
-//! Regions may be many, each as large as the page, and their coder invents pixels for
-//! ever once its data are over; so their areas are summed up. The sizes of symbols are
+//! There may be many regions, each as large as the page, and their decoder produces pixels
+//! forever after the end of its data; so their areas are summed up. The sizes of symbols are
 //! coded together with their pixels: dictionaries of symbols, and the texts set in
-//! them, are decoded by [`symbols`](super::symbols) first, with a count. What only that
-//! could bound which nobody writes into a PDF (symbols in Huffman codes, refined
+//! them, are decoded by [`symbols`](super::symbols) first, with a count. What
+//! PDF writers do not use and cannot be counted that way (symbols in Huffman codes, refined
 //! symbols) is refused.
 
 use super::symbols::{self, Dictionary};
@@ -280,7 +280,7 @@ fn segment<'b>(rest: &mut &'b [u8]) -> Result<Option<Segment<'b>>> {
     }))
 }
 
-/// The length of a region that does not say it: up to a mark, and the count of its rows.
+/// The length of a region that does not declare it: up to a marker and the count of its rows.
 fn unknown_length(data: &[u8]) -> Option<usize> {
     let flags = *data.get(17)?;
     let (mark, adaptive) = match (flags & 1, flags >> 1 & 3, flags & 0x10) {

@@ -86,7 +86,7 @@ struct Size {
     least: (u64, u64),
 }
 
-/// How a component is coded; the worst of all that are declared.
+/// The coding of a component; the worst of all that are declared.
 #[derive(Clone)]
 struct Style {
     levels: u32,
@@ -158,7 +158,7 @@ fn structures(size: &Size, style: &Style) -> (u64, u64) {
     let side = |tile: u64, least: u64, down: u32| {
         (tile.div_ceil(least)).div_ceil(1_u64 << down) + u64::from(down > 0 || least > 1)
     };
-    // A range of `len` covers so many cells of a grid, wherever it begins.
+    // A range of `len` covers this many cells of a grid, wherever it begins.
     let cells = |len: u64, cell: u64| {
         if len == 0 {
             0

@@ -1,7 +1,7 @@
 //! From runs of glyphs to lines, and from the lines of all pages to one text.
 //!
-//! The order of the file is kept: writers put text down as it is read, and
-//! sorting by place would mix columns. Where a run lies decides only what stands
+//! The order of the file is kept: writers store text in reading order, and
+//! sorting by place would mix columns. The place of a run only decides the gap
 //! between it and the one before: nothing, a space, a tab or a line end.
 
 use std::collections::HashSet;
@@ -63,7 +63,7 @@ pub(super) struct Page {
 #[derive(Debug, Default)]
 struct Line {
     text: Flow,
-    /// How far from the origin, across the direction of writing.
+    /// The distance from the origin, across the direction of writing.
     place: f64,
     /// Whether some run started left of the one before, as right-to-left text
     /// does that is written in its own order.
@@ -160,8 +160,8 @@ const LONGEST_HEADER: usize = 4096;
 /// How far a header may move from page to page.
 const TOLERANCE: f64 = 6.0;
 
-/// The text of all pages: headers and footers that are repeated from page to page
-/// stand once, at the end, so that sentences run on across pages.
+/// The text of all pages: headers and footers that repeat from page to page
+/// are moved to the end, once, so that sentences continue across pages.
 pub(super) fn text(pages: Vec<Page>) -> String {
     let pages: Vec<Vec<(String, f64)>> = pages
         .into_iter()

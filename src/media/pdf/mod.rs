@@ -5,11 +5,11 @@
 //! | the file | its text, page after page, then headers and footers, form fields and comments |
 //! | `page:N/image:M` | an embedded picture, each once however often it is shown |
 //! | `page:N` | a page without text, put together from its pictures |
-//! | `attachment:N` | an embedded file, read by its content |
+//! | `attachment:N` | an embedded file; the format is detected from the content |
 //!
-//! A page that shows something and has no text is told as a warning. Pictures
-//! inside the stream of a page (inline images) are not read: they are limited to
-//! a few kilobytes by the standard.
+//! A page that shows something and has no text gets a warning. Pictures in the content
+//! stream of a page (inline images) are not read: the standard limits them to
+//! a few kilobytes.
 
 use std::collections::HashSet;
 
@@ -20,11 +20,13 @@ use self::content::{Contents, Placed, Reader};
 use self::directory::Document;
 use self::work::Work;
 use super::guard::guard;
-use super::walk::{Hint, Walk};
+use super::walk::{Hint, Input, Walk};
 use super::{Content, PartPath};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
 
+mod arithmetic;
+mod compose;
 mod content;
 mod directory;
 mod fonts;
@@ -34,6 +36,7 @@ mod jpx;
 mod layout;
 mod pages;
 mod picture;
+mod search;
 mod streams;
 mod symbols;
 mod table;
@@ -47,8 +50,9 @@ struct Shown<'p> {
     area: (f64, f64, f64, f64),
 }
 
-/// Reads a file. Nothing has been told to the sink if it fails.
-pub(super) fn read(walk: &mut Walk<'_>, path: &PartPath, bytes: &[u8]) -> Result<()> {
+/// Reads a file. The sink has received nothing after an error.
+pub(super) fn read(walk: &mut Walk<'_>, input: &Input<'_>) -> Result<()> {
+    let &Input { path, bytes, .. } = input;
     walk.budget.charge_decoded(bytes.len() as u64)?;
     let mut document = guard("the PDF reader", || directory::open(bytes, walk.budget))?;
     let mut work = Work::new(bytes.len() as u64, walk.budget);
@@ -87,7 +91,7 @@ fn load_error(error: LoadPdfError) -> Error {
             ErrorKind::Unsupported,
             format!("encrypted PDF that cannot be opened: {error:?}"),
         ),
-        LoadPdfError::Invalid => Error::malformed("PDF without a table of its objects"),
+        LoadPdfError::Invalid => Error::malformed("PDF without a cross-reference table"),
     }
 }
 
@@ -177,7 +181,7 @@ fn pictures(
         let large: Vec<_> = large.cloned().collect();
         if !page.has_text && large.len() > 1 {
             let composed = guard("the composer of PDF pages", || {
-                picture::compose(&large, page.area, work, walk.budget)
+                compose::compose(&large, page.area, work, walk.budget)
             });
             match composed {
                 Ok(raster) => walk.decoded(
@@ -198,7 +202,7 @@ fn pictures(
             image += 1;
             let path = path.child(format_args!("image:{image}"));
             if let Some(file) = picture::jpeg(&picture.stream) {
-                walk.member(path, &file, &Hint::default())?;
+                walk.member(path, &file, Hint::default())?;
                 continue;
             }
             match guard("the PDF reader", || {
@@ -218,10 +222,10 @@ fn pictures(
     Ok(())
 }
 
-/// Nodes of the tree of embedded files inside one another.
+/// The depth of the tree of embedded files that is read.
 const MAX_DEPTH: u32 = 8;
 
-/// Work for an embedded file besides what is read of it, and its memory.
+/// Work and memory charged for an embedded file, besides its content.
 const FILE: u64 = 1000;
 
 /// Hands over the embedded files.
@@ -248,11 +252,8 @@ fn attachments(
         let path = path.child(format_args!("attachment:{number}"));
         match guard("the PDF reader", || streams::decoded(&stream, walk.budget)) {
             Ok(bytes) => {
-                let hint = Hint {
-                    name: name.as_deref(),
-                    ..Hint::default()
-                };
-                walk.member(path, &bytes, &hint)?;
+                let hint = Hint::named(name.as_deref());
+                walk.member(path, &bytes, hint)?;
             }
             Err(error) => walk.lost(path, error)?,
         }
@@ -302,8 +303,8 @@ fn collect<'p>(
     Ok(())
 }
 
-/// A text string outside of content streams: UTF-16 or UTF-8 behind a mark, else
-/// one byte a character, of which the Latin ones count.
+/// A text string outside of content streams: UTF-16 or UTF-8 after a byte order mark, else
+/// Latin-1.
 fn text_string(bytes: &[u8]) -> String {
     use super::text::{Mark, byte_order_mark, decode_utf16};
     match byte_order_mark(bytes) {

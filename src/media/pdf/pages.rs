@@ -21,7 +21,7 @@ pub(super) struct PdfPage<'p> {
     pub(super) area: Rect,
 }
 
-/// What the nodes above a page say.
+/// The properties that a page inherits from the nodes above it.
 #[derive(Clone, Default)]
 struct Inherited<'p> {
     media_box: Option<Rect>,

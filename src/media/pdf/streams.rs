@@ -1,9 +1,9 @@
 //! The streams of a PDF under limits.
 //!
 //! `hayro-syntax` inflates a stream into memory, however large it gets, and lays its
-//! rows out as the parameters of the filter say. So each stream is measured before
+//! rows out by the parameters of the filter. So each stream is measured before
 //! that crate decodes it: by its filters and their parameters, and by inflating it
-//! into the void where the filters allow too much.
+//! without storing the output where the filters allow too much.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use hayro_syntax::object::{Array, Dict, FromBytes, Object, Stream};
 use crate::error::{Error, Result};
 use crate::limits::Budget;
 
-/// What one stream may grow to.
+/// The largest size of one decoded stream.
 pub(super) const LARGEST: u64 = 256 << 20;
 
 /// Growth that needs no measuring.
@@ -92,7 +92,7 @@ fn plainly_inflated(stream: &Stream<'_>, most: u64, budget: &Budget) -> Result<O
     }
 }
 
-/// What a stream becomes at most once its filters are taken off. Pictures keep
+/// The largest size of a stream after all its filters. Pictures keep
 /// their size here: it is theirs to declare.
 ///
 /// # Errors
@@ -193,7 +193,7 @@ fn has_predictor(dict: &Dict<'_>) -> bool {
         })
 }
 
-/// Takes a filter off that turns text into fewer bytes.
+/// Removes a filter that decodes text to fewer bytes.
 fn plain<'s>(filter: &str, text: &[u8]) -> Option<Cow<'s, [u8]>> {
     let mut file = format!("<</Filter{filter}/Length {}>>stream\n", text.len()).into_bytes();
     file.extend_from_slice(text);
@@ -249,7 +249,7 @@ fn predictor(params: &Dict<'_>, decoded: u64) -> Result<()> {
     }
 }
 
-/// What the library makes of deflate data, damage included.
+/// The size that the library inflates deflate data to, damage included.
 ///
 /// # Errors
 /// [`Limit`](crate::ErrorKind::Limit) beyond `most`, or once the time is over.
@@ -277,11 +277,11 @@ pub(super) fn inflated(data: &[u8], most: u64, budget: &Budget) -> Result<u64> {
     Ok(total)
 }
 
-/// How data ended.
+/// The end of deflate data.
 enum End {
-    /// Where they say, or for want of input.
+    /// At their declared end, or at the end of the input.
     Sound,
-    /// With an error, so many bytes before the end.
+    /// With an error, this many bytes before the end.
     Damage(u64),
 }
 

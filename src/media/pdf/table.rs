@@ -1,5 +1,4 @@
-//! Cross-reference tables, read under limits, and the search for objects where there
-//! is no table that fits.
+//! Cross-reference tables, read under limits.
 //!
 //! Follows `hayro-syntax` in what it accepts, so that a file has the same objects here
 //! and there; the parser of single objects is that crate's own.
@@ -7,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
-use hayro_syntax::object::{Array, Dict, FromBytes, Name, Object, ObjectIdentifier, Stream};
+use hayro_syntax::object::{Array, Dict, FromBytes, Object, ObjectIdentifier, Stream};
 use hayro_syntax::reader::{Reader, ReaderExt};
 
 use super::streams;
@@ -15,7 +14,7 @@ use crate::deadline::Pacer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
 
-/// Where an object is.
+/// The place of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
     /// In the file, from this byte on.
@@ -26,21 +25,21 @@ pub(super) enum Entry {
 
 pub(super) type Map = HashMap<ObjectIdentifier, Entry>;
 
-/// What a table, or the search for one, yields.
+/// The result of reading a table, or of the search for objects.
 pub(super) struct Found {
     pub(super) map: Map,
-    /// Bytes of the objects that stand in the file.
+    /// Bytes of the objects that are directly in the file.
     pub(super) sizes: HashMap<ObjectIdentifier, u32>,
     /// The streams of objects that are needed.
     pub(super) containers: Vec<u32>,
-    /// Where the dictionary of the trailer is.
+    /// The place of the dictionary of the trailer.
     pub(super) trailer: Option<Range<usize>>,
     /// The catalog, if no trailer names it.
     pub(super) root: Option<ObjectIdentifier>,
 }
 
 /// Tables of one file that follow one another.
-const MAX_TABLES: usize = 256;
+pub(super) const MAX_TABLES: usize = 256;
 
 /// Bytes of the decoded table of one stream, besides those for the file's size.
 const TABLE: u64 = 8 << 20;
@@ -48,13 +47,13 @@ const TABLE: u64 = 8 << 20;
 /// Bytes in which most objects end.
 const FIRST_LOOK: usize = 256;
 
-/// What reading tables may cost.
+/// Bounds on reading tables.
 pub(super) struct Bounds {
     /// Entries that may still be read; every object takes a few bytes somewhere.
     entries: u64,
     /// Bytes that may still be parsed more than once.
     reparsed: u64,
-    pacer: Pacer,
+    pub(super) pacer: Pacer,
 }
 
 impl Bounds {
@@ -67,7 +66,7 @@ impl Bounds {
         }
     }
 
-    fn entry(&mut self) -> Result<()> {
+    pub(super) fn entry(&mut self) -> Result<()> {
         self.pacer.step()?;
         match self.entries.checked_sub(1) {
             Some(left) => {
@@ -157,7 +156,7 @@ pub(super) fn read(
     }))
 }
 
-/// The chain of tables under way.
+/// The chain of tables that is being read.
 struct Chain<'r> {
     bytes: &'r [u8],
     bounds: &'r mut Bounds,
@@ -248,7 +247,7 @@ impl Chain<'_> {
         let kind = if kinds == 0 {
             Some(1)
         } else {
-            // The library takes one byte, whatever the width.
+            // The library takes one byte, at any width.
             field(1).map(|bytes| bytes[0])
         };
         let (Some(kind), Some(place), Some(index)) = (kind, field(places), field(indices)) else {
@@ -373,24 +372,24 @@ fn value(field: &[u8]) -> Option<u32> {
 }
 
 /// Finds the ends of objects.
-struct Extents<'r> {
+pub(super) struct Extents<'r> {
     bytes: &'r [u8],
     bounds: &'r mut Bounds,
 }
 
 impl<'r> Extents<'r> {
-    fn new(bytes: &'r [u8], bounds: &'r mut Bounds) -> Self {
+    pub(super) fn new(bytes: &'r [u8], bounds: &'r mut Bounds) -> Self {
         Self { bytes, bounds }
     }
 
-    /// Where the object that starts at `at` ends; `None` if there is none. A stream ends
+    /// The end of the object that starts at `at`; `None` if there is none. A stream ends
     /// with its dictionary.
     ///
     /// The parser is given the file up to the next few words `obj`, since it goes on to
     /// the end of the file where something is not closed, for every object again. Between
     /// two such words there is hardly ever more than one object, so that all of them
-    /// together are parsed about once. What is looked at is counted.
-    fn of_object(&mut self, at: usize) -> Option<usize> {
+    /// together are parsed about once. What is read is counted.
+    pub(super) fn of_object(&mut self, at: usize) -> Option<usize> {
         const WORD: &[u8] = b"obj";
         let rest = self.bytes.get(at..)?;
         // Most objects are short.
@@ -426,105 +425,6 @@ impl<'r> Extents<'r> {
             words *= 2;
         }
     }
-}
-
-/// Looks for objects in the whole file. `None` if there is no catalog.
-///
-/// # Errors
-/// [`Limit`](ErrorKind::Limit) for time; [`Malformed`](ErrorKind::Malformed).
-pub(super) fn search(bytes: &[u8], bounds: &mut Bounds) -> Result<Option<Found>> {
-    let mut map = Map::new();
-    let mut sizes = HashMap::new();
-    let mut containers = Vec::new();
-    let (mut trailers, mut root) = (Vec::new(), None);
-    let mut last: Option<ObjectIdentifier> = None;
-    let mut reader = Reader::new(bytes);
-    while let Some(byte) = reader.peek_byte() {
-        bounds.pacer.step()?;
-        let at = reader.offset();
-        if byte.is_ascii_digit() {
-            if let Some(id) = reader.read_without_context::<ObjectIdentifier>() {
-                let mut object = reader.clone();
-                object.skip_white_spaces_and_comments();
-                let start = object.offset();
-                if let Some(end) = Extents::new(bytes, bounds).of_object(start) {
-                    bounds.entry()?;
-                    map.insert(id, Entry::At(at));
-                    sizes.insert(id, u32::try_from(end - at).unwrap_or(u32::MAX));
-                    last = Some(id);
-                    // Numbers and the like hold nothing else.
-                    if bytes[start] != b'<' {
-                        reader.jump(end);
-                    }
-                }
-            } else {
-                reader.forward_while(|byte| !is_white(byte));
-            }
-        } else if bytes[at..].starts_with(b"<<")
-            && let Some(end) = Extents::new(bytes, bounds).of_object(at)
-        {
-            reader.jump(end);
-            let text = &bytes[at..end];
-            let has = |word: &[u8]| text.windows(word.len()).any(|w| w == word);
-            // Names may be written in other ways, which have a number sign in them.
-            if !(has(b"Root") || has(b"Catalog") || has(b"ObjStm") || has(b"#")) {
-                continue;
-            }
-            let Some(dict) = Dict::from_bytes(text) else {
-                continue;
-            };
-            if dict.contains_key("Root") && trailers.len() < MAX_TABLES {
-                trailers.push(at..end);
-            }
-            let kind = dict.get::<Name<'_>>(b"Type");
-            match kind.as_ref().map(|kind| kind.as_ref() as &[u8]) {
-                Some(b"Catalog") => root = last,
-                Some(b"ObjStm") => containers.extend(last.map(|last| last.obj_number)),
-                _ => {}
-            }
-        } else {
-            reader.forward_while(|byte| !is_white(byte));
-            if reader.offset() == at {
-                reader.forward();
-            }
-        }
-    }
-    let mut seen = HashSet::new();
-    containers.retain(|container| {
-        let place = map.get(&ObjectIdentifier::new(*container, 0));
-        matches!(place, Some(Entry::At(_))) && seen.insert(*container)
-    });
-    // The last one that leads to a catalog.
-    let leads = |range: &Range<usize>| {
-        let trailer: Option<Dict<'_>> = bytes.get(range.clone()).and_then(Dict::from_bytes);
-        let root = trailer.and_then(|trailer| trailer.get_ref("Root"));
-        match root.and_then(|root| map.get(&root.into())) {
-            Some(Entry::At(at)) => {
-                let mut reader = Reader::new(bytes);
-                reader.jump(*at);
-                let _ = reader.read_without_context::<ObjectIdentifier>();
-                reader.skip_white_spaces_and_comments();
-                let object = bytes.get(reader.offset()..).and_then(Dict::from_bytes);
-                object.is_some_and(|catalog: Dict<'_>| catalog.contains_key("Pages"))
-            }
-            _ => root.is_some() && !containers.is_empty(),
-        }
-    };
-    let trailer = trailers.into_iter().rev().find(leads);
-    if trailer.is_none() && root.is_none() {
-        return Ok(None);
-    }
-    Ok(Some(Found {
-        map,
-        sizes,
-        containers,
-        trailer,
-        root,
-    }))
-}
-
-fn is_white(byte: u8) -> bool {
-    matches!(byte, b'\0' | b'\t' | b'\n' | 0x0C | b'\r' | b' ')
 }
 
 /// Reads the pairs at the head of a stream of objects.

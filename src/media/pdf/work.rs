@@ -1,9 +1,9 @@
-//! The work that one document may cause, counted over all of its pages.
+//! The work that one document may cause, counted over all its pages.
 //!
 //! A PDF shares by reference: one form is drawn by a thousand pages, one dictionary
-//! serves them all. Limits on single parts do not see what that multiplies to, so
-//! everything that is parsed, decoded, interpreted or drawn is counted here as often
-//! as it is done, against an allowance that grows with the size of the file.
+//! serves them all. Limits on single parts cannot bound the product, so
+//! everything that is parsed, decoded, interpreted or drawn is counted here each time,
+//! against an allowance that grows with the size of the file.
 
 use std::collections::HashMap;
 
@@ -19,14 +19,14 @@ const PER_BYTE: u64 = 32;
 /// The share of `decoded_bytes` that a file of any size may spend.
 const SHARE: u64 = 8;
 
-/// Units between two looks at the clock.
+/// Units between two checks of the deadline.
 const STRIDE: u32 = 64 << 10;
 
 /// Memory for the fonts of a document, estimated: beyond it they are forgotten
 /// and read again where they are used again.
 const FONT_MEMORY: u64 = 64 << 20;
 
-/// What is left of the allowance. A unit is about a byte that is parsed, some 5 to 20 ns.
+/// The remaining allowance. A unit is about a byte that is parsed, some 5 to 20 ns.
 pub(super) struct Work {
     left: u64,
     total: u64,
@@ -36,7 +36,7 @@ pub(super) struct Work {
     sizes: HashMap<ObjectIdentifier, u32>,
 }
 
-/// An object whose size nobody has measured.
+/// The assumed size of an object that was not measured.
 const UNKNOWN: u64 = 256;
 
 impl Work {

@@ -1,10 +1,10 @@
-//! JPEG: by `zune-jpeg`, behind a walk over the file's segments.
+//! JPEG: decoded by `zune-jpeg` after a check of the file's segments.
 //!
 //! The decoder bounds neither its memory nor its work by what a file declares: it keeps the
-//! coefficients of all components of a progressive file, whatever is asked of it; it goes on with
+//! coefficients of all components of a progressive file, whatever the caller requests; it goes on with
 //! zeros where a scan ends early, so that a scan of a dozen bytes costs a pass over the whole
-//! picture; it looks at all segments of an extended XMP packet for each segment that follows. The
-//! walk knows the sizes, the scans and the segments before, and refuses what no encoder writes.
+//! picture; it reads all segments of an extended XMP packet for each segment that follows. The
+//! walk knows the sizes, the scans and the segments before, and refuses numbers that no encoder writes.
 
 use std::io::BufRead;
 
@@ -33,7 +33,7 @@ const FETCH: u64 = 24;
 /// are half of that.
 const MAX_WORK: u64 = 2_000_000_000;
 
-/// Segments of an extended XMP packet, which hold up to 64 KiB each, times the segments behind each.
+/// Segments of an extended XMP packet, which hold up to 64 KiB each, times the segments after each.
 const MAX_PACKET_WORK: u64 = 4 << 20;
 
 /// Picoseconds that a pixel of a component takes from coefficients to samples.
@@ -69,7 +69,7 @@ pub(super) fn decode(bytes: &[u8], budget: &mut Budget) -> Result<Raster> {
     clock.settle(budget, headers)?;
     let (width, height) = decoder.dimensions().unwrap_or_default();
     let (width, height) = sides(Format::Jpeg, width, height)?;
-    // The first component of YCbCr is BT.601 luma as it stands in the file.
+    // The first component of YCbCr is BT.601 luma already.
     let output = match decoder.input_colorspace() {
         Some(ColorSpace::YCbCr | ColorSpace::Luma) => ColorSpace::Luma,
         _ => ColorSpace::RGB,
@@ -106,8 +106,8 @@ struct Component {
     down: u64,
 }
 
-/// What the segments of a file declare. Where they are malformed the walk just ends: the decoder
-/// says what is wrong.
+/// What the segments of a file declare. The walk ends at malformed segments: the decoder
+/// reports the error.
 #[derive(Debug, Default)]
 pub(super) struct Declared {
     pub(super) width: u16,
@@ -118,9 +118,9 @@ pub(super) struct Declared {
     /// Components in the first scan.
     first_scan: usize,
     scans: usize,
-    /// Sum over the scans of the coefficients that each looks at.
+    /// Sum over the scans of the coefficients that each visits.
     visits: u64,
-    /// Sum over the scans of the blocks that each looks at.
+    /// Sum over the scans of the blocks that each visits.
     fetches: u64,
     /// Sum over all segments of the extended XMP segments before each.
     packet_work: u64,
@@ -167,8 +167,8 @@ impl Declared {
         }
     }
 
-    /// The scans behind the first, up to the end of the picture. What else there may be between
-    /// scans has no such bytes, so that nothing need be passed over by a length.
+    /// The scans after the first, up to the end of the picture. What else there may be between
+    /// scans has no such bytes, so that nothing need be skipped by a length.
     fn scans<'b>(&mut self, mut rest: &'b [u8]) -> Option<&'b [u8]> {
         loop {
             let (marker, behind) = next_marker(rest)?;
@@ -314,7 +314,7 @@ impl Declared {
     }
 }
 
-/// The next marker and what follows it; compressed data and fill bytes are passed over.
+/// The next marker and what follows it; compressed data and fill bytes are skipped.
 fn next_marker(mut rest: &[u8]) -> Option<(u8, &[u8])> {
     loop {
         // Vectorised, and cannot fail on a slice.

@@ -1,4 +1,4 @@
-//! What the first directory of a TIFF file declares, read before its decoder believes it.
+//! What the first directory of a TIFF file declares, checked before its decoder relies on it.
 //!
 //! The decoder reads strips and tiles of any size: a picture one pixel wide may consist of tiles a
 //! million wide, each of the same few bytes, and a strip that is compressed as a JPEG is decoded at
@@ -19,7 +19,7 @@ const FILLING: u64 = 4 << 20;
 /// Picoseconds that a pixel of a fax takes.
 const FAX: u64 = 1500;
 
-/// What matters of a directory.
+/// The fields of a directory that are checked.
 #[derive(Debug, Default)]
 pub(in crate::media) struct Declared {
     width: u64,
@@ -35,8 +35,8 @@ pub(in crate::media) struct Declared {
 }
 
 impl Declared {
-    /// Reads the first directory; where it is malformed, as far as that goes: the decoder says
-    /// what is wrong.
+    /// Reads the first directory; where it is malformed, up to there: the decoder reports
+    /// the error.
     pub(in crate::media) fn read(bytes: &[u8]) -> Self {
         let mut declared = Self {
             bits: 1,
@@ -183,7 +183,7 @@ struct File<'b> {
     bytes: &'b [u8],
     little: bool,
     big: bool,
-    /// Where the first directory is.
+    /// The offset of the first directory.
     first: u64,
 }
 

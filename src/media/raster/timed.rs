@@ -1,8 +1,8 @@
-//! Input that ends once the time is over.
+//! Input that ends at the deadline.
 //!
 //! The decoders know no deadline, but they pull their input from a reader. These readers hand it out
-//! a few kilobytes at a time and check the deadline before each; afterwards there is nothing more to
-//! read. What a decoder makes of that, an error or half a picture, does not matter: [`Clock::settle`]
+//! a few kilobytes at a time and check the deadline before each; after the deadline they are at
+//! their end. Whether the decoder returns an error or half a picture then, [`Clock::settle`]
 //! replaces it by the error of the deadline.
 
 use std::cell::Cell;
@@ -53,7 +53,7 @@ impl Clock {
         self.is_over.get()
     }
 
-    /// What a decoder returned, or the error of the budget's deadline if its input was cut off before.
+    /// Returns the result of a decoder, or the error of the budget's deadline if its input was cut off before.
     pub(in crate::media) fn settle<T>(&self, budget: &Budget, result: Result<T>) -> Result<T> {
         if !self.is_over.get() {
             return result;
@@ -64,8 +64,8 @@ impl Clock {
     }
 }
 
-/// Refuses a step of a decoder that cannot be interrupted and takes longer than there is time:
-/// so many pixels at so many picoseconds each.
+/// Refuses a step of a decoder that cannot be interrupted and would end after the deadline:
+/// `pixels` at `each` picoseconds.
 pub(in crate::media) fn afford(budget: &Budget, pixels: u64, each: u64) -> Result<()> {
     let needed = duration(pixels, each);
     match budget.deadline().remaining() {
@@ -82,7 +82,7 @@ fn duration(pixels: u64, each: u64) -> Duration {
 }
 
 fn late(budget: &Budget) -> Error {
-    let value = "decoding the picture takes longer than what is left";
+    let value = "decoding the picture would take longer than the time left";
     Error::limit("time_ms", budget.limits().time_ms, value)
 }
 
@@ -105,7 +105,7 @@ impl<'a> Timed<'a> {
         }
     }
 
-    /// What may be handed out, after a check if that was nothing.
+    /// The bytes that may be handed out; checks the deadline if there are none.
     #[inline]
     fn open(&mut self) -> io::Result<&'a [u8]> {
         if self.at >= self.window {

@@ -1,7 +1,7 @@
-//! What a WebP file declares, read before its decoder believes it.
+//! What a WebP file declares, checked before its decoder relies on it.
 //!
 //! The decoder reserves memory for a chunk by its declared size, up to 4 GiB, and decodes a lossy
-//! picture of whatever size its own header declares before it compares that with the size of the
+//! picture of the size that its own header declares before it compares that with the size of the
 //! canvas. So sizes are compared here, and metadata is read here.
 
 use image::metadata::Orientation;
@@ -16,7 +16,7 @@ pub(in crate::media) struct Declared {
     /// Whether some picture has an alpha channel beside it.
     pub(in crate::media) alpha: bool,
     pub(in crate::media) animated: bool,
-    /// How the picture is turned.
+    /// The orientation of the picture.
     pub(in crate::media) orientation: Option<Orientation>,
     /// Pixels of the (first) picture, and bytes of its compressed form.
     pub(in crate::media) pixels: u64,

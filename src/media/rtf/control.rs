@@ -7,7 +7,7 @@ use super::{Destination, MAX_FONTS, Reader, unhex};
 use crate::media::flow::Gap;
 
 impl Reader<'_> {
-    /// What follows a backslash.
+    /// Reads a control word or symbol, after its backslash.
     pub(super) fn control(&mut self) {
         let Some(&symbol) = self.bytes.get(self.at) else {
             return;
@@ -72,7 +72,7 @@ impl Reader<'_> {
             }
             _ => self.flush(),
         }
-        self.passed = 0;
+        self.to_skip = 0;
         match word {
             b"par" | b"sect" | b"page" | b"column" => self.end_paragraph(),
             b"line" | b"lbr" => self.gap(Gap::Line),

@@ -2,9 +2,9 @@
 //!
 //! One pass over the bytes. Groups are counted, not nested calls, so that the
 //! stack stays flat. Destinations that no reader sees (fonts, styles, fields'
-//! instructions, embedded objects) are passed over; headers, footers, notes,
-//! comments and former versions of changed paragraphs stand behind the text.
-//! Bytes beyond ASCII count in the code page of their font.
+//! instructions, embedded objects) are skipped; headers, footers, notes,
+//! comments and former versions of changed paragraphs follow the text.
+//! Bytes beyond ASCII are decoded in the code page of their font.
 
 mod charset;
 mod control;
@@ -16,30 +16,46 @@ use std::collections::HashMap;
 
 use encoding_rs::{Encoding, WINDOWS_1252};
 
+use super::Content;
 use super::flow::{Flow, Gap, Meter};
 use super::guard::guard;
+use super::walk::{Hint, Input, Walk};
 use crate::error::{Error, Result};
 use crate::limits::Budget;
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Debug, Default)]
-pub(super) struct Document {
-    pub(super) text: String,
+struct Document {
+    text: String,
     /// The bytes of each embedded picture.
-    pub(super) pictures: Vec<Vec<u8>>,
-    /// Why the end is missing.
-    pub(super) problem: Option<Error>,
+    pictures: Vec<Vec<u8>>,
+    /// The error that cut the text short.
+    problem: Option<Error>,
 }
 
-/// Reads a file.
+/// Reads a file. Errors as for [`document`].
+pub(super) fn read(walk: &mut Walk<'_>, input: &Input<'_>) -> Result<()> {
+    let document = document(input.bytes, walk.budget)?;
+    walk.part(input.path, Some(input.bytes), Content::Text(document.text));
+    walk.inside(input.path, |walk| {
+        for (number, picture) in (1..).zip(&document.pictures) {
+            let path = input.path.child(format_args!("image:{number}"));
+            walk.member(path, picture, Hint::default())?;
+        }
+        document.problem.map_or(Ok(()), Err)
+    });
+    Ok(())
+}
+
+/// The text of a file and its pictures.
 ///
 /// # Errors
 /// [`Malformed`](crate::ErrorKind::Malformed) if there is not even a header;
-/// [`Limit`](crate::ErrorKind::Limit) once the time is over or the text is too long.
-pub(super) fn read(bytes: &[u8], budget: &mut Budget) -> Result<Document> {
+/// [`Limit`](crate::ErrorKind::Limit) after the deadline, or if the text is too long.
+fn document(bytes: &[u8], budget: &mut Budget) -> Result<Document> {
     budget.charge_decoded(bytes.len() as u64)?;
     guard("the rtf reader", || {
-        // The walk takes no more parts than that; one more shows it that there were more.
+        // As many as the limit allows and one more, which makes the walk report the limit.
         let mut reader = Reader::new(bytes, budget.limits().parts as usize + 1);
         reader.run(budget)?;
         let document = reader.finish();
@@ -48,22 +64,21 @@ pub(super) fn read(bytes: &[u8], budget: &mut Budget) -> Result<Document> {
     })
 }
 
-/// Groups inside one another whose properties are kept; beyond, they share those
-/// of the last one.
+/// Nested groups whose properties are kept; deeper ones share those of the last.
 const MAX_GROUPS: usize = 4096;
 
-/// Fonts that are told apart; writers list some hundreds.
+/// Fonts that are distinguished; files list some hundreds.
 const MAX_FONTS: usize = 1 << 16;
 
-/// Bytes of text that wait to be decoded, beyond which the next blank has them decoded.
+/// Pending bytes of text from which on the next blank has them decoded.
 const MAX_PENDING: usize = 64 << 10;
 
-/// Where text goes.
+/// The destination of text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Destination {
     #[default]
     Body,
-    /// A header, note or comment: behind the text.
+    /// A header, note or comment: follows the text.
     Aside,
     /// Not read.
     Nowhere,
@@ -71,13 +86,13 @@ enum Destination {
     Picture,
 }
 
-/// What a group inherits and gives back.
+/// The properties of a group, which nested groups inherit and which are restored at its end.
 #[derive(Clone, Copy, Debug)]
 struct Group {
     destination: Destination,
     font: i32,
     encoding: &'static Encoding,
-    /// How many characters stand for a Unicode escape in old readers.
+    /// How many fallback characters follow a Unicode escape, for old readers.
     fallback: u32,
     deleted: bool,
     inserted: bool,
@@ -94,8 +109,8 @@ struct Reader<'r> {
     optional: bool,
     /// Bytes of text in the current encoding, not decoded yet.
     pending: Vec<u8>,
-    /// Characters to pass over after a Unicode escape.
-    passed: u32,
+    /// Fallback characters still to skip after a Unicode escape.
+    to_skip: u32,
     high_surrogate: Option<u16>,
     code_page: &'static Encoding,
     fonts: HashMap<i32, &'static Encoding>,
@@ -112,7 +127,7 @@ struct Reader<'r> {
     uncharged: Written,
 }
 
-/// How much text there is.
+/// The length of the text.
 #[derive(Clone, Copy, Debug, Default)]
 struct Written {
     bytes: u64,
@@ -136,7 +151,7 @@ impl<'r> Reader<'r> {
             deeper: 0,
             optional: false,
             pending: Vec::new(),
-            passed: 0,
+            to_skip: 0,
             high_surrogate: None,
             code_page: WINDOWS_1252,
             fonts: HashMap::new(),
@@ -196,7 +211,7 @@ impl<'r> Reader<'r> {
 
     fn open(&mut self) {
         self.flush();
-        self.passed = 0;
+        self.to_skip = 0;
         self.optional = false;
         if self.groups.len() < MAX_GROUPS {
             self.groups.push(self.group);
@@ -208,7 +223,7 @@ impl<'r> Reader<'r> {
     /// Ends a group; whether it was the outermost.
     fn close(&mut self) -> bool {
         self.flush();
-        self.passed = 0;
+        self.to_skip = 0;
         self.optional = false;
         if self.deeper > 0 {
             self.deeper -= 1;
@@ -233,12 +248,12 @@ impl<'r> Reader<'r> {
         self.groups.is_empty()
     }
 
-    /// A byte of text as it stands in the file.
+    /// An undecoded byte of text.
     fn byte(&mut self, byte: u8) {
         match self.group.destination {
             Destination::Body | Destination::Aside => {
-                if self.passed > 0 {
-                    self.passed -= 1;
+                if self.to_skip > 0 {
+                    self.to_skip -= 1;
                 } else {
                     self.pending.push(byte);
                     // A blank is no part of a longer character in any code page.

@@ -2,12 +2,12 @@ use super::*;
 use crate::Limits;
 use proptest::prelude::*;
 
-fn document(rtf: &[u8]) -> Document {
-    read(rtf, &mut Budget::new(&Limits::default())).unwrap()
+fn read(rtf: &[u8]) -> Document {
+    document(rtf, &mut Budget::new(&Limits::default())).unwrap()
 }
 
 fn text(body: &str) -> String {
-    let document = document(format!("{{\\rtf1\\ansi\\ansicpg1252 {body}}}").as_bytes());
+    let document = read(format!("{{\\rtf1\\ansi\\ansicpg1252 {body}}}").as_bytes());
     assert!(document.problem.is_none());
     document.text
 }
@@ -69,7 +69,7 @@ fn tables_notes_and_changes() {
 
 #[test]
 fn pictures_are_decoded() {
-    let document = document(b"{\\rtf1 x{\\*\\shppict{\\pict{\\*\\picprop}\\pngblip\\picw1\n89504e\n47}}{\\nonshppict{\\pict 00}}y}");
+    let document = read(b"{\\rtf1 x{\\*\\shppict{\\pict{\\*\\picprop}\\pngblip\\picw1\n89504e\n47}}{\\nonshppict{\\pict 00}}y}");
     assert_eq!(document.text, "xy");
     assert_eq!(document.pictures, [[0x89, b'P', b'N', b'G']]);
 }
@@ -81,8 +81,8 @@ fn depth_and_cuts_cost_nothing() {
         "{\\b ".repeat(100_000),
         "}".repeat(100_000)
     );
-    assert_eq!(document(deep.as_bytes()).text, "deep");
-    let cut = document(b"{\\rtf1 some words");
+    assert_eq!(read(deep.as_bytes()).text, "deep");
+    let cut = read(b"{\\rtf1 some words");
     assert_eq!(cut.text, "some words");
     assert!(cut.problem.is_some());
 }
@@ -90,7 +90,7 @@ fn depth_and_cuts_cost_nothing() {
 proptest! {
     #[test]
     fn any_soup_is_read(body in "(\\\\(u-?[0-9]{0,5}|'[0-9a-g]{0,2}|bin[0-9]|[*~{}-]|pict|par|f[0-9])|[{} a-z\u{e4}]){0,60}") {
-        document(format!("{{\\rtf1{body}").as_bytes());
+        read(format!("{{\\rtf1{body}").as_bytes());
     }
 }
 
@@ -103,7 +103,7 @@ fn text_is_charged_while_it_is_made() {
     // One byte of a code page, or two of a control, give one character of up to three bytes.
     for (piece, times) in [("\\_", 200_000), ("\\'80\\tab ", 150_000), ("a ", 400_000)] {
         let rtf = format!("{{\\rtf1 {}", piece.repeat(times));
-        let error = read(rtf.as_bytes(), &mut Budget::new(&limits)).unwrap_err();
+        let error = document(rtf.as_bytes(), &mut Budget::new(&limits)).unwrap_err();
         assert!(error.message().contains("text_chars = 100000"), "{error}");
     }
 }
@@ -115,7 +115,7 @@ fn pictures_and_fonts_are_kept_as_far_as_they_count() {
         ..Limits::default()
     };
     let rtf = format!("{{\\rtf1 {}}}", "{\\pict 00}".repeat(50));
-    let document = read(rtf.as_bytes(), &mut Budget::new(&limits)).unwrap();
+    let document = document(rtf.as_bytes(), &mut Budget::new(&limits)).unwrap();
     assert_eq!(document.pictures.len(), 6);
     let fonts: String = (0..MAX_FONTS + 10)
         .map(|font| format!("{{\\f{font}\\fcharset204 x;}}"))

@@ -6,7 +6,7 @@ use crate::media::flow::Gap;
 impl Reader<'_> {
     pub(super) fn unicode(&mut self, number: i32) {
         self.flush();
-        self.passed = self.group.fallback;
+        self.to_skip = self.group.fallback;
         // A signed 16-bit number by the book; larger ones are met.
         let unit = number as u16;
         match (self.high_surrogate.take(), unit) {
@@ -18,7 +18,7 @@ impl Reader<'_> {
                         .unwrap_or(char::REPLACEMENT_CHARACTER),
                 );
             }
-            // Characters of symbol fonts lie in the private area.
+            // Characters of symbol fonts are in the private use area.
             (_, 0xE000..=0xF8FF) => {}
             (_, unit) => self.character(char::from_u32(unit.into()).unwrap_or(' ')),
         }

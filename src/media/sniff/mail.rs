@@ -75,7 +75,7 @@ impl Headers {
     /// Whether the block is the header of a mail.
     ///
     /// A memorandum starts with "To:", "From:" and "Subject:" just as a saved
-    /// mail without transport fields does; only the name tells them apart.
+    /// mail without transport fields does; only the file name distinguishes them.
     fn is_mail(&self, extension: &str) -> bool {
         let known = self.machine + self.written;
         match extension {

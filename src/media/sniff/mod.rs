@@ -1,11 +1,11 @@
-//! What kind of media some bytes are, by their content.
+//! Detects the format of bytes from their content.
 //!
 //! Signatures come first, since they are certain; then what can only be text is
-//! told apart into mail, HTML and plain text. A name is believed in two cases
-//! alone: it breaks ties between the kinds of text, and plain text under the
+//! distinguished into mail, HTML and plain text. The file name matters in two cases
+//! only: it breaks ties between the kinds of text, and plain text with the
 //! name of a binary format counts as a broken file of that format.
 
-mod mail;
+pub(super) mod mail;
 mod markup;
 mod signature;
 #[cfg(test)]
@@ -15,17 +15,14 @@ use std::borrow::Cow;
 
 use super::text;
 
-#[cfg(feature = "mail")]
-pub(super) use mail::field_name;
-
 use mail::mail;
 use markup::{is_flat_open_document, is_html};
 use signature::signature;
 
 /// A kind of media, as [`sniff`](Format::sniff)ed.
 ///
-/// Those from [`Archive`](Format::Archive) on are recognised so that the error
-/// can name them, but not read.
+/// [`Archive`](Format::Archive) and the formats after it are detected so that the
+/// error can name them; they are never read.
 ///
 /// ```
 /// use leakprint::media::Format;
@@ -49,7 +46,7 @@ pub enum Format {
     Bmp,
     /// TIFF, BigTIFF included.
     Tiff,
-    /// Plain text in any charset; Markdown, JSON and XML are read as they stand.
+    /// Plain text in any charset; Markdown, JSON and XML are read unchanged.
     Text,
     /// Comma-, semicolon- or tab-separated values, by the name alone.
     Separated,
@@ -63,8 +60,8 @@ pub enum Format {
     Pdf,
     /// Rich Text Format. Read only with the feature `rtf`.
     Rtf,
-    /// ZIP. Read only with the feature `archive`; as the shell of an office
-    /// document (OOXML, OpenDocument) with the feature `office`.
+    /// ZIP. Read only with the feature `archive`; as an office document
+    /// (OOXML, OpenDocument) with the feature `office`.
     Zip,
     /// An OpenDocument as one XML file. Read only with the feature `office`.
     FlatOpenDocument,
@@ -134,13 +131,13 @@ impl Format {
         }
         let extension = name.and_then(extension);
         let extension = extension.as_deref().unwrap_or_default();
-        // A mail may carry bytes that are no text: ask for its header first.
+        // A mail may carry bytes that are no text: check for a mail header first.
         let head = head(bytes);
         if let Some(format) = mail(head.trim_ascii_start(), extension) {
             return Some(format);
         }
         if !text::is_text(bytes) {
-            // Some writers put bytes of their own before the signature.
+            // Some writers put other bytes before the signature.
             let pdf = window(bytes, 1024).windows(5).any(|w| w == b"%PDF-");
             return pdf.then_some(Self::Pdf);
         }
@@ -176,7 +173,7 @@ fn extension(name: &str) -> Option<String> {
     (!stem.is_empty() && extension.len() <= 8).then(|| extension.to_ascii_lowercase())
 }
 
-/// How much of a text is looked at to tell its kind.
+/// How many bytes of a text are examined to detect its kind.
 const HEAD_BYTES: usize = 16 << 10;
 
 fn window(bytes: &[u8], len: usize) -> &[u8] {

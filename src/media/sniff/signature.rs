@@ -53,7 +53,7 @@ pub(super) fn signature(bytes: &[u8]) -> Option<Format> {
     Some(format)
 }
 
-/// Whether bytes start with the header of a tar archive, whose magic lies deep inside.
+/// Whether bytes start with the header of a tar archive, whose signature is not at the start.
 fn is_tar(bytes: &[u8]) -> bool {
     bytes
         .get(257..262)

@@ -1,7 +1,7 @@
 //! Dates, written in many ways. Which of two small numbers is the month is not
 //! decided, so that 3/4 and 4/3 are one: a bit lost, and no copy.
 
-use super::CellKind;
+use super::ValueKind;
 use super::value::Value;
 
 /// Words for the months, accents dropped: English, German, French and Spanish.
@@ -27,7 +27,7 @@ const MONTHS: [&[&str]; 12] = [
     ],
 ];
 
-/// The month that a word stands for.
+/// The month that a word names.
 pub(super) fn month(word: &str) -> Option<u32> {
     if !(3..=20).contains(&word.len()) {
         return None;
@@ -51,8 +51,8 @@ pub(super) fn month(word: &str) -> Option<u32> {
         .map(|(month, _)| month)
 }
 
-/// A whole cell or token that is a date, with or without a time behind it.
-pub(super) fn of(text: &str) -> Option<Value> {
+/// A whole cell or token that is a date, with or without a time after it.
+pub(super) fn parse(text: &str) -> Option<Value> {
     if !(6..=40).contains(&text.len()) || !text.bytes().any(|b| b.is_ascii_digit()) {
         return None;
     }
@@ -134,7 +134,7 @@ fn value(year: u32, a: u32, b: u32) -> Option<Value> {
     // The first of a month is what people write who know no day.
     let bits = if low == 1 { 4 } else { 8 };
     Some(Value {
-        kind: CellKind::Date,
+        kind: ValueKind::Date,
         form: format!("{year}-{low}-{high}"),
         bits,
     })
@@ -184,9 +184,9 @@ mod tests {
             "1850-01-01",
             "1/2",
         ] {
-            assert_eq!(of(text), None, "{text}");
+            assert_eq!(parse(text), None, "{text}");
         }
         assert_eq!(compact("20191301"), None);
-        assert_eq!(of("1/2/85").unwrap().form, "1985-1-2");
+        assert_eq!(parse("1/2/85").unwrap().form, "1985-1-2");
     }
 }

@@ -1,16 +1,18 @@
 //! Prints of values: cells of tables, and what may be such cells in running text.
 //!
 //! A table that is posted again in another order of columns, as a list or as prose
-//! shares no passage with the original, but its values: addresses, telephone
-//! numbers, amounts, names. Each is brought to one form for all ways of writing it
-//! ([`CellKind`]) and hashed under a secret key. What two values of one row prove
-//! beside each other is for the matcher to say; each print says how rare its kind
-//! of value is by itself.
+//! shares no passage with the original, but it shares its values: addresses, telephone
+//! numbers, amounts, names. Each value is brought to a canonical form
+//! ([`ValueKind`]) and hashed under a secret key. Each print carries how rare its value is;
+//! the matcher weighs several values of one row together.
 
+mod canonical;
 mod date;
+mod name;
 mod scan;
 mod tabular;
 mod value;
+mod word;
 
 use std::ops::Range;
 
@@ -19,14 +21,14 @@ use serde::{Deserialize, Serialize};
 use super::fold as fold_text;
 use value::Value;
 
-pub(crate) use tabular::{of_table, of_text};
+pub(crate) use tabular::{values_of_table, values_of_text};
 
-/// What a value is, told by its form alone.
+/// The kind of a value, detected from its form alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 #[non_exhaustive]
-pub enum CellKind {
+pub enum ValueKind {
     /// An e-mail address.
     Email = 1,
     /// A whole number of seven digits or more, by its last nine: telephone, account and card
@@ -44,10 +46,10 @@ pub enum CellKind {
     Text,
 }
 
-impl CellKind {
-    /// The kind of its number, from 1 on in the order above.
+impl ValueKind {
+    /// The kind with a number, from 1 in the order above.
     pub(crate) fn of_number(number: u8) -> Option<Self> {
-        use CellKind::{Date, Digits, Email, Identifier, Name, Number, Text};
+        use ValueKind::{Date, Digits, Email, Identifier, Name, Number, Text};
         [Email, Digits, Identifier, Date, Number, Name, Text]
             .into_iter()
             .find(|kind| *kind as u8 == number)
@@ -63,15 +65,15 @@ impl CellKind {
 /// One value and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct CellPrint {
+pub struct ValuePrint {
     /// The keyed hash of kind and canonical form.
     pub print: u64,
-    /// What the value is.
-    pub kind: CellKind,
-    /// How rare it is: unrelated material has this very value once in `2^bits` times. Values
+    /// The kind of the value.
+    pub kind: ValueKind,
+    /// How rare it is: unrelated material has the same value once in `2^bits` times. Values
     /// of fewer than four bits have no print.
     pub bits: u8,
-    /// Whether it is a cell of a table, not met in running text. Only these are indexed.
+    /// Whether it is a cell of a table and not from running text. Only these are indexed.
     pub tabular: bool,
     /// Whether the values of its column differ from one another, as names do and departments
     /// do not; of tables of eight rows or more.
@@ -80,15 +82,15 @@ pub struct CellPrint {
     pub row: u32,
     /// Column in the table, counted from 0; 0 in running text.
     pub column: u32,
-    /// Where it stands in the text of the part: characters (Unicode scalar values), end exclusive.
+    /// Its place in the text of the part in characters (Unicode scalar values), end exclusive.
     pub span: [u32; 2],
 }
 
-/// The secret behind the prints of values.
+/// The secret that makes the prints of values.
 #[derive(Clone)]
-pub(crate) struct CellKey([u8; 32]);
+pub(crate) struct ValueKey([u8; 32]);
 
-impl CellKey {
+impl ValueKey {
     pub(crate) fn new(key: [u8; 32]) -> Self {
         Self(key)
     }
@@ -104,9 +106,9 @@ impl CellKey {
     }
 }
 
-impl std::fmt::Debug for CellKey {
+impl std::fmt::Debug for ValueKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CellKey").finish_non_exhaustive()
+        f.debug_struct("ValueKey").finish_non_exhaustive()
     }
 }
 
@@ -119,7 +121,7 @@ fn fold(text: &str) -> String {
         .collect()
 }
 
-/// Turns rising byte offsets into character offsets in one pass over the text.
+/// Turns increasing byte offsets into character offsets in one pass over the text.
 struct Cursor<'t> {
     text: &'t str,
     byte: usize,
@@ -140,7 +142,7 @@ impl<'t> Cursor<'t> {
         self.char
     }
 
-    /// Both ends of a range of bytes that begins where no earlier one began behind.
+    /// The character offsets of a range of bytes, which must not begin before an earlier one.
     fn span(&mut self, bytes: &Range<usize>) -> [u32; 2] {
         let start = self.chars_before(bytes.start);
         let within = self.text.get(bytes.clone()).unwrap_or_default();

@@ -1,86 +1,26 @@
-//! What may be the value of a cell in running text: addresses, numbers, dates,
+//! Values in running text that may be cells of a table: addresses, numbers, dates,
 //! identifiers, capitalised names.
 //!
-//! One pass over words. Most words have neither a digit nor a capital nor an `@` and
-//! cost one look at each byte.
+//! One pass over [words](super::word).
 
-use std::borrow::Cow;
 use std::ops::Range;
 
-use super::value::{self, NameWord, Value, plain};
-use super::{CellKind, date};
+use super::name::{NameWord, name, name_word};
+use super::value::{Value, plain};
+use super::word::{
+    AT, AT_SIGN, CAPITAL, DIGIT, FIELD_BREAK, LETTER, PIECE, Word, next_word, spelled,
+};
+use super::{ValueKind, canonical, date};
 use crate::deadline::Pacer;
 use crate::error::Result;
 
-/// Words looked back upon.
+/// Words that are remembered.
 const RECENT: usize = 8;
-
-/// Bytes of a word or a gap between two looks at the clock.
-const PIECE: usize = 1 << 14;
 
 /// Digits in a number that is written in groups.
 const GROUPED_DIGITS: Range<usize> = 7..20;
 
-const DIGIT: u8 = 1;
-const CAPITAL: u8 = 2;
-const AT: u8 = 4;
-const LETTER: u8 = 8;
-/// A gap before the word that no value reaches across: a tab, a blank line, a bar, a semicolon.
-const APART: u8 = 16;
-/// Ends a word: white space and what separates fields. Of a comma more is asked.
-const GAP: u8 = 32;
-const FOREIGN: u8 = 64;
-
-/// The whole word is an `@`, perhaps spelled out.
-const SIGN: u8 = 128;
-
-/// What each byte is to a word that it stands in or ends.
-static CLASSES: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = match byte as u8 {
-            b'a'..=b'z' => LETTER,
-            b'A'..=b'Z' => LETTER | CAPITAL,
-            b'0'..=b'9' => DIGIT,
-            b'@' | b'[' | b'{' => AT,
-            b'\t' | b'|' | b';' => GAP | APART,
-            b'\n' | b' ' | b'\r' | b',' | b'<' | b'>' | b'"' => GAP,
-            0x80.. => FOREIGN,
-            _ => 0,
-        };
-        byte += 1;
-    }
-    table
-};
-
-/// A word, without the punctuation around it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Word<'t> {
-    text: &'t str,
-    at: usize,
-    flags: u8,
-    /// What stood behind it before the next white space: a comma, the end of a sentence.
-    tail: &'t str,
-}
-
-impl Word<'_> {
-    fn has(&self, flag: u8) -> bool {
-        self.flags & flag != 0
-    }
-
-    fn end(&self) -> usize {
-        self.at + self.text.len()
-    }
-
-    /// Digits and what joins them, nothing else.
-    fn is_group(&self) -> bool {
-        self.flags & (DIGIT | LETTER | AT) == DIGIT
-    }
-}
-
-/// Calls `emit` with every candidate and its bytes in `text`; beginnings never fall by more
-/// than is looked back upon, and are given in rising order.
+/// Calls `emit` with every candidate and its bytes in `text`; sorted by their beginnings.
 ///
 /// # Errors
 /// The first of `emit`, and those of the pacer.
@@ -97,7 +37,7 @@ pub(super) fn scan(
         rest = next;
         state.push(word, &mut found);
         if found.len() >= 64 {
-            // Nothing found later begins before the words that are still looked back upon.
+            // Nothing found later begins before the remembered words.
             let settled = state.oldest();
             found.sort_by_key(|(_, bytes)| bytes.start);
             let ready = found.partition_point(|(_, bytes)| bytes.start < settled);
@@ -111,160 +51,20 @@ pub(super) fn scan(
     found.try_for_each(|(value, bytes)| emit(value, bytes))
 }
 
-/// The next word from `at` on, and where to look for the one after it.
-fn next_word<'t>(
-    text: &'t str,
-    mut at: usize,
-    pacer: &mut Pacer,
-) -> Result<Option<(Word<'t>, usize)>> {
-    let Some(mut flags) = skip_gap(text, &mut at, pacer)? else {
-        return Ok(None);
-    };
-    let start = at;
-    flags |= skip_word(text, &mut at, pacer)?;
-    Ok(word(text, start..at, flags).map(|word| (word, at)))
-}
-
-/// Moves `at` to the beginning of the next word; gives what the gap says, `None` at the end.
-fn skip_gap(text: &str, at: &mut usize, pacer: &mut Pacer) -> Result<Option<u8>> {
-    let bytes = text.as_bytes();
-    let (mut flags, mut lines) = (0, 0);
-    while *at < bytes.len() {
-        let piece = bytes.get(..*at + PIECE).unwrap_or(bytes);
-        while let Some(&b) = piece.get(*at) {
-            let class = CLASSES[usize::from(b)];
-            if class & GAP != 0 {
-                flags |= class & APART;
-                lines += usize::from(b == b'\n');
-                *at += 1;
-                continue;
-            }
-            if class & FOREIGN != 0
-                && let Some(c) = text.get(*at..).and_then(|rest| rest.chars().next())
-                && matches!(plain(c), Some(' ') | None)
-            {
-                *at += c.len_utf8();
-                continue;
-            }
-            return Ok(Some(if lines > 1 { flags | APART } else { flags }));
-        }
-        pacer.steps(PIECE as u32)?;
-    }
-    Ok(None)
-}
-
-/// Moves `at` from the beginning of a word to its end; gives what it is made of.
-fn skip_word(text: &str, at: &mut usize, pacer: &mut Pacer) -> Result<u8> {
-    let bytes = text.as_bytes();
-    let mut flags = 0;
-    let mut number = Number::begin(*at);
-    while *at < bytes.len() {
-        let piece = bytes.get(..*at + PIECE).unwrap_or(bytes);
-        while let Some(&b) = piece.get(*at) {
-            let class = CLASSES[usize::from(b)];
-            if class & (GAP | FOREIGN) == 0 {
-                flags |= class;
-                *at += 1;
-            } else if class & FOREIGN != 0 {
-                let Some(c) = text.get(*at..).and_then(|rest| rest.chars().next()) else {
-                    return Ok(flags);
-                };
-                match plain(c) {
-                    Some(' ') => return Ok(flags),
-                    Some('0'..='9') => flags |= DIGIT,
-                    _ if c.is_uppercase() => flags |= LETTER | CAPITAL,
-                    _ if c.is_alphabetic() => flags |= LETTER,
-                    _ => {}
-                }
-                *at += c.len_utf8();
-            } else if b == b',' && number.goes_on(bytes, *at) {
-                *at += 1;
-            } else {
-                return Ok(flags);
-            }
-        }
-        pacer.steps(PIECE as u32)?;
-    }
-    Ok(flags)
-}
-
-/// A word without the punctuation around it.
-fn word(text: &str, bytes: Range<usize>, mut flags: u8) -> Option<Word<'_>> {
-    let Range { start, end: at } = bytes;
-    let whole = text.get(start..at)?;
-    // Most words have no punctuation around them.
-    let ends_plainly = whole.ends_with(|c: char| c.is_ascii_alphanumeric());
-    // What closes stays where something opens: `jane[at]example[dot]org`, `(at)`.
-    let inner = if ends_plainly || (flags & AT != 0 && whole.contains(['[', '{'])) {
-        whole
-    } else {
-        whole.trim_end_matches(['.', ':', '!', '?', ')', ']', '}', '\'', '*', '_'])
-    };
-    let open = inner.len() - inner.trim_start_matches(['\'', '*', '_']).len();
-    let tail = text.get(start + inner.len()..(at + 1).min(text.len()));
-    let inner = inner.get(open..)?;
-    // `[at]` is the longest.
-    let signs = inner.len() <= 4 && inner.starts_with(['@', '[', '(', '{']);
-    if signs && spelled(inner) == "@" {
-        flags |= SIGN;
-    }
-    let word = Word {
-        text: inner,
-        at: start + open,
-        flags,
-        tail: tail.unwrap_or_default(),
-    };
-    Some(word)
-}
-
-/// Whether a word is a number so far. Each byte is looked at once, however many commas there are.
-struct Number {
-    start: usize,
-    /// Bytes before this place are those of a number, if `is_one`.
-    seen: usize,
-    is_one: bool,
-}
-
-impl Number {
-    fn begin(start: usize) -> Self {
-        Self {
-            start,
-            seen: start,
-            is_one: true,
-        }
-    }
-
-    /// Whether the comma at `at` is part of the number: before three digits, or, in a number
-    /// without other signs, before one or two.
-    fn goes_on(&mut self, bytes: &[u8], at: usize) -> bool {
-        let fresh = bytes.get(self.seen..at).unwrap_or_default();
-        let is_part = |b: &u8| b.is_ascii_digit() || b"$.,'+-(".contains(b) || *b >= 0x80;
-        self.is_one = self.is_one && fresh.iter().all(is_part);
-        self.seen = at;
-        // Of more digits than three only that there are more matters.
-        let is_digit = |b: &&u8| b.is_ascii_digit();
-        let behind = bytes.get(at + 1..).unwrap_or_default().iter().take(4);
-        let behind = behind.take_while(is_digit).count();
-        let before = bytes.get(self.start..at).unwrap_or_default().iter().rev();
-        let group = before.take(4).take_while(is_digit).count();
-        self.is_one && group > 0 && ((behind == 3 && group <= 3) || matches!(behind, 1 | 2))
-    }
-}
-
 #[derive(Default)]
 struct State<'t> {
     /// The last words in a ring.
     recent: [Word<'t>; RECENT],
     /// The place of the last one.
     last: usize,
-    /// Words of the name under way with those that are passed over in between.
+    /// Words of the name being read, with the ignored ones between them.
     name: Vec<Word<'t>>,
     /// Groups of digits in a row, ending with the last word.
     groups: usize,
 }
 
 impl<'t> State<'t> {
-    /// Where the first word begins that a value found later may begin with.
+    /// The beginning of the first word that a later value may begin with.
     fn oldest(&self) -> usize {
         let name = self.name.first().map_or(usize::MAX, |word| word.at);
         self.back(RECENT - 1).at.min(name)
@@ -276,7 +76,7 @@ impl<'t> State<'t> {
     }
 
     fn push(&mut self, word: Word<'t>, found: &mut Vec<(Value, Range<usize>)>) {
-        let joined = word.is_group() && !word.has(APART) && self.groups < RECENT - 1;
+        let joined = word.is_group() && !word.has(FIELD_BREAK) && self.groups < RECENT - 1;
         let tail = self.back(0).tail;
         if self.groups > 0 && (!joined || tail.contains([',', '.', ':', '!', '?'])) {
             self.end_group(found);
@@ -292,17 +92,18 @@ impl<'t> State<'t> {
 
     fn addresses(&self, found: &mut Vec<(Value, Range<usize>)>) {
         let word = self.back(0);
-        if word.has(AT) && !word.has(SIGN) {
+        if word.has(AT) && !word.has(AT_SIGN) {
             let text = spelled(word.text);
             let text = text.trim_start_matches(['(', '[']);
             let text = text.strip_prefix("mailto:").unwrap_or(text);
-            if let Some(value) = value::email(text.trim_end_matches(['.', ')', ']', ':', ','])) {
+            if let Some(value) = canonical::email(text.trim_end_matches(['.', ')', ']', ':', ',']))
+            {
                 found.push((value, word.at..word.end()));
             }
         }
         // `jane [at] example.org`, `jane [at] example [dot] org`
         for (at, dot) in [(1, None), (3, Some(1))] {
-            if !self.back(at).has(SIGN) {
+            if !self.back(at).has(AT_SIGN) {
                 continue;
             }
             let (local, host) = (self.back(at + 1), self.back(at - 1));
@@ -313,7 +114,7 @@ impl<'t> State<'t> {
                 }
                 Some(_) => continue,
             };
-            if let Some(value) = value::email(&text) {
+            if let Some(value) = canonical::email(&text) {
                 found.push((value, local.at..word.end()));
             }
         }
@@ -331,9 +132,9 @@ impl<'t> State<'t> {
         } else {
             self.groups = 0;
         }
-        let value = date::of(&text)
-            .or_else(|| value::number(&text).filter(|_| word.is_group()))
-            .or_else(|| value::identifier(&text).filter(|_| word.has(LETTER)));
+        let value = date::parse(&text)
+            .or_else(|| canonical::number(&text).filter(|_| word.is_group()))
+            .or_else(|| canonical::identifier(&text).filter(|_| word.has(LETTER)));
         if let Some(value) = value {
             found.push((value, word.at..word.end()));
         }
@@ -341,7 +142,7 @@ impl<'t> State<'t> {
         let (a, b) = (self.back(2), self.back(1));
         if word.is_group()
             && a.has(LETTER) != b.has(LETTER)
-            && !word.has(APART)
+            && !word.has(FIELD_BREAK)
             && let Some(value) = date::written(a.text, b.text, &text)
         {
             found.push((value, a.at..word.end()));
@@ -349,7 +150,7 @@ impl<'t> State<'t> {
         self.account(found);
     }
 
-    /// A number that is written in groups has come to its end.
+    /// Ends a number that is written in groups.
     fn end_group(&mut self, found: &mut Vec<(Value, Range<usize>)>) {
         let groups = std::mem::take(&mut self.groups);
         if groups < 2 {
@@ -368,7 +169,7 @@ impl<'t> State<'t> {
             if !GROUPED_DIGITS.contains(&digits) {
                 continue;
             }
-            let value = value::number(&whole).filter(|value| value.kind == CellKind::Digits);
+            let value = canonical::number(&whole).filter(|value| value.kind == ValueKind::Digits);
             if let Some(value) = value {
                 found.push((value, start.at..last.end()));
             }
@@ -390,7 +191,7 @@ impl<'t> State<'t> {
             }
             let whole: Vec<&str> = (0..=back).rev().map(|i| self.back(i).text).collect();
             if back >= 3
-                && let Some(value) = value::identifier(&whole.join(" "))
+                && let Some(value) = canonical::identifier(&whole.join(" "))
             {
                 found.push((value, word.at..self.back(0).end()));
             }
@@ -400,16 +201,16 @@ impl<'t> State<'t> {
 
     fn names(&mut self, found: &mut Vec<(Value, Range<usize>)>) {
         let flags = self.back(0).flags;
-        if flags & APART != 0 {
+        if flags & FIELD_BREAK != 0 {
             self.name.clear();
         }
-        // Almost all words, so that these are told by one byte.
+        // True for almost all words, so that they need one test only.
         if flags & CAPITAL == 0 && self.name.is_empty() {
             return;
         }
         let word = *self.back(0);
         let capital = word.text.chars().next().is_some_and(char::is_uppercase);
-        let kind = value::name_word(word.text.trim_start_matches('('));
+        let kind = name_word(word.text.trim_start_matches('('));
         match kind {
             NameWord::Part if capital => {
                 self.name.push(word);
@@ -421,38 +222,20 @@ impl<'t> State<'t> {
                         continue;
                     };
                     let names = &self.name[first..];
-                    if let Some(value) = value::name(names.iter().map(|word| word.text)) {
+                    if let Some(value) = name(names.iter().map(|word| word.text)) {
                         found.push((value, names[0].at..word.end()));
                     }
                 }
             }
-            NameWord::Passed => {}
+            NameWord::Ignored => {}
             _ => self.name.clear(),
         }
         let ends = word.tail.contains([':', '!', '?', ')'])
-            || (word.tail.contains('.') && kind != NameWord::Passed);
+            || (word.tail.contains('.') && kind != NameWord::Ignored);
         if ends {
             self.name.clear();
         }
     }
-}
-
-/// `[at]`, `(at)`, `[dot]` and so on as the signs that they stand for, anywhere in a word.
-fn spelled(text: &str) -> Cow<'_, str> {
-    if text.len() > 256 || !text.contains(['[', '(', '{']) {
-        return text.into();
-    }
-    let mut text = text.to_ascii_lowercase();
-    for (open, close) in [('[', ']'), ('(', ')'), ('{', '}')] {
-        for (word, sign) in [("at", "@"), ("dot", ".")] {
-            // The closing bracket may have gone with the punctuation at the end.
-            text = text.replace(&format!("{open}{word}{close}"), sign);
-            if text == format!("{open}{word}") {
-                text = sign.to_owned();
-            }
-        }
-    }
-    text.into()
 }
 
 #[cfg(test)]
@@ -461,7 +244,7 @@ mod tests {
     use crate::deadline::Deadline;
     use proptest::prelude::*;
 
-    fn found(text: &str) -> Vec<(CellKind, String)> {
+    fn found(text: &str) -> Vec<(ValueKind, String)> {
         let mut values = Vec::new();
         let mut pacer = Deadline::never().pacer(1);
         scan(text, &mut pacer, |value, bytes| {
@@ -474,8 +257,8 @@ mod tests {
     }
 
     /// The value of a whole cell.
-    fn value(cell: &str) -> (CellKind, String) {
-        let value = value::of_cell(cell).unwrap();
+    fn value(cell: &str) -> (ValueKind, String) {
+        let value = canonical::of_cell(cell).unwrap();
         (value.kind, value.form)
     }
 
@@ -530,7 +313,10 @@ mod tests {
             "Jane 7 Doe",
         ] {
             assert_eq!(
-                found(text).iter().filter(|v| v.0 == CellKind::Name).count(),
+                found(text)
+                    .iter()
+                    .filter(|v| v.0 == ValueKind::Name)
+                    .count(),
                 0,
                 "{text}"
             );

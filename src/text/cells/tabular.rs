@@ -5,41 +5,42 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use super::super::bounds::Bounds;
-use super::value::{self, NameWord};
-use super::{CellKey, CellPrint, Cursor, scan};
+use super::name::{NameWord, name, name_word};
+use super::value::Value;
+use super::{Cursor, ValueKey, ValuePrint, canonical, scan};
 use crate::deadline::Pacer;
 use crate::error::Result;
 
-/// Prints of one row, the most telling ones.
+/// The most prints of one row; the rarest values are kept.
 const MAX_IN_ROW: usize = 16;
 
 /// Prints of one row that are held before the best of them are chosen.
-const MANY_IN_ROW: usize = 1 << 10;
+const MAX_PENDING_IN_ROW: usize = 1 << 10;
 
-/// What a cell costs beside its characters, in steps of a pacer.
+/// The cost of a cell besides its characters, in steps of a pacer.
 const CELL_STEPS: u32 = 64;
 
-/// Prints need so many bits: anything less is in every text.
-const LEAST_BITS: u8 = 4;
+/// Values with fewer bits are in every text and get no print.
+const MIN_BITS: u8 = 4;
 
 /// Rows from which on the values of a column can be called different.
-const LEAST_ROWS: u32 = 8;
+const MIN_ROWS: u32 = 8;
 
 /// A cell with its place: row, column, and bytes in the text.
 type Place = (u32, u32, Range<usize>);
 
-/// The prints of a table. `cells` come in reading order, with row, column and their bytes in
+/// The prints of a table. `cells` must be in reading order, with row, column and their bytes in
 /// `text`. Time is linear in the text.
 ///
 /// # Errors
 /// [`Limit`](crate::ErrorKind::Limit) for `decoded_bytes` or `time_ms`, and
 /// [`Cancelled`](crate::ErrorKind::Cancelled).
-pub(crate) fn of_table(
-    key: &CellKey,
+pub(crate) fn values_of_table(
+    key: &ValueKey,
     text: &str,
     cells: impl Iterator<Item = Place>,
     bounds: &mut Bounds,
-) -> Result<Vec<CellPrint>> {
+) -> Result<Vec<ValuePrint>> {
     let mut rows = Rows::new(key, text, bounds);
     for cell in cells {
         rows.push(&cell)?;
@@ -47,12 +48,16 @@ pub(crate) fn of_table(
     rows.finish()
 }
 
-/// The prints of running text: of lines whose fields are set apart by tabs or bars, as of a
-/// table; and whatever looks like a value anywhere, where `tabular` is false.
+/// The prints of running text: lines whose fields are separated by tabs or bars count as rows of a
+/// table; and of anything else that looks like a value, where `tabular` is false.
 ///
 /// # Errors
-/// As [`of_table`].
-pub(crate) fn of_text(key: &CellKey, text: &str, bounds: &mut Bounds) -> Result<Vec<CellPrint>> {
+/// As [`values_of_table`].
+pub(crate) fn values_of_text(
+    key: &ValueKey,
+    text: &str,
+    bounds: &mut Bounds,
+) -> Result<Vec<ValuePrint>> {
     let mut pacer = bounds.pacer();
     let mut rows = Rows::new(key, text, bounds);
     fields(text, &mut pacer, |place| rows.push(&place))?;
@@ -60,9 +65,9 @@ pub(crate) fn of_text(key: &CellKey, text: &str, bounds: &mut Bounds) -> Result<
     let mut charge = Charge::default();
     let mut cursor = Cursor::new(text);
     scan::scan(text, &mut pacer, |value, bytes| {
-        if value.bits >= LEAST_BITS {
+        if value.bits >= MIN_BITS {
             charge.one(bounds)?;
-            prints.push(CellPrint {
+            prints.push(ValuePrint {
                 print: key.print(&value),
                 kind: value.kind,
                 bits: value.bits,
@@ -88,7 +93,7 @@ impl Charge {
     fn one(&mut self, bounds: &mut Bounds) -> Result<()> {
         const STEP: usize = 64;
         if self.paid == 0 {
-            bounds.charge::<CellPrint>(STEP)?;
+            bounds.charge::<ValuePrint>(STEP)?;
             self.paid = STEP;
         }
         self.paid -= 1;
@@ -96,7 +101,7 @@ impl Charge {
     }
 }
 
-/// Calls `put` with the fields of the lines that have some.
+/// Calls `put` with the fields of each line that has several.
 fn fields(text: &str, pacer: &mut Pacer, mut put: impl FnMut(Place) -> Result<()>) -> Result<()> {
     let mut at = 0;
     let mut row = 0;
@@ -120,10 +125,10 @@ fn fields(text: &str, pacer: &mut Pacer, mut put: impl FnMut(Place) -> Result<()
     Ok(())
 }
 
-/// Bytes that are looked at between two looks at the clock.
+/// Bytes that are read between two checks of the deadline.
 const PIECE: usize = 1 << 16;
 
-/// Where an ASCII character stands from a place on.
+/// The first place of an ASCII character from `from` on.
 fn find(text: &str, c: char, from: usize, pacer: &mut Pacer) -> Result<Option<usize>> {
     let mut at = from;
     while at < text.len() {
@@ -140,7 +145,7 @@ fn find(text: &str, c: char, from: usize, pacer: &mut Pacer) -> Result<Option<us
     Ok(None)
 }
 
-/// What sets the fields of a line apart: tabs, or two bars or more.
+/// The separator of the fields of a line: a tab, or a bar if there are two or more.
 fn separator(line: &str, pacer: &mut Pacer) -> Result<Option<char>> {
     if find(line, '\t', 0, pacer)?.is_some() {
         return Ok(Some('\t'));
@@ -153,14 +158,14 @@ fn separator(line: &str, pacer: &mut Pacer) -> Result<Option<char>> {
 
 /// The prints of a table, a cell after the other.
 struct Rows<'t, 'b> {
-    key: &'t CellKey,
+    key: &'t ValueKey,
     text: &'t str,
     cursor: Cursor<'t>,
     bounds: &'b mut Bounds,
     pacer: Pacer,
     charge: Charge,
-    prints: Vec<CellPrint>,
-    /// The row under way, and the first of its prints.
+    prints: Vec<ValuePrint>,
+    /// The current row, and the index of its first print.
     row: Option<u32>,
     first: usize,
     /// The cell before, if it may be one word of a name: its text, place and column.
@@ -168,7 +173,7 @@ struct Rows<'t, 'b> {
 }
 
 impl<'t, 'b> Rows<'t, 'b> {
-    fn new(key: &'t CellKey, text: &'t str, bounds: &'b mut Bounds) -> Self {
+    fn new(key: &'t ValueKey, text: &'t str, bounds: &'b mut Bounds) -> Self {
         Self {
             key,
             text,
@@ -194,16 +199,16 @@ impl<'t, 'b> Rows<'t, 'b> {
             .steps(CELL_STEPS + bytes.len().min(PIECE) as u32)?;
         let cell = self.text.get(bytes.clone()).unwrap_or_default();
         let span = self.cursor.span(bytes);
-        // First and last name in columns of their own.
-        let word = !cell.is_empty() && value::name_word(cell) == NameWord::Part;
+        // First and last name in separate columns.
+        let word = !cell.is_empty() && name_word(cell) == NameWord::Part;
         if let Some((before, start, of_before)) = self.previous.filter(|_| word)
             && of_before + 1 == column
-            && let Some(value) = value::name([before, cell].into_iter())
+            && let Some(value) = name([before, cell].into_iter())
         {
             self.print(of_before, [start[0], span[1]], &value)?;
         }
         self.previous = word.then_some((cell, span, column));
-        let whole = value::of_cell(cell);
+        let whole = canonical::of_cell(cell);
         // `Jane Doe <jane@example.org>` and the first and last of three names.
         if cell.len() > 12 && cell.contains([' ', '<', '(', '\n']) {
             let mut cursor = Cursor::new(cell);
@@ -222,16 +227,16 @@ impl<'t, 'b> Rows<'t, 'b> {
         }
     }
 
-    /// Adds the print of a value of the row under way.
-    fn print(&mut self, column: u32, span: [u32; 2], value: &value::Value) -> Result<()> {
-        if value.bits < LEAST_BITS {
+    /// Adds the print of a value of the current row.
+    fn print(&mut self, column: u32, span: [u32; 2], value: &Value) -> Result<()> {
+        if value.bits < MIN_BITS {
             return Ok(());
         }
-        if self.prints.len() - self.first >= MANY_IN_ROW {
+        if self.prints.len() - self.first >= MAX_PENDING_IN_ROW {
             self.keep_best();
         }
         self.charge.one(self.bounds)?;
-        self.prints.push(CellPrint {
+        self.prints.push(ValuePrint {
             print: self.key.print(value),
             kind: value.kind,
             bits: value.bits,
@@ -244,7 +249,7 @@ impl<'t, 'b> Rows<'t, 'b> {
         Ok(())
     }
 
-    /// Drops all prints of the row but the most telling; of equal ones the first stay.
+    /// Keeps only the rarest prints of the row; of equal ones the first.
     fn keep_best(&mut self) {
         let of_row = self.prints.get_mut(self.first..).unwrap_or_default();
         of_row.sort_by_key(|print| (Reverse(print.bits), print.column));
@@ -264,7 +269,7 @@ impl<'t, 'b> Rows<'t, 'b> {
         self.previous = None;
     }
 
-    fn finish(mut self) -> Result<Vec<CellPrint>> {
+    fn finish(mut self) -> Result<Vec<ValuePrint>> {
         self.end_row();
         drop_header(&mut self.prints);
         mark_unique(&mut self.prints, &mut self.pacer)?;
@@ -272,9 +277,9 @@ impl<'t, 'b> Rows<'t, 'b> {
     }
 }
 
-/// Drops a first row of nothing but words over rows that have other values: the names of the
-/// columns, which are the same in every table of the kind.
-fn drop_header(prints: &mut Vec<CellPrint>) {
+/// Drops a first row of only words above rows that have other values: the names of the
+/// columns, which are the same in every table of that kind.
+fn drop_header(prints: &mut Vec<ValuePrint>) {
     let Some(first) = prints.first().map(|print| print.row) else {
         return;
     };
@@ -287,8 +292,8 @@ fn drop_header(prints: &mut Vec<CellPrint>) {
     }
 }
 
-/// Marks what stands in columns where at least nine values of ten differ.
-fn mark_unique(prints: &mut [CellPrint], pacer: &mut Pacer) -> Result<()> {
+/// Marks the values in columns where at least nine values of ten differ.
+fn mark_unique(prints: &mut [ValuePrint], pacer: &mut Pacer) -> Result<()> {
     let mut columns: BTreeMap<u32, (HashSet<u64>, HashSet<u32>)> = BTreeMap::new();
     for print in &*prints {
         pacer.steps(CELL_STEPS)?;
@@ -300,7 +305,7 @@ fn mark_unique(prints: &mut [CellPrint], pacer: &mut Pacer) -> Result<()> {
         pacer.step()?;
         if let Some((values, rows)) = columns.get(&print.column) {
             let (values, rows) = (values.len(), rows.len());
-            print.unique = rows >= LEAST_ROWS as usize && values * 10 >= rows * 9;
+            print.unique = rows >= MIN_ROWS as usize && values * 10 >= rows * 9;
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
-//! Values that are written as text wherever they are serialised.
+//! Types that serialise as text.
 
-/// Serialises a type as its `Display` says, and reads it back by `FromStr`.
-macro_rules! as_text {
+/// Implements serde for a type through its `Display` and `FromStr`.
+macro_rules! serde_as_text {
     ($type:ty) => {
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -19,4 +19,4 @@ macro_rules! as_text {
     };
 }
 
-pub(crate) use as_text;
+pub(crate) use serde_as_text;
