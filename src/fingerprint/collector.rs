@@ -34,6 +34,7 @@ use crate::text::Bounds;
 #[derive(Debug)]
 pub struct Collector<'f> {
     maker: &'f PrintMaker,
+    limits: &'f Limits,
     fingerprint: Fingerprint,
     bounds: Bounds,
     /// Whether there is a warning about the deadline.
@@ -49,13 +50,14 @@ enum Bytes<'b> {
 }
 
 impl<'f> Collector<'f> {
-    pub(super) fn new(maker: &'f PrintMaker, limits: &Limits, deadline: Deadline) -> Self {
+    pub(super) fn new(maker: &'f PrintMaker, limits: &'f Limits, deadline: Deadline) -> Self {
         Self {
             fingerprint: maker.of_parts(Vec::new()),
             bounds: Bounds::new(limits, deadline),
             was_late: false,
             refused: None,
             maker,
+            limits,
         }
     }
 
@@ -63,8 +65,7 @@ impl<'f> Collector<'f> {
     /// [`fingerprint`](Fingerprinter::fingerprint) does (see [`Limits::archive_ratio`](crate::Limits::archive_ratio)).
     #[must_use]
     pub fn within_input(mut self, bytes: u64) -> Self {
-        let limits = self.fingerprinter.limits();
-        self.bounds.within_input(limits, bytes);
+        self.bounds.within_input(self.limits, bytes);
         self
     }
 
