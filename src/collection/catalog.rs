@@ -94,7 +94,7 @@ impl StateCatalog {
 
 impl Catalog for StateCatalog {
     fn metadata(&self, item: ItemId) -> Result<Metadata> {
-        let (place, item) = self.state.indexes.place_of(item);
+        let (place, item) = self.state.indexes.position_of_item(item);
         let slot = self.state.index_slots.get(place);
         let slot = slot.and_then(|&slot| self.state.slots.get(slot as usize));
         let slot = slot.ok_or_else(|| Error::corrupt("a match in no segment"))?;

@@ -18,7 +18,7 @@ use super::segment::{Location, Segment, Slot};
 use super::state::{around, is_of_log, on_disk};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::Index;
-use crate::index::shelf::ItemSet;
+use crate::index::ItemSet;
 use crate::time::Timestamp;
 
 /// Removed items of a segment, in parts of all of it, from which on it is written anew.

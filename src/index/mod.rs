@@ -30,7 +30,9 @@ pub(crate) mod filter;
 mod frequency;
 mod golomb;
 pub mod hamming;
+mod index_set;
 mod info;
+mod item_set;
 mod layout;
 mod lines;
 mod local;
@@ -40,7 +42,6 @@ mod pictures;
 mod postings;
 mod records;
 mod replace;
-pub(crate) mod shelf;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -69,8 +70,10 @@ pub use postings::{Grams, PostingList};
 pub use tables::PartInfo;
 pub use writer::IndexWriter;
 
+pub(crate) use index_set::{IndexGroup, IndexSet, IndexView};
+pub(crate) use item_set::ItemSet;
 pub(crate) use map::{Access, Bytes};
-pub(crate) use writer::{Common, Discounts};
+pub(crate) use writer::{Discounts, StopPrints};
 
 pub(crate) use local::{KEY_BITS, Locals, StoredPrint, TABLES, check};
 

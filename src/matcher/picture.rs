@@ -15,7 +15,7 @@ use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::exec::Executor;
 use crate::fingerprint::{RasterPrints, Sketch};
-use crate::index::shelf::Shelf;
+use crate::index::IndexSet;
 use crate::index::{PartId, PictureInfo, SearchStats};
 use crate::media::PartPath;
 use crate::raster::{Dihedral, Texture};
@@ -46,7 +46,7 @@ const PACE: u32 = 512;
 
 /// All matches of one picture: the item's part and the evidence.
 pub(super) fn find(
-    shelf: &Shelf,
+    indexes: &IndexSet,
     part: &PartPath,
     prints: &RasterPrints,
     deadline: &Deadline,
@@ -61,8 +61,8 @@ pub(super) fn find(
     let queries: Vec<Code256> = upright.into_iter().chain(inverted).collect();
     // One picture is too little work to spread over threads: callers spread queries.
     let serial = Executor::serial();
-    for volume in shelf.volumes() {
-        let pictures = volume.index.pictures();
+    for view in indexes.views() {
+        let pictures = view.index.pictures();
         let (hits, search) =
             pictures
                 .pdq()
@@ -71,8 +71,11 @@ pub(super) fn find(
         let mut pacer = deadline.pacer(PACE);
         for hit in hits {
             pacer.step()?;
-            let picture = shelf.picture(volume, hit.code)?;
-            if picture.discounted || picture.quality < MIN_QUALITY || volume.hides(picture.part)? {
+            let picture = indexes.picture(view, hit.code)?;
+            if picture.discounted
+                || picture.quality < MIN_QUALITY
+                || view.is_hidden(picture.part)?
+            {
                 continue;
             }
             let inverted = hit.query as usize >= Dihedral::ALL.len();
@@ -83,7 +86,7 @@ pub(super) fn find(
                 continue;
             }
             report(
-                volume.part(picture.part),
+                view.part_in_set(picture.part),
                 Evidence::Image {
                     part: part.clone(),
                     item_part: PartPath::root(),

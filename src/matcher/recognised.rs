@@ -18,9 +18,9 @@ pub(super) fn find(
     deadline: &Deadline,
     found: &mut Vec<(PartId, Evidence)>,
 ) -> Result<()> {
-    let shelf = matcher.shelf();
-    let mut indexes = shelf.volumes().iter().map(|volume| &volume.index);
-    let has_text = indexes.any(|index| !index.grams().is_empty() || !index.cells().is_empty());
+    let indexes = matcher.index_set();
+    let has_text = (indexes.views().iter())
+        .any(|view| !view.index.grams().is_empty() || !view.index.cells().is_empty());
     let Some(luma) = raster.luma.0.as_deref().filter(|_| has_text) else {
         return Ok(());
     };
@@ -56,6 +56,6 @@ pub(super) fn find(
         floor: matcher.options().floor(),
         deadline,
     };
-    text::find(shelf, &source, &mut place)?;
-    record::find(shelf, part, &cells, deadline, &mut place)
+    text::find(indexes, &source, &mut place)?;
+    record::find(indexes, part, &cells, deadline, &mut place)
 }

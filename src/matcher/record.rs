@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::exec::sort_until;
 use crate::fingerprint::{CellKind, CellPrint};
 use crate::index::PartId;
-use crate::index::shelf::{Shelf, Volume};
+use crate::index::{IndexSet, IndexView};
 use crate::media::PartPath;
 
 /// Bits of surprise that make a strong match: one in sixteen million searches.
@@ -108,13 +108,13 @@ impl Records {
 
 /// Reports what of the index's tables a part of a query shows.
 pub(super) fn find(
-    shelf: &Shelf,
+    indexes: &IndexSet,
     part: &PartPath,
     cells: &[CellPrint],
     deadline: &Deadline,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
-    for records in search(shelf, cells, deadline)? {
+    for records in search(indexes, cells, deadline)? {
         let score = records.score();
         if score < Strength::Possible.min_score() {
             continue;
@@ -144,12 +144,12 @@ pub(super) fn find(
 
 /// All tables of the index that share a record with `cells`.
 pub(super) fn search(
-    shelf: &Shelf,
+    indexes: &IndexSet,
     cells: &[CellPrint],
     deadline: &Deadline,
 ) -> Result<Vec<Records>> {
     let pacer = &mut deadline.pacer(STEPS);
-    let mut hits = gather(shelf, cells, pacer)?;
+    let mut hits = gather(indexes, cells, pacer)?;
     let place = |hit: &Hit<'_>| {
         let [start, end] = hit.cell.span;
         let row = u64::from(hit.part.0) << 32 | u64::from(hit.row);
@@ -163,18 +163,18 @@ pub(super) fn search(
         return Ok(Vec::new());
     }
     let places = places(cells, pacer)?;
-    let tables: u64 = shelf
-        .volumes()
+    let tables: u64 = indexes
+        .views()
         .iter()
-        .map(|volume| u64::from(volume.index.cells().tables()))
+        .map(|view| u64::from(view.index.cells().tables()))
         .sum();
     let mut found = Vec::new();
     for of_part in hits.chunk_by(|a, b| a.part == b.part) {
         let Some(part) = of_part.first().map(|hit| hit.part) else {
             continue;
         };
-        let (volume, number) = shelf.of_part(part);
-        let rows = volume.index.cells().rows(number);
+        let (view, number) = indexes.locate_part(part);
+        let rows = view.index.cells().rows(number);
         let chance = f64::from(rows.max(1)).log2() + f64::from(places).log2();
         let mut records = Vec::new();
         for hits in of_part.chunk_by(|a, b| a.row == b.row) {
@@ -206,34 +206,38 @@ fn places(cells: &[CellPrint], pacer: &mut Pacer) -> Result<u32> {
     Ok(windows.max(rows.len() as u32).max(1))
 }
 
-fn gather<'q>(shelf: &Shelf, cells: &'q [CellPrint], pacer: &mut Pacer) -> Result<Vec<Hit<'q>>> {
+fn gather<'q>(
+    indexes: &IndexSet,
+    cells: &'q [CellPrint],
+    pacer: &mut Pacer,
+) -> Result<Vec<Hit<'q>>> {
     let mut hits = Vec::new();
     if cells.is_empty() {
         return Ok(hits);
     }
-    let filled = |volume: &&Volume| !volume.index.cells().is_empty();
-    let rows = shelf.rows().map(|(_, volumes, filter)| {
-        let volumes = volumes.iter().filter(filled);
-        (volumes.collect::<Vec<&Volume>>(), filter)
+    let filled = |view: &&IndexView| !view.index.cells().is_empty();
+    let groups = indexes.groups().map(|group| {
+        let views = group.views.iter().filter(filled);
+        (views.collect::<Vec<&IndexView>>(), group.filter)
     });
     let mut lists = Vec::new();
     for (number, cell) in (0..).zip(cells) {
         lists.clear();
-        let may_have = rows
+        let may_have = groups
             .iter()
             .filter(|(_, filter)| filter.is_none_or(|filter| filter.may_have_cell(cell.print)));
         // Even where a filter says that there is none.
         pacer.step()?;
-        for volume in may_have.flat_map(|(volumes, _)| volumes) {
+        for view in may_have.flat_map(|(views, _)| views) {
             pacer.steps(LOOKUP_STEPS)?;
-            if let Some(list) = volume.index.cells().find(cell.print)? {
-                lists.push((*volume, list));
+            if let Some(list) = view.index.cells().find(cell.print)? {
+                lists.push((*view, list));
             }
         }
         // How rare a value is counts all indexes, those of hidden items too.
         let places: usize = lists.iter().map(|(_, list)| list.len()).sum();
         let discounted =
-            lists.iter().any(|(_, list)| list.discounted()) || shelf.discounts_cell(cell.print);
+            lists.iter().any(|(_, list)| list.discounted()) || indexes.discounts_cell(cell.print);
         if places == 0 || discounted || places > MAX_PLACES || hits.len() + places > MAX_HITS {
             continue;
         }
@@ -242,14 +246,14 @@ fn gather<'q>(shelf: &Shelf, cells: &'q [CellPrint], pacer: &mut Pacer) -> Resul
             continue;
         }
         pacer.steps(places as u32)?;
-        for (volume, list) in &lists {
+        for (view, list) in &lists {
             for place in list.iter() {
                 let place = place?;
-                if volume.hides(place.part)? {
+                if view.is_hidden(place.part)? {
                     continue;
                 }
                 hits.push(Hit {
-                    part: volume.part(place.part),
+                    part: view.part_in_set(place.part),
                     row: place.row,
                     column: place.column,
                     unique: place.unique,

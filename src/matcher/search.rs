@@ -39,7 +39,7 @@ impl<'a> Search<'a> {
     pub(super) fn part(&mut self, part: &PartPrints) -> Result<()> {
         self.deadline.check()?;
         self.digests(part)?;
-        let shelf = &self.matcher.shelf;
+        let indexes = &self.matcher.indexes;
         let mut found = Vec::new();
         let mut report = |item_part, evidence| {
             found.push((item_part, evidence));
@@ -47,9 +47,9 @@ impl<'a> Search<'a> {
         };
         if let Some(raster) = &part.raster {
             let (path, deadline, stats) = (&part.path, self.deadline, &mut self.stats);
-            picture::find(shelf, path, raster, deadline, stats, &mut report)?;
+            picture::find(indexes, path, raster, deadline, stats, &mut report)?;
             let key = self.matcher.fingerprinter.local_key();
-            local::find(shelf, key, path, raster, deadline, stats, &mut report)?;
+            local::find(indexes, key, path, raster, deadline, stats, &mut report)?;
         }
         if let Some(text) = &part.text {
             let source = text::Source {
@@ -60,9 +60,9 @@ impl<'a> Search<'a> {
                 floor: self.matcher.options.floor(),
                 deadline: self.deadline,
             };
-            text::find(shelf, &source, &mut report)?;
+            text::find(indexes, &source, &mut report)?;
         }
-        record::find(shelf, &part.path, &part.cells, self.deadline, &mut report)?;
+        record::find(indexes, &part.path, &part.cells, self.deadline, &mut report)?;
         if let (Some(recogniser), Some(raster)) = (&self.matcher.recogniser, &part.raster) {
             let explained = found.iter().any(|(_, evidence): &(_, Evidence)| {
                 evidence.score() >= Strength::Strong.min_score()
@@ -90,10 +90,10 @@ impl<'a> Search<'a> {
     fn known(&self, part: &PartPrints) -> Result<bool> {
         let mut pacer = self.deadline.pacer(STEPS);
         for digest in part.bytes.into_iter().chain(part.pixels()) {
-            for volume in self.matcher.shelf.with_digest(&digest) {
-                for hit in volume.index.digests().find(&digest) {
+            for view in self.matcher.indexes.digest_candidates(&digest) {
+                for hit in view.index.digests().find(&digest) {
                     pacer.step()?;
-                    if !volume.hides(hit?.part)? {
+                    if !view.is_hidden(hit?.part)? {
                         return Ok(true);
                     }
                 }
@@ -110,14 +110,14 @@ impl<'a> Search<'a> {
         let matcher = self.matcher;
         let mut pacer = self.deadline.pacer(STEPS);
         for digest in part.bytes.into_iter().chain(pixels) {
-            if matcher.shelf.discounts_digest(&digest) {
+            if matcher.indexes.discounts_digest(&digest) {
                 continue;
             }
-            for volume in matcher.shelf.with_digest(&digest) {
-                for entry in volume.index.digests().find(&digest) {
+            for view in matcher.indexes.digest_candidates(&digest) {
+                for entry in view.index.digests().find(&digest) {
                     pacer.step()?;
                     let entry = entry?;
-                    if entry.discounted || volume.hides(entry.part)? {
+                    if entry.discounted || view.is_hidden(entry.part)? {
                         continue;
                     }
                     let (part, item_part) = (part.path.clone(), PartPath::root());
@@ -125,7 +125,7 @@ impl<'a> Search<'a> {
                         DigestKind::Bytes => Evidence::Bytes { part, item_part },
                         DigestKind::Pixels => Evidence::Pixels { part, item_part },
                     };
-                    self.add(volume.part(entry.part), evidence)?;
+                    self.add(view.part_in_set(entry.part), evidence)?;
                 }
             }
         }
@@ -133,7 +133,7 @@ impl<'a> Search<'a> {
     }
 
     fn add(&mut self, item_part: PartId, mut evidence: Evidence) -> Result<()> {
-        let info = self.matcher.shelf.part(item_part)?;
+        let info = self.matcher.indexes.part(item_part)?;
         match &mut evidence {
             Evidence::Bytes { item_part, .. }
             | Evidence::Pixels { item_part, .. }
@@ -169,7 +169,7 @@ impl<'a> Search<'a> {
                 continue;
             }
             let found = Match {
-                item: self.matcher.shelf.item_name(item)?.to_owned(),
+                item: self.matcher.indexes.item_name(item)?.to_owned(),
                 score,
                 strength,
                 evidence,

@@ -10,7 +10,7 @@ use crate::deadline::{Deadline, Pacer};
 use crate::error::Result;
 use crate::exec::sort_until;
 use crate::fingerprint::{Fingerprinter, TextPrints};
-use crate::index::shelf::Shelf;
+use crate::index::IndexSet;
 use crate::index::{ItemId, PartId};
 use crate::media::PartPath;
 use crate::text::GRAM_LEN;
@@ -73,12 +73,12 @@ struct Passage {
 
 /// All passages of one query part: the item's part and the evidence.
 pub(super) fn find(
-    shelf: &Shelf,
+    indexes: &IndexSet,
     source: &Source<'_>,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
     let prints = source.prints;
-    let (gathered, passages) = weighed(shelf, source)?;
+    let (gathered, passages) = weighed(indexes, source)?;
     let mut pacer = source.pacer();
     for passage in passages {
         pacer.steps(REPORT_STEPS)?;
@@ -102,8 +102,8 @@ pub(super) fn find(
                 ],
                 region: None,
                 item_span: [
-                    shelf.char_offset(passage.part, chain.item.0)?,
-                    shelf.char_end(passage.part, chain.item.1)?,
+                    indexes.char_offset(passage.part, chain.item.0)?,
+                    indexes.char_end(passage.part, chain.item.1)?,
                 ],
                 score: weigh::text_score(chain.distinctive, source.floor(passage.pictured)),
             },
@@ -118,12 +118,12 @@ pub(super) fn find(
 /// passages are found that are too weak to be told of, their surroundings are looked at again with all
 /// grams: one in 4.5 of these is in the index, whatever stands around it in the query. Not where another
 /// item explains the place, nor where what is shared is long enough but common.
-fn weighed(shelf: &Shelf, source: &Source<'_>) -> Result<(Gathered, Vec<Passage>)> {
+fn weighed(indexes: &IndexSet, source: &Source<'_>) -> Result<(Gathered, Vec<Passage>)> {
     let needed = source.needed(false);
     let narrow = Bridge::NARROW;
     let deadline = source.deadline;
-    let gathered = gather(shelf, &source.prints.grams, narrow, needed, deadline)?;
-    let found = passages(shelf, source, &gathered, narrow, needed)?;
+    let gathered = gather(indexes, &source.prints.grams, narrow, needed, deadline)?;
+    let found = passages(indexes, source, &gathered, narrow, needed)?;
     let strong = found
         .iter()
         .filter(|passage| passage.chain.distinctive >= source.floor(passage.pictured))
@@ -153,8 +153,8 @@ fn weighed(shelf: &Shelf, source: &Source<'_>) -> Result<(Gathered, Vec<Passage>
             .denser(source.prints, &spans, deadline)?
     {
         let wide = Bridge::WIDE;
-        let gathered = gather(shelf, &denser, wide, needed, deadline)?;
-        let found = passages(shelf, source, &gathered, wide, needed)?;
+        let gathered = gather(indexes, &denser, wide, needed, deadline)?;
+        let found = passages(indexes, source, &gathered, wide, needed)?;
         return Ok((gathered, found));
     }
     Ok((gathered, found))
@@ -175,7 +175,7 @@ fn union(mut spans: Vec<(u32, u32)>, deadline: &Deadline) -> Result<Vec<(u32, u3
 /// All passages that reach `min_distinctive` by themselves, weighed beside one
 /// another, those of one part together.
 fn passages(
-    shelf: &Shelf,
+    indexes: &IndexSet,
     source: &Source<'_>,
     gathered: &Gathered,
     bridge: Bridge,
@@ -198,8 +198,8 @@ fn passages(
         }
         let before = |query| gathered.discounted_before(query);
         let part = PartId(group[0].0);
-        let item = shelf.part(part)?.item;
-        let pictured = is_pictured(shelf, part);
+        let item = indexes.part(part)?.item;
+        let pictured = is_pictured(indexes, part);
         let chains = chain::chains(&hits, before, bridge, min_distinctive, MAX_PASSAGES, pacer)?;
         found.extend(chains.into_iter().map(|chain| Passage {
             part,
@@ -242,9 +242,9 @@ fn sort_hits(hits: &mut [Hit], deadline: &Deadline) -> Result<()> {
 }
 
 /// Whether the text of a part was read in a picture.
-fn is_pictured(shelf: &Shelf, part: PartId) -> bool {
-    let (volume, part) = shelf.of_part(part);
-    volume.index.pictures().of_part(part).is_some()
+fn is_pictured(indexes: &IndexSet, part: PartId) -> bool {
+    let (view, part) = indexes.locate_part(part);
+    view.index.pictures().of_part(part).is_some()
 }
 
 /// How many items contain each place of the query in a passage.
@@ -316,9 +316,9 @@ pub(super) struct Shared {
 }
 
 /// Compares a text with one part of an item, floor or not.
-pub(super) fn shared(shelf: &Shelf, source: &Source<'_>, item_part: PartId) -> Result<Shared> {
+pub(super) fn shared(indexes: &IndexSet, source: &Source<'_>, item_part: PartId) -> Result<Shared> {
     let deadline = source.deadline;
-    let gathered = gather(shelf, &source.prints.grams, Bridge::NARROW, 0.0, deadline)?;
+    let gathered = gather(indexes, &source.prints.grams, Bridge::NARROW, 0.0, deadline)?;
     let of_part = gathered
         .hits
         .iter()
@@ -333,7 +333,7 @@ pub(super) fn shared(shelf: &Shelf, source: &Source<'_>, item_part: PartId) -> R
     let distinctive = if alone < needed {
         alone
     } else {
-        let (_, passages) = weighed(shelf, source)?;
+        let (_, passages) = weighed(indexes, source)?;
         let own = passages.iter().filter(|passage| passage.part == item_part);
         own.map(|passage| passage.chain.distinctive)
             .fold(0.0, f64::max)
@@ -342,7 +342,7 @@ pub(super) fn shared(shelf: &Shelf, source: &Source<'_>, item_part: PartId) -> R
         grams: hits.len(),
         discounted: before(u32::MAX),
         distinctive,
-        floor: source.floor(is_pictured(shelf, item_part)),
+        floor: source.floor(is_pictured(indexes, item_part)),
     })
 }
 

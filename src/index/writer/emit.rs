@@ -29,7 +29,7 @@ impl IndexWriter {
         let common_digests = self.discounts.digests();
         let common_pictures = self.discounts.pictures(&self.pictures, exec)?;
 
-        let locals = local::tables(&self.locals, self.discounts.locals(), &self.beside, exec);
+        let locals = local::tables(&self.locals, self.discounts.patches(), &self.siblings, exec);
         let plan = Plan::new(&self.postings, &common_grams, spread);
         let (cells, places) = cells::tables(&self.cells, &self.discounts.cells());
         let mut meta = self.meta(&plan);

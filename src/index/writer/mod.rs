@@ -2,13 +2,13 @@
 //! and written section by section.
 
 mod cells;
-mod common;
 mod discount;
 mod emit;
 mod grams;
 mod local;
 mod sink;
 mod stop_pictures;
+mod stop_prints;
 
 use std::collections::HashSet;
 use std::io::Cursor;
@@ -27,8 +27,8 @@ use crate::fingerprint::{
 };
 use crate::raster::{Dihedral, Texture};
 
-pub(crate) use common::Common;
 pub(crate) use discount::Discounts;
+pub(crate) use stop_prints::StopPrints;
 
 /// Pictures from which on their codes get tables. Matching looks for pictures at a
 /// radius where the scan wins, so that tables serve nobody but those who search the
@@ -72,7 +72,7 @@ pub struct IndexWriter {
     cells: Vec<cells::Entry>,
     discounts: Discounts,
     /// Other indexes of the same collection.
-    beside: Vec<Index>,
+    siblings: Vec<Index>,
     /// Pictures from which on there are tables of their codes.
     pub(super) tables_from: usize,
 }
@@ -168,7 +168,7 @@ impl IndexWriter {
             postings: Vec::new(),
             cells: Vec::new(),
             discounts: Discounts::default(),
-            beside: Vec::new(),
+            siblings: Vec::new(),
             tables_from: TABLES_FROM,
         }
     }
@@ -286,9 +286,9 @@ impl IndexWriter {
 
     /// Counts the pictures of another index of the same collection when the rarity of
     /// details of pictures is weighed; a sample of them if they are many.
-    pub(crate) fn weigh_beside(&mut self, index: &Index) {
+    pub(crate) fn add_sibling(&mut self, index: &Index) {
         if !index.pictures().is_empty() {
-            self.beside.push(index.clone());
+            self.siblings.push(index.clone());
         }
     }
 

@@ -7,7 +7,7 @@ use crate::arch::Backend;
 use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::fingerprint::{LocalKey, LocalPrint, Projected, signature_distance};
-use crate::index::shelf::{Shelf, Volume};
+use crate::index::{IndexSet, IndexView};
 use crate::index::{KEY_BITS, StoredPrint, TABLES, check};
 use crate::raster::{Keypoint, Patch, direction, scale_of};
 
@@ -58,7 +58,7 @@ pub(super) struct Vote {
 
 /// All votes for one picture.
 pub(super) struct Candidate {
-    /// The picture's number on the shelf.
+    /// The picture's number on the indexes.
     pub(super) picture: u32,
     pub(super) kind: Kind,
     pub(super) votes: Vec<Vote>,
@@ -115,7 +115,7 @@ struct Cast {
 
 /// Collects votes by picture.
 pub(super) struct Ballot<'a> {
-    shelf: &'a Shelf,
+    indexes: &'a IndexSet,
     pub(super) deadline: &'a Deadline,
     votes: HashMap<(u32, Kind), Vec<Vote>>,
     /// See [`VOTE_RADIUS`].
@@ -125,12 +125,12 @@ pub(super) struct Ballot<'a> {
 }
 
 impl<'a> Ballot<'a> {
-    pub(super) fn new(shelf: &'a Shelf, deadline: &'a Deadline) -> Self {
+    pub(super) fn new(indexes: &'a IndexSet, deadline: &'a Deadline) -> Self {
         // A bit less for every three times that the number of pictures has doubled.
-        let doubled = 2.0 * shelf.crowding().log2();
+        let doubled = 2.0 * indexes.crowding().log2();
         Self {
             radius: (VOTE_RADIUS - doubled / 3.0).round() as u32,
-            shelf,
+            indexes,
             deadline,
             votes: HashMap::new(),
             compared: 0,
@@ -145,8 +145,8 @@ impl<'a> Ballot<'a> {
         projected: &[Projected],
     ) -> Result<()> {
         let mut cast = Vec::new();
-        for volume in self.shelf.volumes() {
-            self.look_up(volume, probes, mirrored, projected, &mut cast)?;
+        for view in self.indexes.views() {
+            self.look_up(view, probes, mirrored, projected, &mut cast)?;
         }
         // A print has one vote, whichever indexes have something like it.
         cast.sort_by_key(|cast| cast.probe);
@@ -159,13 +159,13 @@ impl<'a> Ballot<'a> {
     /// What one index has that is like the probes, those of a probe together.
     fn look_up(
         &mut self,
-        volume: &Volume,
+        view: &IndexView,
         probes: &[Probe],
         mirrored: bool,
         projected: &[Projected],
         cast: &mut Vec<Cast>,
     ) -> Result<()> {
-        let locals = volume.index.locals();
+        let locals = view.index.locals();
         if locals.is_empty() {
             return Ok(());
         }
@@ -214,8 +214,8 @@ impl<'a> Ballot<'a> {
                     continue;
                 }
                 let picture = locals.owner(print)?;
-                if !volume.hidden.is_empty()
-                    && volume.hides(volume.index.pictures().part_of(picture)?)?
+                if !view.hidden.is_empty()
+                    && view.is_hidden(view.index.pictures().part_of(picture)?)?
                 {
                     continue;
                 }
@@ -225,7 +225,7 @@ impl<'a> Ballot<'a> {
                 };
                 cast.push(Cast {
                     probe: n as u32,
-                    candidate: (volume.first_picture + picture, kind),
+                    candidate: (view.first_picture + picture, kind),
                     vote: Vote {
                         query: probe.keypoint,
                         print,

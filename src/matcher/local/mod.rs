@@ -19,7 +19,7 @@ use super::evidence::Evidence;
 use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::fingerprint::{LocalKey, LocalPrint, Projected, RasterPrints, Seen, signature_distance};
-use crate::index::shelf::Shelf;
+use crate::index::IndexSet;
 use crate::index::{PartId, SearchStats, StoredPrint};
 use crate::media::PartPath;
 use crate::raster::{Frame, working_size};
@@ -41,7 +41,7 @@ const WEAK: usize = 2;
 
 /// All matches of parts of one picture: the item's part and the evidence.
 pub(super) fn find(
-    shelf: &Shelf,
+    indexes: &IndexSet,
     key: &LocalKey,
     part: &PartPath,
     prints: &RasterPrints,
@@ -49,16 +49,16 @@ pub(super) fn find(
     stats: &mut SearchStats,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
-    for (picture, verdict) in verdicts(shelf, key, prints, deadline, stats)? {
-        let (volume, picture) = shelf.of_picture(picture);
-        let picture = shelf.picture(volume, picture)?;
+    for (picture, verdict) in verdicts(indexes, key, prints, deadline, stats)? {
+        let (view, picture) = indexes.locate_picture(picture);
+        let picture = indexes.picture(view, picture)?;
         if picture.discounted || verdict.score() < super::Strength::Possible.min_score() {
             continue;
         }
         let query_size = (prints.width, prints.height);
         let item_size = (picture.width, picture.height);
         report(
-            volume.part(picture.part),
+            view.part_in_set(picture.part),
             verdict.evidence(part, query_size, item_size),
         )?;
     }
@@ -67,7 +67,7 @@ pub(super) fn find(
 
 /// What is to be said of every picture of the index that the query's prints point to.
 pub(super) fn verdicts(
-    shelf: &Shelf,
+    indexes: &IndexSet,
     key: &LocalKey,
     prints: &RasterPrints,
     deadline: &Deadline,
@@ -76,19 +76,19 @@ pub(super) fn verdicts(
     let Some(seen) = prints.local.pixels.get() else {
         return Ok(Vec::new());
     };
-    let is_empty = shelf.volumes().iter().all(|v| v.index.locals().is_empty());
+    let is_empty = indexes.views().iter().all(|v| v.index.locals().is_empty());
     if is_empty || prints.local.prints.is_empty() {
         return Ok(Vec::new());
     }
     let query = Query::new(prints, seen, key);
-    let mut ballot = Ballot::new(shelf, deadline);
+    let mut ballot = Ballot::new(indexes, deadline);
     query.cast(&mut ballot)?;
     stats.entries += ballot.compared;
     let mut posed = Vec::new();
     for candidate in ballot.candidates()? {
         deadline.check()?;
-        let (volume, picture) = shelf.of_picture(candidate.picture);
-        let (first, prints) = volume.index.locals().of_picture(picture)?;
+        let (view, picture) = indexes.locate_picture(candidate.picture);
+        let (first, prints) = view.index.locals().of_picture(picture)?;
         if let Some(pose) = candidates::pose(&candidate, first, &prints) {
             posed.push((candidate, pose, prints));
         }
@@ -107,9 +107,9 @@ pub(super) fn verdicts(
     let mut looked = Vec::new();
     for (candidate, pose, mut prints) in posed {
         deadline.check()?;
-        shelf.mark(&mut prints);
-        let (volume, _) = shelf.of_picture(candidate.picture);
-        let crowding = volume.index.locals().crowding();
+        indexes.mark_stop_prints(&mut prints);
+        let (view, _) = indexes.locate_picture(candidate.picture);
+        let crowding = view.index.locals().crowding();
         if let Some(comparison) = verify::verify(&query, &prints, candidate.kind, &pose, crowding) {
             looked.push((candidate, comparison));
         }
@@ -122,15 +122,16 @@ pub(super) fn verdicts(
     let mut verdicts: Vec<(u32, Verdict)> = Vec::new();
     for (candidate, comparison) in &looked {
         deadline.check()?;
-        let (volume, picture) = shelf.of_picture(candidate.picture);
-        let item = volume.index.pictures().get(picture)?;
+        let (view, picture) = indexes.locate_picture(candidate.picture);
+        let item = view.index.pictures().get(picture)?;
         let rivals: Vec<Rival<'_>> = looked
             .iter()
             .zip(&claims)
             .filter(|((other, _), _)| other.picture != candidate.picture)
             .map(|((other, _), claims)| Rival {
                 claims,
-                elsewhere: shelf.of_picture(other.picture).0.first_picture != volume.first_picture,
+                elsewhere: indexes.locate_picture(other.picture).0.first_picture
+                    != view.first_picture,
             })
             .collect();
         let sizes = [
