@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::lines::Line;
+use super::buckets::Bucket;
 use super::map::ALIGN;
 use super::records::{
     CellPlace, CellRecord, DigestRecord, ItemRecord, LocalEntry, LocalRecord, MetaRecord,
@@ -19,7 +19,7 @@ use crate::fingerprint::Sketch;
 /// `FORMAT.md` for the policy.
 pub const FORMAT_VERSION: u32 = 2;
 
-/// The first byte is no ASCII and the line ends are those of PNG, so that a
+/// The first byte is no ASCII and the bucket ends are those of PNG, so that a
 /// transfer as text breaks it at once.
 const MAGIC: [u8; 8] = *b"\x89LKP\r\n\x1a\n";
 
@@ -40,7 +40,7 @@ pub(super) enum Section {
     GradientCodes,
     Sketches,
     Postings,
-    GramLines,
+    GramBuckets,
     LocalPrints,
     LocalBuckets,
     LocalEntries,
@@ -65,7 +65,7 @@ impl Section {
         Self::GradientCodes,
         Self::Sketches,
         Self::Postings,
-        Self::GramLines,
+        Self::GramBuckets,
         Self::LocalPrints,
         Self::LocalBuckets,
         Self::LocalEntries,
@@ -88,7 +88,7 @@ impl Section {
             Self::GradientCodes => "gradient_codes",
             Self::Sketches => "sketches",
             Self::Postings => "postings",
-            Self::GramLines => "gram_lines",
+            Self::GramBuckets => "gram_lines",
             Self::LocalPrints => "local_prints",
             Self::LocalBuckets => "local_buckets",
             Self::LocalEntries => "local_entries",
@@ -110,7 +110,7 @@ impl Section {
             Self::Sketches => size_of::<[u64; Sketch::WORDS]>(),
             Self::LocalPrints => size_of::<LocalRecord>(),
             Self::LocalEntries => size_of::<LocalEntry>(),
-            Self::GramLines => size_of::<Line>(),
+            Self::GramBuckets => size_of::<Bucket>(),
             Self::Cells => size_of::<CellRecord>(),
             Self::CellPlaces => size_of::<CellPlace>(),
             Self::LocalBuckets => 4,
@@ -142,7 +142,7 @@ struct Header {
     checksum: [u8; 32],
 }
 
-/// One line of the section table.
+/// One bucket of the section table.
 #[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 struct Entry {
@@ -306,7 +306,7 @@ impl Entry {
             || self.stride as usize != section.stride()
             || self.reserved != 0
         {
-            return Err(section.corrupt("its line in the section table breaks the rules"));
+            return Err(section.corrupt("its bucket in the section table breaks the rules"));
         }
         let place = || {
             let start = usize::try_from(self.offset).ok()?;

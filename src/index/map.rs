@@ -18,8 +18,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// Bytes that begin at a multiple of [`ALIGN`].
 pub(crate) enum Bytes {
     Mapped(Mmap),
-    Owned { lines: Vec<Line>, len: usize },
-    Loaded { lines: Pages<Line>, len: usize },
+    Owned { lines: Vec<CacheLine>, len: usize },
+    Loaded { lines: Pages<CacheLine>, len: usize },
 }
 
 /// How a file is brought in.
@@ -37,7 +37,7 @@ pub(super) const ALIGN: usize = 64;
 /// A cache line.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
-pub(crate) struct Line([u8; ALIGN]);
+pub(crate) struct CacheLine([u8; ALIGN]);
 
 impl Bytes {
     /// The content of a file; `what` it should be, for errors.
@@ -67,7 +67,7 @@ impl Bytes {
             Access::Load => {
                 let len = usize::try_from(len)
                     .map_err(|_| Error::limit("bytes of a file", usize::MAX, len))?;
-                let mut lines = Pages::<Line>::zeroed(len.div_ceil(ALIGN))?;
+                let mut lines = Pages::<CacheLine>::zeroed(len.div_ceil(ALIGN))?;
                 let room = lines.as_mut_bytes().get_mut(..len).unwrap_or_default();
                 file.read_exact(room).map_err(unreadable)?;
                 Ok(Self::Loaded { lines, len })
@@ -107,7 +107,7 @@ impl Bytes {
         let lines = bytes
             .chunks(ALIGN)
             .map(|chunk| {
-                let mut line = Line([0; ALIGN]);
+                let mut line = CacheLine([0; ALIGN]);
                 for (to, from) in line.0.iter_mut().zip(chunk) {
                     *to = *from;
                 }

@@ -34,7 +34,7 @@ mod index_set;
 mod info;
 mod item_set;
 mod layout;
-mod lines;
+mod buckets;
 mod local;
 mod map;
 mod pages;
@@ -77,6 +77,7 @@ pub(crate) use writer::{Discounts, StopPrints};
 
 pub(crate) use local::{KEY_BITS, Locals, StoredPrint, TABLES, check};
 
+use buckets::{MAX_DISPLACEMENT, SLOTS};
 use hamming::SetLayout;
 use layout::{Layout, Section};
 use records::{KEY_STORED, MetaRecord};
@@ -309,18 +310,18 @@ impl Inner {
             }
         }
         let (homes, grams) = (meta.homes as usize, meta.grams as usize);
-        let lines = self.layout.count(Section::GramLines);
-        // Every gram has a home, and behind the last home the last grams may spill.
+        let buckets = self.layout.count(Section::GramBuckets);
+        // Every gram has a home, and the last grams may overflow beyond the last home.
         if (homes == 0) != (grams == 0)
-            || lines < homes
-            || lines > homes + lines::MAX_DISPLACEMENT
-            || grams > lines.saturating_mul(lines::SLOTS)
+            || buckets < homes
+            || buckets > homes + MAX_DISPLACEMENT
+            || grams > buckets.saturating_mul(SLOTS)
         {
-            return Err(Section::GramLines.corrupt(format_args!(
-                "{lines} lines, which is not what the meta section says"
+            return Err(Section::GramBuckets.corrupt(format_args!(
+                "{buckets} buckets, which is not what the meta section says"
             )));
         }
-        // A gram has a list, a list a byte, and a place two bits at the least.
+        // A gram has a list, a list has at least a byte, and a place at least two bits.
         let (postings, bytes) = (meta.postings as usize, self.layout.count(Section::Postings));
         if grams > postings || grams > bytes || bytes.saturating_mul(4) < postings {
             return Err(Section::Postings.corrupt(format_args!(

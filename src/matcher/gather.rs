@@ -216,7 +216,7 @@ fn passing(grams: &[Gram], filter: &PrintFilter, pacer: &mut Pacer) -> Result<Ve
     let mut passing = Vec::new();
     for grams in grams.chunks(ASKED_TOGETHER) {
         pacer.steps(ASKED_TOGETHER as u32)?;
-        grams.iter().for_each(|gram| filter.ask(gram.print));
+        grams.iter().for_each(|gram| filter.prefetch(gram.print));
         let may_have = |gram: &&Gram| filter.may_have(gram.print);
         passing.extend(grams.iter().filter(may_have).copied());
     }
