@@ -130,8 +130,7 @@ crate::written::as_text!(ErrorKind);
 /// assert_eq!(error.kind(), ErrorKind::Version);
 /// assert_eq!(
 ///     error.with_path("leak.lpx").to_string(),
-///     "leak.lpx: this is no leakprint index, it does not begin with the magic bytes: \
-///      give a file that `IndexWriter::save` wrote"
+///     "leak.lpx: this is no leakprint index: it does not begin with the magic bytes of one"
 /// );
 /// ```
 #[derive(Debug)]

@@ -329,7 +329,10 @@ mod tests {
         let (three, two) = (Tag::new(3, 0), Tag::new(2, 0xFFFF));
         bucket.add_overflow(three);
         bucket.add_overflow(two);
-        assert_eq!((bucket.start(), bucket.overflow().max_displacement()), ((1 << 40) - 1, 3));
+        assert_eq!(
+            (bucket.start(), bucket.overflow().max_displacement()),
+            ((1 << 40) - 1, 3)
+        );
         for (fraction, expected) in [(0, true), (1 << 35 | 0xFFFF, true), (0x8000, false)] {
             assert_eq!(bucket.overflow().may_have(fraction), expected, "{fraction}");
         }
@@ -338,7 +341,11 @@ mod tests {
         assert_eq!((bucket.start(), bucket.overflow()), (7, overflow));
         assert!(bucket.set_start(1 << 40).is_none());
         let (empty, tag) = (Bucket::default(), Tag::new(0, 0));
-        assert_eq!(empty.find(tag, empty.candidates(tag)), None, "an empty slot");
+        assert_eq!(
+            empty.find(tag, empty.candidates(tag)),
+            None,
+            "an empty slot"
+        );
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Posting lists: from a gram to its places, by a hash table of [buckets](super::buckets) that
 //! point to the lists.
 
+use super::buckets::{Bucket, GramHasher, LONG_LIST, Tag};
 use super::golomb::{Orders, Pairs};
 use super::layout::Section;
-use super::buckets::{LONG_LIST, Bucket, GramHasher, Tag};
 use super::records::{GRAM_DISCOUNTED, PartRecord};
 use super::{Inner, PartId, frequency};
 use crate::arch::prefetch;
@@ -315,11 +315,7 @@ impl<'a> Grams<'a> {
             }
             for (number, i, probe) in probed.iter() {
                 let table = tables.get(*number);
-                if let Some(list) = table
-                    .map(|table| table.find(probe))
-                    .transpose()?
-                    .flatten()
-                {
+                if let Some(list) = table.map(|table| table.find(probe)).transpose()?.flatten() {
                     found(*number, *i, list);
                 }
             }

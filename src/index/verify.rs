@@ -1,7 +1,7 @@
 //! Full verification of a file: every checksum, and the invariants that searching relies on.
 
+use super::buckets::{Bucket, LONG_LIST, OverflowFilter, SLOTS};
 use super::layout::Section;
-use super::buckets::{LONG_LIST, Bucket, OverflowFilter, SLOTS};
 use super::records::{DigestRecord, PartRecord};
 use super::{Grams, Index, Inner, ItemId, PostingList, frequency};
 use crate::error::{Error, Result};
@@ -57,7 +57,7 @@ impl Inner {
         let extent = self.layout.extent(section);
         let bytes = self.bytes.get(extent.range()).unwrap_or_default();
         if *blake3::hash(bytes).as_bytes() != extent.checksum {
-            let what = "the checksum does not match: restore the file, or make a new one";
+            let what = "the checksum does not match: restore the file, or rebuild it";
             return Err(section.corrupt(what));
         }
         // No checksum covers the bytes up to the next section.
@@ -85,10 +85,8 @@ impl Inner {
                 .unwrap_or_default()
             {
                 if part.item != i {
-                    return Err(
-                        Section::Parts
-                            .corrupt(format_args!("a part of item {i} names another item"))
-                    );
+                    return Err(Section::Parts
+                        .corrupt(format_args!("a part of item {i} names another item")));
                 }
             }
         }
@@ -174,7 +172,10 @@ impl Inner {
             }
             let filled = bucket.lengths.iter().take_while(|&&length| length != 0);
             let filled = filled.count();
-            let short = bucket.lengths.iter().take_while(|&&length| length != LONG_LIST);
+            let short = bucket
+                .lengths
+                .iter()
+                .take_while(|&&length| length != LONG_LIST);
             let short = short.count().min(filled);
             if (filled..SLOTS).any(|slot| !bucket.is_empty(slot))
                 || (short..filled).any(|slot| bucket.lengths.get(slot) != Some(&LONG_LIST))
@@ -228,7 +229,9 @@ impl Inner {
             return Err(Section::Postings.corrupt("the number of places is not the declared one"));
         }
         if discounted != self.meta.discounted_grams {
-            return Err(wrong("the number of discounted grams is not the declared one"));
+            return Err(wrong(
+                "the number of discounted grams is not the declared one",
+            ));
         }
         let counted = tallies.iter().map(|tally| tally.grams);
         if !self.parts().iter().map(|part| part.grams).eq(counted) {

@@ -4,9 +4,9 @@ use std::io::Write;
 
 use crate::error::{Error, Result};
 use crate::exec::Executor;
+use crate::index::buckets::{Bucket, GramHasher, LONG_LIST, MAX_DISPLACEMENT, Placer, SLOTS, Tag};
 use crate::index::frequency;
 use crate::index::golomb::{self, Orders};
-use crate::index::buckets::{LONG_LIST, Bucket, MAX_DISPLACEMENT, Placer, SLOTS, GramHasher, Tag};
 use crate::index::postings::count_items;
 use crate::index::records::{GRAM_DISCOUNTED, PartRecord};
 
@@ -146,7 +146,8 @@ impl Table<'_> {
         sink: &mut SectionSink<'_, W>,
     ) -> Result<()> {
         let mut bucket = Bucket::default();
-        bucket.set_start(self.end)
+        bucket
+            .set_start(self.end)
             .ok_or_else(|| Error::limit("bytes of postings", 1_u64 << 48, self.end))?;
         self.coded.clear();
         // The encoded bytes, weight and tag of each list.

@@ -1,6 +1,6 @@
 //! Stop prints: what ignore files and background documents have in common with items.
 //!
-//! A matcher applies them to indexes that were written without them, by the rules by which the
+//! A matcher applies them to indexes that were written without them, by the same rules by which the
 //! writer sets its `discounted` flags.
 
 use super::PictureCodes;

@@ -191,10 +191,10 @@ impl<'a> Ballot<'a> {
             hits.clear();
             for at in n * each..(n + 1) * each {
                 if let Some(&ahead) = buckets.get(at + AHEAD) {
-                    locals.ask_bounds(ahead);
+                    locals.prefetch_bounds(ahead);
                 }
                 if let Some(&ahead) = buckets.get(at + AHEAD / 2) {
-                    locals.ask(ahead);
+                    locals.prefetch_entries(ahead);
                 }
                 let entries = locals.entries(buckets[at])?;
                 if entries.len() > CROWD {

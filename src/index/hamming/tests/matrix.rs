@@ -117,7 +117,7 @@ fn many_candidates_of_a_batch_are_found_in_any_order() {
         let (mut hits, mut candidates) = (Vec::new(), 0);
         for share in Share::all(1) {
             let view = set.view();
-            let cost = view.batch(backend, &share, &spread, 5, usize::MAX, &mut hits);
+            let cost = view.batch(&settings(backend, 5), &share, &spread, &mut hits);
             candidates += cost.candidates;
         }
         hits.sort_unstable();

@@ -5,7 +5,7 @@ mod stored;
 
 use proptest::prelude::*;
 
-use super::multi::{MultiIndex, MultiTables, Share};
+use super::multi::{MultiIndex, MultiTables, Settings, Share};
 use super::*;
 
 /// The plain definition.
@@ -324,7 +324,17 @@ fn large_sets_are_built_right() {
     stored.verify(&Executor::serial()).unwrap();
 }
 
-/// More threads than tables: shares are ranges of values.
+/// The settings of a search for all codes within a radius.
+fn settings(backend: Backend, radius: u32) -> Settings {
+    Settings {
+        backend,
+        radius,
+        forced: false,
+        max_hits: usize::MAX,
+    }
+}
+
+/// With more threads than tables, shares are ranges of values.
 #[test]
 fn shares_of_a_batch_find_each_code_once() {
     for (kind, codes, queries) in kinds(7) {
@@ -333,8 +343,8 @@ fn shares_of_a_batch_find_each_code_once() {
         for threads in [1, 16, 17, 40, 5000] {
             let mut hits = Vec::new();
             for share in Share::all(threads) {
-                let (backend, view) = (Backend::detect(), set.view());
-                view.batch(backend, &share, &spread, 33, usize::MAX, &mut hits);
+                set.view()
+                    .batch(&settings(Backend::detect(), 33), &share, &spread, &mut hits);
             }
             hits.sort_unstable();
             assert_eq!(
