@@ -16,7 +16,7 @@
 //! # Ok::<(), leakprint::Error>(())
 //! ```
 //!
-//! # The form of a set
+//! # The format of a set
 #![doc = include_str!("CODES.md")]
 
 mod code_set;
