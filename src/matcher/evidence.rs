@@ -73,8 +73,8 @@ fn metadata<'de, D: Deserializer<'de>>(fields: D) -> Result<Option<Metadata>, D:
 ///
 /// assert!(Strength::Possible < Strength::Strong);
 /// assert_eq!("certain".parse::<Strength>()?, Strength::Certain);
-/// assert_eq!(Strength::of_score(0.8), Some(Strength::Strong));
-/// assert_eq!(Strength::of_score(0.3), None);
+/// assert_eq!(Strength::from_score(0.8), Some(Strength::Strong));
+/// assert_eq!(Strength::from_score(0.3), None);
 /// # Ok::<(), leakprint::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -99,7 +99,7 @@ impl Strength {
     }
 
     /// The strength of a score; `None` below [`Possible`](Self::Possible).
-    pub fn of_score(score: f64) -> Option<Self> {
+    pub fn from_score(score: f64) -> Option<Self> {
         [Self::Certain, Self::Strong, Self::Possible]
             .into_iter()
             .find(|s| score >= s.min_score())
@@ -363,9 +363,9 @@ mod tests {
     fn strengths_are_ordered_and_parse_back() {
         for s in [Strength::Possible, Strength::Strong, Strength::Certain] {
             assert_eq!(s.as_str().parse::<Strength>().unwrap(), s);
-            assert_eq!(Strength::of_score(s.min_score()), Some(s));
+            assert_eq!(Strength::from_score(s.min_score()), Some(s));
         }
-        assert_eq!(Strength::of_score(0.49), None);
+        assert_eq!(Strength::from_score(0.49), None);
         assert!("sure".parse::<Strength>().is_err());
     }
 }

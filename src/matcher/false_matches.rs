@@ -217,7 +217,7 @@ impl FalseMatches {
         }
         found.evidence = kept;
         found.score = found.evidence.first().map_or(0.0, Evidence::score);
-        Ok(match Strength::of_score(found.score) {
+        Ok(match Strength::from_score(found.score) {
             Some(strength) if strength >= least => {
                 found.strength = strength;
                 true

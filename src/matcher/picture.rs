@@ -82,7 +82,7 @@ pub(super) fn find(
             let variant = Dihedral::ALL[hit.query as usize % Dihedral::ALL.len()];
             let distances = Distances::between(prints, &picture, variant, inverted);
             let score = distances.score(picture.texture);
-            if Strength::of_score(score).is_none() {
+            if Strength::from_score(score).is_none() {
                 continue;
             }
             report(
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn the_opinion_that_agrees_least_decides() {
-        let strength = |distances: Distances, texture| Strength::of_score(distances.score(texture));
+        let strength = |distances: Distances, texture| Strength::from_score(distances.score(texture));
         assert_eq!(strength(CLOSE, PHOTO), Some(Strength::Certain));
         assert_eq!(strength(CLOSE, SCREEN), Some(Strength::Strong));
         for far in [

@@ -162,7 +162,7 @@ impl<'a> Search<'a> {
             pacer.step()?;
             strongest(&mut evidence, options.max_evidence.max(1));
             let score = evidence.first().map_or(0.0, Evidence::score);
-            let Some(strength) = Strength::of_score(score) else {
+            let Some(strength) = Strength::from_score(score) else {
                 continue;
             };
             if strength < options.min_strength {
