@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Strength;
-use super::search::is_telling;
+use super::search::is_distinctive;
 use super::{Matcher, local, picture, record, text, weigh};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
@@ -12,7 +12,7 @@ use crate::index::{DigestKind, PartId, SearchStats};
 use crate::media::PartPath;
 
 /// Details that must lie in one pose before a part of a picture is looked at.
-const LEAST_POSED: f64 = 4.0;
+const MIN_POSED_DETAILS: f64 = 4.0;
 
 /// What matching of parts of pictures says of one picture of the query and one of the index.
 struct Region {
@@ -166,7 +166,7 @@ impl Matcher {
                 if hit.part != own || hit.kind != kind {
                     continue;
                 }
-                let tells = is_telling(part, self.options().text_floor);
+                let tells = is_distinctive(part, self.options().text_floor);
                 let note = match (tells, hit.discounted) {
                     (true, false) => "equal digests",
                     (_, true) => "equal digests, but of what ignore or background files have too",
@@ -285,7 +285,7 @@ impl Matcher {
                 "details of this item lie in one pose, at least: not looked for, since a fingerprint \
                  that was stored has no pixels left"
             };
-            let outcome = (0.0, LEAST_POSED, false);
+            let outcome = (0.0, MIN_POSED_DETAILS, false);
             return self.push(explanation, "region_pose", part, item_part, outcome, note);
         };
         let compared = f64::from(best.compared);
@@ -329,7 +329,7 @@ impl Matcher {
             fingerprinter: self.query_fingerprinter(),
             part: &part.path,
             prints,
-            pictured: part.raster.is_some(),
+            in_picture: part.raster.is_some(),
             floor: self.options().floor(),
             deadline,
         };
@@ -391,8 +391,10 @@ impl Matcher {
         let found = record::search(self.index_set(), &part.cells, deadline)?;
         let own = found.iter().find(|records| records.part == item_part);
         let (surprise, score) = own.map_or((0.0, 0.0), |own| (own.surprise, own.score()));
-        let least =
-            weigh::text_distinctive(self.options().min_strength.min_score(), record::STRONG);
+        let least = weigh::text_distinctive(
+            self.options().min_strength.min_score(),
+            record::STRONG_SURPRISE,
+        );
         self.push(
             explanation,
             "record",

@@ -34,7 +34,7 @@ const MAX_HITS: usize = 4 << 20;
 const MAX_FOUND: usize = 2 * MAX_HITS;
 
 /// Grams, hits or places between two looks at the clock: less than a millisecond.
-const STEPS: u32 = 1 << 14;
+const STEPS_PER_CHECK: u32 = 1 << 14;
 
 /// What the look-up of all grams of one text gave.
 #[derive(Default)]
@@ -63,7 +63,7 @@ pub(super) fn gather(
     min_distinctive: f64,
     deadline: &Deadline,
 ) -> Result<Gathered> {
-    let pacer = &mut deadline.pacer(STEPS);
+    let pacer = &mut deadline.pacer(STEPS_PER_CHECK);
     // In the order of the text: most grams are absent, and those need no sorting.
     let mut found: Vec<Found<'_>> = Vec::new();
     for IndexGroup {
@@ -145,7 +145,7 @@ pub(super) fn gather(
         };
         sort_until(&mut order, key, deadline)?;
     } else {
-        // In the order of the text, in which `drop_hopeless` counts best.
+        // In the order of the text, in which `drop_unreachable` counts best.
         let key =
             |(_, run): &(u64, &[Found<'_>])| u128::from(run.first().map_or(0, |found| found.at));
         sort_until(&mut order, key, deadline)?;
@@ -192,7 +192,7 @@ pub(super) fn gather(
             }
         }
     }
-    drop_hopeless(&mut hits, bridge.most(), min_distinctive);
+    drop_unreachable(&mut hits, bridge.max_gain(), min_distinctive);
     deadline.check()?;
     // By part alone: most parts share too little for the order within to matter.
     sort_until(&mut hits, |(part, _)| u128::from(*part), deadline)?;
@@ -209,13 +209,13 @@ pub(super) fn gather(
 }
 
 /// Grams whose words of a filter are asked for before the first of them is looked at.
-const ASKED_TOGETHER: usize = 64;
+const PREFETCH_GROUP: usize = 64;
 
 /// The grams that a filter lets pass.
 fn passing(grams: &[Gram], filter: &PrintFilter, pacer: &mut Pacer) -> Result<Vec<Gram>> {
     let mut passing = Vec::new();
-    for grams in grams.chunks(ASKED_TOGETHER) {
-        pacer.steps(ASKED_TOGETHER as u32)?;
+    for grams in grams.chunks(PREFETCH_GROUP) {
+        pacer.steps(PREFETCH_GROUP as u32)?;
         grams.iter().for_each(|gram| filter.prefetch(gram.print));
         let may_have = |gram: &&Gram| filter.may_have(gram.print);
         passing.extend(grams.iter().filter(may_have).copied());
@@ -310,7 +310,7 @@ impl Reach {
 /// all of a post's are, each of another part, and need no sorting. Sums are kept by the part's
 /// lowest bits, so that what is added up of several parts is too much rather than too little; as
 /// it is of hits that are not in the order of the query.
-fn drop_hopeless(hits: &mut Vec<(u32, Hit)>, most: u32, min_distinctive: f64) {
+fn drop_unreachable(hits: &mut Vec<(u32, Hit)>, most: u32, min_distinctive: f64) {
     const FEW: usize = 64;
     const MOST_SUMS: usize = 1 << 16;
     if hits.len() <= FEW {
@@ -392,7 +392,7 @@ mod tests {
             };
             for part in [0, 1 << 8, 2 << 8] {
                 let mut kept = hits.clone();
-                drop_hopeless(&mut kept, bridge.most(), best(part));
+                drop_unreachable(&mut kept, bridge.max_gain(), best(part));
                 let count = |hits: &[(u32, Hit)]| hits.iter().filter(|(p, _)| *p == part).count();
                 prop_assert_eq!(count(&kept), count(&hits));
             }
@@ -423,7 +423,7 @@ mod tests {
                 (0..count).map(move |i| hit(part, step * i))
             })
             .collect();
-        drop_hopeless(&mut hits, Bridge::NARROW.most(), 50.0);
+        drop_unreachable(&mut hits, Bridge::NARROW.max_gain(), 50.0);
         assert_eq!(hits.len(), 500);
     }
 

@@ -1,4 +1,4 @@
-//! Text that a recogniser reads in a picture of the query.
+//! Matching of text that a recogniser reads in a picture of the query.
 
 use super::evidence::Evidence;
 use super::{Matcher, record, text};
@@ -8,8 +8,8 @@ use crate::fingerprint::RasterPrints;
 use crate::index::PartId;
 use crate::media::{PartPath, Recognised, TextFromImage};
 
-/// Recognises what a picture says and adds what of the index it quotes to `found`, with the
-/// place of the words.
+/// Recognises the text in a picture and appends the passages and records of the index that it
+/// contains to `found`, with the regions of their words.
 pub(super) fn find(
     matcher: &Matcher,
     recogniser: &dyn TextFromImage,
@@ -24,7 +24,7 @@ pub(super) fn find(
     let Some(luma) = raster.luma.0.as_deref().filter(|_| has_text) else {
         return Ok(());
     };
-    // What cannot be recognised is as a picture without text.
+    // A picture that cannot be recognised counts as one without text.
     let words = luma
         .stems_until(deadline)?
         .map(|_| recogniser.words_until(luma, deadline));
@@ -52,7 +52,7 @@ pub(super) fn find(
         fingerprinter,
         part,
         prints: &prints,
-        pictured: true,
+        in_picture: true,
         floor: matcher.options().floor(),
         deadline,
     };

@@ -7,7 +7,7 @@
 //! again: `log2` of the rows of the item and of the places of the query for each row,
 //! and of the tables in the index once. What is left over says how far below one the number of
 //! such agreements is that unrelated material would show (an expectation, as BLAST's E-value
-//! is): a record is strong from [`STRONG`] bits on.
+//! is): a record is strong from [`STRONG_SURPRISE`] bits on.
 
 use std::collections::HashSet;
 
@@ -22,11 +22,11 @@ use crate::index::{IndexSet, IndexView};
 use crate::media::PartPath;
 
 /// Bits of surprise that make a strong match: one in sixteen million searches.
-pub(super) const STRONG: f64 = 24.0;
+pub(super) const STRONG_SURPRISE: f64 = 24.0;
 
 /// A row counts if it is surprising by itself: many that are not would add up to anything
 /// in tables whose columns depend on each other.
-const LEAST_ROW: f64 = 6.0;
+const MIN_ROW_SURPRISE: f64 = 6.0;
 
 /// Characters of running text within which values belong together.
 const WINDOW: u32 = 250;
@@ -38,7 +38,7 @@ const MAX_PLACES: usize = 512;
 const MAX_HITS: usize = 1 << 20;
 
 /// Hits of one row that are tried.
-const MAX_OF_ROW: usize = 64;
+const MAX_HITS_PER_ROW: usize = 64;
 
 /// Rows that evidence names.
 const MAX_ROWS: usize = 64;
@@ -46,13 +46,13 @@ const MAX_ROWS: usize = 64;
 /// Numbers in one row depend on each other (net and gross, longitude and latitude): all but
 /// the most telling count so many bits together at most, as does a name beside an address,
 /// which is made of it.
-const DEPENDENT: f64 = 4.0;
+const MAX_DEPENDENT_BITS: f64 = 4.0;
 
 /// What it costs to look a value up in one index, in steps.
 const LOOKUP_STEPS: u32 = 8;
 
 /// Values, hits or places between two looks at the clock: less than a millisecond.
-const STEPS: u32 = 1 << 12;
+const STEPS_PER_CHECK: u32 = 1 << 12;
 
 /// A value that both sides have.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +102,7 @@ impl Records {
         if self.surprise <= 0.0 {
             return 0.0;
         }
-        weigh::rounded(weigh::text_score(self.surprise, STRONG))
+        weigh::rounded(weigh::text_score(self.surprise, STRONG_SURPRISE))
     }
 }
 
@@ -148,7 +148,7 @@ pub(super) fn search(
     cells: &[CellPrint],
     deadline: &Deadline,
 ) -> Result<Vec<Records>> {
-    let pacer = &mut deadline.pacer(STEPS);
+    let pacer = &mut deadline.pacer(STEPS_PER_CHECK);
     let mut hits = gather(indexes, cells, pacer)?;
     let place = |hit: &Hit<'_>| {
         let [start, end] = hit.cell.span;
@@ -178,7 +178,7 @@ pub(super) fn search(
         let chance = f64::from(rows.max(1)).log2() + f64::from(places).log2();
         let mut records = Vec::new();
         for hits in of_part.chunk_by(|a, b| a.row == b.row) {
-            let tried = hits.len().min(MAX_OF_ROW);
+            let tried = hits.len().min(MAX_HITS_PER_ROW);
             pacer.steps((hits.len() + tried * tried) as u32)?;
             records.extend(best(hits));
         }
@@ -270,7 +270,7 @@ fn gather<'q>(
 /// The best record among the hits of one row, which come in the order of the query.
 fn best(hits: &[Hit<'_>]) -> Option<Record> {
     let mut best: Option<Record> = None;
-    let hits = hits.get(..MAX_OF_ROW).unwrap_or(hits);
+    let hits = hits.get(..MAX_HITS_PER_ROW).unwrap_or(hits);
     for (i, first) in hits.iter().enumerate() {
         let near: Vec<Hit<'_>> = hits
             .iter()
@@ -325,7 +325,7 @@ fn record(mut hits: Vec<Hit<'_>>) -> Option<Record> {
         let bits: Vec<f64> = bits.map(|hit| hit.bits).collect();
         // Sorted by falling bits.
         let rest: f64 = bits.iter().skip(1).sum();
-        bits.first().copied().unwrap_or(0.0) + rest.min(DEPENDENT)
+        bits.first().copied().unwrap_or(0.0) + rest.min(MAX_DEPENDENT_BITS)
     };
     let of_each = |kind: CellKind| -> f64 {
         let bits = taken.iter().filter(|hit| hit.cell.kind == kind);
@@ -358,7 +358,7 @@ fn weigh_records(
     tables: u64,
     deadline: &Deadline,
 ) -> Result<Option<Records>> {
-    let pacer = &mut deadline.pacer(STEPS);
+    let pacer = &mut deadline.pacer(STEPS_PER_CHECK);
     // By falling bits, which are above zero, so that their order is that of their representation.
     let key = |record: &Record| u128::from(!record.bits.to_bits()) << 32 | u128::from(record.row);
     sort_until(&mut records, key, deadline)?;
@@ -374,7 +374,7 @@ fn weigh_records(
     for record in records {
         pacer.steps(LOOKUP_STEPS)?;
         let surprise = record.bits - chance;
-        if surprise < LEAST_ROW || record.cells.iter().any(|cell| used.contains(cell)) {
+        if surprise < MIN_ROW_SURPRISE || record.cells.iter().any(|cell| used.contains(cell)) {
             continue;
         }
         used.extend(&record.cells);

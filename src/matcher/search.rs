@@ -12,10 +12,10 @@ use crate::index::{DigestKind, ItemId, PartId, SearchStats};
 use crate::media::PartPath;
 
 /// Pieces of evidence or items between two looks at the clock: less than a millisecond.
-const STEPS: u32 = 1 << 10;
+const STEPS_PER_CHECK: u32 = 1 << 10;
 
 /// So many names or fewer are sorted in one step.
-const MANY_NAMES: usize = 1 << 12;
+const MAX_NAMES_PER_SORT: usize = 1 << 12;
 
 /// What one query has shown so far.
 pub(super) struct Search<'a> {
@@ -56,7 +56,7 @@ impl<'a> Search<'a> {
                 fingerprinter: &self.matcher.fingerprinter,
                 part: &part.path,
                 prints: text,
-                pictured: part.raster.is_some(),
+                in_picture: part.raster.is_some(),
                 floor: self.matcher.options.floor(),
                 deadline: self.deadline,
             };
@@ -78,7 +78,7 @@ impl<'a> Search<'a> {
                 )?;
             }
         }
-        let mut pacer = self.deadline.pacer(STEPS);
+        let mut pacer = self.deadline.pacer(STEPS_PER_CHECK);
         for (item_part, evidence) in found {
             pacer.step()?;
             self.add(item_part, evidence)?;
@@ -88,7 +88,7 @@ impl<'a> Search<'a> {
 
     /// Whether the index has this very picture.
     fn known(&self, part: &PartPrints) -> Result<bool> {
-        let mut pacer = self.deadline.pacer(STEPS);
+        let mut pacer = self.deadline.pacer(STEPS_PER_CHECK);
         for digest in part.bytes.into_iter().chain(part.pixels()) {
             for view in self.matcher.indexes.digest_candidates(&digest) {
                 for hit in view.index.digests().find(&digest) {
@@ -103,12 +103,12 @@ impl<'a> Search<'a> {
     }
 
     fn digests(&mut self, part: &PartPrints) -> Result<()> {
-        if !is_telling(part, self.matcher.options.text_floor) {
+        if !is_distinctive(part, self.matcher.options.text_floor) {
             return Ok(());
         }
         let pixels = part.pixels();
         let matcher = self.matcher;
-        let mut pacer = self.deadline.pacer(STEPS);
+        let mut pacer = self.deadline.pacer(STEPS_PER_CHECK);
         for digest in part.bytes.into_iter().chain(pixels) {
             if matcher.indexes.discounts_digest(&digest) {
                 continue;
@@ -156,7 +156,7 @@ impl<'a> Search<'a> {
     /// The matches by rank, and the work that they took.
     pub(super) fn finish(self) -> Result<(Vec<(ItemId, Match)>, SearchStats)> {
         let options = &self.matcher.options;
-        let mut pacer = self.deadline.pacer(STEPS);
+        let mut pacer = self.deadline.pacer(STEPS_PER_CHECK);
         let mut matches = Vec::new();
         for (item, mut evidence) in self.items {
             pacer.step()?;
@@ -206,13 +206,16 @@ fn by_name<T>(
     found: impl Fn(&T) -> &Match + Copy,
     deadline: &Deadline,
 ) -> Result<()> {
-    let Some((first, rest)) = matches.split_first().filter(|_| matches.len() > MANY_NAMES) else {
+    let Some((first, rest)) = matches
+        .split_first()
+        .filter(|_| matches.len() > MAX_NAMES_PER_SORT)
+    else {
         deadline.check()?;
         matches.sort_by(|a, b| found(a).item.cmp(&found(b).item));
         return Ok(());
     };
     // By the sixteen bytes behind what all of them begin with.
-    let mut pacer = deadline.pacer(STEPS);
+    let mut pacer = deadline.pacer(STEPS_PER_CHECK);
     let mut common = found(first).item.as_bytes();
     for one in rest {
         pacer.step()?;
@@ -254,7 +257,7 @@ fn strongest(evidence: &mut Vec<Evidence>, most: usize) {
 
 /// Whether it says anything that a part is the same, byte for byte: a blank
 /// picture or the text "ok" is the same everywhere.
-pub(super) fn is_telling(part: &PartPrints, text_floor: u32) -> bool {
+pub(super) fn is_distinctive(part: &PartPrints, text_floor: u32) -> bool {
     if let Some(raster) = &part.raster {
         return raster.pdq.quality >= picture::MIN_QUALITY;
     }

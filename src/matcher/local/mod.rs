@@ -28,16 +28,16 @@ use candidates::{Ballot, Probe};
 use grid::Grid;
 use verdict::{Claims, Rival, Verdict};
 
-/// Prints of the query that are looked up as they are, and as the mirrored picture has them: most
+/// Prints of the query that are comparisons up as they are, and as the mirrored picture has them: most
 /// copies are not mirrored, and one that is has prints to spare.
-const LOOKED_UP: usize = 1400;
-const LOOKED_UP_MIRRORED: usize = 700;
+const MAX_PROBES: usize = 1400;
+const MAX_MIRRORED_PROBES: usize = 700;
 
 /// Candidates whose details are compared.
-const VERIFIED: usize = 12;
+const MAX_VERIFIED: usize = 12;
 
 /// Of these, candidates whose pose few votes agree on.
-const WEAK: usize = 2;
+const MAX_WEAK: usize = 2;
 
 /// All matches of parts of one picture: the item's part and the evidence.
 pub(super) fn find(
@@ -101,30 +101,30 @@ pub(super) fn verdicts(
     let mut weak = 0;
     posed.retain(|(_, pose, _)| {
         weak += usize::from(pose.is_weak());
-        !pose.is_weak() || weak <= WEAK
+        !pose.is_weak() || weak <= MAX_WEAK
     });
-    posed.truncate(VERIFIED);
-    let mut looked = Vec::new();
+    posed.truncate(MAX_VERIFIED);
+    let mut comparisons = Vec::new();
     for (candidate, pose, mut prints) in posed {
         deadline.check()?;
         indexes.mark_stop_prints(&mut prints);
         let (view, _) = indexes.locate_picture(candidate.picture);
         let crowding = view.index.locals().crowding();
         if let Some(comparison) = verify::verify(&query, &prints, candidate.kind, &pose, crowding) {
-            looked.push((candidate, comparison));
+            comparisons.push((candidate, comparison));
         }
     }
     // Of the same index or of another one, whose opinion on what is rare then counts too.
-    let claims: Vec<Claims> = looked
+    let claims: Vec<Claims> = comparisons
         .iter()
         .map(|(_, comparison)| Claims::of(comparison))
         .collect();
     let mut verdicts: Vec<(u32, Verdict)> = Vec::new();
-    for (candidate, comparison) in &looked {
+    for (candidate, comparison) in &comparisons {
         deadline.check()?;
         let (view, picture) = indexes.locate_picture(candidate.picture);
         let item = view.index.pictures().get(picture)?;
-        let rivals: Vec<Rival<'_>> = looked
+        let rivals: Vec<Rival<'_>> = comparisons
             .iter()
             .zip(&claims)
             .filter(|((other, _), _)| other.picture != candidate.picture)
@@ -180,7 +180,7 @@ impl<'a> Query<'a> {
 
     /// Looks up a share of the prints in both handednesses.
     fn cast(&self, ballot: &mut Ballot<'_>) -> Result<()> {
-        for (mirrored, most) in [(false, LOOKED_UP), (true, LOOKED_UP_MIRRORED)] {
+        for (mirrored, most) in [(false, MAX_PROBES), (true, MAX_MIRRORED_PROBES)] {
             let step = self.prints.len().div_ceil(most).max(1);
             let chosen = || self.prints.iter().zip(&self.seen.patches).step_by(step);
             ballot.deadline.check()?;
