@@ -305,7 +305,7 @@ fn errors_say_what_to_do() {
         ),
         (
             told(writer.add("memo.txt", &print)),
-            "a name of its own".to_owned(),
+            "a unique name".to_owned(),
         ),
         (
             told(matcher.explain("memo", &print)),
@@ -315,7 +315,7 @@ fn errors_say_what_to_do() {
             told(Index::from_bytes(&bytes[..bytes.len() - 1])),
             "copy it again".to_owned(),
         ),
-        (told(Index::from_bytes(old)), "make it anew".to_owned()),
+        (told(Index::from_bytes(old)), "rebuild the index".to_owned()),
         (told(Index::open(&leak)), "this is a folder".to_owned()),
         (
             told(Collection::open(at("notes.txt"))),

@@ -209,7 +209,7 @@ fn rows(matches: &[Match], item: &str) -> (Vec<u32>, Strength) {
                 ..
             } => {
                 assert_eq!(rows.len(), (*records).min(64) as usize);
-                Some((rows.clone(), Strength::of_score(*score).unwrap()))
+                Some((rows.clone(), Strength::from_score(*score).unwrap()))
             }
             _ => None,
         });

@@ -145,7 +145,7 @@ impl Query<'_> {
                     _ => (corners([0, 0, size.0, size.1]).to_vec(), None),
                 };
                 let score = evidence.score();
-                let strength = Strength::of_score(score).map_or("weak", Strength::as_str);
+                let strength = Strength::from_score(score).map_or("weak", Strength::as_str);
                 regions.push(Region {
                     outline,
                     agreeing,

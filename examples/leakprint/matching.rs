@@ -263,7 +263,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
         item: &args.item,
         query: &args.file,
         score: explained.score,
-        strength: Strength::of_score(explained.score),
+        strength: Strength::from_score(explained.score),
         reported: explained.score >= matcher.options().min_strength.min_score(),
         stages: explained.stages,
         drawing,

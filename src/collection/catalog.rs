@@ -94,7 +94,7 @@ impl StateCatalog {
 
 impl Catalog for StateCatalog {
     fn metadata(&self, item: ItemId) -> Result<Metadata> {
-        let (place, item) = self.state.indexes.place_of(item);
+        let (place, item) = self.state.indexes.position_of_item(item);
         let slot = self.state.index_slots.get(place);
         let slot = slot.and_then(|&slot| self.state.slots.get(slot as usize));
         let slot = slot.ok_or_else(|| Error::corrupt("a match in no segment"))?;
@@ -142,7 +142,7 @@ impl Catalog for StateCatalog {
             evidence.sort_by(|a, b| b.score().total_cmp(&a.score()));
             evidence.truncate(options.max_evidence.max(1));
             let score = evidence.first().map_or(0.0, Evidence::score);
-            let Some(strength) = Strength::of_score(score) else {
+            let Some(strength) = Strength::from_score(score) else {
                 continue;
             };
             if quality >= MIN_QUALITY && strength >= options.min_strength {
@@ -202,8 +202,8 @@ mod tests {
 
     #[test]
     fn one_opinion_is_strong_at_most() {
-        assert_eq!(Strength::of_score(score(0)), Some(Strength::Strong));
-        assert_eq!(Strength::of_score(score(RADIUS)), Some(Strength::Strong));
+        assert_eq!(Strength::from_score(score(0)), Some(Strength::Strong));
+        assert_eq!(Strength::from_score(score(RADIUS)), Some(Strength::Strong));
         assert_eq!(score(RADIUS), Strength::Strong.min_score());
         assert!(score(10) > score(20));
     }

@@ -18,7 +18,7 @@ use super::segment::{Location, Segment, Slot};
 use super::state::{around, is_of_log, on_disk};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::Index;
-use crate::index::shelf::ItemSet;
+use crate::index::ItemSet;
 use crate::time::Timestamp;
 
 /// A segment is rewritten when more than one item in this many is removed.

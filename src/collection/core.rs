@@ -11,7 +11,7 @@ use super::segment::{Segment, Slot};
 use super::state::{Carried, State, is_of_log, on_disk};
 use super::storage::Claim;
 use crate::error::{Error, Result};
-use crate::index::shelf::ItemSet;
+use crate::index::ItemSet;
 
 /// The state that the writer and its thread share.
 pub(super) struct Core {

@@ -66,7 +66,7 @@ impl FilterCache {
         }
         if known.is_none() && prepare {
             *known = Some(Covered {
-                filter: Arc::new(PrintFilter::of_each(
+                filter: Arc::new(PrintFilter::per_index(
                     on_disk.clone().map(|(_, index)| index),
                 )),
                 segments: on_disk.map(|(id, _)| id).collect(),

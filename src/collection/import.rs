@@ -14,7 +14,7 @@ use super::writer::CollectionWriter;
 use crate::code::Code256;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::Pipeline;
-use crate::index::shelf::ItemSet;
+use crate::index::ItemSet;
 use crate::metadata::Metadata;
 
 /// The number of codes from which on they are written to a separate segment.

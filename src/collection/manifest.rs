@@ -7,7 +7,7 @@ use super::false_matches;
 use super::storage::{Storage, read_all, unwritable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Key, KeyId, Recipe};
-use crate::index::shelf::ItemSet;
+use crate::index::ItemSet;
 use crate::matcher::FalseMatches;
 
 const MAGIC: [u8; 8] = *b"\x89LKM\r\n\x1a\n";

@@ -115,7 +115,7 @@ impl<'a> Plan<'a> {
         }
         let mut writer = IndexWriter::new(recipe.clone(), None)?;
         for index in around {
-            writer.weigh_beside(index);
+            writer.add_sibling(index);
         }
         for (bytes, _) in &self.prints {
             let record = Record::parse(bytes)?;

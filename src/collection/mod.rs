@@ -12,7 +12,7 @@
 //! finds every changed bit, [`repair`] saves what is sound and lists what is not.
 //!
 //! # What a collection gives away
-//! What an [index](crate::index#what-an-index-gives-away) does; and its records hold what a
+//! What an [index](crate::index#what-an-index-reveals) does; and its records hold what a
 //! fingerprint holds: the grams in the order of the text, and the metadata in the clear. Keep the
 //! folder as secret as the key. Files are made for their owner alone.
 #![doc = include_str!("FORMAT.md")]

@@ -9,7 +9,7 @@ use super::records::Records;
 use super::storage::Storage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::Executor;
-use crate::index::shelf::ItemSet;
+use crate::index::ItemSet;
 use crate::index::{Bytes, CodeSet, Index};
 
 /// Where a segment's items are durable.

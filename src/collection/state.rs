@@ -14,8 +14,8 @@ use super::stop_prints::StopPrintsCache;
 use crate::error::{Error, Result};
 use crate::fingerprint::Recipe;
 use crate::index::Index;
+use crate::index::IndexSet;
 use crate::index::filter::PrintFilter;
-use crate::index::shelf::Shelf;
 use crate::matcher::{FalseMatch, FalseMatches, FalseScope};
 use crate::time::Timestamp;
 
@@ -91,7 +91,7 @@ pub(super) struct State {
     pub(super) slots: Vec<Slot>,
     pub(super) false_matches: Arc<FalseMatches>,
     /// The indexes of the slots that have one ...
-    pub(super) indexes: Shelf,
+    pub(super) indexes: IndexSet,
     /// ... and the slot of each.
     pub(super) index_slots: Vec<u32>,
     pub(super) stop_prints: StopPrintsCache,
@@ -143,7 +143,7 @@ impl State {
             generation,
             slots,
             false_matches,
-            indexes: Shelf::new(indexes)?
+            indexes: IndexSet::new(indexes)?
                 .with_filters(on_disk, [None, worthwhile.then(|| Arc::clone(&head))]),
             index_slots,
             stop_prints: carried.stop_prints,
@@ -179,11 +179,11 @@ impl State {
 
     /// Returns the indexes as they are searched: with the prints that are discounted, and with a
     /// filter of what the segments on disk have if there is one, or if `prepare`.
-    pub(super) fn searched(&self, recipe: &Recipe, prepare: bool) -> Result<Shelf> {
+    pub(super) fn searched(&self, recipe: &Recipe, prepare: bool) -> Result<IndexSet> {
         let common = self.stop_prints.get(&self.slots, recipe)?;
         let on_disk = self.filter.of(&self.slots, prepare);
         let indexes = self.indexes.clone().with_first_filter(on_disk);
-        Ok(indexes.with_common(common))
+        Ok(indexes.with_stop_prints(common))
     }
 
     /// Finds the item of a key: the position of its slot, and its number there.

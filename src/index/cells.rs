@@ -5,7 +5,7 @@ use super::records::{CELL_DISCOUNTED, CellPlace, CellRecord};
 use super::{Inner, PartId};
 use crate::error::Result;
 
-/// The places of one value.
+/// The places of one value of the cells of tables.
 #[derive(Clone, Copy)]
 pub struct CellList<'a> {
     inner: &'a Inner,
@@ -17,7 +17,7 @@ pub struct CellList<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct PlacedCell {
-    /// The part whose table it is in.
+    /// The part that has the table.
     pub part: PartId,
     /// Row, counted from 0.
     pub row: u32,
@@ -28,22 +28,22 @@ pub struct PlacedCell {
 }
 
 impl<'a> CellList<'a> {
-    /// The number of places, of all items.
+    /// Returns the number of places in all items.
     pub fn len(&self) -> usize {
         self.places.len()
     }
 
-    /// Whether there is none, as in a damaged file.
+    /// Returns whether there is no place, as in a damaged file.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
 
-    /// Whether ignore or background files have the value too.
+    /// Returns whether ignore or background files have the value too.
     pub fn discounted(&self) -> bool {
         self.discounted
     }
 
-    /// The places by part, row and column. Each may be a
+    /// Returns the places, sorted by part, row and column. Each may be a
     /// [`Corrupt`](crate::ErrorKind::Corrupt) error if the file is damaged.
     pub fn iter(&self) -> impl Iterator<Item = Result<PlacedCell>> + use<'a> {
         let inner = self.inner;
@@ -94,33 +94,33 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// The number of distinct values.
+    /// Returns the number of distinct values.
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there is no value.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// The parts that have cells.
+    /// Returns the number of parts that have cells.
     pub fn tables(&self) -> u32 {
         self.inner.meta.tables
     }
 
-    /// The rows of a part that have cells, 0 for a part that is no table.
+    /// Returns the number of rows of a part that have cells, 0 for a part that is no table.
     pub fn rows(&self, part: PartId) -> u32 {
         let parts = self.inner.parts();
         parts.get(part.index()).map_or(0, |record| record.rows)
     }
 
-    /// All values, sorted.
+    /// Returns the prints of all values, sorted.
     pub(super) fn prints(&self) -> impl Iterator<Item = u64> + use<'a> {
         self.records.iter().map(|record| record.print)
     }
 
-    /// The places of a value, in log2 of [`len`](Self::len) steps.
+    /// Finds the places of a value by binary search.
     ///
     /// # Errors
     /// [`Corrupt`](crate::ErrorKind::Corrupt) if the file is damaged.
@@ -159,10 +159,10 @@ impl Inner {
         if cells.records.first().map_or(0, |record| record.first) != 0
             || cells.records.is_empty() != cells.places.is_empty()
         {
-            return Err(Section::Cells.corrupt("places of no value"));
+            return Err(Section::Cells.corrupt("places without a value"));
         }
         let mut discounted = 0;
-        // Of each part how many places it has, and which rows these are in.
+        // The number of places of each part, and the rows that have places.
         let mut counts = vec![0_u32; self.parts().len()];
         let mut rows = Vec::with_capacity(cells.places.len());
         for (at, record) in cells.records.iter().enumerate() {
@@ -194,7 +194,7 @@ impl Inner {
             || tables != self.meta.tables as usize
             || discounted != self.meta.discounted_cells
         {
-            return Err(Section::Cells.corrupt("the cells are not as many as declared"));
+            return Err(Section::Cells.corrupt("the number of cells is not the declared one"));
         }
         Ok(())
     }

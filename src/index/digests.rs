@@ -1,4 +1,4 @@
-//! Exact digests: sorted, found by binary search.
+//! Exact digests, sorted and found by binary search.
 
 use super::layout::Section;
 use super::records::{DIGEST_DISCOUNTED, DIGEST_PIXELS, DigestRecord};
@@ -6,7 +6,7 @@ use super::{Inner, PartId};
 use crate::error::Result;
 use crate::fingerprint::Digest;
 
-/// What a digest was made of.
+/// What a digest was computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum DigestKind {
@@ -16,13 +16,13 @@ pub enum DigestKind {
     Pixels,
 }
 
-/// A part with the digest that was looked for.
+/// A part that has the digest of a look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DigestHit {
-    /// What the digest was made of.
+    /// What the digest was computed from.
     pub kind: DigestKind,
-    /// Whose it is.
+    /// The part that has the digest.
     pub part: PartId,
     /// Whether ignore or background files have it too.
     pub discounted: bool,
@@ -57,24 +57,23 @@ impl<'a> Digests<'a> {
         }
     }
 
-    /// The number of entries; a digest that several parts share counts for each.
+    /// Returns the number of entries; a digest that several parts share counts for each.
     pub fn len(&self) -> usize {
         self.digests.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there is no digest.
     pub fn is_empty(&self) -> bool {
         self.digests.is_empty()
     }
 
-    /// All of them, sorted.
+    /// Returns all digests, sorted.
     pub(super) fn all(&self) -> &'a [[u8; 32]] {
         self.digests
     }
 
-    /// The parts with a digest, those by bytes first, then by part. Takes
-    /// log2 of [`len`](Self::len) steps; each hit may be a
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) error if the file is damaged.
+    /// Finds the parts that have a digest, by binary search. Hits are sorted by kind, then by part;
+    /// each may be a [`Corrupt`](crate::ErrorKind::Corrupt) error if the file is damaged.
     pub fn find(&self, digest: &Digest) -> impl Iterator<Item = Result<DigestHit>> + use<'a> {
         let Self {
             inner,

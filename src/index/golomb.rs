@@ -1,63 +1,62 @@
-//! Lists of places in exponential Golomb codes of fitting order (Teuhola, "A
-//! compression method for clustered bit-vectors", 1978).
+//! Encoding of posting lists in exponential Golomb codes, with an order chosen for each list
+//! (Teuhola, "A compression method for clustered bit-vectors", 1978).
 //!
-//! A number `n` in the code of order `k`: with `m = n + 2^k`, as many zeros as `m`
-//! has bits more than `k + 1`, a one, then the bits of `m` below its highest. Bits
-//! fill bytes from the lowest up. Numbers about `2^k` are the cheapest; larger ones
-//! cost two bits for each doubling.
+//! The code of order `k` of a number `n`, with `m = n + 2^k`: as many zeros as `m` has bits beyond
+//! `k + 1`, a one, then the bits of `m` below its highest. Bits fill bytes from the lowest up.
+//! Numbers up to about `2^k` are the cheapest; each doubling beyond costs two bits.
 //!
-//! A list is a bit that selects one of two pairs of orders for the parts, then the
-//! pairs of part and place, ascending: the difference to the part before (at first:
-//! the part), and the place, or, in the same part, the difference to the place before,
-//! less one. Zeros fill the last byte; since no code is all zeros, they are no pair.
+//! A list is a bit that selects one of two pairs of orders for the parts, then the pairs of part
+//! and place, ascending: the difference from the previous part (the part itself at first), and
+//! the place, or, in the same part, the difference from the previous place, less one. Zeros fill
+//! the last byte; since no code is all zeros, they cannot be mistaken for a pair.
 
 /// The orders of the codes of one list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Orders {
-    /// Of the first part of a list whose items are neighbours.
+    /// For the first part of a list whose parts are neighbours.
     first: u8,
-    /// Of differences of parts in a list that is spread evenly, and of its first part.
-    spread: u8,
-    /// Of places.
+    /// For all parts of a list whose parts are spread evenly.
+    even: u8,
+    /// For places.
     place: u8,
 }
 
 impl Orders {
-    /// For a list of `frequency` items in an index of so many parts, whose places
-    /// are coded by the order `place`, at most 31.
+    /// Returns the orders for a list of `frequency` items in an index of so many parts, whose
+    /// places have the order `place`, at most 31.
     #[inline(always)]
     pub(super) fn new(frequency: u32, parts: u32, place: u32) -> Self {
         let order = |gap: u32| gap.max(1).ilog2() as u8;
         Self {
             first: order(parts),
-            spread: order(parts / frequency.saturating_add(1)),
+            even: order(parts / frequency.saturating_add(1)),
             place: place.min(31) as u8,
         }
     }
 
-    /// The orders of the first part and of the differences.
+    /// Returns the orders for the first part and for the differences.
     #[inline(always)]
     fn parts(self, neighbours: bool) -> (u32, u32) {
         if neighbours {
-            (u32::from(self.first), u32::from(self.spread / 4))
+            (u32::from(self.first), u32::from(self.even / 4))
         } else {
-            (u32::from(self.spread), u32::from(self.spread))
+            (u32::from(self.even), u32::from(self.even))
         }
     }
 
-    /// The fewest bits that a place takes.
-    pub(super) fn least_bits(self) -> usize {
-        usize::from(self.spread / 4 + self.place) + 2
+    /// Returns the least number of bits that a pair takes.
+    pub(super) fn min_bits(self) -> usize {
+        usize::from(self.even / 4 + self.place) + 2
     }
 }
 
-/// Bits of `n` in the code of `order`.
+/// Returns the length in bits of the code of `n`.
 fn bits(n: u32, order: u32) -> u32 {
     let m = u64::from(n) + (1 << order);
     2 * m.ilog2() + 1 - order
 }
 
-/// Appends a list, ascending by (part, place), each pair once.
+/// Appends a list of distinct pairs, ascending by (part, place).
 pub(super) fn encode(
     pairs: impl Iterator<Item = (u32, u32)> + Clone,
     orders: Orders,
@@ -127,23 +126,22 @@ impl Writer<'_> {
     }
 }
 
-/// The number of a code of `order` whose `m` has its highest bit, and `low` those below.
+/// Decodes the number whose `m` has bit `highest` and the bits of `low` below it.
 #[inline(always)]
 fn value(low: u64, highest: u32, order: u32) -> Option<u32> {
     let m = low & ((1 << highest) - 1) | 1 << highest;
     u32::try_from(m - (1 << order)).ok()
 }
 
-/// The pairs of a list; `None` in place of a pair, and then the end, where the bits
-/// are none.
+/// The pairs of a list. Invalid bits give one `None`, then the end.
 #[derive(Clone)]
 pub(super) struct Pairs<'a> {
-    /// From the first byte of the list on, beyond its end.
+    /// From the first byte of the list to beyond its end.
     bytes: &'a [u8],
-    /// Bits read, and bits of the list.
+    /// Bits read so far, and bits of the list.
     at: usize,
     end: usize,
-    /// Of the next part, of those after it, and of places.
+    /// The order of the next part, that of the parts after it, and that of places.
     order: u32,
     gaps: u32,
     place: u32,
@@ -153,8 +151,7 @@ pub(super) struct Pairs<'a> {
 }
 
 impl<'a> Pairs<'a> {
-    /// The list in the first `len` of `bytes`, of which the rest is looked at but does
-    /// not matter.
+    /// Decodes the list in the first `len` of `bytes`. The rest may be read, but does not matter.
     #[inline(always)]
     pub(super) fn new(bytes: &'a [u8], len: usize, orders: Orders) -> Self {
         let neighbours = bytes.first().is_some_and(|byte| byte & 1 == 1);
@@ -171,7 +168,7 @@ impl<'a> Pairs<'a> {
         }
     }
 
-    /// The next 57 bits or more, zeros behind the end of all bytes.
+    /// Returns the next 57 bits or more; zeros after the end of all bytes.
     #[inline(always)]
     fn peek(&self) -> u64 {
         let rest = self.bytes.get(self.at / 8..).unwrap_or_default();
@@ -205,15 +202,14 @@ impl<'a> Pairs<'a> {
         value(m, highest, order)
     }
 
-    /// Two numbers, of one look where both are in its bits.
+    /// Decodes two numbers, with one read of memory where both fit.
     #[inline(always)]
     fn numbers(&mut self) -> Option<(u32, u32)> {
         let word = self.peek();
         let zeros = word.trailing_zeros();
         let highest = zeros + self.order;
         let first = zeros + 1 + highest;
-        // The first ends within the bits, which a shift needs; what follows then says
-        // whether the second does.
+        // The first must end within the bits that were read, or the shift would overflow.
         if first < 57 {
             let rest = word >> first;
             let rest_zeros = rest.trailing_zeros();
@@ -229,7 +225,7 @@ impl<'a> Pairs<'a> {
         Some((self.number(self.order)?, self.number(self.place)?))
     }
 
-    /// Whether only the zeros are left that fill the last byte.
+    /// Returns whether only the zeros that fill the last byte are left.
     #[inline(always)]
     fn is_over(&self) -> bool {
         let rest = self.end.saturating_sub(self.at);
@@ -248,8 +244,7 @@ impl<'a> Pairs<'a> {
             self.next = 0;
         }
         let place = self.next.checked_add(place)?;
-        // A place that is the last number has none behind it in its part, which the
-        // next pair would say.
+        // Nothing can follow the largest number in its part, and `checked_add` says so.
         self.next = place.saturating_add(1);
         Some((self.part, place))
     }
@@ -270,7 +265,7 @@ impl Iterator for Pairs<'_> {
         Some(pair)
     }
 
-    /// As `next` again and again, but what is read so far stays in registers.
+    /// Repeats `next`, but keeps the state in registers.
     #[inline(always)]
     fn fold<B, F: FnMut(B, Self::Item) -> B>(mut self, init: B, mut f: F) -> B {
         let mut folded = init;
@@ -295,7 +290,7 @@ mod tests {
             .prop_map(|(frequency, parts, place)| Orders::new(frequency, parts, place))
     }
 
-    /// The definition, one bit after the other.
+    /// A decoder that reads bit by bit.
     fn naive(bytes: &[u8], orders: Orders, pairs: usize) -> Vec<(u32, u32)> {
         let mut bits = bytes
             .iter()
@@ -329,7 +324,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn lists_come_out_as_they_went_in(
+        fn decoding_inverts_encoding(
             pairs in prop::collection::btree_set((prop_oneof![0_u32..9, any::<u32>()], prop_oneof![0_u32..300, any::<u32>()]), 1..40),
             orders in orders(),
             behind: [u8; 9],
@@ -339,8 +334,8 @@ mod tests {
             encode(pairs.iter().copied(), orders, &mut bytes);
             prop_assert_eq!(naive(&bytes, orders, pairs.len()), pairs.clone());
             let len = bytes.len();
-            prop_assert!(8 * len >= pairs.len() * orders.least_bits());
-            // At the end of all bytes, and before others.
+            prop_assert!(8 * len >= pairs.len() * orders.min_bits());
+            // At the end of all bytes, and followed by others.
             for _ in 0..2 {
                 let found: Option<Vec<_>> = Pairs::new(&bytes, len, orders).collect();
                 prop_assert_eq!(found, Some(pairs.clone()));
@@ -363,13 +358,13 @@ mod tests {
             Pairs::new(&bytes, len, orders).for_each(|pair| folded.push(pair));
             prop_assert_eq!(&folded, &pairs);
             let sound = pairs.iter().flatten().count();
-            prop_assert!(sound + 1 >= pairs.len(), "nothing follows what is none");
+            prop_assert!(sound + 1 >= pairs.len(), "nothing follows an invalid pair");
             prop_assert!(pairs.iter().flatten().is_sorted_by(|a, b| a < b) || pairs.iter().flatten().any(|pair| pair.1 == u32::MAX));
         }
     }
 
     #[test]
-    fn what_is_no_list_ends_with_nothing() {
+    fn an_invalid_list_ends_with_none() {
         let orders = Orders::new(1, 1, 0);
         for bytes in [&[0x02][..], &[0x01, 0, 0, 0, 0, 0, 0, 0, 0], &[0, 0xFF, 0]] {
             let last = Pairs::new(bytes, bytes.len(), orders).last();

@@ -1,4 +1,4 @@
-//! What an index says about itself.
+//! Counts and sizes of an index.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use super::records::KEY_STORED;
 use super::{FORMAT_VERSION, Index};
 use crate::fingerprint::{Digest, Recipe};
 
-/// What an index says about itself.
+/// Counts and sizes of an index, from its header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct IndexInfo {
@@ -37,7 +37,7 @@ pub struct IndexInfo {
     pub discounted_cells: u32,
     /// Bytes of the file.
     pub file_bytes: u64,
-    /// What the bytes are spent on, in the order of the file.
+    /// The sections with their sizes, in the order of the file.
     pub sections: Vec<SectionInfo>,
 }
 
@@ -45,20 +45,20 @@ pub struct IndexInfo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SectionInfo {
-    /// The name, as the description of the file has it.
+    /// The name in the [description of the file](super#the-file).
     pub name: String,
-    /// Its bytes.
+    /// The size of the section in bytes.
     pub bytes: u64,
 }
 
 impl Index {
-    /// What this index is told from every other by: BLAKE3 of the header, which holds the checksum of every
-    /// section, so that it says as much as a digest of the whole file and reads 1,280 bytes.
+    /// Returns a digest that identifies the index: BLAKE3 of the header, which holds the checksum of
+    /// every section. It depends on every byte of the file and is computed from 1,280 bytes.
     pub fn digest(&self) -> Digest {
         Digest::of_bytes(self.0.bytes.get(..FRAME_LEN).unwrap_or_default())
     }
 
-    /// What the index says about itself; reads the header only.
+    /// Returns counts and sizes; reads only the header.
     pub fn info(&self) -> IndexInfo {
         let meta = &self.0.meta;
         IndexInfo {

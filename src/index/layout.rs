@@ -1,11 +1,11 @@
-//! The frame of the file: header, section table, and the rules by which one
-//! may be trusted after it is opened. Drawn in `FORMAT.md`.
+//! The frame of the file: header and section table, and the checks at opening. Described in
+//! `FORMAT.md`.
 
 use std::ops::Range;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::lines::Line;
+use super::buckets::Bucket;
 use super::map::ALIGN;
 use super::records::{
     CellPlace, CellRecord, DigestRecord, ItemRecord, LocalEntry, LocalRecord, MetaRecord,
@@ -14,16 +14,14 @@ use super::records::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::Sketch;
 
-/// The version of the file format that this build writes, and the only one it
-/// reads. It grows with every change that an older build would misread; see
-/// `FORMAT.md` for the policy.
+/// The version of the file format that this build writes, and the only one it reads. It is
+/// increased by every change that an older build would misread; see `FORMAT.md` for the policy.
 pub const FORMAT_VERSION: u32 = 2;
 
-/// The first byte is no ASCII and the line ends are those of PNG, so that a
-/// transfer as text breaks it at once.
+/// A byte outside ASCII and the line ends of the PNG signature: a transfer as text breaks them.
 const MAGIC: [u8; 8] = *b"\x89LKP\r\n\x1a\n";
 
-/// The sections in the order in which they stand in the file.
+/// The sections, in the order of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(super) enum Section {
@@ -40,7 +38,7 @@ pub(super) enum Section {
     GradientCodes,
     Sketches,
     Postings,
-    GramLines,
+    GramBuckets,
     LocalPrints,
     LocalBuckets,
     LocalEntries,
@@ -65,7 +63,7 @@ impl Section {
         Self::GradientCodes,
         Self::Sketches,
         Self::Postings,
-        Self::GramLines,
+        Self::GramBuckets,
         Self::LocalPrints,
         Self::LocalBuckets,
         Self::LocalEntries,
@@ -73,6 +71,7 @@ impl Section {
         Self::CellPlaces,
     ];
 
+    /// Returns the name of the section in `FORMAT.md`, [`IndexInfo`](super::IndexInfo) and errors.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Meta => "meta",
@@ -88,7 +87,8 @@ impl Section {
             Self::GradientCodes => "gradient_codes",
             Self::Sketches => "sketches",
             Self::Postings => "postings",
-            Self::GramLines => "gram_lines",
+            // An older word for buckets, which readers of `IndexInfo` know.
+            Self::GramBuckets => "gram_lines",
             Self::LocalPrints => "local_prints",
             Self::LocalBuckets => "local_buckets",
             Self::LocalEntries => "local_entries",
@@ -97,7 +97,7 @@ impl Section {
         }
     }
 
-    /// Bytes of one element.
+    /// Returns the bytes of one element.
     pub(super) fn stride(self) -> usize {
         match self {
             Self::Meta => size_of::<MetaRecord>(),
@@ -110,7 +110,7 @@ impl Section {
             Self::Sketches => size_of::<[u64; Sketch::WORDS]>(),
             Self::LocalPrints => size_of::<LocalRecord>(),
             Self::LocalEntries => size_of::<LocalEntry>(),
-            Self::GramLines => size_of::<Line>(),
+            Self::GramBuckets => size_of::<Bucket>(),
             Self::Cells => size_of::<CellRecord>(),
             Self::CellPlaces => size_of::<CellPlace>(),
             Self::LocalBuckets => 4,
@@ -119,11 +119,12 @@ impl Section {
         }
     }
 
-    /// The place in [`Section::ALL`].
-    fn place(self) -> usize {
+    /// Returns the position in [`Section::ALL`].
+    fn position(self) -> usize {
         self as usize - 1
     }
 
+    /// Makes the error that this section is damaged.
     pub(super) fn corrupt(self, what: impl std::fmt::Display) -> Error {
         Error::corrupt(format!("section {}: {what}", self.name()))
     }
@@ -138,11 +139,11 @@ struct Header {
     sections: u32,
     file_len: u64,
     reserved: u64,
-    /// BLAKE3 of the 32 bytes before it and of the section table.
+    /// BLAKE3 of the preceding 32 bytes and of the section table.
     checksum: [u8; 32],
 }
 
-/// One line of the section table.
+/// One entry of the section table.
 #[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 struct Entry {
@@ -161,7 +162,7 @@ struct Frame {
     table: [Entry; Section::COUNT],
 }
 
-/// Bytes of header and section table; the first section begins here.
+/// Bytes of header and section table. The first section begins here.
 pub(super) const FRAME_LEN: usize = size_of::<Frame>();
 
 const _: () = assert!(
@@ -183,21 +184,21 @@ impl Extent {
     }
 }
 
-/// Where every section lies: checked against the length of the file.
+/// The extent of every section, checked against the length of the file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout([Extent; Section::COUNT]);
 
 impl Layout {
     pub(super) fn extent(&self, section: Section) -> Extent {
-        self.0.get(section.place()).copied().unwrap_or_default()
+        self.0.get(section.position()).copied().unwrap_or_default()
     }
 
-    /// The number of elements of a section.
+    /// Returns the number of elements of a section.
     pub(super) fn count(&self, section: Section) -> usize {
         self.extent(section).range().len() / section.stride()
     }
 
-    /// Reads header and table, nothing else, and checks all that they say.
+    /// Reads and checks header and section table, and nothing else.
     pub(super) fn read(bytes: &[u8]) -> Result<Self> {
         let magic = bytes
             .get(..MAGIC.len().min(bytes.len()))
@@ -216,19 +217,19 @@ impl Layout {
             return Err(Error::new(
                 ErrorKind::Version,
                 format!(
-                    "the index has format version {version}, this build reads {FORMAT_VERSION}: make \
-                     it anew, or use the build that made it"
+                    "the index has format version {version}, this build reads {FORMAT_VERSION}: \
+                     rebuild the index, or use the build that made it"
                 ),
             ));
         }
         let (frame, _) = Frame::read_from_prefix(bytes).map_err(|_| cut_short(bytes.len()))?;
         if frame.checksum() != frame.header.checksum {
             return Err(Error::corrupt(
-                "the checksum of the header does not hold: restore the file, or make it anew",
+                "the checksum of the header does not match: restore the file, or rebuild it",
             ));
         }
         if frame.header.sections as usize != Section::COUNT || frame.header.reserved != 0 {
-            return Err(Error::corrupt("the header breaks the rules of its version"));
+            return Err(Error::corrupt("the header is invalid in its version"));
         }
         if frame.header.file_len != bytes.len() as u64 {
             return Err(Error::corrupt(format!(
@@ -251,7 +252,7 @@ impl Layout {
         Ok(Self(extents))
     }
 
-    /// Header and table as bytes, for a file whose sections lie as `self` says.
+    /// Returns header and section table of a file with this layout as bytes.
     pub(super) fn to_bytes(self) -> Vec<u8> {
         let table = std::array::from_fn(|i| {
             let (Some(section), Some(extent)) = (Section::ALL.get(i), self.0.get(i)) else {
@@ -281,7 +282,7 @@ impl Layout {
         frame.as_bytes().to_vec()
     }
 
-    /// A layout from the extents of all sections in order.
+    /// Makes a layout of the extents of all sections, in order.
     pub(super) fn new(extents: [Extent; Section::COUNT]) -> Self {
         Self(extents)
     }
@@ -298,16 +299,16 @@ impl Frame {
 }
 
 impl Entry {
-    /// A section must be the expected one, begin at the first aligned byte
-    /// behind its predecessor, and lie inside the file.
+    /// Checks that a section is the expected one, begins at the first aligned byte after its
+    /// predecessor and is inside the file.
     fn check(&self, section: Section, previous_end: usize, file_len: usize) -> Result<Extent> {
         if self.kind != section as u32
             || self.stride as usize != section.stride()
             || self.reserved != 0
         {
-            return Err(section.corrupt("its line in the section table breaks the rules"));
+            return Err(section.corrupt("its entry in the section table is invalid"));
         }
-        let place = || {
+        let extent = || {
             let start = usize::try_from(self.offset).ok()?;
             let len = usize::try_from(self.len).ok()?;
             let end = start.checked_add(len)?;
@@ -320,7 +321,7 @@ impl Entry {
                 checksum: self.checksum,
             })
         };
-        place().ok_or_else(|| {
+        extent().ok_or_else(|| {
             section.corrupt(format_args!(
                 "{} bytes at {} do not fit the file of {file_len} bytes",
                 self.len, self.offset
@@ -343,7 +344,7 @@ mod tests {
     fn sections_are_numbered_from_one_in_order() {
         for (i, section) in Section::ALL.into_iter().enumerate() {
             assert_eq!(section as usize, i + 1);
-            assert_eq!(section.place(), i);
+            assert_eq!(section.position(), i);
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Local prints of the index's pictures, and the tables in which they are looked up.
+//! Local prints of the index's pictures, and the hash tables in which they are looked up.
 //!
-//! There is a table for each half of the signature. A print that tells a picture stands in one
-//! bucket of each: that of the lowest bits of that half (Indyk and Motwani, "Approximate nearest
-//! neighbors", 1998). Beside its number a bucket holds the highest bits of the half, so that a
-//! look-up reads one run of memory and touches the print itself only where these agree.
+//! There is a table for each half of the signature. A distinctive print is in one bucket of each:
+//! that of the lowest bits of the half (Indyk and Motwani, "Approximate nearest neighbors", 1998).
+//! An entry of a bucket is the number of a print and the highest bits of the half, so a look-up
+//! reads one run of memory, and the print itself only where these bits agree.
 
 use super::Inner;
 use super::layout::Section;
@@ -15,44 +15,47 @@ use crate::raster::Keypoint;
 /// Tables: one for each word of the signature.
 pub(crate) const TABLES: usize = 2;
 
-/// Bits of a word that can select a bucket; the rest is kept beside the print's number.
+/// Bits of a word that can select a bucket.
 pub(crate) const KEY_BITS: usize = 24;
 
-/// Prints to a bucket, on average, that the number of key bits aims at: more bits would be more
-/// in which a copy can differ, and a bucket of two lines of the cache is read as fast as one.
-const BUCKET: usize = 12;
+/// Prints per bucket, on average, that the number of key bits aims at. A copy can differ in every
+/// further bit, and a bucket of two cache lines is read as fast as one.
+const PRINTS_PER_BUCKET: usize = 12;
 
-/// The number of low bits that select a bucket, for so many prints.
+/// Returns the number of low bits that select a bucket, for so many prints.
 pub(super) fn key_bits(listed: usize) -> u32 {
-    (listed / BUCKET)
+    (listed / PRINTS_PER_BUCKET)
         .checked_ilog2()
         .unwrap_or(0)
         .min(KEY_BITS as u32)
 }
 
-/// Bucket bounds of all tables for so many prints, one more than there are buckets.
+/// Returns the number of bucket bounds of all tables for so many prints: one more than buckets.
 pub(super) fn bucket_bounds(listed: usize) -> usize {
     (TABLES << key_bits(listed)) + 1
 }
 
-/// The place of the bucket of a signature's word among those of all tables.
+/// Returns the number of the bucket of a signature's word, counted through all tables.
 pub(super) fn bucket(table: usize, word: u64, bits: u32) -> usize {
     (table << bits) + (word & ((1 << bits) - 1)) as usize
 }
 
-/// What stands beside a print's number in the table of a word.
+/// Returns the bits of a word that are stored with a print's number.
 pub(crate) fn check(word: u64) -> u32 {
     (word >> 32) as u32
 }
 
-/// Pictures up to which what others have too is as rare as it seems.
-const FEW: f64 = 150.0;
+/// Pictures up to which counts of like details need no correction.
+const MAX_UNCROWDED_PICTURES: f64 = 150.0;
 
-/// By how much chance likenesses grow in an index of so many pictures: among ten thousand, eight
-/// times as many others have a detail like this one as among a hundred and fifty before it is as
-/// common. (In proportion to the number it would be for letters, not at all for windows.)
+/// Returns the crowding of an index of so many pictures: the factor by which chance multiplies the
+/// number of pictures with a like detail, at least 1.
+///
+/// Among ten thousand pictures, a detail that eight times as many others have is as common as
+/// among 150. The square root is a compromise: details of letters grow in proportion to the number
+/// of pictures, details of windows not at all.
 pub(super) fn crowding(pictures: usize) -> f64 {
-    (pictures as f64 / FEW).sqrt().max(1.0)
+    (pictures as f64 / MAX_UNCROWDED_PICTURES).sqrt().max(1.0)
 }
 
 /// One local print of an indexed picture.
@@ -60,9 +63,9 @@ pub(super) fn crowding(pictures: usize) -> f64 {
 pub(crate) struct StoredPrint {
     pub(crate) keypoint: Keypoint,
     pub(crate) signature: [u64; 2],
-    /// Other pictures of the index that have one like it, up to 255.
+    /// Other pictures of the index that have a like print, up to 255.
     pub(crate) others: u8,
-    /// Whether ignore or background files have it too.
+    /// Whether ignore or background files have a like print.
     pub(crate) discounted: bool,
 }
 
@@ -88,17 +91,17 @@ impl<'a> Locals<'a> {
         }
     }
 
-    /// See [`crowding`].
+    /// Returns the [`crowding`] of the index.
     pub(crate) fn crowding(&self) -> f64 {
         crowding(self.pictures.len())
     }
 
-    /// The number of prints.
+    /// Returns the number of prints.
     pub(crate) fn len(&self) -> usize {
         self.prints.len()
     }
 
-    /// The prints of each picture; none where the file is damaged.
+    /// Returns the prints of each picture; none where the file is damaged.
     pub(crate) fn by_picture(&self) -> impl Iterator<Item = &'a [LocalRecord]> + use<'a> {
         let prints = self.prints;
         self.pictures.iter().map(move |record| {
@@ -108,34 +111,34 @@ impl<'a> Locals<'a> {
         })
     }
 
-    /// Whether there is none.
+    /// Returns whether there is no print to look up.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The low bits of a word that select a bucket.
+    /// Returns the number of low bits of a word that select a bucket.
     pub(crate) fn key_bits(&self) -> u32 {
         self.bits
     }
 
-    /// The number of a bucket.
+    /// Returns the number of the bucket of a word.
     pub(crate) fn bucket(&self, table: usize, word: u64) -> u32 {
         bucket(table, word, self.bits) as u32
     }
 
-    /// Asks for the bounds of a bucket, so that [`ask`](Self::ask) finds them in the cache.
-    pub(crate) fn ask_bounds(&self, bucket: u32) {
+    /// Prefetches the bounds of a bucket for [`prefetch_entries`](Self::prefetch_entries).
+    pub(crate) fn prefetch_bounds(&self, bucket: u32) {
         prefetch(self.bounds, bucket as usize);
     }
 
-    /// Asks for the entries of a bucket.
-    pub(crate) fn ask(&self, bucket: u32) {
+    /// Prefetches the entries of a bucket. Reads its bounds.
+    pub(crate) fn prefetch_entries(&self, bucket: u32) {
         if let Some(&start) = self.bounds.get(bucket as usize) {
             prefetch(self.entries, start as usize);
         }
     }
 
-    /// The entries of a bucket: the number of a print, and its [`check`].
+    /// Returns the entries of a bucket: the number of a print, and its [`check`].
     pub(crate) fn entries(&self, bucket: u32) -> Result<&'a [LocalEntry]> {
         let at = bucket as usize;
         let find = || {
@@ -147,7 +150,7 @@ impl<'a> Locals<'a> {
         find().ok_or_else(|| Section::LocalBuckets.corrupt("a bucket out of bounds"))
     }
 
-    /// The prints of a picture: the number of the first, and their records.
+    /// Returns the number of the first print of a picture, and all of its prints.
     pub(crate) fn of_picture(&self, picture: u32) -> Result<(u32, Vec<StoredPrint>)> {
         let find = || {
             let record = self.pictures.get(picture as usize)?;
@@ -165,22 +168,22 @@ impl<'a> Locals<'a> {
         Ok((first, prints))
     }
 
-    /// A print.
+    /// Returns a print by its number.
     pub(crate) fn print(&self, print: u32) -> Result<&'a LocalRecord> {
         let record = self.prints.get(print as usize);
-        record.ok_or_else(|| Section::LocalEntries.corrupt("a print that is not there"))
+        record.ok_or_else(|| Section::LocalEntries.corrupt("a print that does not exist"))
     }
 
-    /// The picture that a print is of.
+    /// Returns the number of the picture that has a print.
     pub(crate) fn owner(&self, print: u32) -> Result<u32> {
-        let behind = self
+        let after = self
             .pictures
             .partition_point(|picture| picture.locals_at <= print);
-        let picture = behind.checked_sub(1).map(|picture| picture as u32);
-        picture.ok_or_else(|| Section::LocalEntries.corrupt("a print of no picture"))
+        let picture = after.checked_sub(1).map(|picture| picture as u32);
+        picture.ok_or_else(|| Section::LocalEntries.corrupt("a print without a picture"))
     }
 
-    /// Checks all that searching relies on.
+    /// Checks the invariants that searching relies on.
     pub(super) fn verify(&self) -> Result<()> {
         let mut next = 0;
         for picture in self.pictures {
@@ -192,7 +195,7 @@ impl<'a> Locals<'a> {
                 .ok_or_else(|| Section::Pictures.corrupt("too many local prints"))?;
         }
         if next as usize != self.prints.len() {
-            return Err(Section::LocalPrints.corrupt("prints of no picture"));
+            return Err(Section::LocalPrints.corrupt("prints without a picture"));
         }
         for record in self.prints {
             record.print()?;
@@ -220,7 +223,7 @@ impl<'a> Locals<'a> {
                     Some(seen) if fits && *seen >> table == 0 => *seen |= 1 << table,
                     _ => {
                         return Err(
-                            Section::LocalEntries.corrupt("an entry that is not its print's")
+                            Section::LocalEntries.corrupt("an entry that is not that of its print")
                         );
                     }
                 }
@@ -228,7 +231,7 @@ impl<'a> Locals<'a> {
         }
         let every = (1_u8 << TABLES) - 1;
         if seen.iter().any(|&tables| tables != 0 && tables != every) {
-            return Err(Section::LocalEntries.corrupt("a print that does not stand in every table"));
+            return Err(Section::LocalEntries.corrupt("a print that is not in every table"));
         }
         Ok(())
     }
@@ -243,17 +246,17 @@ impl LocalRecord {
         self.flags & LOCAL_DISCOUNTED != 0
     }
 
-    /// The size in sixteenths of an octave.
+    /// Returns the size in sixteenths of an octave.
     pub(crate) fn scale(&self) -> u8 {
         self.scale
     }
 
-    /// The direction in 256ths of a turn.
+    /// Returns the direction in 256ths of a turn.
     pub(crate) fn angle(&self) -> u8 {
         self.angle
     }
 
-    /// Other pictures of the index that have one like it.
+    /// Returns how many other pictures of the index have a like print, up to 255.
     pub(crate) fn others(&self) -> u8 {
         self.others
     }

@@ -1,5 +1,4 @@
-//! The bytes of an index, mapped from a file or owned. With `arch` the only
-//! place with `unsafe`.
+//! The bytes of an index, mapped from a file or owned. Besides `arch` the only place with `unsafe`.
 
 // Mapping a file is unsafe by nature; the contract is at the block.
 #![allow(unsafe_code)]
@@ -18,35 +17,35 @@ use crate::error::{Error, ErrorKind, Result};
 /// Bytes that begin at a multiple of [`ALIGN`].
 pub(crate) enum Bytes {
     Mapped(Mmap),
-    Owned { lines: Vec<Line>, len: usize },
-    Loaded { lines: Pages<Line>, len: usize },
+    Owned { lines: Vec<CacheLine>, len: usize },
+    Loaded { lines: Pages<CacheLine>, len: usize },
 }
 
-/// How a file is brought in.
+/// How the content of a file becomes available.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// By a map of it: at once, and page by page as it is used.
+    /// By a memory map: at once, read page by page as it is used.
     Map,
     /// By reading all of it into memory on huge pages.
     Load,
 }
 
-/// What sections are aligned to: a cache line, and enough for every record type.
+/// The alignment of sections: a cache line, and enough for every record type.
 pub(super) const ALIGN: usize = 64;
 
 /// A cache line.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
-pub(crate) struct Line([u8; ALIGN]);
+pub(crate) struct CacheLine([u8; ALIGN]);
 
 impl Bytes {
-    /// The content of a file; `what` it should be, for errors.
+    /// Opens a file. `what` names what it should be, for errors.
     ///
     /// # Errors
     /// [`Io`](ErrorKind::Io), or [`Version`](ErrorKind::Version) if it is no regular file.
     pub(crate) fn open(path: &Path, access: Access, what: &str) -> Result<Self> {
         let unreadable = |e| Error::io(&format!("cannot open the {what}"), e);
-        // Before it is opened: a pipe would wait for somebody to write to it.
+        // Before opening, which would block on a pipe until somebody writes to it.
         if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
             return Err(Error::new(
                 ErrorKind::Version,
@@ -59,7 +58,7 @@ impl Bytes {
         let mut file = File::open(path).map_err(unreadable)?;
         let len = file.metadata().map_err(unreadable)?.len();
         if len == 0 {
-            // An empty mapping does not exist; the check of the layout names the fault.
+            // An empty mapping does not exist. The check of the layout reports the empty file.
             return Ok(Self::copy_of(&[]));
         }
         match access {
@@ -67,7 +66,7 @@ impl Bytes {
             Access::Load => {
                 let len = usize::try_from(len)
                     .map_err(|_| Error::limit("bytes of a file", usize::MAX, len))?;
-                let mut lines = Pages::<Line>::zeroed(len.div_ceil(ALIGN))?;
+                let mut lines = Pages::<CacheLine>::zeroed(len.div_ceil(ALIGN))?;
                 let room = lines.as_mut_bytes().get_mut(..len).unwrap_or_default();
                 file.read_exact(room).map_err(unreadable)?;
                 Ok(Self::Loaded { lines, len })
@@ -79,21 +78,20 @@ impl Bytes {
     fn map(file: &File, what: &str) -> Result<Self> {
         // SAFETY: mapped memory must not change while it is borrowed. This crate
         // never writes to an existing file: a new one is written beside it and
-        // renamed over it, and the mapping keeps the old one alive. That others
-        // keep to it is the documented condition of `Index::open` and
-        // `CodeSet::open`, which name the copying way for where it can't be relied on.
+        // renamed over it, and the mapping keeps the old one alive. That no other program
+        // changes the file is a documented condition of `Index::open` and `CodeSet::open`,
+        // which name `load` for where it cannot be relied on.
         let map = unsafe { Mmap::map(file) };
         let map = map.map_err(|e| Error::io(&format!("cannot map the {what}"), e))?;
         Ok(Self::Mapped(map))
     }
 
-    /// Reads all pages that are not in memory yet, so that the first search finds
-    /// them there. Nothing where the system has no way to ask for it.
+    /// Reads all pages that are not in memory yet. Does nothing where the system has no call for it.
     pub(super) fn warm(&self) {
         #[cfg(target_os = "linux")]
         if let Self::Mapped(map) = self {
-            // Huge pages where the file system has them. Asked for here and not at
-            // opening: then the first touch of a page would read two MiB.
+            // Huge pages where the file system supports them. Not at opening: then the first
+            // access to a page would read two MiB.
             let _ = map.advise(memmap2::Advice::HugePage);
             if map.advise(memmap2::Advice::PopulateRead).is_err() {
                 // Linux before 5.14.
@@ -102,12 +100,12 @@ impl Bytes {
         }
     }
 
-    /// Copies bytes to where they are aligned.
+    /// Copies bytes into aligned memory.
     pub(crate) fn copy_of(bytes: &[u8]) -> Self {
         let lines = bytes
             .chunks(ALIGN)
             .map(|chunk| {
-                let mut line = Line([0; ALIGN]);
+                let mut line = CacheLine([0; ALIGN]);
                 for (to, from) in line.0.iter_mut().zip(chunk) {
                     *to = *from;
                 }
@@ -127,7 +125,7 @@ impl Deref for Bytes {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Mapped(map) => map,
-            // The lines were made to hold `len` bytes.
+            // The lines have room for `len` bytes.
             Self::Owned { lines, len } => lines.as_bytes().get(..*len).unwrap_or_default(),
             Self::Loaded { lines, len } => lines.as_bytes().get(..*len).unwrap_or_default(),
         }

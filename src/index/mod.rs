@@ -1,38 +1,36 @@
 //! The index: an immutable search structure over fingerprints, in one file.
 //!
-//! [`IndexWriter`] collects fingerprints and writes the file, [`Index`] opens
-//! it and answers four questions: who has this [digest](Index::digests), who
-//! shows a [picture](Index::pictures) like this one, who has this
-//! [gram](Index::grams) or [cell](Index::cells) and where. What an answer is worth is for the matcher
-//! to say.
+//! [`IndexWriter`] collects fingerprints and writes the file. [`Index`] opens it and looks up
+//! [digests](Index::digests), similar [pictures](Index::pictures), [grams](Index::grams) of text
+//! and [cells](Index::cells) of tables. The [matcher](crate::matcher) weighs what is found.
 //!
-//! Opening maps the file and reads its first kilobytes only, whatever its
-//! size. So a damaged section shows where it is read: every accessor checks
-//! what it takes from the file and gives an error of kind
-//! [`Corrupt`](ErrorKind::Corrupt) rather than panic or
-//! read out of bounds. [`Index::verify`] checks all of it.
+//! Opening maps the file and reads only its first kilobytes, whatever its size. A damaged section
+//! is noticed when it is read: every accessor checks what it reads, and returns an error of kind
+//! [`Corrupt`](ErrorKind::Corrupt) rather than panic or read out of bounds. [`Index::verify`]
+//! checks the whole file.
 //!
-//! # What an index gives away
-//! Names and paths are in it in the clear. Digests answer "is it this very
-//! file?"; PDQ and gradient codes are no pictures, but can be compared with any
-//! picture, and show as much of one as 16 x 16 signs do. Grams, cells and sketches are
-//! keyed: without the [`Key`] they are random numbers. An index made
-//! without a key of the owner's carries a random one inside, so that it can be
-//! used by itself; whoever has such a file can test guesses of sentences. Give
-//! the fingerprinter a key of your own to keep the two apart: `IndexWriter::from` stores none then.
+//! # What an index reveals
+//! Names and paths are stored in the clear. A digest tells whether a file that one has is in the
+//! index. PDQ and gradient codes are not pictures, but can be compared with any picture, and reveal
+//! about as much of one as a grid of 16 x 16 bits. Grams, cells and sketches are keyed: without the
+//! [`Key`] they are random numbers. An index made with a random key stores the key, so that it can
+//! be used by itself; anybody who has such a file can test guesses of sentences. To keep the key out
+//! of the file, give one to the fingerprinter: then `IndexWriter::from` does not store it.
 //!
 //! # The file
 #![doc = include_str!("FORMAT.md")]
 
+mod buckets;
 mod cells;
 mod digests;
 pub(crate) mod filter;
 mod frequency;
 mod golomb;
 pub mod hamming;
+mod index_set;
 mod info;
+mod item_set;
 mod layout;
-mod lines;
 mod local;
 mod map;
 mod pages;
@@ -40,7 +38,6 @@ mod pictures;
 mod postings;
 mod records;
 mod replace;
-pub(crate) mod shelf;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -69,11 +66,14 @@ pub use postings::{Grams, PostingList};
 pub use tables::PartInfo;
 pub use writer::IndexWriter;
 
+pub(crate) use index_set::{IndexGroup, IndexSet, IndexView};
+pub(crate) use item_set::ItemSet;
 pub(crate) use map::{Access, Bytes};
-pub(crate) use writer::{Common, Discounts};
+pub(crate) use writer::{Discounts, StopPrints};
 
 pub(crate) use local::{KEY_BITS, Locals, StoredPrint, TABLES, check};
 
+use buckets::{MAX_DISPLACEMENT, SLOTS};
 use hamming::SetLayout;
 use layout::{Layout, Section};
 use records::{KEY_STORED, MetaRecord};
@@ -88,7 +88,7 @@ use records::{KEY_STORED, MetaRecord};
 /// # let path = folder.path().join("leak.lpx");
 /// writer.save(&path, &Executor::serial())?;
 /// let index = Index::open(&path)?;
-/// index.verify(&Executor::serial())?; // all of it; opening reads the header alone
+/// index.verify(&Executor::serial())?; // the whole file; opening reads only the header
 /// assert_eq!(index.item_name(index.item_by_name("memo.txt")?.unwrap())?, "memo.txt");
 /// assert!(index.info().grams > 0 && index.pictures().is_empty());
 /// # Ok::<(), leakprint::Error>(())
@@ -96,7 +96,7 @@ use records::{KEY_STORED, MetaRecord};
 #[derive(Clone)]
 pub struct Index(Arc<Inner>);
 
-/// The bytes of an index and where its sections lie.
+/// The bytes of an index, and what was read from its header.
 struct Inner {
     bytes: Bytes,
     layout: Layout,
@@ -107,21 +107,20 @@ struct Inner {
 }
 
 impl Index {
-    /// Opens an index file by memory map, in time that does not depend on its size.
+    /// Opens an index file by memory map, in time independent of its size.
     ///
-    /// The file must not be changed in place while it is open, by nobody: the
-    /// soundness of the mapping rests on it. Replace it by renaming another over
-    /// it, as [`IndexWriter::save`] does, and readers keep the old content for as
-    /// long as they hold it. If another program cuts an open file short, the
-    /// operating system ends this one (`SIGBUS`). Where that cannot be ruled out,
-    /// use [`load`](Self::load).
+    /// No program may change the file in place while it is open: the mapping is sound only under
+    /// this condition. Replace the file by renaming another over it, as [`IndexWriter::save`] does;
+    /// open indexes then keep the old content. If another program truncates an open file, the
+    /// operating system ends the process (`SIGBUS`). Where that cannot be ruled out, use
+    /// [`load`](Self::load).
     ///
     /// # Errors
     /// [`Io`](ErrorKind::Io) if the file cannot be read, [`Version`](ErrorKind::Version)
     /// if it is no index or one of another format version, [`Recipe`](ErrorKind::Recipe)
     /// if its prints were made by another version of the recipe,
-    /// [`Corrupt`](ErrorKind::Corrupt) if its header or section table is
-    /// damaged or the file was cut short.
+    /// [`Corrupt`](ErrorKind::Corrupt) if its header or section table is damaged or the file is
+    /// truncated.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         Bytes::open(path, Access::Map, "index")
@@ -129,9 +128,9 @@ impl Index {
             .map_err(|e| e.with_path(path))
     }
 
-    /// Reads an index file into memory, on huge pages where the system has them: a
-    /// lookup then takes up to two fifths less time than from the
-    /// [map](Self::open), and nobody else can change what is searched.
+    /// Reads an index file into memory, on huge pages where the system has them. A look-up takes up
+    /// to two fifths less time than in a [mapped](Self::open) file, and other programs cannot change
+    /// what is searched.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -142,7 +141,7 @@ impl Index {
             .map_err(|e| e.with_path(path))
     }
 
-    /// An index from bytes in memory, which are copied once to align them.
+    /// Opens an index in memory. Copies the bytes once, to align them.
     ///
     /// # Errors
     /// As [`open`](Self::open), except [`Io`](ErrorKind::Io).
@@ -185,44 +184,45 @@ impl Index {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// How the prints in this index were made. Only fingerprints of the same recipe can be matched.
+    /// Returns how the prints in this index were made. Only fingerprints of the same recipe match.
     pub fn recipe(&self) -> &Recipe {
         &self.0.recipe
     }
 
-    /// The key of the prints, if it is stored in the file; else whoever matches text must bring it.
+    /// Returns the key of the prints, if it is stored in the file. Otherwise a matcher needs it from
+    /// elsewhere; see [`Matcher::with_key`](crate::Matcher::with_key).
     pub fn key(&self) -> Option<Key> {
         (self.0.meta.flags & KEY_STORED != 0).then(|| Key::from_bytes(self.0.meta.key))
     }
 
-    /// The exact digests.
+    /// Returns the exact digests.
     pub fn digests(&self) -> Digests<'_> {
         Digests::new(&self.0)
     }
 
-    /// The pictures and their perceptual codes.
+    /// Returns the pictures and their perceptual codes.
     pub fn pictures(&self) -> Pictures<'_> {
         Pictures::new(&self.0)
     }
 
-    /// The local prints of the pictures.
+    /// Returns the local prints of the pictures.
     pub(crate) fn locals(&self) -> Locals<'_> {
         Locals::new(&self.0)
     }
 
-    /// The cells of tables.
+    /// Returns the cells of tables.
     pub fn cells(&self) -> Cells<'_> {
         Cells::new(&self.0)
     }
 
-    /// The text grams.
+    /// Returns the grams of texts.
     pub fn grams(&self) -> Grams<'_> {
         Grams::new(&self.0)
     }
 }
 
 impl fmt::Debug for Index {
-    /// The counts; never the key.
+    /// Prints the counts; never the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Index")
             .field("recipe", &self.0.recipe)
@@ -234,14 +234,14 @@ impl fmt::Debug for Index {
     }
 }
 
-/// The one section that is read, and its checksum verified, at opening.
+/// Reads the `meta` section, the only one whose checksum is verified at opening.
 fn read_meta(bytes: &[u8], layout: &Layout) -> Result<(MetaRecord, Recipe)> {
     let corrupt = |what: &str| Section::Meta.corrupt(what);
     let extent = layout.extent(Section::Meta);
     let section = bytes.get(extent.range()).unwrap_or_default();
     let meta = MetaRecord::read_from_bytes(section).map_err(|_| corrupt("not one record"))?;
     if *blake3::hash(section).as_bytes() != extent.checksum {
-        return Err(corrupt("the checksum does not hold"));
+        return Err(corrupt("the checksum does not match"));
     }
     Recipe::check_version(meta.recipe_version)?;
     let recipe = Recipe::new(meta.window, KeyId(meta.key_id))
@@ -250,37 +250,37 @@ fn read_meta(bytes: &[u8], layout: &Layout) -> Result<(MetaRecord, Recipe)> {
         return Err(corrupt("unknown flags"));
     }
     if meta.place_order > 31 || meta.multiplier % 2 == 0 {
-        return Err(corrupt("a table of grams that is none"));
+        return Err(corrupt("an invalid hash function of grams"));
     }
     let stored = meta.flags & KEY_STORED != 0;
     if stored && Key::from_bytes(meta.key).id() != recipe.key_id {
-        return Err(corrupt("the stored key is not the one of the prints"));
+        return Err(corrupt("the stored key is not that of the prints"));
     }
     if !stored && meta.key != [0; 32] {
-        return Err(corrupt("a key that is not declared"));
+        return Err(corrupt("a key that the flags do not declare"));
     }
     Ok((meta, recipe))
 }
 
 impl Inner {
-    /// The bytes of a section.
+    /// Returns the bytes of a section.
     fn section(&self, section: Section) -> &[u8] {
         let range = self.layout.extent(section).range();
         self.bytes.get(range).unwrap_or_default()
     }
 
-    /// The elements of a section.
+    /// Returns the elements of a section.
     fn slice<T: FromBytes + Immutable>(&self, section: Section) -> &[T] {
         let bytes = self.section(section);
-        // Bounds, alignment and stride were checked at opening, so this cannot
-        // fail; and if it did, an empty section makes typed errors, not panics.
+        // Bounds, alignment and stride were checked at opening, so this cannot fail. If it did, an
+        // empty section would lead to typed errors, not panics.
         <[T]>::ref_from_bytes(bytes).unwrap_or_default()
     }
 
-    /// The sections must have as many elements as the meta section says.
+    /// Checks that the sections have as many elements as the meta section says.
     fn check_counts(&self) -> Result<()> {
         let meta = &self.meta;
-        // A print stands in every table or in none.
+        // A print is in every table or in none.
         let entries = self.layout.count(Section::LocalEntries);
         let listed = entries / TABLES;
         let expected = [
@@ -306,18 +306,18 @@ impl Inner {
             }
         }
         let (homes, grams) = (meta.homes as usize, meta.grams as usize);
-        let lines = self.layout.count(Section::GramLines);
-        // Every gram has a home, and behind the last home the last grams may spill.
+        let buckets = self.layout.count(Section::GramBuckets);
+        // Every gram has a home, and the last grams may overflow beyond the last home.
         if (homes == 0) != (grams == 0)
-            || lines < homes
-            || lines > homes + lines::MAX_DISPLACEMENT
-            || grams > lines.saturating_mul(lines::SLOTS)
+            || buckets < homes
+            || buckets > homes + MAX_DISPLACEMENT
+            || grams > buckets.saturating_mul(SLOTS)
         {
-            return Err(Section::GramLines.corrupt(format_args!(
-                "{lines} lines, which is not what the meta section says"
+            return Err(Section::GramBuckets.corrupt(format_args!(
+                "{buckets} buckets, which is not what the meta section says"
             )));
         }
-        // A gram has a list, a list a byte, and a place two bits at the least.
+        // A gram has a list, a list has at least a byte, and a place at least two bits.
         let (postings, bytes) = (meta.postings as usize, self.layout.count(Section::Postings));
         if grams > postings || grams > bytes || bytes.saturating_mul(4) < postings {
             return Err(Section::Postings.corrupt(format_args!(

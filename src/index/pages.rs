@@ -1,7 +1,7 @@
-//! Large arrays on large pages.
+//! Large arrays on huge pages.
 //!
-//! A search jumps through gigabytes. With pages of 4 KiB nearly every jump first
-//! misses in the table of pages, which costs a search two fifths more time.
+//! A search makes random accesses to gigabytes. With pages of 4 KiB nearly every one misses the
+//! TLB, which makes a search take two fifths longer.
 
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -11,20 +11,20 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::error::{Error, Result};
 
-/// A zeroed array in memory of its own, for which Linux is asked to use huge pages.
+/// A zeroed array in an anonymous mapping, on Linux with advice to use huge pages.
 #[derive(Debug)]
 pub(crate) struct Pages<T> {
-    /// `None` if there is no element.
+    /// `None` if the array is empty.
     map: Option<MmapMut>,
     bytes: usize,
     elements: PhantomData<T>,
 }
 
 impl<T: FromBytes + IntoBytes + Immutable> Pages<T> {
-    /// `len` zeros.
+    /// Allocates `len` zeros.
     ///
     /// # Errors
-    /// [`Io`](crate::ErrorKind::Io) if there is not so much memory.
+    /// [`Io`](crate::ErrorKind::Io) if there is not enough memory.
     pub(super) fn zeroed(len: usize) -> Result<Self> {
         let bytes = len
             .checked_mul(size_of::<T>())
@@ -35,7 +35,7 @@ impl<T: FromBytes + IntoBytes + Immutable> Pages<T> {
             .map_err(|e| Error::io("cannot get memory", e))?;
         #[cfg(target_os = "linux")]
         if let Some(map) = &map {
-            // Where huge pages are switched off, small ones do as well.
+            // Only advice: where huge pages are switched off, small ones are used.
             let _ = map.advise(memmap2::Advice::HugePage);
         }
         Ok(Self {
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn arrays_are_zeroed_and_keep_what_is_written() {
+    fn arrays_are_zeroed_and_writable() {
         for len in [0, 1, 1000, 100_000] {
             let mut pages = Pages::<[u64; 4]>::zeroed(len).unwrap();
             assert_eq!(pages.len(), len);

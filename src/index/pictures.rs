@@ -1,4 +1,4 @@
-//! Pictures and the planes of their perceptual codes.
+//! Pictures and their perceptual codes.
 
 use super::hamming::HammingIndex;
 use super::layout::Section;
@@ -13,7 +13,7 @@ use crate::raster::Texture;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PictureInfo {
-    /// The part that it is.
+    /// The part whose content the picture is.
     pub part: PartId,
     /// PDQ of the upright picture.
     pub pdq: Code256,
@@ -23,13 +23,13 @@ pub struct PictureInfo {
     pub gradient: Code256,
     /// The keyed sketch of the upright picture.
     pub sketch: Sketch,
-    /// Whether the picture is drawn or taken.
+    /// How far the picture is a drawing, such as a screen, or a photograph.
     pub texture: Texture,
     /// PDQ after nearest-neighbour scaling to 512 x 512.
     pub pdq_nn512: Code256,
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
     /// Whether ignore or background files show it too.
     pub discounted: bool,
@@ -70,17 +70,17 @@ impl<'a> Pictures<'a> {
         }
     }
 
-    /// The number of pictures.
+    /// Returns the number of pictures.
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there is no picture.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// One picture.
+    /// Returns a picture by its number.
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) for a number that is not below
@@ -91,7 +91,7 @@ impl<'a> Pictures<'a> {
             Error::new(
                 ErrorKind::InvalidInput,
                 format!(
-                    "picture {picture} is not of this index, which has {}",
+                    "picture {picture} does not exist: the index has {}",
                     self.len()
                 ),
             )
@@ -123,14 +123,14 @@ impl<'a> Pictures<'a> {
         })
     }
 
-    /// The part that a picture is.
+    /// Returns the part whose content a picture is.
     pub(crate) fn part_of(&self, picture: u32) -> Result<PartId> {
         let record = self.records.get(picture as usize);
         let record = record.ok_or_else(|| Section::Pictures.corrupt("too short"))?;
         self.inner.checked_part(Section::Pictures, record.part)
     }
 
-    /// The number of the picture that a part is, by binary search.
+    /// Returns the number of the picture that is the content of a part, by binary search.
     pub fn of_part(&self, part: PartId) -> Option<u32> {
         let i = self
             .records
@@ -139,13 +139,13 @@ impl<'a> Pictures<'a> {
         u32::try_from(i).ok()
     }
 
-    /// The PDQ codes of the upright pictures; a code's number is its picture's.
-    /// Large indexes have tables for them, which searches use at radii up to about 50.
+    /// Returns the PDQ codes of the upright pictures; a code has the number of its picture. Large
+    /// indexes have tables for them, which searches use at radii up to about 50.
     pub fn pdq(&self) -> HammingIndex<'a> {
         self.inner.pdq.view(self.inner.section(Section::PdqCodes))
     }
 
-    /// The gradient codes of the upright pictures, likewise.
+    /// Returns the gradient codes of the upright pictures; see [`pdq`](Self::pdq).
     pub fn gradient(&self) -> HammingIndex<'a> {
         let section = self.inner.section(Section::GradientCodes);
         self.inner.gradient.view(section)

@@ -1,34 +1,35 @@
-//! From a gram to the places where it stands: a table of [lines](super::lines) of
-//! the cache, and the lists that they lead to.
+//! Posting lists: from a gram to its places, by a hash table of [buckets](super::buckets) that
+//! point to the lists.
 
+use super::buckets::{Bucket, GramHasher, LONG_LIST, Tag};
 use super::golomb::{Orders, Pairs};
 use super::layout::Section;
-use super::lines::{LONG, Line, Spread, Tag};
 use super::records::{GRAM_DISCOUNTED, PartRecord};
 use super::{Inner, PartId, frequency};
 use crate::arch::prefetch;
 use crate::deadline::{Deadline, Pacer};
 use crate::error::Result;
 
-/// Look-ups that go together: the lines of a group are asked for while the group before
-/// it is looked up, so that the waits overlap.
+/// Look-ups in a group: the buckets of a group are prefetched while the group before it is looked
+/// up, so that cache misses overlap.
 const GROUP: usize = 32;
 
-/// A look-up under way.
+/// A look-up in progress.
 #[derive(Clone, Copy, Default)]
 struct Probe {
     home: usize,
     fraction: u64,
-    /// What the home says: slots that may have the gram, else whether it may have passed.
-    alike: u32,
-    passed: bool,
+    /// Bits of the slots of the home that may have the gram.
+    candidates: u32,
+    /// Whether the gram may be in a later bucket.
+    may_overflow: bool,
 }
 
 /// The places of one gram.
 #[derive(Clone, Copy)]
 pub struct PostingList<'a> {
-    /// From the first byte of the list to the end of all lists: a reader may look
-    /// beyond the end of its own.
+    /// From the first byte of the list to the end of all lists: the decoder may read beyond the
+    /// end of its list.
     bytes: &'a [u8],
     len: usize,
     weight: u8,
@@ -36,52 +37,51 @@ pub struct PostingList<'a> {
 }
 
 impl<'a> PostingList<'a> {
-    /// The number of places, at least 1 in an undamaged index. Reads the list.
+    /// Returns the number of places, at least 1 in an undamaged index. Decodes the list.
     pub fn len(&self) -> usize {
         self.pairs().flatten().count()
     }
 
-    /// The most places that there can be, without reading the list.
+    /// Returns an upper bound of the number of places, without reading the list.
     pub fn max_len(&self) -> usize {
-        self.len.saturating_mul(8) / self.orders.least_bits()
+        self.len.saturating_mul(8) / self.orders.min_bits()
     }
 
-    /// Whether there is no place.
+    /// Returns whether there is no place, as in a damaged index.
     pub fn is_empty(&self) -> bool {
         self.pairs().next().is_none()
     }
 
-    /// The number of items that have the gram, without reading the list: exact
-    /// below 48, else up to an eighth too low.
+    /// Returns the number of items that have the gram, without reading the list: exact up to 48,
+    /// beyond that up to an eighth too low.
     pub fn document_frequency(&self) -> u32 {
         frequency::decode(self.weight)
     }
 
-    /// Whether an ignore file or several background files have the gram.
+    /// Returns whether an ignore file or several background files have the gram.
     pub fn discounted(&self) -> bool {
         self.weight & GRAM_DISCOUNTED != 0
     }
 
-    /// The places, sorted: the part, and the gram's
-    /// [`at`](crate::fingerprint::Gram::at) in it. In a damaged file the part
-    /// may be none of the index, which [`Index::part`](super::Index::part) then says, or
-    /// the last place is a [`Corrupt`](crate::ErrorKind::Corrupt) error.
+    /// Returns the places, sorted: the part, and the gram's [`at`](crate::fingerprint::Gram::at) in
+    /// it. In a damaged file a part may not exist, which [`Index::part`](super::Index::part)
+    /// reports, and the last place may be a [`Corrupt`](crate::ErrorKind::Corrupt) error.
     ///
     /// `for_each` and `fold` are faster than a loop.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Result<(PartId, u32)>> + use<'a> {
         self.pairs().map(|pair| match pair {
             Some((part, at)) => Ok((PartId(part), at)),
-            None => Err(Section::Postings.corrupt("a list that is none")),
+            None => Err(Section::Postings.corrupt("an invalid list")),
         })
     }
 
-    /// The code of the document frequency.
+    /// Returns the code of the document frequency.
     pub(super) fn frequency_code(&self) -> u8 {
         self.weight & !GRAM_DISCOUNTED
     }
 
-    /// The bytes that the list takes.
+    /// Returns the encoded length of the list in bytes.
     pub(super) fn bytes_len(&self) -> u64 {
         self.len as u64
     }
@@ -91,7 +91,7 @@ impl<'a> PostingList<'a> {
     }
 }
 
-/// The number of distinct items among parts in ascending order.
+/// Returns the number of distinct items among parts in ascending order.
 pub(super) fn count_items(parts: &[u32], table: &[PartRecord]) -> u32 {
     let mut items = parts
         .iter()
@@ -123,9 +123,9 @@ pub(super) fn count_items(parts: &[u32], table: &[PartRecord]) -> u32 {
 /// ```
 #[derive(Clone, Copy)]
 pub struct Grams<'a> {
-    lines: &'a [Line],
+    buckets: &'a [Bucket],
     postings: &'a [u8],
-    spread: Spread,
+    hasher: GramHasher,
     parts: u32,
     place_order: u32,
     grams: u32,
@@ -136,9 +136,9 @@ impl<'a> Grams<'a> {
     pub(super) fn new(inner: &'a Inner) -> Self {
         let meta = &inner.meta;
         Self {
-            lines: inner.slice(Section::GramLines),
+            buckets: inner.slice(Section::GramBuckets),
             postings: inner.slice(Section::Postings),
-            spread: Spread {
+            hasher: GramHasher {
                 homes: meta.homes,
                 multiplier: meta.multiplier,
             },
@@ -149,34 +149,34 @@ impl<'a> Grams<'a> {
         }
     }
 
-    /// The number of distinct grams.
+    /// Returns the number of distinct grams.
     pub fn len(&self) -> usize {
         self.grams as usize
     }
 
-    /// Whether there is none.
+    /// Returns whether there is no gram.
     pub fn is_empty(&self) -> bool {
         self.grams == 0
     }
 
-    /// The number of places of all grams.
+    /// Returns the number of places of all grams.
     pub fn postings(&self) -> usize {
         self.count as usize
     }
 
-    pub(super) fn lines(&self) -> &'a [Line] {
-        self.lines
+    pub(super) fn buckets(&self) -> &'a [Bucket] {
+        self.buckets
     }
 
-    pub(super) fn spread(&self) -> Spread {
-        self.spread
+    pub(super) fn hasher(&self) -> GramHasher {
+        self.hasher
     }
 
-    /// The places of one gram. Two dependent cache misses if the index is
-    /// large: [`lookup_batch`](Self::lookup_batch) lets them overlap.
+    /// Finds the places of one gram. Costs two dependent cache misses in a large index;
+    /// [`lookup_batch`](Self::lookup_batch) overlaps them.
     ///
-    /// A gram that the index does not have is taken for one that it has once in ten
-    /// billion look-ups: of 64 bits, the index holds what tells its own grams apart.
+    /// About one look-up in ten billion finds an absent gram: of the 64 bits of each gram, the index
+    /// stores only those that distinguish it from the others.
     ///
     /// # Errors
     /// [`Corrupt`](crate::ErrorKind::Corrupt) if the file is damaged.
@@ -184,22 +184,22 @@ impl<'a> Grams<'a> {
         if self.is_empty() {
             return Ok(None);
         }
-        let (home, fraction) = self.spread.place(print);
+        let (home, fraction) = self.hasher.place(print);
         let mut probe = Probe {
             home,
             fraction,
             ..Probe::default()
         };
-        self.look(&mut probe);
-        self.answer(&probe)
+        self.probe_home(&mut probe);
+        self.find(&probe)
     }
 
-    /// The places of many grams: replaces `hits` by (place in `prints`, list)
-    /// for each print that the index has, in the order of `prints`.
+    /// Finds the places of many grams: replaces `hits` by (position in `prints`, list) for each
+    /// print that the index has, in the order of `prints`.
     ///
     /// # Errors
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the file is damaged; `hits`
-    /// then holds what was found before.
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the file is damaged; `hits` then has the lists
+    /// that were found before.
     pub fn lookup_batch(
         &self,
         prints: &[u64],
@@ -209,9 +209,9 @@ impl<'a> Grams<'a> {
         self.lookup_each(prints, |i, list| hits.push((i, list)))
     }
 
-    /// Calls `found` with the place in `prints` and the list of each print that the index has, in
-    /// the order of `prints`. A list that is read at once is in the nearest cache: after a
-    /// thousand others it is not, nor is the address of its page.
+    /// Calls `found` with the position in `prints` and the list of each print that the index has,
+    /// in the order of `prints`. Reading the list in `found` is cheaper than later: it was
+    /// prefetched.
     ///
     /// # Errors
     /// [`Corrupt`](crate::ErrorKind::Corrupt) if the file is damaged.
@@ -225,11 +225,11 @@ impl<'a> Grams<'a> {
         self.lookup_all(prints.len(), print, &mut pacer, found)
     }
 
-    /// [`lookup_each`](Self::lookup_each) of the prints that `print` gives for `0..count`, each of
-    /// which is a step of the pacer.
+    /// Looks up the prints that `print` returns for `0..count`, as [`lookup_each`](Self::lookup_each).
+    /// Each is a step of the pacer.
     ///
     /// # Errors
-    /// As there, and those of the pacer.
+    /// As [`lookup_each`](Self::lookup_each), and those of the pacer.
     #[inline]
     pub(crate) fn lookup_all(
         &self,
@@ -244,27 +244,28 @@ impl<'a> Grams<'a> {
         let mut groups = [[Probe::default(); GROUP]; 3];
         for group in 0..count.div_ceil(GROUP) + 2 {
             pacer.steps(GROUP as u32)?;
-            // Each group of prints is placed, looked at home one round later, and
-            // answered another round later: its place among the three stays.
+            // Each group is hashed and its homes prefetched, its homes are probed one round
+            // later, and its lists are found another round later. It stays in its array.
             let [first, second, third] = &mut groups;
-            let (new, asked, seen) = match group % 3 {
+            let (new, hashed, probed) = match group % 3 {
                 0 => (first, third, second),
                 1 => (second, first, third),
                 _ => (third, second, first),
             };
             let start = group * GROUP;
             for (probe, i) in new.iter_mut().zip(start..count) {
-                let (home, fraction) = self.spread.place(print(i).unwrap_or_default());
-                prefetch(self.lines, home);
+                let (home, fraction) = self.hasher.place(print(i).unwrap_or_default());
+                prefetch(self.buckets, home);
                 (probe.home, probe.fraction) = (home, fraction);
             }
             if let Some(start) = start.checked_sub(GROUP) {
                 let in_group = count.saturating_sub(start);
-                asked.iter_mut().take(in_group).for_each(|p| self.look(p));
+                let hashed = hashed.iter_mut().take(in_group);
+                hashed.for_each(|probe| self.probe_home(probe));
             }
             if let Some(start) = start.checked_sub(2 * GROUP) {
-                for (probe, i) in seen.iter().zip(start..count) {
-                    if let Some(list) = self.answer(probe)? {
+                for (probe, i) in probed.iter().zip(start..count) {
+                    if let Some(list) = self.find(probe)? {
                         found(i, list);
                     }
                 }
@@ -273,33 +274,33 @@ impl<'a> Grams<'a> {
         Ok(())
     }
 
-    /// The places of prints in several tables, which wait for memory together: of the print that
-    /// `print` gives for the second of each of `asked` in the table whose number is the first, in that
-    /// order. `found` gets the table's number, the print's, and the list.
+    /// Looks up prints in several tables, so that their cache misses overlap. `lookups` are pairs of
+    /// a position in `tables` and a number for which `print` returns the print. Calls `found` with
+    /// both and the list, in the order of `lookups`.
     ///
     /// # Errors
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) if a file is damaged, and those of the pacer, which
-    /// makes a step for each.
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if a file is damaged, and those of the pacer, for
+    /// which each look-up is a step.
     pub(crate) fn lookup_in_all(
         tables: &[Self],
-        mut asked: impl Iterator<Item = (usize, usize)>,
+        mut lookups: impl Iterator<Item = (usize, usize)>,
         print: impl Fn(usize) -> Option<u64>,
         pacer: &mut Pacer,
         mut found: impl FnMut(usize, usize, PostingList<'a>),
     ) -> Result<()> {
         let mut groups: [Vec<(usize, usize, Probe)>; 3] = Default::default();
         loop {
-            // As in `lookup_all`, but for what a group is made of.
+            // The three rounds of `lookup_all`, for groups of pairs.
             pacer.steps(GROUP as u32)?;
             groups.rotate_right(1);
-            let [new, placed, seen] = &mut groups;
+            let [new, hashed, probed] = &mut groups;
             new.clear();
-            for (number, i) in asked.by_ref().take(GROUP) {
+            for (number, i) in lookups.by_ref().take(GROUP) {
                 let Some(table) = tables.get(number) else {
                     continue;
                 };
-                let (home, fraction) = table.spread.place(print(i).unwrap_or_default());
-                prefetch(table.lines, home);
+                let (home, fraction) = table.hasher.place(print(i).unwrap_or_default());
+                prefetch(table.buckets, home);
                 let probe = Probe {
                     home,
                     fraction,
@@ -307,18 +308,14 @@ impl<'a> Grams<'a> {
                 };
                 new.push((number, i, probe));
             }
-            for (number, _, probe) in placed.iter_mut() {
+            for (number, _, probe) in hashed.iter_mut() {
                 if let Some(table) = tables.get(*number) {
-                    table.look(probe);
+                    table.probe_home(probe);
                 }
             }
-            for (number, i, probe) in seen.iter() {
+            for (number, i, probe) in probed.iter() {
                 let table = tables.get(*number);
-                if let Some(list) = table
-                    .map(|table| table.answer(probe))
-                    .transpose()?
-                    .flatten()
-                {
+                if let Some(list) = table.map(|table| table.find(probe)).transpose()?.flatten() {
                     found(*number, *i, list);
                 }
             }
@@ -328,51 +325,51 @@ impl<'a> Grams<'a> {
         }
     }
 
-    /// Looks at the home of a gram and asks for what comes next: the list or the line
-    /// behind. A home that does not exist is for the answer to say.
+    /// Reads the home of a gram and prefetches what is read next: the list or the next bucket.
+    /// [`find`](Self::find) reports a home that does not exist.
     #[inline(always)]
-    fn look(&self, probe: &mut Probe) {
-        let Some(line) = self.lines.get(probe.home) else {
+    fn probe_home(&self, probe: &mut Probe) {
+        let Some(bucket) = self.buckets.get(probe.home) else {
             return;
         };
-        probe.alike = line.alike(Tag::new(0, probe.fraction));
-        probe.passed = line.passed().may_have(probe.fraction);
-        if probe.alike != 0 {
-            let slot = probe.alike.trailing_zeros() as usize;
-            let start = line.start() + line.short_lengths_before(slot);
+        probe.candidates = bucket.candidates(Tag::new(0, probe.fraction));
+        probe.may_overflow = bucket.overflow().may_have(probe.fraction);
+        if probe.candidates != 0 {
+            let slot = probe.candidates.trailing_zeros() as usize;
+            let start = bucket.start() + bucket.short_lengths_before(slot);
             prefetch(self.postings, start as usize);
-            // Two lists in five end in the next line.
-            let length = line.lengths.get(slot).copied().unwrap_or_default();
+            // Two lists in five end in the next cache line.
+            let length = bucket.lengths.get(slot).copied().unwrap_or_default();
             prefetch(
                 self.postings,
                 start as usize + usize::from(length.max(1)) - 1,
             );
         } else {
-            // Without a condition that nobody can foretell: at worst for what is there.
-            prefetch(self.lines, probe.home + usize::from(probe.passed));
+            // Not a branch, which could not be predicted: at worst the home is prefetched again.
+            prefetch(self.buckets, probe.home + usize::from(probe.may_overflow));
         }
     }
 
-    /// The list of a gram whose home was looked at.
+    /// Finds the list of a gram whose home was [probed](Self::probe_home).
     #[inline(always)]
-    fn answer(&self, probe: &Probe) -> Result<Option<PostingList<'a>>> {
-        if probe.alike == 0 && !probe.passed {
+    fn find(&self, probe: &Probe) -> Result<Option<PostingList<'a>>> {
+        if probe.candidates == 0 && !probe.may_overflow {
             return Ok(None);
         }
         let Probe { home, fraction, .. } = *probe;
-        let lines = self.lines.get(home..).unwrap_or_default();
-        let Some((line, behind)) = lines.split_first() else {
-            return Err(Section::GramLines.corrupt(format_args!("no line {home}")));
+        let buckets = self.buckets.get(home..).unwrap_or_default();
+        let Some((bucket, rest)) = buckets.split_first() else {
+            return Err(Section::GramBuckets.corrupt(format_args!("no bucket {home}")));
         };
-        if let Some(slot) = line.find(Tag::new(0, fraction), probe.alike) {
-            return self.list(line, slot).map(Some);
+        if let Some(slot) = bucket.find(Tag::new(0, fraction), probe.candidates) {
+            return self.list(bucket, slot).map(Some);
         }
-        if probe.passed {
-            for (ahead, line) in (1..=line.passed().reach()).zip(behind) {
-                let tag = Tag::new(ahead, fraction);
-                if let Some(slot) = line.find(tag, line.alike(tag)) {
-                    let list = self.list(line, slot)?;
-                    // Not asked for before: whoever looks a gram up reads its list next.
+        if probe.may_overflow {
+            for (displacement, bucket) in (1..=bucket.overflow().max_displacement()).zip(rest) {
+                let tag = Tag::new(displacement, fraction);
+                if let Some(slot) = bucket.find(tag, bucket.candidates(tag)) {
+                    let list = self.list(bucket, slot)?;
+                    // Not prefetched yet, and read next.
                     prefetch(list.bytes, 0);
                     return Ok(Some(list));
                 }
@@ -381,27 +378,27 @@ impl<'a> Grams<'a> {
         Ok(None)
     }
 
-    /// The list of a slot that is filled.
+    /// Returns the list of a filled slot.
     #[inline(always)]
-    pub(super) fn list(&self, line: &Line, slot: usize) -> Result<PostingList<'a>> {
-        let weight = line.weights.get(slot).copied().unwrap_or_default();
+    pub(super) fn list(&self, bucket: &Bucket, slot: usize) -> Result<PostingList<'a>> {
+        let weight = bucket.weights.get(slot).copied().unwrap_or_default();
         let list = || {
-            let mut start = line.start();
-            let length = *line.lengths.get(slot)?;
-            let length = if length == LONG {
-                // Only long ones stand behind a long one.
-                for &length in line.lengths.get(..slot)? {
+            let mut start = bucket.start();
+            let length = *bucket.lengths.get(slot)?;
+            let length = if length == LONG_LIST {
+                // All lists after a long one are long.
+                for &length in bucket.lengths.get(..slot)? {
                     let length = match length {
-                        LONG => self.long(start)?.checked_add(8)?,
+                        LONG_LIST => self.long_length(start)?.checked_add(8)?,
                         _ => u64::from(length),
                     };
                     start = start.checked_add(length)?;
                 }
-                let length = self.long(start)?;
+                let length = self.long_length(start)?;
                 start = start.checked_add(8)?;
                 usize::try_from(length).ok()?
             } else {
-                start += line.short_lengths_before(slot);
+                start += bucket.short_lengths_before(slot);
                 usize::from(length)
             };
             let bytes = self.postings.get(usize::try_from(start).ok()?..)?;
@@ -413,11 +410,11 @@ impl<'a> Grams<'a> {
                 orders: Orders::new(frequency, self.parts, self.place_order),
             })
         };
-        list().ok_or_else(|| Section::GramLines.corrupt("a list out of bounds"))
+        list().ok_or_else(|| Section::GramBuckets.corrupt("a list out of bounds"))
     }
 
-    /// The length that stands before a long list.
-    fn long(&self, start: u64) -> Option<u64> {
+    /// Reads the length that precedes a long list.
+    fn long_length(&self, start: u64) -> Option<u64> {
         let bytes = self.postings.get(usize::try_from(start).ok()?..)?;
         bytes
             .first_chunk()

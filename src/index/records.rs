@@ -1,4 +1,4 @@
-//! The records of the file, as they lie in it.
+//! The records of the file, with the layout that they have in it.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -7,7 +7,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 #[cfg(target_endian = "big")]
 compile_error!("leakprint reads index files in place and supports little-endian targets only");
 
-/// What the index as a whole is.
+/// The `meta` section: recipe, key and counts.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub(super) struct MetaRecord {
@@ -16,7 +16,7 @@ pub(super) struct MetaRecord {
     pub(super) key_id: [u8; 8],
     /// [`KEY_STORED`] or nothing.
     pub(super) flags: u32,
-    /// Lines that are the home of grams.
+    /// Buckets that are the home of grams.
     pub(super) homes: u32,
     pub(super) items: u32,
     pub(super) parts: u32,
@@ -27,9 +27,9 @@ pub(super) struct MetaRecord {
     pub(super) discounted_grams: u32,
     /// The order of the codes of places, 0..=31.
     pub(super) place_order: u32,
-    /// The secret itself where it is stored, else zero.
+    /// The key where it is stored, else zero.
     pub(super) key: [u8; 32],
-    /// What grams are multiplied by for their place in the table; odd.
+    /// The multiplier of the hash function of grams; odd.
     pub(super) multiplier: u64,
     /// Distinct cells.
     pub(super) cells: u32,
@@ -54,7 +54,7 @@ pub(super) struct ItemRecord {
     pub(super) name_at: u64,
     /// Bytes of the name.
     pub(super) name_len: u32,
-    /// The item's parts are those from this to the first one of the next item.
+    /// The first of the item's parts; the last is before the first one of the next item.
     pub(super) first_part: u32,
 }
 
@@ -74,11 +74,11 @@ pub(super) struct PartRecord {
     pub(super) chars: u32,
     /// Symbols of the text after folding.
     pub(super) folded: u32,
-    /// Postings that lie in this part.
+    /// Places of grams in this part.
     pub(super) grams: u32,
-    /// Rows of it that have cells.
+    /// Rows that have cells.
     pub(super) rows: u32,
-    /// Places of cells that lie in this part.
+    /// Places of cells in this part.
     pub(super) cells: u32,
 }
 
@@ -96,7 +96,7 @@ pub(super) struct CellRecord {
 /// In [`CellRecord::flags`]: unrelated content has this value too.
 pub(super) const CELL_DISCOUNTED: u32 = 1;
 
-/// Where a value stands.
+/// The place of a value.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
@@ -104,11 +104,11 @@ pub(super) const CELL_DISCOUNTED: u32 = 1;
 pub(super) struct CellPlace {
     pub(super) part: u32,
     pub(super) row: u32,
-    /// Twice the column, and one more if the values of the column differ from one another.
+    /// Twice the column, plus one if the values of the column differ from one another.
     pub(super) column: u32,
 }
 
-/// Where a digest was met.
+/// The part of a digest.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub(super) struct DigestRecord {
@@ -117,7 +117,7 @@ pub(super) struct DigestRecord {
     pub(super) flags: u32,
 }
 
-/// In [`DigestRecord::flags`]: a digest of pixels, not of bytes.
+/// In [`DigestRecord::flags`]: computed from pixels, not from bytes.
 pub(super) const DIGEST_PIXELS: u32 = 1;
 /// In [`DigestRecord::flags`]: unrelated content has this digest too.
 pub(super) const DIGEST_DISCOUNTED: u32 = 2;
@@ -138,7 +138,7 @@ pub(super) struct PictureRecord {
     pub(super) hard: u8,
     /// The first of the picture's local prints.
     pub(super) locals_at: u32,
-    /// Its local prints.
+    /// The number of its local prints.
     pub(super) locals: u32,
 }
 
@@ -155,17 +155,17 @@ pub(crate) struct LocalRecord {
     pub(super) angle: u8,
     /// [`LOCAL_BRIGHT`] and [`LOCAL_DISCOUNTED`].
     pub(super) flags: u8,
-    /// Other pictures that have one like it.
+    /// Other pictures that have a like print.
     pub(super) others: u8,
     pub(crate) signature: [u64; 2],
 }
 
-/// A print in a table: its number, and the high half of the word that the table is of.
+/// An entry of a table: the number of a print, and the high half of its word for that table.
 pub(crate) type LocalEntry = [u32; 2];
 
 /// In [`LocalRecord::flags`]: brighter than its surroundings.
 pub(super) const LOCAL_BRIGHT: u8 = 1;
-/// In [`LocalRecord::flags`]: unrelated pictures have it too.
+/// In [`LocalRecord::flags`]: unrelated content has a like print.
 pub(super) const LOCAL_DISCOUNTED: u8 = 2;
 
 /// In the weight of a gram: unrelated content has this gram too.

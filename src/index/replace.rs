@@ -1,4 +1,4 @@
-//! Writing a file all or nothing.
+//! Atomic replacement of a file.
 
 use std::fs::File;
 use std::path::Path;
@@ -6,12 +6,13 @@ use std::path::Path;
 use crate::error::{Error, Result};
 
 /// Writes a temporary file in the same folder, syncs it and renames it over `path`.
-/// A crash leaves the old file or the new one, and perhaps a `.leakprint-*.tmp`
-/// beside it. A new file can be read by its owner alone (where the system knows
-/// owners), one that replaces another keeps its permissions.
+///
+/// A crash leaves the old file or the new one, and perhaps a `.leakprint-*.tmp` in the folder. A
+/// new file is readable only by its owner (where the system has owners); one that replaces another
+/// keeps its permissions.
 ///
 /// # Errors
-/// [`Io`](crate::ErrorKind::Io) with `failed` as what could not be done, and those of `write`.
+/// [`Io`](crate::ErrorKind::Io) with a message that begins with `failed`, and those of `write`.
 pub(super) fn replace(
     path: &Path,
     failed: &str,
@@ -38,7 +39,7 @@ pub(super) fn replace(
     sync_folder(folder).map_err(io)
 }
 
-/// Makes a rename in the folder durable, where the system lets a folder be opened.
+/// Makes a rename in the folder durable, where the system can sync a folder.
 fn sync_folder(folder: &Path) -> std::io::Result<()> {
     if cfg!(unix) {
         File::open(folder)?.sync_all()?;

@@ -1,4 +1,4 @@
-//! Items and their parts: names, paths, and the map from symbols back to characters.
+//! Items and their parts: names, paths, and the mapping from symbols to characters.
 
 use super::layout::Section;
 use super::records::{ItemRecord, PartRecord};
@@ -12,7 +12,7 @@ use crate::text::{char_end, char_offset};
 pub struct PartInfo<'a> {
     /// The item that it belongs to.
     pub item: ItemId,
-    /// Where it lies in the item; empty for the item itself.
+    /// The path within the item; empty for the item itself.
     pub path: &'a str,
     /// Characters of its text, 0 if it has none.
     pub chars: u32,
@@ -23,28 +23,28 @@ pub struct PartInfo<'a> {
 }
 
 impl Index {
-    /// The number of items; their ids are 0 up to this.
+    /// Returns the number of items; their ids are 0 up to this.
     pub fn item_count(&self) -> u32 {
         self.0.meta.items
     }
 
-    /// The number of parts of all items; their ids are 0 up to this.
+    /// Returns the number of parts of all items; their ids are 0 up to this.
     pub fn part_count(&self) -> u32 {
         self.0.meta.parts
     }
 
-    /// The name that the owner gave to an item.
+    /// Returns the name that the owner gave to an item.
     ///
     /// # Errors
-    /// [`InvalidInput`](ErrorKind::InvalidInput) for an id that this index does
-    /// not have, [`Corrupt`](ErrorKind::Corrupt) if the file is damaged.
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for an id that does not exist in this index,
+    /// [`Corrupt`](ErrorKind::Corrupt) if the file is damaged.
     pub fn item_name(&self, item: ItemId) -> Result<&str> {
         let record = self.0.item(item)?;
         self.0
             .string(Section::Items, record.name_at, record.name_len)
     }
 
-    /// The item of a name, by binary search.
+    /// Finds the item of a name by binary search.
     ///
     /// # Errors
     /// [`Corrupt`](ErrorKind::Corrupt) if the file is damaged.
@@ -66,7 +66,7 @@ impl Index {
         Ok(None)
     }
 
-    /// The parts of an item, in reading order.
+    /// Returns the parts of an item, in reading order.
     ///
     /// # Errors
     /// As [`item_name`](Self::item_name).
@@ -87,7 +87,7 @@ impl Index {
         Ok(range.map(PartId))
     }
 
-    /// One part.
+    /// Returns a part.
     ///
     /// # Errors
     /// As [`item_name`](Self::item_name).
@@ -104,15 +104,14 @@ impl Index {
         })
     }
 
-    /// The item of a part.
+    /// Returns the item of a part.
     pub(crate) fn item_of(&self, part: PartId) -> Result<ItemId> {
         let record = self.0.part(part)?;
         self.0.checked_item(Section::Parts, record.item)
     }
 
-    /// The character offset at which a folded symbol of a part's text stands,
-    /// interpolated between anchors and never above the number of characters.
-    /// A symbol behind the last stands at the end.
+    /// Returns the character offset of a folded symbol of a part's text, interpolated between
+    /// anchors and at most the number of characters. A symbol after the last is at the end.
     ///
     /// # Errors
     /// As [`item_name`](Self::item_name).
@@ -122,7 +121,7 @@ impl Index {
         Ok(char_offset(anchors, symbol, record.folded, record.chars))
     }
 
-    /// The character offset just behind folded symbol `end - 1` of a part's text.
+    /// Returns the character offset just after folded symbol `end - 1` of a part's text.
     ///
     /// # Errors
     /// As [`item_name`](Self::item_name).
@@ -155,7 +154,7 @@ impl Inner {
             .ok_or_else(|| foreign("part", part.0, self.meta.parts))
     }
 
-    /// An item id that was read from `section`.
+    /// Checks an item id that was read from `section`.
     pub(super) fn checked_item(&self, section: Section, item: u32) -> Result<ItemId> {
         if item < self.meta.items {
             Ok(ItemId(item))
@@ -164,7 +163,7 @@ impl Inner {
         }
     }
 
-    /// A part id that was read from `section`.
+    /// Checks a part id that was read from `section`.
     pub(super) fn checked_part(&self, section: Section, part: u32) -> Result<PartId> {
         if part < self.meta.parts {
             Ok(PartId(part))
@@ -186,14 +185,14 @@ impl Inner {
         }
     }
 
-    /// The character offsets of every 32nd symbol of a part.
+    /// Returns the character offsets of every 32nd symbol of a part.
     pub(super) fn anchors(&self, part: &PartRecord) -> Result<&[u32]> {
         range(part.anchors_at, part.anchors_len)
             .and_then(|range| self.slice(Section::Anchors).get(range))
             .ok_or_else(|| Section::Parts.corrupt("anchors out of bounds"))
     }
 
-    /// A string that a record of `section` points to.
+    /// Returns a string that a record of `section` points to.
     pub(super) fn string(&self, section: Section, at: u64, len: u32) -> Result<&str> {
         let bytes = range(at, len)
             .and_then(|range| self.slice::<u8>(Section::Strings).get(range))
@@ -210,6 +209,6 @@ fn range(at: u64, len: u32) -> Option<std::ops::Range<usize>> {
 fn foreign(what: &str, id: u32, count: u32) -> Error {
     Error::new(
         ErrorKind::InvalidInput,
-        format!("{what} {id} is not of this index, which has {count}"),
+        format!("{what} {id} does not exist: the index has {count}"),
     )
 }

@@ -1,4 +1,4 @@
-//! What goes in comes out; what is damaged is found.
+//! Round trips through the file, and detection of damage.
 
 mod content;
 mod damage;
@@ -34,7 +34,7 @@ fn fingerprint(parts: Vec<PartPrints>) -> Fingerprint {
     }
 }
 
-/// A text part with grams at the places 0, 1, 2 ...
+/// Makes a text part with grams at the places 0, 1, 2 ...
 fn text(path: &str, grams: &[u64]) -> PartPrints {
     let folded = grams.len() as u32 + 40;
     PartPrints {
@@ -53,7 +53,7 @@ fn text(path: &str, grams: &[u64]) -> PartPrints {
     }
 }
 
-/// A table with one value in each column of each row.
+/// Makes a table with one value in each column of each row.
 fn table(path: &str, rows: &[&[u64]]) -> PartPrints {
     let cells = (0..).zip(rows).flat_map(|(row, cells)| {
         (0..).zip(*cells).map(move |(column, &print)| ValuePrint {
@@ -108,7 +108,7 @@ fn index(writer: &mut IndexWriter) -> Index {
     index
 }
 
-/// A few of everything: several items and parts, shared grams and digests, discounts.
+/// Makes a writer with several items and parts, shared grams and digests, and discounts.
 fn sample() -> IndexWriter {
     let mut writer = writer();
     let spread = |i: u64| i.wrapping_mul(0x9E37_79B9_7F4A_7C15);

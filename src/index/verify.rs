@@ -1,8 +1,7 @@
-//! The full check of a file: every checksum, and that the content keeps the
-//! promises that searching relies on.
+//! Full verification of a file: every checksum, and the invariants that searching relies on.
 
+use super::buckets::{Bucket, LONG_LIST, OverflowFilter, SLOTS};
 use super::layout::Section;
-use super::lines::{LONG, Line, Passed, SLOTS};
 use super::records::{DigestRecord, PartRecord};
 use super::{Grams, Index, Inner, ItemId, PostingList, frequency};
 use crate::error::{Error, Result};
@@ -10,11 +9,10 @@ use crate::exec::Executor;
 use crate::text::GRAM_LEN;
 
 impl Index {
-    /// Reads the whole file and checks all of it: the checksum of every
-    /// section, that what lies between sections is zero, that sorted lists are
-    /// sorted, references lead somewhere and names are UTF-8. Any single
-    /// changed bit is found. Time is that of reading and hashing the file, on
-    /// as many threads as there are large sections.
+    /// Reads and checks the whole file: the checksum of every section, that the padding between
+    /// sections is zero, that lists are sorted, references are valid and names are UTF-8. Detects
+    /// any single changed bit. Takes as long as reading and hashing the file, on as many threads
+    /// as there are large sections.
     ///
     /// # Errors
     /// [`Corrupt`](crate::ErrorKind::Corrupt) with the first damage in the order of the file.
@@ -29,7 +27,7 @@ impl Index {
     /// let mut bytes = writer.to_bytes(&exec)?;
     /// assert!(Index::from_bytes(&bytes)?.verify(&exec).is_ok());
     /// *bytes.last_mut().unwrap() ^= 1;
-    /// // Opening reads the header alone.
+    /// // Opening reads only the header.
     /// assert!(Index::from_bytes(&bytes)?.verify(&exec).is_err());
     /// # Ok::<(), leakprint::Error>(())
     /// ```
@@ -37,9 +35,8 @@ impl Index {
         let inner = &*self.0;
         let sound = exec.map(&Section::ALL, |&section| inner.verify_checksum(section));
         sound.into_iter().collect::<Result<()>>()?;
-        // Only now: what the checksums let through is what was written, so a
-        // failure here says that the writer was wrong, or that somebody who
-        // can compute checksums was at work.
+        // The checksums hold, so a failure from here on is a fault of the writer, or the file was
+        // forged by somebody who computed the checksums again.
         let checks: [fn(&Inner) -> Result<()>; 7] = [
             Inner::verify_items,
             Inner::verify_parts,
@@ -60,16 +57,16 @@ impl Inner {
         let extent = self.layout.extent(section);
         let bytes = self.bytes.get(extent.range()).unwrap_or_default();
         if *blake3::hash(bytes).as_bytes() != extent.checksum {
-            let what = "the checksum does not hold: restore the file, or make it anew";
+            let what = "the checksum does not match: restore the file, or rebuild it";
             return Err(section.corrupt(what));
         }
-        // The bytes up to the next section belong to no checksum.
+        // No checksum covers the bytes up to the next section.
         let next = Section::ALL
             .get(section as usize)
             .map_or(extent.end, |&next| self.layout.extent(next).start);
         let gap = self.bytes.get(extent.end..next).unwrap_or_default();
         if gap.iter().any(|&byte| byte != 0) {
-            return Err(section.corrupt("the padding behind it is not zero"));
+            return Err(section.corrupt("the padding after it is not zero"));
         }
         Ok(())
     }
@@ -88,16 +85,15 @@ impl Inner {
                 .unwrap_or_default()
             {
                 if part.item != i {
-                    return Err(
-                        Section::Parts.corrupt(format_args!("a part of item {i} denies it"))
-                    );
+                    return Err(Section::Parts
+                        .corrupt(format_args!("a part of item {i} names another item")));
                 }
             }
         }
         if next != self.meta.parts {
-            return Err(Section::Parts.corrupt("parts of no item"));
+            return Err(Section::Parts.corrupt("parts without an item"));
         }
-        // Strictly ascending names of as many items as there are: each item once.
+        // Strictly ascending names of as many items as there are, so each item is there once.
         let mut last = None;
         for &item in self.slice::<u32>(Section::ItemOrder) {
             let item = self.checked_item(Section::ItemOrder, item)?;
@@ -164,43 +160,46 @@ impl Inner {
     }
 
     fn verify_grams(&self) -> Result<()> {
-        let wrong = |what: &str| -> Error { Section::GramLines.corrupt(what) };
+        let wrong = |what: &str| -> Error { Section::GramBuckets.corrupt(what) };
         let table = Grams::new(self);
         let mut tallies: Vec<Tally> = self.parts().iter().map(Tally::new).collect();
         let (mut grams, mut discounted) = (0_u32, 0);
         let (mut end, mut last) = (0, None);
-        let mut passed = vec![Passed::default(); table.lines().len()];
-        for (at, line) in table.lines().iter().enumerate() {
-            if line.start() != end {
-                return Err(wrong("lists that do not follow one another"));
+        let mut overflow = vec![OverflowFilter::default(); table.buckets().len()];
+        for (at, bucket) in table.buckets().iter().enumerate() {
+            if bucket.start() != end {
+                return Err(wrong("a gap or an overlap between lists"));
             }
-            let filled = line.lengths.iter().take_while(|&&length| length != 0);
+            let filled = bucket.lengths.iter().take_while(|&&length| length != 0);
             let filled = filled.count();
-            let short = line.lengths.iter().take_while(|&&length| length != LONG);
+            let short = bucket
+                .lengths
+                .iter()
+                .take_while(|&&length| length != LONG_LIST);
             let short = short.count().min(filled);
-            if (filled..SLOTS).any(|slot| !line.is_empty(slot))
-                || (short..filled).any(|slot| line.lengths.get(slot) != Some(&LONG))
+            if (filled..SLOTS).any(|slot| !bucket.is_empty(slot))
+                || (short..filled).any(|slot| bucket.lengths.get(slot) != Some(&LONG_LIST))
             {
                 return Err(wrong("slots out of order"));
             }
             let mut places = [(0, 0); SLOTS];
             for (slot, place) in places.iter_mut().enumerate().take(filled) {
-                let tag = line.tag(slot);
+                let tag = bucket.tag(slot);
                 let home = at.checked_sub(tag.displacement());
                 let home = home.filter(|&home| home < self.meta.homes as usize);
-                let home = home.ok_or_else(|| wrong("a gram that has no home"))?;
+                let home = home.ok_or_else(|| wrong("a gram without a home"))?;
                 *place = (home, tag.fraction());
-                if let Some(passed) = passed.get_mut(home)
+                if let Some(overflow) = overflow.get_mut(home)
                     && home < at
                 {
-                    passed.add(tag);
+                    overflow.add(tag);
                 }
-                let list = table.list(line, slot)?;
+                let list = table.list(bucket, slot)?;
                 discounted += u32::from(list.discounted());
                 let whole = self.verify_list(&list, &mut tallies)?;
                 end += whole + if slot < short { 0 } else { 8 };
-                if (slot < short) != (whole < u64::from(LONG)) {
-                    return Err(wrong("a short list that is called long"));
+                if (slot < short) != (whole < u64::from(LONG_LIST)) {
+                    return Err(wrong("a list that is marked as long or short wrongly"));
                 }
             }
             grams += filled as u32;
@@ -213,50 +212,52 @@ impl Inner {
                 last = Some(place);
             }
         }
-        if !passed
+        if !overflow
             .into_iter()
-            .eq(table.lines().iter().map(Line::passed))
+            .eq(table.buckets().iter().map(Bucket::overflow))
         {
-            return Err(wrong("a line does not say which of its grams passed"));
+            return Err(wrong("an overflow filter that is not that of its grams"));
         }
         if end != self.layout.count(Section::Postings) as u64 {
-            return Err(wrong("the lists are not all postings"));
+            return Err(wrong("the lists do not fill the postings"));
         }
         if grams != self.meta.grams {
-            return Err(wrong("the grams are not as many as declared"));
+            return Err(wrong("the number of grams is not the declared one"));
         }
         let total: u64 = tallies.iter().map(|tally| u64::from(tally.grams)).sum();
         if total != u64::from(self.meta.postings) {
-            return Err(Section::Postings.corrupt("the postings are not as many as declared"));
+            return Err(Section::Postings.corrupt("the number of places is not the declared one"));
         }
         if discounted != self.meta.discounted_grams {
-            return Err(wrong("the discounts are not as many as declared"));
+            return Err(wrong(
+                "the number of discounted grams is not the declared one",
+            ));
         }
         let counted = tallies.iter().map(|tally| tally.grams);
         if !self.parts().iter().map(|part| part.grams).eq(counted) {
-            return Err(Section::Parts.corrupt("the grams are not as many as declared"));
+            return Err(Section::Parts.corrupt("the number of grams is not the declared one"));
         }
         Ok(())
     }
 
-    /// Checks one list and counts its places by part; gives its length in bytes.
+    /// Checks one list and counts its places by part. Returns its length in bytes.
     fn verify_list(&self, list: &PostingList<'_>, tallies: &mut [Tally]) -> Result<u64> {
         let (mut items, mut last_item) = (0, None);
         let mut last = None;
         let mut pairs = list.pairs();
         for pair in &mut pairs {
             let Some((part, at)) = pair else {
-                return Err(Section::Postings.corrupt("a list that is none"));
+                return Err(Section::Postings.corrupt("an invalid list"));
             };
             if last >= Some((part, at)) {
                 return Err(Section::Postings.corrupt("places out of order"));
             }
             last = Some((part, at));
             let Some(tally) = tallies.get_mut(part as usize) else {
-                return Err(Section::Postings.corrupt("a place in no part"));
+                return Err(Section::Postings.corrupt("a place in a part that does not exist"));
             };
             if u64::from(at) + GRAM_LEN as u64 > u64::from(tally.folded) {
-                return Err(Section::Postings.corrupt("a place outside of its text"));
+                return Err(Section::Postings.corrupt("a place outside its text"));
             }
             tally.grams += 1;
             items += u32::from(last_item != Some(tally.item));
@@ -266,14 +267,14 @@ impl Inner {
             return Err(Section::Postings.corrupt("an empty list"));
         }
         if list.frequency_code() != frequency::encode(items) {
-            return Err(Section::GramLines.corrupt("a frequency is not that of its list"));
+            return Err(Section::GramBuckets.corrupt("a frequency that is not that of its list"));
         }
         Ok(list.bytes_len())
     }
 }
 
-/// What the places of a part are checked against, and how many there are: together, since every
-/// place of every list asks for another part.
+/// What the places of a part are checked against, and their count. In one record, since nearly
+/// every place reads that of another part.
 struct Tally {
     item: u32,
     folded: u32,

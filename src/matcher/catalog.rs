@@ -1,4 +1,4 @@
-//! What a collection holds beside its indexes, as a matcher sees it.
+//! The interface to what a collection has besides its indexes.
 
 use std::fmt;
 
@@ -10,12 +10,12 @@ use crate::fingerprint::Fingerprint;
 use crate::index::{ItemId, SearchStats};
 use crate::metadata::Metadata;
 
-/// Metadata of the items in a set of indexes, and items that are bare hashes and in no index.
+/// Metadata of the items in a set of indexes, and items that are bare hashes, which no index has.
 pub(crate) trait Catalog: fmt::Debug + Send + Sync {
     /// Returns the metadata of an item, by its number in the set of indexes.
     fn metadata(&self, item: ItemId) -> Result<Metadata>;
 
-    /// Appends a match for each bare hash that a picture of the query is near to.
+    /// Appends a match for each bare hash that is near the hash of a picture of the query.
     fn find_codes(
         &self,
         query: &Fingerprint,

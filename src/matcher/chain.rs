@@ -1,10 +1,10 @@
 //! Text alignment: the best co-linear chains of gram hits between two texts.
 //!
-//! Counting common grams flags nearly every pair of texts of one genre; a
-//! *chain*, in which the grams come in the same order on both sides and close
-//! together, does not. The dynamic programme is that of co-linear chaining with
-//! overlaps (Abouelhoda and Ohlebusch, "Chaining algorithms for multiple genome
-//! comparison", 2005), with a bounded look-back as in minimap2 (Li, 2018).
+//! Counting common grams would report nearly every pair of texts of one genre. A *chain*, in which
+//! the grams come in the same order on both sides and close together, does not. The dynamic
+//! programme is that of co-linear chaining with overlaps (Abouelhoda and Ohlebusch, "Chaining
+//! algorithms for multiple genome comparison", 2005), with bounded look-back as in minimap2
+//! (Li, 2018).
 
 use crate::deadline::Pacer;
 use crate::error::Result;
@@ -12,70 +12,71 @@ use crate::text::GRAM_LEN;
 
 const K: u32 = GRAM_LEN as u32;
 
-/// Folded symbols that may lie between two neighbours of a chain, beyond what
-/// is discounted there: about two lines, so that an inserted or rewritten
-/// sentence does not break it.
+/// Folded symbols between two neighbours of a chain, at most, not counting discounted ones: about
+/// two lines, so that an inserted or rewritten sentence does not break the chain.
 const MAX_GAP: u32 = 256;
 
-/// What a symbol in the gap between two neighbours costs, in covered symbols, on
-/// the side where the gap is wider. A copy, however noisy or edited, is dense;
-/// two texts on one subject share phrases that happen to come in one order,
-/// far apart. (minimap2 has such a cost for the same reason.)
+/// The cost of a symbol in the gap between two neighbours, in covered symbols, on the side where the
+/// gap is wider. A copy is dense, however noisy or edited; two texts on one subject share phrases
+/// that happen to come in one order, far apart. (minimap2 has such a cost for the same reason.)
 const GAP_COST: f64 = 0.08;
 
-/// What a symbol costs by which the gap is wider on one side: errors leave both alike, two texts
-/// that share formulas of the law have different words between them.
+/// The cost of a symbol by which the gap is wider on one side. Errors of recognition leave both gaps
+/// alike; two texts that share legal formulas have different words between them.
 const SKEW_COST: f64 = 0.16;
 
-/// What lies between two neighbours that are equally far apart on both sides and counts as copied
-/// all the same: a wrong letter hides the grams around it, some eight symbols, but what goes on behind it
-/// at the same distance says that they are the same.
+/// A bridge: symbols between two neighbours that count as copied without a common gram.
+///
+/// A wrong letter hides the grams around it, about eight symbols. If the text goes on at the same
+/// distance on both sides, these symbols are very likely the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bridge {
-    /// Symbols that count at most, and how many eighths of them: some are wrong.
-    counted: u32,
+    /// Symbols that count at most.
+    max_counted: u32,
+    /// Eighths by which they count, since some are wrong.
     eighths: u32,
-    /// Symbols that may lie between.
-    span: u32,
+    /// Symbols that may be between the neighbours.
+    max_span: u32,
 }
 
 impl Bridge {
-    /// A letter or two.
+    /// For one or two wrong letters.
     pub(crate) const NARROW: Self = Self {
-        counted: 12,
+        max_counted: 12,
         eighths: 6,
-        span: 24,
+        max_span: 24,
     };
 
-    /// Several in a row of words: for a passage that is weak for want of letters alone.
+    /// For wrong letters in several consecutive words: for passages that are weak only because too
+    /// few letters were recognised.
     pub(crate) const WIDE: Self = Self {
-        counted: 36,
+        max_counted: 36,
         eighths: 7,
-        span: 36,
+        max_span: 36,
     };
 
-    /// The most that a hit adds to a chain, in symbols.
-    pub(crate) fn most(self) -> u32 {
-        K + self.symbols(K + self.counted, K + self.counted)
+    /// Returns how many symbols a hit can add to a chain at most.
+    pub(crate) fn max_gain(self) -> u32 {
+        K + self.symbols(K + self.max_counted, K + self.max_counted)
     }
 
-    /// How many symbols count as copied between two neighbours that begin so far apart on either side.
+    /// Returns how many symbols count as copied between two neighbours that begin `gap` symbols
+    /// apart in the query and `item_gap` in the item.
     fn symbols(self, gap: u32, item_gap: u32) -> u32 {
         let between = gap.min(item_gap).saturating_sub(K);
-        if gap.abs_diff(item_gap) > SLIP || between > self.span {
+        if gap.abs_diff(item_gap) > MAX_SLIP || between > self.max_span {
             return 0;
         }
-        between.min(self.counted) * self.eighths / 8
+        between.min(self.max_counted) * self.eighths / 8
     }
 }
 
-/// By how many symbols such distances may differ: a letter lost, one doubled.
-const SLIP: u32 = 2;
+/// Symbols by which the gaps of a bridge may differ: a letter lost, or one doubled.
+const MAX_SLIP: u32 = 2;
 
-/// How many earlier hits are tried as predecessor. The gap ends the search long
-/// before in ordinary text; this bounds it in repetitive text, where every gram
-/// hits up to 16 places for each of 16.
-const LOOK_BACK: usize = 512;
+/// Earlier hits that are tried as predecessor. In ordinary text the gap ends the search long before;
+/// this bounds it in repetitive text, where every gram hits up to 16 places for each of 16.
+const MAX_LOOK_BACK: usize = 512;
 
 /// A gram that both texts share.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,18 +85,18 @@ pub(crate) struct Hit {
     pub(crate) query: u32,
     /// Its place in the item, in folded symbols.
     pub(crate) item: u32,
-    /// How much a symbol that it covers counts, 0..=1.
+    /// The weight of each symbol that it covers, 0..=1.
     pub(crate) weight: f32,
 }
 
-/// Neighbouring symbols of the query that a gram of a chain adds.
+/// Consecutive symbols of the query that a gram adds to a chain.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Run {
-    /// The place behind the last of them.
+    /// The place after the last of them.
     pub(crate) end: u32,
-    /// How many: at most a gram, and what is bridged before it.
+    /// The number of symbols: at most a gram and the bridge before it.
     pub(crate) length: u32,
-    /// How much each counts, 0..=1.
+    /// The weight of each, 0..=1.
     pub(crate) weight: f32,
 }
 
@@ -104,22 +105,22 @@ pub(crate) struct Run {
 pub(crate) struct Chain {
     /// Symbols of the query that the grams cover or bridge.
     pub(crate) covered: u32,
-    /// The same, weighed, less the cost of the gaps.
+    /// The same, weighted, minus the cost of the gaps.
     pub(crate) distinctive: f64,
     /// First symbol and one past the last, in the query.
     pub(crate) query: (u32, u32),
-    /// Likewise in the item.
+    /// First symbol and one past the last, in the item.
     pub(crate) item: (u32, u32),
-    /// What is covered, in order.
+    /// The covered symbols, in order.
     pub(crate) runs: Vec<Run>,
 }
 
-/// The best chain, then the best of what lies outside it in the query, and so
-/// on, as long as one reaches `min_distinctive`; best first, at most `max_chains`.
+/// Returns the best chain, then the best of the hits outside it in the query, and so on: at most
+/// `max_chains` that reach `min_distinctive`, best first.
 ///
-/// `hits` must be sorted by (query, item). `discounted_before(q)` counts the
-/// discounted symbols of the query before `q`; gaps made of them are free.
-/// Time: at most `hits * 512` steps a chain, in ordinary text about `hits * 60`.
+/// `hits` must be sorted by (query, item). `discounted_before(q)` returns the number of discounted
+/// symbols of the query before `q`, which cost nothing in gaps. Takes at most `hits * 512` steps for
+/// each chain, in ordinary text about `hits * 60`.
 ///
 /// # Errors
 /// As [`Deadline::check`].
@@ -146,8 +147,8 @@ pub(crate) fn chains(
     Ok(found)
 }
 
-/// How far apart neighbours may begin that have `free` discounted symbols between them.
-fn reach(free: u32) -> u32 {
+/// Returns how far apart two neighbours may begin with `free` discounted symbols between them.
+fn max_distance(free: u32) -> u32 {
     (MAX_GAP + K).saturating_add(free)
 }
 
@@ -161,7 +162,7 @@ fn best_chain(
     struct Link {
         distinctive: f64,
         covered: u32,
-        /// Symbols that the hit adds to those of its predecessor.
+        /// Symbols that the hit adds to its predecessor's chain.
         fresh: u32,
         /// The predecessor; the hit itself if it is the first.
         before: u32,
@@ -169,7 +170,7 @@ fn best_chain(
         discounted: u32,
     }
     let mut links: Vec<Link> = Vec::with_capacity(hits.len());
-    // The most that any chain up to each hit has.
+    // The best score of any chain up to each hit.
     let mut peaks: Vec<f64> = Vec::with_capacity(hits.len());
     let mut best: Option<usize> = None;
     for (at, hit) in hits.iter().enumerate() {
@@ -181,25 +182,25 @@ fn best_chain(
             discounted: discounted_before(hit.query),
         };
         let mut tried = 1;
-        for (from, before) in hits[..at].iter().enumerate().rev().take(LOOK_BACK) {
+        for (from, before) in hits[..at].iter().enumerate().rev().take(MAX_LOOK_BACK) {
             tried += 1;
             let gap = hit.query - before.query;
             let free = link.discounted.saturating_sub(links[from].discounted);
-            // Neither this nor one before it can make a better chain: in a clean
-            // copy so after a few steps.
-            let most = peaks[from] + f64::from(hit.weight) * f64::from(bridge.most());
-            if gap > reach(free) || most <= link.distinctive {
+            // Neither this predecessor nor one before it can make a better chain; in a clean copy
+            // that is so after a few steps.
+            let max = peaks[from] + f64::from(hit.weight) * f64::from(bridge.max_gain());
+            if gap > max_distance(free) || max <= link.distinctive {
                 break;
             }
             if before.query == hit.query || before.item >= hit.item {
                 continue;
             }
             let item_gap = hit.item - before.item;
-            if item_gap > reach(free) {
+            if item_gap > max_distance(free) {
                 continue;
             }
-            // Overlapping grams must overlap alike, or a repeated word would
-            // count for more text than there is.
+            // The smaller gap counts: otherwise a repeated word would count for more text than
+            // there is.
             let fresh = gap.min(item_gap).min(K) + bridge.symbols(gap, item_gap);
             let empty = gap.max(item_gap).saturating_sub(K.saturating_add(free));
             let skew = gap.abs_diff(item_gap).saturating_sub(free);
@@ -232,7 +233,7 @@ fn best_chain(
     loop {
         let link = links[at];
         runs.push(Run {
-            // A damaged index may say any place, a checked query cannot.
+            // Only a damaged index could make this overflow.
             end: hits[at].query.saturating_add(K),
             length: link.fresh,
             weight: hits[at].weight,
@@ -252,7 +253,7 @@ fn best_chain(
     }))
 }
 
-/// [`chains`] without a deadline.
+/// Calls [`chains`] without a deadline.
 #[cfg(test)]
 pub(super) fn all_chains(
     hits: &[Hit],
@@ -323,7 +324,7 @@ mod tests {
         let found = chains(&noisy, |_| 0, NARROW, 1.0, 4);
         assert_eq!((found.len(), found[0].covered), (1, 12 * 12 + 11 * 6));
         assert!(found[0].distinctive > 130.0);
-        // Of which errors may be a part; at other distances nothing is bridged.
+        // Gaps of different width are not bridged.
         let skewed: Vec<_> = (0..12).map(|i| hit(20 * i, 24 * i)).collect();
         let found = chains(&skewed, |_| 0, NARROW, 1.0, 4);
         assert_eq!(found[0].covered, 144);
@@ -362,7 +363,7 @@ mod tests {
         assert!((found[0].distinctive - 24.0).abs() < 1e-3);
     }
 
-    /// Every subset in order, tried one after the other.
+    /// Tries every subset in order.
     fn naive_best(hits: &[Hit], bridge: Bridge) -> f64 {
         fn extend(hits: &[Hit], last: Option<Hit>, sum: f64, bridge: Bridge) -> f64 {
             let mut best = sum;
@@ -390,7 +391,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_programme_finds_what_brute_force_finds(
+        fn the_best_chain_is_that_of_brute_force(
             mut places in prop::collection::vec((0_u32..400, 0_u32..400), 1..12)
         ) {
             places.sort_unstable();

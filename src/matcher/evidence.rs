@@ -1,4 +1,4 @@
-//! What a match is made of: items, scores, strengths and the evidence behind them.
+//! Matches: items with scores, strengths and evidence.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,8 @@ use crate::metadata::Metadata;
 use crate::raster::Dihedral;
 use crate::time::Timestamp;
 
-/// One leaked item that a query shows, wholly or in part. Serialisable, as the JSON lines have it.
+/// One leaked item that a query contains, wholly or in part. Serialised as in the
+/// [JSON lines](crate::lines).
 ///
 /// ```
 /// use leakprint::{Evidence, Match};
@@ -23,7 +24,7 @@ use crate::time::Timestamp;
 /// let found: Match = serde_json::from_str(line).unwrap();
 /// let (part, _) = found.evidence[0].parts();
 /// assert_eq!((found.item.as_str(), part.as_str()), ("memo.txt", "attachment:1"));
-/// // With what the owner says, where the item is in a collection.
+/// // With the owner's metadata, if the item is in a collection.
 /// let line = line.replace("}]}", r#"}], "label": "plans", "added": "2026-03-01T12:00:00Z"}"#);
 /// let found: Match = serde_json::from_str(&line).unwrap();
 /// assert_eq!(found.metadata.unwrap().label.as_deref(), Some("plans"));
@@ -33,19 +34,19 @@ use crate::time::Timestamp;
 pub struct Match {
     /// The owner's name of the item.
     pub item: String,
-    /// How sure, 0..=1, comparable across kinds of evidence: that of the strongest evidence.
+    /// The score of the strongest evidence, 0..=1; comparable across kinds of evidence.
     pub score: f64,
-    /// The score as a word.
+    /// The level of the score.
     pub strength: Strength,
-    /// Why, strongest first; never empty.
+    /// The evidence, strongest first; never empty.
     pub evidence: Vec<Evidence>,
-    /// What the owner says about the item, if it is in a collection. Serialised beside the other
-    /// fields, not as an object.
+    /// The owner's metadata of the item, if it is in a collection. Its fields are serialised next to
+    /// the others, not as an object.
     #[serde(flatten, deserialize_with = "metadata")]
     pub metadata: Option<Metadata>,
 }
 
-/// Reads metadata where there is any: an item of a collection always has the time when it was added.
+/// Deserialises metadata, which is present if there is the time when the item was added.
 fn metadata<'de, D: Deserializer<'de>>(fields: D) -> Result<Option<Metadata>, D::Error> {
     #[derive(Deserialize)]
     struct Fields {
@@ -66,30 +67,39 @@ fn metadata<'de, D: Deserializer<'de>>(fields: D) -> Result<Option<Metadata>, D:
     }))
 }
 
-/// How sure a match is, from weak to sure: three levels, to which none will be added.
+/// The level of a match, from weak to sure. No level will be added.
+///
+/// The levels are thresholds of the score, not probabilities. Measured on mails, screenshots,
+/// photos and documents that have nothing to do with an index, few are reported as
+/// [`Strong`](Self::Strong), and with a [background](crate::IndexWriter::background) fewer. There
+/// is a known exception: a document made from the same template or form as a leaked item, such as
+/// another invoice or contract of the same company, is reported in most cases, often as
+/// [`Certain`](Self::Certain). So have a person review a match before acting on it, and
+/// [ignore](crate::IndexWriter::ignore) templates that are known.
 ///
 /// ```
 /// use leakprint::Strength;
 ///
 /// assert!(Strength::Possible < Strength::Strong);
 /// assert_eq!("certain".parse::<Strength>()?, Strength::Certain);
-/// assert_eq!(Strength::of_score(0.8), Some(Strength::Strong));
-/// assert_eq!(Strength::of_score(0.3), None);
+/// assert_eq!(Strength::from_score(0.8), Some(Strength::Strong));
+/// assert_eq!(Strength::from_score(0.3), None);
 /// # Ok::<(), leakprint::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Strength {
-    /// Worth a look by a person, nothing more.
+    /// Weak: many of these matches are false.
     Possible,
-    /// Reported by default: no false match among the unrelated material it was measured on.
+    /// Strong: enough is shared that chance is unlikely. The default threshold of reports.
     Strong,
-    /// Identical, or alike in so much that chance is out of the question.
+    /// Certain that the content is shared: identical, or so much of it that chance is ruled out. The
+    /// shared content may still be a template or another text that many documents have.
     Certain,
 }
 
 impl Strength {
-    /// The lowest score of this strength.
+    /// Returns the lowest score of this strength.
     pub fn min_score(self) -> f64 {
         match self {
             Self::Possible => 0.5,
@@ -98,14 +108,14 @@ impl Strength {
         }
     }
 
-    /// The strength of a score; `None` below [`Possible`](Self::Possible).
-    pub fn of_score(score: f64) -> Option<Self> {
+    /// Returns the strength of a score; `None` below [`Possible`](Self::Possible).
+    pub fn from_score(score: f64) -> Option<Self> {
         [Self::Certain, Self::Strong, Self::Possible]
             .into_iter()
             .find(|s| score >= s.min_score())
     }
 
-    /// The strength as one lower-case word.
+    /// Returns the strength as one lower-case word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Possible => "possible",
@@ -131,15 +141,15 @@ impl FromStr for Strength {
             .ok_or_else(|| {
                 Error::new(
                     ErrorKind::InvalidInput,
-                    format!("a strength is possible, strong or certain, not {word:?}"),
+                    format!("unknown strength {word:?}: use possible, strong or certain"),
                 )
             })
     }
 }
 
-/// Why a query matches an item: the kind of trace, its measure, and where on both sides.
+/// Why a query matches an item: the kind of evidence, its measures, and the places on both sides.
 ///
-/// `part` is the query's part, `item_part` the item's; empty for the media itself.
+/// `part` is the query's part, `item_part` the item's; the empty path is the file itself.
 ///
 /// ```
 /// use leakprint::{Evidence, Match};
@@ -171,7 +181,7 @@ pub enum Evidence {
         /// The item's part.
         item_part: PartPath,
     },
-    /// The same pixels, saved anew without loss.
+    /// The same pixels, in a file saved again without loss.
     #[non_exhaustive]
     Pixels {
         /// The query's part.
@@ -196,17 +206,17 @@ pub enum Evidence {
         transform: Dihedral,
         /// Whether its colours were inverted too.
         inverted: bool,
-        /// How sure this evidence is by itself.
+        /// The score of this evidence, 0..=1.
         score: f64,
     },
-    /// A perceptual hash of a hash list: one opinion, with no second one to be had.
+    /// A perceptual hash of a hash list, with no second hash to confirm it.
     #[non_exhaustive]
     Code {
         /// The query's part.
         part: PartPath,
         /// Always empty: nothing else is known of the item.
         item_part: PartPath,
-        /// How both hashes were made.
+        /// How both hashes were computed.
         pipeline: Pipeline,
         /// Bits of 256 in which they differ, at most 31.
         distance: u32,
@@ -214,19 +224,19 @@ pub enum Evidence {
         transform: Dihedral,
         /// Whether its colours were inverted too.
         inverted: bool,
-        /// How sure this evidence is by itself, always below what is certain.
+        /// The score of this evidence, always below [`Certain`](Strength::Certain).
         score: f64,
     },
-    /// A part of the item's picture, seen in a part of the query.
+    /// A region of the item's picture in a region of the query.
     #[non_exhaustive]
     Region {
         /// The query's part.
         part: PartPath,
         /// The item's part.
         item_part: PartPath,
-        /// What of the query shows the item: left, top, width, height in its pixels.
+        /// The region of the query that shows the item: left, top, width, height in its pixels.
         region: [u32; 4],
-        /// What of the item is seen, likewise in the item's pixels.
+        /// The region of the item that is shown: left, top, width, height in its pixels.
         item_region: [u32; 4],
         /// The homography from the item's pixels to the query's, row by row.
         transform: [f64; 9],
@@ -234,21 +244,21 @@ pub enum Evidence {
         mirrored: bool,
         /// Whether its colours were inverted.
         inverted: bool,
-        /// Details of the item that the query shows as the item has them ...
+        /// Details of the item that agree with the query.
         agreed: u32,
-        /// ... of so many that lie in the region that the query shows.
+        /// Details of the item in the region that the query shows.
         compared: u32,
-        /// The details that agree, each weighed by how many other pictures of the
-        /// index have it too, 0..=1.
+        /// The sum of the details that agree, each weighted 0..=1 by how few other pictures of the
+        /// index have it.
         distinctive: f64,
-        /// The weighed share of details that agree, less where there are few, 0..=1: what the
-        /// score is made of.
+        /// The weighted share of details that agree, reduced where there are few, 0..=1. The score is
+        /// computed from it.
         share: f64,
         /// The share of the query's area that the item fills, 0..=1.
         of_query: f64,
         /// The share of the item's area that the query shows, 0..=1.
         of_item: f64,
-        /// How sure this evidence is by itself.
+        /// The score of this evidence, 0..=1.
         score: f64,
     },
     /// A passage of the item's text, in its order.
@@ -258,55 +268,55 @@ pub enum Evidence {
         part: PartPath,
         /// The item's part.
         item_part: PartPath,
-        /// Folded characters (letters and digits) of the query that the passage explains.
+        /// Folded characters (letters and digits) of the query that the passage covers.
         covered: u32,
-        /// The same, each weighed by how rare its grams are in the index and by
-        /// how many items contain the passage, 0..=1, less what gaps in it cost:
-        /// what the score is made of.
+        /// The same, each weighted 0..=1 by how rare its grams are in the index and by how few items
+        /// contain the passage, minus the cost of gaps. The score is computed from it.
         distinctive: f64,
-        /// Folded characters inside the passage that the owner's ignore or background material explains.
+        /// Folded characters in the passage that ignore or background files have too.
         discounted: u32,
-        /// Where the passage stands in the query's text: characters (Unicode scalar values), end exclusive.
+        /// The place of the passage in the query's text, in characters (Unicode scalar values), end
+        /// exclusive.
         query_span: [u32; 2],
         /// For text that was recognised in a picture, the place of its words: left, top, width,
-        /// height in the query's pixels. `query_span` counts in the recognised text then.
+        /// height in the query's pixels. `query_span` then refers to the recognised text.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         region: Option<[u32; 4]>,
-        /// Where it stands in the item's text, likewise; exact to a few characters.
+        /// The place of the passage in the item's text, in characters, exact to a few of them.
         item_span: [u32; 2],
-        /// How sure this evidence is by itself.
+        /// The score of this evidence, 0..=1.
         score: f64,
     },
-    /// Rows of a table of the item: values of each stand close together in the query, in
-    /// whatever order and form.
+    /// Rows of a table of the item: values of each row are close together in the query, in any order
+    /// and notation.
     #[non_exhaustive]
     Record {
         /// The query's part.
         part: PartPath,
         /// The item's part.
         item_part: PartPath,
-        /// Which rows, counted from 1, the first 64 of them.
+        /// The numbers of the rows, counted from 1; at most the first 64.
         rows: Vec<u32>,
-        /// How many rows.
+        /// The number of rows.
         records: u32,
         /// Values of these rows that the query has.
         cells: u32,
-        /// How surprising that is, in bits: unrelated material would show as much once in
-        /// `2^surprise` searches. What the score is made of.
+        /// The surprise in bits: unrelated material would have as much once in `2^surprise`
+        /// searches. The score is computed from it.
         surprise: f64,
-        /// Where the values stand in the query's text: characters (Unicode scalar values), end
+        /// The place of the values in the query's text, in characters (Unicode scalar values), end
         /// exclusive.
         query_span: [u32; 2],
-        /// For values that were recognised in a picture, as for text.
+        /// For values that were recognised in a picture, as for [`Text`](Self::Text).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         region: Option<[u32; 4]>,
-        /// How sure this evidence is by itself.
+        /// The score of this evidence, 0..=1.
         score: f64,
     },
 }
 
 impl Evidence {
-    /// How sure this piece of evidence is by itself, 0..=1.
+    /// Returns the score of this piece of evidence, 0..=1.
     pub fn score(&self) -> f64 {
         match self {
             Self::Bytes { .. } | Self::Pixels { .. } => 1.0,
@@ -318,7 +328,7 @@ impl Evidence {
         }
     }
 
-    /// The query's part and the item's.
+    /// Returns the query's part and the item's part.
     pub fn parts(&self) -> (&PartPath, &PartPath) {
         match self {
             Self::Bytes { part, item_part }
@@ -341,7 +351,7 @@ impl Evidence {
         }
     }
 
-    /// The kind as the JSON lines name it.
+    /// Returns the kind as one lower-case word, as in the JSON lines.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Bytes { .. } => "bytes",
@@ -363,9 +373,9 @@ mod tests {
     fn strengths_are_ordered_and_parse_back() {
         for s in [Strength::Possible, Strength::Strong, Strength::Certain] {
             assert_eq!(s.as_str().parse::<Strength>().unwrap(), s);
-            assert_eq!(Strength::of_score(s.min_score()), Some(s));
+            assert_eq!(Strength::from_score(s.min_score()), Some(s));
         }
-        assert_eq!(Strength::of_score(0.49), None);
+        assert_eq!(Strength::from_score(0.49), None);
         assert!("sure".parse::<Strength>().is_err());
     }
 }

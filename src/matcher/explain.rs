@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Strength;
-use super::search::is_telling;
+use super::search::is_distinctive;
 use super::{Matcher, local, picture, record, text, weigh};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
@@ -12,7 +12,7 @@ use crate::index::{DigestKind, PartId, SearchStats};
 use crate::media::PartPath;
 
 /// Details that must lie in one pose before a part of a picture is looked at.
-const LEAST_POSED: f64 = 4.0;
+const MIN_POSED_DETAILS: f64 = 4.0;
 
 /// What matching of parts of pictures says of one picture of the query and one of the index.
 struct Region {
@@ -101,9 +101,9 @@ impl Matcher {
         deadline: &Deadline,
     ) -> Result<Explanation> {
         let deadline = &self.query_fingerprinter().deadline(deadline);
-        let shelf = self.shelf();
+        let indexes = self.index_set();
         self.check(query, deadline)?;
-        let Some(id) = shelf.item_by_name(item)? else {
+        let Some(id) = indexes.item_by_name(item)? else {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
                 format!("there is no item {item:?}: give a name as it was added"),
@@ -118,7 +118,7 @@ impl Matcher {
             // Others' claims on a place count too, so the item is not compared alone.
             Some(prints) => {
                 let stats = &mut SearchStats::default();
-                let verdicts = local::verdicts(shelf, key, prints, deadline, stats)?;
+                let verdicts = local::verdicts(indexes, key, prints, deadline, stats)?;
                 let region = verdicts.iter().map(|(picture, verdict)| Region {
                     picture: *picture,
                     compared: verdict.compared,
@@ -132,9 +132,9 @@ impl Matcher {
             None => Ok(Vec::new()),
         });
         let regions: Vec<Vec<Region>> = regions.collect::<Result<_>>()?;
-        let (volume, id) = shelf.of_item(id);
-        for item_part in volume.index.item_parts(id)? {
-            let item_part = volume.part(item_part);
+        let (view, id) = indexes.locate_item(id);
+        for item_part in view.index.item_parts(id)? {
+            let item_part = view.part_in_set(item_part);
             for (part, regions) in query.parts.iter().zip(&regions) {
                 deadline.check()?;
                 self.explain_digests(part, item_part, &mut explanation)?;
@@ -158,15 +158,15 @@ impl Matcher {
             ("pixels", DigestKind::Pixels, part.pixels()),
         ] {
             let Some(digest) = digest else { continue };
-            let (volume, own) = self.shelf().of_part(item_part);
-            let common = self.shelf().discounts_digest(&digest);
-            for hit in volume.index.digests().find(&digest) {
+            let (view, own) = self.index_set().locate_part(item_part);
+            let common = self.index_set().discounts_digest(&digest);
+            for hit in view.index.digests().find(&digest) {
                 let mut hit = hit?;
                 hit.discounted |= common;
                 if hit.part != own || hit.kind != kind {
                     continue;
                 }
-                let tells = is_telling(part, self.options().text_floor);
+                let tells = is_distinctive(part, self.options().text_floor);
                 let note = match (tells, hit.discounted) {
                     (true, false) => "equal digests",
                     (_, true) => "equal digests, but of what ignore or background files have too",
@@ -195,12 +195,12 @@ impl Matcher {
         item_part: PartId,
         explanation: &mut Explanation,
     ) -> Result<()> {
-        let (volume, own) = self.shelf().of_part(item_part);
-        let pictures = volume.index.pictures();
+        let (view, own) = self.index_set().locate_part(item_part);
+        let pictures = view.index.pictures();
         let (Some(prints), Some(number)) = (&part.raster, pictures.of_part(own)) else {
             return Ok(());
         };
-        let item = self.shelf().picture(volume, number)?;
+        let item = self.index_set().picture(view, number)?;
         let quality = prints.pdq.quality.min(item.quality);
         let enough = quality >= picture::MIN_QUALITY;
         self.push(
@@ -264,17 +264,19 @@ impl Matcher {
         regions: &[Region],
         explanation: &mut Explanation,
     ) -> Result<()> {
-        let (volume, own) = self.shelf().of_part(item_part);
-        let pictures = volume.index.pictures();
+        let (view, own) = self.index_set().locate_part(item_part);
+        let pictures = view.index.pictures();
         let (Some(prints), Some(number)) = (&part.raster, pictures.of_part(own)) else {
             return Ok(());
         };
-        let (_, stored) = volume.index.locals().of_picture(number)?;
+        let (_, stored) = view.index.locals().of_picture(number)?;
         if stored.is_empty() || prints.local.prints.is_empty() {
             return Ok(());
         }
-        let on_shelf = volume.first_picture + number;
-        let own = regions.iter().filter(|region| region.picture == on_shelf);
+        let number_in_set = view.first_picture + number;
+        let own = regions
+            .iter()
+            .filter(|region| region.picture == number_in_set);
         let Some(best) = own.max_by(|a, b| a.score.total_cmp(&b.score)) else {
             let note = if prints.local.pixels.get().is_some() {
                 "details of this item lie in one pose, at least: fewer do, or those of other items \
@@ -283,7 +285,7 @@ impl Matcher {
                 "details of this item lie in one pose, at least: not looked for, since a fingerprint \
                  that was stored has no pixels left"
             };
-            let outcome = (0.0, LEAST_POSED, false);
+            let outcome = (0.0, MIN_POSED_DETAILS, false);
             return self.push(explanation, "region_pose", part, item_part, outcome, note);
         };
         let compared = f64::from(best.compared);
@@ -298,7 +300,7 @@ impl Matcher {
                 best.agreed
             ),
         )?;
-        let discounted = self.shelf().picture(volume, number)?.discounted;
+        let discounted = self.index_set().picture(view, number)?.discounted;
         let note = if discounted {
             "share of details that agree, weighed by rarity, but the item is discounted; at least"
         } else {
@@ -327,11 +329,11 @@ impl Matcher {
             fingerprinter: self.query_fingerprinter(),
             part: &part.path,
             prints,
-            pictured: part.raster.is_some(),
+            in_picture: part.raster.is_some(),
             floor: self.options().floor(),
             deadline,
         };
-        let shared = text::shared(self.shelf(), &source, item_part)?;
+        let shared = text::shared(self.index_set(), &source, item_part)?;
         let floor = shared.floor;
         if shared.grams == 0 {
             return Ok(());
@@ -382,15 +384,17 @@ impl Matcher {
         deadline: &Deadline,
         explanation: &mut Explanation,
     ) -> Result<()> {
-        let (volume, number) = self.shelf().of_part(item_part);
-        if volume.index.cells().rows(number) == 0 || part.cells.is_empty() {
+        let (view, number) = self.index_set().locate_part(item_part);
+        if view.index.cells().rows(number) == 0 || part.cells.is_empty() {
             return Ok(());
         }
-        let found = record::search(self.shelf(), &part.cells, deadline)?;
+        let found = record::search(self.index_set(), &part.cells, deadline)?;
         let own = found.iter().find(|records| records.part == item_part);
         let (surprise, score) = own.map_or((0.0, 0.0), |own| (own.surprise, own.score()));
-        let least =
-            weigh::text_distinctive(self.options().min_strength.min_score(), record::STRONG);
+        let least = weigh::text_distinctive(
+            self.options().min_strength.min_score(),
+            record::STRONG_SURPRISE,
+        );
         self.push(
             explanation,
             "record",
@@ -416,7 +420,7 @@ impl Matcher {
         explanation.stages.push(Stage {
             stage: stage.to_owned(),
             part: part.path.clone(),
-            item_part: PartPath::from(self.shelf().part(item_part)?.path),
+            item_part: PartPath::from(self.index_set().part(item_part)?.path),
             measure,
             threshold,
             passed,

@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 
 /// Bits of 256 in which the PDQ of a query may differ from the one that was marked: what
 /// recompression changes, far less than what tells two pictures apart.
-const SAME_PICTURE: u32 = 8;
+const MAX_PICTURE_DISTANCE: u32 = 8;
 
 /// Which matches of an item are false.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -217,7 +217,7 @@ impl FalseMatches {
         }
         found.evidence = kept;
         found.score = found.evidence.first().map_or(0.0, Evidence::score);
-        Ok(match Strength::of_score(found.score) {
+        Ok(match Strength::from_score(found.score) {
             Some(strength) if strength >= least => {
                 found.strength = strength;
                 true
@@ -247,7 +247,9 @@ fn covers(
     for scope in scopes.range(first..).map(|(scope, _)| scope) {
         pacer.step()?;
         match scope {
-            FalseScope::Picture(other) if code.distance(other) <= SAME_PICTURE => return Ok(true),
+            FalseScope::Picture(other) if code.distance(other) <= MAX_PICTURE_DISTANCE => {
+                return Ok(true);
+            }
             FalseScope::Picture(_) => {}
             _ => break,
         }

@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use crate::time::Timestamp;
 
 /// Matches between two looks at the clock: less than a millisecond.
-const STEPS: u32 = 1 << 8;
+const STEPS_PER_CHECK: u32 = 1 << 8;
 
 impl Matcher {
     /// Fingerprints one upload and finds what it shows: [`Fingerprinter::fingerprint`], then [`find`](Self::find).
@@ -232,7 +232,7 @@ impl Matcher {
             }
         }
         let (found, mut stats) = search.finish()?;
-        let mut pacer = deadline.pacer(STEPS);
+        let mut pacer = deadline.pacer(STEPS_PER_CHECK);
         let mut matches = Vec::with_capacity(found.len());
         for (item, mut found) in found {
             pacer.step()?;

@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::exec::sort_until;
 use crate::fingerprint::Gram;
 use crate::index::filter::PrintFilter;
-use crate::index::shelf::{Shelf, Volume};
 use crate::index::{Grams, PartId, PostingList};
+use crate::index::{IndexGroup, IndexSet, IndexView};
 use crate::text::GRAM_LEN;
 
 /// Grams in more items than this only bridge: so many items are not told apart
@@ -34,7 +34,7 @@ const MAX_HITS: usize = 4 << 20;
 const MAX_FOUND: usize = 2 * MAX_HITS;
 
 /// Grams, hits or places between two looks at the clock: less than a millisecond.
-const STEPS: u32 = 1 << 14;
+const STEPS_PER_CHECK: u32 = 1 << 14;
 
 /// What the look-up of all grams of one text gave.
 #[derive(Default)]
@@ -49,51 +49,56 @@ pub(super) struct Gathered {
 #[derive(Clone, Copy)]
 struct Found<'a> {
     print: u64,
-    /// The place of the index on the shelf.
-    volume: u32,
+    /// The place of the index on the indexes.
+    view: u32,
     at: u32,
     list: PostingList<'a>,
 }
 
 /// Looks all grams up. Hits of parts that cannot reach `min_distinctive` with such a bridge may be left out.
 pub(super) fn gather(
-    shelf: &Shelf,
+    indexes: &IndexSet,
     all: &[Gram],
     bridge: Bridge,
     min_distinctive: f64,
     deadline: &Deadline,
 ) -> Result<Gathered> {
-    let pacer = &mut deadline.pacer(STEPS);
+    let pacer = &mut deadline.pacer(STEPS_PER_CHECK);
     // In the order of the text: most grams are absent, and those need no sorting.
     let mut found: Vec<Found<'_>> = Vec::new();
-    for (first, volumes, filter) in shelf.rows() {
+    for IndexGroup {
+        first,
+        views,
+        filter,
+    } in indexes.groups()
+    {
         let grams = match filter {
             Some(filter) => Cow::Owned(passing(all, filter, pacer)?),
             None => Cow::Borrowed(all),
         };
         let print = |i: usize| grams.get(i).map(|gram| gram.print);
-        let mut add = |volume: usize, i: usize, list| {
+        let mut add = |view: usize, i: usize, list| {
             if let Some(&Gram { print, at }) = grams.get(i)
                 && found.len() < MAX_FOUND
             {
                 found.push(Found {
                     print,
-                    volume: (first + volume) as u32,
+                    view: (first + view) as u32,
                     at,
                     list,
                 });
             }
         };
-        if let [volume] = volumes {
-            let table = volume.index.grams();
+        if let [view] = views {
+            let table = view.index.grams();
             table.lookup_all(grams.len(), print, pacer, |i, list| add(0, i, list))?;
         } else if !grams.is_empty() {
-            let tables: Vec<Grams<'_>> = volumes.iter().map(|v| v.index.grams()).collect();
+            let tables: Vec<Grams<'_>> = views.iter().map(|v| v.index.grams()).collect();
             let all = 0..grams.len();
             match filter {
                 Some(filter) => {
                     let asked = all.flat_map(|i| {
-                        let tags = volumes.iter().map(|volume| volume.tag);
+                        let tags = views.iter().map(|view| view.tag);
                         let tables = filter.indexes(print(i).unwrap_or_default(), tags);
                         tables.map(move |table| (table, i))
                     });
@@ -108,15 +113,15 @@ pub(super) fn gather(
         }
     }
     let key = |found: &Found<'_>| {
-        let place = u64::from(found.volume) << 32 | u64::from(found.at);
+        let place = u64::from(found.view) << 32 | u64::from(found.at);
         u128::from(found.print) << 64 | u128::from(place)
     };
     sort_until(&mut found, key, deadline)?;
 
-    let of_volumes = |run: &'_ [Found<'_>]| {
-        let places = run.chunk_by(|a, b| a.volume == b.volume).map(|of_volume| {
-            let places = of_volume.first().map_or(0, |found| found.list.max_len());
-            (of_volume.len(), places)
+    let of_views = |run: &'_ [Found<'_>]| {
+        let places = run.chunk_by(|a, b| a.view == b.view).map(|of_view| {
+            let places = of_view.first().map_or(0, |found| found.list.max_len());
+            (of_view.len(), places)
         });
         places.fold((0, 0), |(cost, all), (repeats, places)| {
             let own = repeats.min(MAX_REPEATS).saturating_mul(places);
@@ -128,7 +133,7 @@ pub(super) fn gather(
     let mut all_cost = 0_usize;
     for run in found.chunk_by(|a, b| a.print == b.print) {
         pacer.steps(run.len() as u32)?;
-        let (cost, _) = of_volumes(run);
+        let (cost, _) = of_views(run);
         all_cost = all_cost.saturating_add(cost);
         order.push((cost as u64, run));
     }
@@ -140,7 +145,7 @@ pub(super) fn gather(
         };
         sort_until(&mut order, key, deadline)?;
     } else {
-        // In the order of the text, in which `drop_hopeless` counts best.
+        // In the order of the text, in which `drop_unreachable` counts best.
         let key =
             |(_, run): &(u64, &[Found<'_>])| u128::from(run.first().map_or(0, |found| found.at));
         sort_until(&mut order, key, deadline)?;
@@ -149,20 +154,20 @@ pub(super) fn gather(
     let mut discounted = Vec::new();
     for (_, run) in order {
         pacer.steps(run.len() as u32)?;
-        let volumes = || run.chunk_by(|a, b| a.volume == b.volume);
-        let frequencies = volumes().filter_map(|found| found.first());
+        let views = || run.chunk_by(|a, b| a.view == b.view);
+        let frequencies = views().filter_map(|found| found.first());
         let frequency: u32 = frequencies
             .map(|found| found.list.document_frequency())
             .fold(0, u32::saturating_add);
-        let (cost, places) = of_volumes(run);
+        let (cost, places) = of_views(run);
         let print = run.first().map(|found| found.print);
         let is_common = run.iter().any(|found| found.list.discounted())
-            || print.is_some_and(|print| shelf.discounts_gram(print))
+            || print.is_some_and(|print| indexes.discounts_gram(print))
             || frequency > MAX_DOCUMENT_FREQUENCY
             || places > MAX_PLACES
             || hits.len() + cost > MAX_HITS;
         if is_common {
-            let of_first = volumes().next().unwrap_or_default();
+            let of_first = views().next().unwrap_or_default();
             discounted.extend(of_first.iter().map(|found| found.at));
             continue;
         }
@@ -170,24 +175,24 @@ pub(super) fn gather(
         pacer.steps(places as u32)?;
         let mut hidden = 0;
         let first = hits.len();
-        let weight = weigh::gram_weight(frequency, shelf.item_count());
-        for of_volume in volumes() {
-            let Some(Found { volume, list, .. }) = of_volume.first() else {
+        let weight = weigh::gram_weight(frequency, indexes.item_count());
+        for of_view in views() {
+            let Some(Found { view, list, .. }) = of_view.first() else {
                 continue;
             };
-            if let Some(volume) = shelf.volumes().get(*volume as usize) {
-                hidden += collect(volume, list, of_volume, weight, &mut hits)?;
+            if let Some(view) = indexes.views().get(*view as usize) {
+                hidden += collect(view, list, of_view, weight, &mut hits)?;
             }
         }
         // Items that were removed make nothing common.
         if hidden > 0 {
-            let weight = weigh::gram_weight(frequency.saturating_sub(hidden), shelf.item_count());
+            let weight = weigh::gram_weight(frequency.saturating_sub(hidden), indexes.item_count());
             for (_, hit) in hits.get_mut(first..).unwrap_or_default() {
                 hit.weight = weight;
             }
         }
     }
-    drop_hopeless(&mut hits, bridge.most(), min_distinctive);
+    drop_unreachable(&mut hits, bridge.max_gain(), min_distinctive);
     deadline.check()?;
     // By part alone: most parts share too little for the order within to matter.
     sort_until(&mut hits, |(part, _)| u128::from(*part), deadline)?;
@@ -204,14 +209,14 @@ pub(super) fn gather(
 }
 
 /// Grams whose words of a filter are asked for before the first of them is looked at.
-const ASKED_TOGETHER: usize = 64;
+const PREFETCH_GROUP: usize = 64;
 
 /// The grams that a filter lets pass.
 fn passing(grams: &[Gram], filter: &PrintFilter, pacer: &mut Pacer) -> Result<Vec<Gram>> {
     let mut passing = Vec::new();
-    for grams in grams.chunks(ASKED_TOGETHER) {
-        pacer.steps(ASKED_TOGETHER as u32)?;
-        grams.iter().for_each(|gram| filter.ask(gram.print));
+    for grams in grams.chunks(PREFETCH_GROUP) {
+        pacer.steps(PREFETCH_GROUP as u32)?;
+        grams.iter().for_each(|gram| filter.prefetch(gram.print));
         let may_have = |gram: &&Gram| filter.may_have(gram.print);
         passing.extend(grams.iter().filter(may_have).copied());
     }
@@ -220,16 +225,16 @@ fn passing(grams: &[Gram], filter: &PrintFilter, pacer: &mut Pacer) -> Result<Ve
 
 /// Adds the hits of one gram in one index; gives how many items that have the gram are hidden.
 fn collect(
-    volume: &Volume,
+    view: &IndexView,
     list: &PostingList<'_>,
-    of_volume: &[Found<'_>],
+    of_view: &[Found<'_>],
     weight: f32,
     hits: &mut Vec<(u32, Hit)>,
 ) -> Result<u32> {
     let (mut last, mut repeats) = (None, 0);
     let (mut hidden, mut last_hidden) = (0, None);
-    let parts = volume.index.part_count();
-    let hides = !volume.hidden.is_empty();
+    let parts = view.index.part_count();
+    let hides = !view.hidden.is_empty();
     let mut add = |place: Result<(PartId, u32)>| {
         let (part, item) = place?;
         if part.0 >= parts {
@@ -243,23 +248,23 @@ fn collect(
             return Ok(());
         }
         if hides {
-            let owner = volume.index.item_of(part)?;
-            if volume.hidden.contains(owner.0) {
+            let owner = view.index.item_of(part)?;
+            if view.hidden.contains(owner.0) {
                 hidden += u32::from(last_hidden != Some(owner));
                 last_hidden = Some(owner);
                 return Ok(());
             }
         }
-        let part = part.0.saturating_add(volume.first_part);
+        let part = part.0.saturating_add(view.first_part);
         let hit = |query| Hit {
             query,
             item,
             weight,
         };
-        match of_volume {
+        match of_view {
             [found] => hits.push((part, hit(found.at))),
             _ => {
-                let places = of_volume.iter().take(MAX_REPEATS);
+                let places = of_view.iter().take(MAX_REPEATS);
                 hits.extend(places.map(|found| (part, hit(found.at))));
             }
         }
@@ -305,7 +310,7 @@ impl Reach {
 /// all of a post's are, each of another part, and need no sorting. Sums are kept by the part's
 /// lowest bits, so that what is added up of several parts is too much rather than too little; as
 /// it is of hits that are not in the order of the query.
-fn drop_hopeless(hits: &mut Vec<(u32, Hit)>, most: u32, min_distinctive: f64) {
+fn drop_unreachable(hits: &mut Vec<(u32, Hit)>, most: u32, min_distinctive: f64) {
     const FEW: usize = 64;
     const MOST_SUMS: usize = 1 << 16;
     if hits.len() <= FEW {
@@ -387,7 +392,7 @@ mod tests {
             };
             for part in [0, 1 << 8, 2 << 8] {
                 let mut kept = hits.clone();
-                drop_hopeless(&mut kept, bridge.most(), best(part));
+                drop_unreachable(&mut kept, bridge.max_gain(), best(part));
                 let count = |hits: &[(u32, Hit)]| hits.iter().filter(|(p, _)| *p == part).count();
                 prop_assert_eq!(count(&kept), count(&hits));
             }
@@ -418,7 +423,7 @@ mod tests {
                 (0..count).map(move |i| hit(part, step * i))
             })
             .collect();
-        drop_hopeless(&mut hits, Bridge::NARROW.most(), 50.0);
+        drop_unreachable(&mut hits, Bridge::NARROW.max_gain(), 50.0);
         assert_eq!(hits.len(), 500);
     }
 

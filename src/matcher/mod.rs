@@ -30,7 +30,7 @@ use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::fingerprint::{Fingerprinter, Key};
 use crate::index::Index;
-use crate::index::shelf::Shelf;
+use crate::index::IndexSet;
 use crate::limits::Limits;
 use crate::media::{PartPath, TextFromImage};
 
@@ -85,7 +85,7 @@ use crate::media::{PartPath, TextFromImage};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Matcher {
-    shelf: Shelf,
+    indexes: IndexSet,
     options: MatchOptions,
     fingerprinter: Fingerprinter,
     recogniser: Option<Arc<dyn TextFromImage>>,
@@ -129,18 +129,17 @@ impl Matcher {
             .key(key)
             .window(index.recipe().window)
             .build()?;
-        let shelf = Shelf::new([(index, Default::default())])?;
-        Ok(Self::over(shelf, fingerprinter))
+        let indexes = IndexSet::new([(index, Default::default())])?;
+        Ok(Self::over(indexes, fingerprinter))
     }
 
     /// A matcher over several indexes of the fingerprinter's recipe.
-    pub(crate) fn over(shelf: Shelf, mut fingerprinter: Fingerprinter) -> Self {
-        let mut indexes = shelf.volumes().iter().map(|volume| &volume.index);
-        if indexes.all(|index| index.cells().is_empty()) {
+    pub(crate) fn over(indexes: IndexSet, mut fingerprinter: Fingerprinter) -> Self {
+        if (indexes.views().iter()).all(|view| view.index.cells().is_empty()) {
             fingerprinter = fingerprinter.without_cells();
         }
         Self {
-            shelf,
+            indexes,
             options: MatchOptions::default(),
             fingerprinter,
             recogniser: None,
@@ -160,8 +159,8 @@ impl Matcher {
         self
     }
 
-    pub(crate) fn shelf(&self) -> &Shelf {
-        &self.shelf
+    pub(crate) fn index_set(&self) -> &IndexSet {
+        &self.indexes
     }
 
     /// The same index under other options; the old matcher is as it was if it was cloned.
@@ -257,7 +256,7 @@ impl Matcher {
 
     /// The indexes that are searched: one, or those of a collection's segments.
     pub fn indexes(&self) -> impl Iterator<Item = &Index> {
-        self.shelf.volumes().iter().map(|volume| &volume.index)
+        self.indexes.views().iter().map(|view| &view.index)
     }
 
     /// Width and height in pixels of a part of an item; `None` if it is no picture or not there. What
@@ -282,11 +281,11 @@ impl Matcher {
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn picture_size(&self, item: &str, part: &PartPath) -> Result<Option<(u32, u32)>> {
-        let Some(item) = self.shelf.item_by_name(item)? else {
+        let Some(item) = self.indexes.item_by_name(item)? else {
             return Ok(None);
         };
-        let (volume, item) = self.shelf.of_item(item);
-        let index = &volume.index;
+        let (view, item) = self.indexes.locate_item(item);
+        let index = &view.index;
         for id in index.item_parts(item)? {
             if index.part(id)?.path == part.as_str()
                 && let Some(number) = index.pictures().of_part(id)

@@ -1,11 +1,11 @@
-//! What a caller may set about matching.
+//! The options of matching.
 
 use serde::{Deserialize, Serialize};
 
 use super::Strength;
 use crate::text::GRAM_LEN;
 
-/// What a caller may set about matching; serialisable, so that a service keeps it in its configuration.
+/// The options of a matcher. Serialisable, so that a service can keep them in its configuration.
 ///
 /// ```
 /// use leakprint::{MatchOptions, Strength};
@@ -21,13 +21,12 @@ use crate::text::GRAM_LEN;
 pub struct MatchOptions {
     /// Matches below this strength are not reported.
     pub min_strength: Strength,
-    /// The policy for quotations: a passage of this many letters and digits,
-    /// rare in the index, is a [`Strong`](Strength::Strong) match; shorter ones
-    /// are weaker. The default, 80, lets a quotation of a dozen words pass.
-    /// Up to `window - 1` symbols at each end of a passage may go uncounted,
-    /// since not every gram is kept.
+    /// The policy for quotations: a passage of this many letters and digits that are rare in the
+    /// index is a [`Strong`](Strength::Strong) match, shorter ones are weaker. The default, 80, allows
+    /// a quotation of a dozen words. Up to `window - 1` symbols at each end of a passage may not be
+    /// counted, since not every gram is kept.
     pub text_floor: u32,
-    /// Pieces of evidence kept for one item, the strongest first.
+    /// Pieces of evidence reported for one item: the strongest.
     pub max_evidence: usize,
 }
 
@@ -42,28 +41,28 @@ impl Default for MatchOptions {
 }
 
 impl MatchOptions {
-    /// With another least strength.
+    /// Sets the least strength of matches.
     #[must_use]
     pub fn with_min_strength(mut self, min_strength: Strength) -> Self {
         self.min_strength = min_strength;
         self
     }
 
-    /// With another floor for quotations, in letters and digits.
+    /// Sets the floor for quotations, in letters and digits.
     #[must_use]
     pub fn with_text_floor(mut self, text_floor: u32) -> Self {
         self.text_floor = text_floor;
         self
     }
 
-    /// With another number of pieces of evidence for one item; 0 counts as 1.
+    /// Sets the number of pieces of evidence for one item; 0 counts as 1.
     #[must_use]
     pub fn with_max_evidence(mut self, max_evidence: usize) -> Self {
         self.max_evidence = max_evidence;
         self
     }
 
-    /// The floor in force: a gram is the least that can be shared.
+    /// Returns the floor in effect, at least the length of a gram.
     pub(super) fn floor(&self) -> f64 {
         f64::from(self.text_floor.max(GRAM_LEN as u32))
     }

@@ -1,4 +1,4 @@
-//! Text that a recogniser reads in a picture of the query.
+//! Matching of text that a recogniser reads in a picture of the query.
 
 use super::evidence::Evidence;
 use super::{Matcher, record, text};
@@ -8,8 +8,8 @@ use crate::fingerprint::RasterPrints;
 use crate::index::PartId;
 use crate::media::{PartPath, Recognised, TextFromImage};
 
-/// Recognises what a picture says and adds what of the index it quotes to `found`, with the
-/// place of the words.
+/// Recognises the text in a picture and appends the passages and records of the index that it
+/// contains to `found`, with the regions of their words.
 pub(super) fn find(
     matcher: &Matcher,
     recogniser: &dyn TextFromImage,
@@ -18,13 +18,13 @@ pub(super) fn find(
     deadline: &Deadline,
     found: &mut Vec<(PartId, Evidence)>,
 ) -> Result<()> {
-    let shelf = matcher.shelf();
-    let mut indexes = shelf.volumes().iter().map(|volume| &volume.index);
-    let has_text = indexes.any(|index| !index.grams().is_empty() || !index.cells().is_empty());
+    let indexes = matcher.index_set();
+    let has_text = (indexes.views().iter())
+        .any(|view| !view.index.grams().is_empty() || !view.index.cells().is_empty());
     let Some(luma) = raster.luma.0.as_deref().filter(|_| has_text) else {
         return Ok(());
     };
-    // What cannot be recognised is as a picture without text.
+    // A picture that cannot be recognised counts as one without text.
     let words = luma
         .stems_until(deadline)?
         .map(|_| recogniser.words_until(luma, deadline));
@@ -52,10 +52,10 @@ pub(super) fn find(
         fingerprinter,
         part,
         prints: &prints,
-        pictured: true,
+        in_picture: true,
         floor: matcher.options().floor(),
         deadline,
     };
-    text::find(shelf, &source, &mut place)?;
-    record::find(shelf, part, &cells, deadline, &mut place)
+    text::find(indexes, &source, &mut place)?;
+    record::find(indexes, part, &cells, deadline, &mut place)
 }

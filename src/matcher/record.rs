@@ -7,7 +7,7 @@
 //! again: `log2` of the rows of the item and of the places of the query for each row,
 //! and of the tables in the index once. What is left over says how far below one the number of
 //! such agreements is that unrelated material would show (an expectation, as BLAST's E-value
-//! is): a record is strong from [`STRONG`] bits on.
+//! is): a record is strong from [`STRONG_SURPRISE`] bits on.
 
 use std::collections::HashSet;
 
@@ -18,15 +18,15 @@ use crate::error::Result;
 use crate::exec::sort_until;
 use crate::fingerprint::{ValueKind, ValuePrint};
 use crate::index::PartId;
-use crate::index::shelf::{Shelf, Volume};
+use crate::index::{IndexSet, IndexView};
 use crate::media::PartPath;
 
 /// Bits of surprise that make a strong match: one in sixteen million searches.
-pub(super) const STRONG: f64 = 24.0;
+pub(super) const STRONG_SURPRISE: f64 = 24.0;
 
 /// A row counts if it is surprising by itself: many that are not would add up to anything
 /// in tables whose columns depend on each other.
-const LEAST_ROW: f64 = 6.0;
+const MIN_ROW_SURPRISE: f64 = 6.0;
 
 /// Characters of running text within which values belong together.
 const WINDOW: u32 = 250;
@@ -38,7 +38,7 @@ const MAX_PLACES: usize = 512;
 const MAX_HITS: usize = 1 << 20;
 
 /// Hits of one row that are tried.
-const MAX_OF_ROW: usize = 64;
+const MAX_HITS_PER_ROW: usize = 64;
 
 /// Rows that evidence names.
 const MAX_ROWS: usize = 64;
@@ -46,13 +46,13 @@ const MAX_ROWS: usize = 64;
 /// Numbers in one row depend on each other (net and gross, longitude and latitude): all but
 /// the most telling count so many bits together at most, as does a name beside an address,
 /// which is made of it.
-const DEPENDENT: f64 = 4.0;
+const MAX_DEPENDENT_BITS: f64 = 4.0;
 
 /// What it costs to look a value up in one index, in steps.
 const LOOKUP_STEPS: u32 = 8;
 
 /// Values, hits or places between two looks at the clock: less than a millisecond.
-const STEPS: u32 = 1 << 12;
+const STEPS_PER_CHECK: u32 = 1 << 12;
 
 /// A value that both sides have.
 #[derive(Clone, Copy, Debug)]
@@ -102,19 +102,19 @@ impl Records {
         if self.surprise <= 0.0 {
             return 0.0;
         }
-        weigh::rounded(weigh::text_score(self.surprise, STRONG))
+        weigh::rounded(weigh::text_score(self.surprise, STRONG_SURPRISE))
     }
 }
 
 /// Reports what of the index's tables a part of a query shows.
 pub(super) fn find(
-    shelf: &Shelf,
+    indexes: &IndexSet,
     part: &PartPath,
     cells: &[ValuePrint],
     deadline: &Deadline,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
-    for records in search(shelf, cells, deadline)? {
+    for records in search(indexes, cells, deadline)? {
         let score = records.score();
         if score < Strength::Possible.min_score() {
             continue;
@@ -144,12 +144,12 @@ pub(super) fn find(
 
 /// All tables of the index that share a record with `cells`.
 pub(super) fn search(
-    shelf: &Shelf,
+    indexes: &IndexSet,
     cells: &[ValuePrint],
     deadline: &Deadline,
 ) -> Result<Vec<Records>> {
-    let pacer = &mut deadline.pacer(STEPS);
-    let mut hits = gather(shelf, cells, pacer)?;
+    let pacer = &mut deadline.pacer(STEPS_PER_CHECK);
+    let mut hits = gather(indexes, cells, pacer)?;
     let place = |hit: &Hit<'_>| {
         let [start, end] = hit.cell.span;
         let row = u64::from(hit.part.0) << 32 | u64::from(hit.row);
@@ -163,22 +163,22 @@ pub(super) fn search(
         return Ok(Vec::new());
     }
     let places = places(cells, pacer)?;
-    let tables: u64 = shelf
-        .volumes()
+    let tables: u64 = indexes
+        .views()
         .iter()
-        .map(|volume| u64::from(volume.index.cells().tables()))
+        .map(|view| u64::from(view.index.cells().tables()))
         .sum();
     let mut found = Vec::new();
     for of_part in hits.chunk_by(|a, b| a.part == b.part) {
         let Some(part) = of_part.first().map(|hit| hit.part) else {
             continue;
         };
-        let (volume, number) = shelf.of_part(part);
-        let rows = volume.index.cells().rows(number);
+        let (view, number) = indexes.locate_part(part);
+        let rows = view.index.cells().rows(number);
         let chance = f64::from(rows.max(1)).log2() + f64::from(places).log2();
         let mut records = Vec::new();
         for hits in of_part.chunk_by(|a, b| a.row == b.row) {
-            let tried = hits.len().min(MAX_OF_ROW);
+            let tried = hits.len().min(MAX_HITS_PER_ROW);
             pacer.steps((hits.len() + tried * tried) as u32)?;
             records.extend(best(hits));
         }
@@ -206,34 +206,38 @@ fn places(cells: &[ValuePrint], pacer: &mut Pacer) -> Result<u32> {
     Ok(windows.max(rows.len() as u32).max(1))
 }
 
-fn gather<'q>(shelf: &Shelf, cells: &'q [ValuePrint], pacer: &mut Pacer) -> Result<Vec<Hit<'q>>> {
+fn gather<'q>(
+    indexes: &IndexSet,
+    cells: &'q [ValuePrint],
+    pacer: &mut Pacer,
+) -> Result<Vec<Hit<'q>>> {
     let mut hits = Vec::new();
     if cells.is_empty() {
         return Ok(hits);
     }
-    let filled = |volume: &&Volume| !volume.index.cells().is_empty();
-    let rows = shelf.rows().map(|(_, volumes, filter)| {
-        let volumes = volumes.iter().filter(filled);
-        (volumes.collect::<Vec<&Volume>>(), filter)
+    let filled = |view: &&IndexView| !view.index.cells().is_empty();
+    let groups = indexes.groups().map(|group| {
+        let views = group.views.iter().filter(filled);
+        (views.collect::<Vec<&IndexView>>(), group.filter)
     });
     let mut lists = Vec::new();
     for (number, cell) in (0..).zip(cells) {
         lists.clear();
-        let may_have = rows
+        let may_have = groups
             .iter()
             .filter(|(_, filter)| filter.is_none_or(|filter| filter.may_have_cell(cell.print)));
         // Even where a filter says that there is none.
         pacer.step()?;
-        for volume in may_have.flat_map(|(volumes, _)| volumes) {
+        for view in may_have.flat_map(|(views, _)| views) {
             pacer.steps(LOOKUP_STEPS)?;
-            if let Some(list) = volume.index.cells().find(cell.print)? {
-                lists.push((*volume, list));
+            if let Some(list) = view.index.cells().find(cell.print)? {
+                lists.push((*view, list));
             }
         }
         // How rare a value is counts all indexes, those of hidden items too.
         let places: usize = lists.iter().map(|(_, list)| list.len()).sum();
         let discounted =
-            lists.iter().any(|(_, list)| list.discounted()) || shelf.discounts_cell(cell.print);
+            lists.iter().any(|(_, list)| list.discounted()) || indexes.discounts_cell(cell.print);
         if places == 0 || discounted || places > MAX_PLACES || hits.len() + places > MAX_HITS {
             continue;
         }
@@ -242,14 +246,14 @@ fn gather<'q>(shelf: &Shelf, cells: &'q [ValuePrint], pacer: &mut Pacer) -> Resu
             continue;
         }
         pacer.steps(places as u32)?;
-        for (volume, list) in &lists {
+        for (view, list) in &lists {
             for place in list.iter() {
                 let place = place?;
-                if volume.hides(place.part)? {
+                if view.is_hidden(place.part)? {
                     continue;
                 }
                 hits.push(Hit {
-                    part: volume.part(place.part),
+                    part: view.part_in_set(place.part),
                     row: place.row,
                     column: place.column,
                     unique: place.unique,
@@ -266,7 +270,7 @@ fn gather<'q>(shelf: &Shelf, cells: &'q [ValuePrint], pacer: &mut Pacer) -> Resu
 /// The best record among the hits of one row, which come in the order of the query.
 fn best(hits: &[Hit<'_>]) -> Option<Record> {
     let mut best: Option<Record> = None;
-    let hits = hits.get(..MAX_OF_ROW).unwrap_or(hits);
+    let hits = hits.get(..MAX_HITS_PER_ROW).unwrap_or(hits);
     for (i, first) in hits.iter().enumerate() {
         let near: Vec<Hit<'_>> = hits
             .iter()
@@ -321,7 +325,7 @@ fn record(mut hits: Vec<Hit<'_>>) -> Option<Record> {
         let bits: Vec<f64> = bits.map(|hit| hit.bits).collect();
         // Sorted by falling bits.
         let rest: f64 = bits.iter().skip(1).sum();
-        bits.first().copied().unwrap_or(0.0) + rest.min(DEPENDENT)
+        bits.first().copied().unwrap_or(0.0) + rest.min(MAX_DEPENDENT_BITS)
     };
     let of_each = |kind: ValueKind| -> f64 {
         let bits = taken.iter().filter(|hit| hit.cell.kind == kind);
@@ -354,7 +358,7 @@ fn weigh_records(
     tables: u64,
     deadline: &Deadline,
 ) -> Result<Option<Records>> {
-    let pacer = &mut deadline.pacer(STEPS);
+    let pacer = &mut deadline.pacer(STEPS_PER_CHECK);
     // By falling bits, which are above zero, so that their order is that of their representation.
     let key = |record: &Record| u128::from(!record.bits.to_bits()) << 32 | u128::from(record.row);
     sort_until(&mut records, key, deadline)?;
@@ -370,7 +374,7 @@ fn weigh_records(
     for record in records {
         pacer.steps(LOOKUP_STEPS)?;
         let surprise = record.bits - chance;
-        if surprise < LEAST_ROW || record.cells.iter().any(|cell| used.contains(cell)) {
+        if surprise < MIN_ROW_SURPRISE || record.cells.iter().any(|cell| used.contains(cell)) {
             continue;
         }
         used.extend(&record.cells);

@@ -12,10 +12,10 @@ use crate::index::{DigestKind, ItemId, PartId, SearchStats};
 use crate::media::PartPath;
 
 /// Pieces of evidence or items between two looks at the clock: less than a millisecond.
-const STEPS: u32 = 1 << 10;
+const STEPS_PER_CHECK: u32 = 1 << 10;
 
 /// So many names or fewer are sorted in one step.
-const MANY_NAMES: usize = 1 << 12;
+const MAX_NAMES_PER_SORT: usize = 1 << 12;
 
 /// What one query has shown so far.
 pub(super) struct Search<'a> {
@@ -39,7 +39,7 @@ impl<'a> Search<'a> {
     pub(super) fn part(&mut self, part: &PartPrints) -> Result<()> {
         self.deadline.check()?;
         self.digests(part)?;
-        let shelf = &self.matcher.shelf;
+        let indexes = &self.matcher.indexes;
         let mut found = Vec::new();
         let mut report = |item_part, evidence| {
             found.push((item_part, evidence));
@@ -47,22 +47,22 @@ impl<'a> Search<'a> {
         };
         if let Some(raster) = &part.raster {
             let (path, deadline, stats) = (&part.path, self.deadline, &mut self.stats);
-            picture::find(shelf, path, raster, deadline, stats, &mut report)?;
+            picture::find(indexes, path, raster, deadline, stats, &mut report)?;
             let key = self.matcher.fingerprinter.local_key();
-            local::find(shelf, key, path, raster, deadline, stats, &mut report)?;
+            local::find(indexes, key, path, raster, deadline, stats, &mut report)?;
         }
         if let Some(text) = &part.text {
             let source = text::Source {
                 fingerprinter: &self.matcher.fingerprinter,
                 part: &part.path,
                 prints: text,
-                pictured: part.raster.is_some(),
+                in_picture: part.raster.is_some(),
                 floor: self.matcher.options.floor(),
                 deadline: self.deadline,
             };
-            text::find(shelf, &source, &mut report)?;
+            text::find(indexes, &source, &mut report)?;
         }
-        record::find(shelf, &part.path, &part.cells, self.deadline, &mut report)?;
+        record::find(indexes, &part.path, &part.cells, self.deadline, &mut report)?;
         if let (Some(recogniser), Some(raster)) = (&self.matcher.recogniser, &part.raster) {
             let explained = found.iter().any(|(_, evidence): &(_, Evidence)| {
                 evidence.score() >= Strength::Strong.min_score()
@@ -78,7 +78,7 @@ impl<'a> Search<'a> {
                 )?;
             }
         }
-        let mut pacer = self.deadline.pacer(STEPS);
+        let mut pacer = self.deadline.pacer(STEPS_PER_CHECK);
         for (item_part, evidence) in found {
             pacer.step()?;
             self.add(item_part, evidence)?;
@@ -88,12 +88,12 @@ impl<'a> Search<'a> {
 
     /// Whether the index has this very picture.
     fn known(&self, part: &PartPrints) -> Result<bool> {
-        let mut pacer = self.deadline.pacer(STEPS);
+        let mut pacer = self.deadline.pacer(STEPS_PER_CHECK);
         for digest in part.bytes.into_iter().chain(part.pixels()) {
-            for volume in self.matcher.shelf.with_digest(&digest) {
-                for hit in volume.index.digests().find(&digest) {
+            for view in self.matcher.indexes.digest_candidates(&digest) {
+                for hit in view.index.digests().find(&digest) {
                     pacer.step()?;
-                    if !volume.hides(hit?.part)? {
+                    if !view.is_hidden(hit?.part)? {
                         return Ok(true);
                     }
                 }
@@ -103,21 +103,21 @@ impl<'a> Search<'a> {
     }
 
     fn digests(&mut self, part: &PartPrints) -> Result<()> {
-        if !is_telling(part, self.matcher.options.text_floor) {
+        if !is_distinctive(part, self.matcher.options.text_floor) {
             return Ok(());
         }
         let pixels = part.pixels();
         let matcher = self.matcher;
-        let mut pacer = self.deadline.pacer(STEPS);
+        let mut pacer = self.deadline.pacer(STEPS_PER_CHECK);
         for digest in part.bytes.into_iter().chain(pixels) {
-            if matcher.shelf.discounts_digest(&digest) {
+            if matcher.indexes.discounts_digest(&digest) {
                 continue;
             }
-            for volume in matcher.shelf.with_digest(&digest) {
-                for entry in volume.index.digests().find(&digest) {
+            for view in matcher.indexes.digest_candidates(&digest) {
+                for entry in view.index.digests().find(&digest) {
                     pacer.step()?;
                     let entry = entry?;
-                    if entry.discounted || volume.hides(entry.part)? {
+                    if entry.discounted || view.is_hidden(entry.part)? {
                         continue;
                     }
                     let (part, item_part) = (part.path.clone(), PartPath::root());
@@ -125,7 +125,7 @@ impl<'a> Search<'a> {
                         DigestKind::Bytes => Evidence::Bytes { part, item_part },
                         DigestKind::Pixels => Evidence::Pixels { part, item_part },
                     };
-                    self.add(volume.part(entry.part), evidence)?;
+                    self.add(view.part_in_set(entry.part), evidence)?;
                 }
             }
         }
@@ -133,7 +133,7 @@ impl<'a> Search<'a> {
     }
 
     fn add(&mut self, item_part: PartId, mut evidence: Evidence) -> Result<()> {
-        let info = self.matcher.shelf.part(item_part)?;
+        let info = self.matcher.indexes.part(item_part)?;
         match &mut evidence {
             Evidence::Bytes { item_part, .. }
             | Evidence::Pixels { item_part, .. }
@@ -156,20 +156,20 @@ impl<'a> Search<'a> {
     /// The matches by rank, and the work that they took.
     pub(super) fn finish(self) -> Result<(Vec<(ItemId, Match)>, SearchStats)> {
         let options = &self.matcher.options;
-        let mut pacer = self.deadline.pacer(STEPS);
+        let mut pacer = self.deadline.pacer(STEPS_PER_CHECK);
         let mut matches = Vec::new();
         for (item, mut evidence) in self.items {
             pacer.step()?;
             strongest(&mut evidence, options.max_evidence.max(1));
             let score = evidence.first().map_or(0.0, Evidence::score);
-            let Some(strength) = Strength::of_score(score) else {
+            let Some(strength) = Strength::from_score(score) else {
                 continue;
             };
             if strength < options.min_strength {
                 continue;
             }
             let found = Match {
-                item: self.matcher.shelf.item_name(item)?.to_owned(),
+                item: self.matcher.indexes.item_name(item)?.to_owned(),
                 score,
                 strength,
                 evidence,
@@ -206,13 +206,16 @@ fn by_name<T>(
     found: impl Fn(&T) -> &Match + Copy,
     deadline: &Deadline,
 ) -> Result<()> {
-    let Some((first, rest)) = matches.split_first().filter(|_| matches.len() > MANY_NAMES) else {
+    let Some((first, rest)) = matches
+        .split_first()
+        .filter(|_| matches.len() > MAX_NAMES_PER_SORT)
+    else {
         deadline.check()?;
         matches.sort_by(|a, b| found(a).item.cmp(&found(b).item));
         return Ok(());
     };
     // By the sixteen bytes behind what all of them begin with.
-    let mut pacer = deadline.pacer(STEPS);
+    let mut pacer = deadline.pacer(STEPS_PER_CHECK);
     let mut common = found(first).item.as_bytes();
     for one in rest {
         pacer.step()?;
@@ -254,7 +257,7 @@ fn strongest(evidence: &mut Vec<Evidence>, most: usize) {
 
 /// Whether it says anything that a part is the same, byte for byte: a blank
 /// picture or the text "ok" is the same everywhere.
-pub(super) fn is_telling(part: &PartPrints, text_floor: u32) -> bool {
+pub(super) fn is_distinctive(part: &PartPrints, text_floor: u32) -> bool {
     if let Some(raster) = &part.raster {
         return raster.pdq.quality >= picture::MIN_QUALITY;
     }

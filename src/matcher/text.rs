@@ -10,7 +10,7 @@ use crate::deadline::{Deadline, Pacer};
 use crate::error::Result;
 use crate::exec::sort_until;
 use crate::fingerprint::{Fingerprinter, TextPrints};
-use crate::index::shelf::Shelf;
+use crate::index::IndexSet;
 use crate::index::{ItemId, PartId};
 use crate::media::PartPath;
 use crate::text::GRAM_LEN;
@@ -19,10 +19,10 @@ use crate::text::GRAM_LEN;
 const MAX_PASSAGES: usize = 24;
 
 /// Symbols around a weak passage that are looked at again with all their grams.
-const AROUND: u32 = 64;
+const CONTEXT_SYMBOLS: u32 = 64;
 
 /// A passage that covers so many times the floor and is weak is so for being common.
-const LONG_ENOUGH: f64 = 1.25;
+const MAX_WEAK_COVERAGE: f64 = 1.25;
 
 /// The text of a part of the query.
 pub(super) struct Source<'a> {
@@ -30,35 +30,35 @@ pub(super) struct Source<'a> {
     pub(super) part: &'a PartPath,
     pub(super) prints: &'a TextPrints,
     /// Whether it was read in a picture.
-    pub(super) pictured: bool,
+    pub(super) in_picture: bool,
     /// Weighed symbols that make a strong match.
     pub(super) floor: f64,
     pub(super) deadline: &'a Deadline,
 }
 
 /// Hits, passages or runs between two looks at the clock: less than a millisecond.
-const STEPS: u32 = 1 << 14;
+const STEPS_PER_CHECK: u32 = 1 << 14;
 
 /// What a passage costs to report, in steps.
 const REPORT_STEPS: u32 = 64;
 
 impl Source<'_> {
     fn pacer(&self) -> Pacer {
-        self.deadline.pacer(STEPS)
+        self.deadline.pacer(STEPS_PER_CHECK)
     }
 
     /// Weighed symbols that make a strong match with an item's part.
-    fn floor(&self, pictured: bool) -> f64 {
-        if self.pictured && pictured {
-            self.floor * weigh::WINDOW_FLOOR
+    fn floor(&self, in_picture: bool) -> f64 {
+        if self.in_picture && in_picture {
+            self.floor * weigh::WINDOW_FLOOR_FACTOR
         } else {
             self.floor
         }
     }
 
     /// Weighed symbols that an item's part must have to be told of.
-    fn needed(&self, pictured: bool) -> f64 {
-        weigh::text_distinctive(Strength::Possible.min_score(), self.floor(pictured))
+    fn needed(&self, in_picture: bool) -> f64 {
+        weigh::text_distinctive(Strength::Possible.min_score(), self.floor(in_picture))
     }
 }
 
@@ -67,23 +67,23 @@ struct Passage {
     part: PartId,
     item: ItemId,
     /// Whether the part is a picture whose text was read.
-    pictured: bool,
+    in_picture: bool,
     chain: Chain,
 }
 
 /// All passages of one query part: the item's part and the evidence.
 pub(super) fn find(
-    shelf: &Shelf,
+    indexes: &IndexSet,
     source: &Source<'_>,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
     let prints = source.prints;
-    let (gathered, passages) = weighed(shelf, source)?;
+    let (gathered, passages) = weighed(indexes, source)?;
     let mut pacer = source.pacer();
     for passage in passages {
         pacer.steps(REPORT_STEPS)?;
         let chain = &passage.chain;
-        if chain.distinctive < source.needed(passage.pictured) {
+        if chain.distinctive < source.needed(passage.in_picture) {
             continue;
         }
         let discounted =
@@ -102,10 +102,10 @@ pub(super) fn find(
                 ],
                 region: None,
                 item_span: [
-                    shelf.char_offset(passage.part, chain.item.0)?,
-                    shelf.char_end(passage.part, chain.item.1)?,
+                    indexes.char_offset(passage.part, chain.item.0)?,
+                    indexes.char_end(passage.part, chain.item.1)?,
                 ],
-                score: weigh::text_score(chain.distinctive, source.floor(passage.pictured)),
+                score: weigh::text_score(chain.distinctive, source.floor(passage.in_picture)),
             },
         )?;
     }
@@ -118,15 +118,15 @@ pub(super) fn find(
 /// passages are found that are too weak to be told of, their surroundings are looked at again with all
 /// grams: one in 4.5 of these is in the index, whatever stands around it in the query. Not where another
 /// item explains the place, nor where what is shared is long enough but common.
-fn weighed(shelf: &Shelf, source: &Source<'_>) -> Result<(Gathered, Vec<Passage>)> {
+fn weighed(indexes: &IndexSet, source: &Source<'_>) -> Result<(Gathered, Vec<Passage>)> {
     let needed = source.needed(false);
     let narrow = Bridge::NARROW;
     let deadline = source.deadline;
-    let gathered = gather(shelf, &source.prints.grams, narrow, needed, deadline)?;
-    let found = passages(shelf, source, &gathered, narrow, needed)?;
+    let gathered = gather(indexes, &source.prints.grams, narrow, needed, deadline)?;
+    let found = passages(indexes, source, &gathered, narrow, needed)?;
     let strong = found
         .iter()
-        .filter(|passage| passage.chain.distinctive >= source.floor(passage.pictured))
+        .filter(|passage| passage.chain.distinctive >= source.floor(passage.in_picture))
         .map(|passage| passage.chain.query);
     let strong = union(strong.collect(), deadline)?;
     let is_explained = |(start, end): (u32, u32)| {
@@ -136,15 +136,15 @@ fn weighed(shelf: &Shelf, source: &Source<'_>) -> Result<(Gathered, Vec<Passage>
     // Weak for want of letters, not of rarity; and no other item explains them.
     let weak = found.iter().filter(|passage| {
         let chain = &passage.chain;
-        chain.distinctive >= source.needed(passage.pictured)
-            && f64::from(chain.covered) < LONG_ENOUGH * source.floor(passage.pictured)
+        chain.distinctive >= source.needed(passage.in_picture)
+            && f64::from(chain.covered) < MAX_WEAK_COVERAGE * source.floor(passage.in_picture)
             && !is_explained(chain.query)
     });
     let symbols = source.prints.folded;
     let spans = weak.map(|passage| {
         let (start, end) = passage.chain.query;
-        let end = end.saturating_add(AROUND).min(symbols);
-        (start.saturating_sub(AROUND).min(end), end)
+        let end = end.saturating_add(CONTEXT_SYMBOLS).min(symbols);
+        (start.saturating_sub(CONTEXT_SYMBOLS).min(end), end)
     });
     let spans = union(spans.collect(), deadline)?;
     if !spans.is_empty()
@@ -153,8 +153,8 @@ fn weighed(shelf: &Shelf, source: &Source<'_>) -> Result<(Gathered, Vec<Passage>
             .denser(source.prints, &spans, deadline)?
     {
         let wide = Bridge::WIDE;
-        let gathered = gather(shelf, &denser, wide, needed, deadline)?;
-        let found = passages(shelf, source, &gathered, wide, needed)?;
+        let gathered = gather(indexes, &denser, wide, needed, deadline)?;
+        let found = passages(indexes, source, &gathered, wide, needed)?;
         return Ok((gathered, found));
     }
     Ok((gathered, found))
@@ -175,7 +175,7 @@ fn union(mut spans: Vec<(u32, u32)>, deadline: &Deadline) -> Result<Vec<(u32, u3
 /// All passages that reach `min_distinctive` by themselves, weighed beside one
 /// another, those of one part together.
 fn passages(
-    shelf: &Shelf,
+    indexes: &IndexSet,
     source: &Source<'_>,
     gathered: &Gathered,
     bridge: Bridge,
@@ -187,35 +187,35 @@ fn passages(
     for group in gathered.hits.chunk_by(|a, b| a.0 == b.0) {
         pacer.steps(group.len() as u32)?;
         let whole: f64 = group.iter().map(|(_, hit)| f64::from(hit.weight)).sum();
-        if whole * f64::from(bridge.most()) < min_distinctive {
+        if whole * f64::from(bridge.max_gain()) < min_distinctive {
             continue;
         }
         hits.clear();
         hits.extend(group.iter().map(|(_, hit)| *hit));
         sort_hits(&mut hits, source.deadline)?;
-        if !may_reach(&hits, bridge.most(), min_distinctive) {
+        if !may_reach(&hits, bridge.max_gain(), min_distinctive) {
             continue;
         }
         let before = |query| gathered.discounted_before(query);
         let part = PartId(group[0].0);
-        let item = shelf.part(part)?.item;
-        let pictured = is_pictured(shelf, part);
+        let item = indexes.part(part)?.item;
+        let in_picture = is_picture(indexes, part);
         let chains = chain::chains(&hits, before, bridge, min_distinctive, MAX_PASSAGES, pacer)?;
         found.extend(chains.into_iter().map(|chain| Passage {
             part,
             item,
-            pictured,
+            in_picture,
             chain,
         }));
     }
     let sharing = Sharing::new(found.iter(), source.deadline)?;
     // Two pictures of windows share the window, which no other text has.
-    let windows = found.iter().filter(|p| source.pictured && p.pictured);
+    let windows = found.iter().filter(|p| source.in_picture && p.in_picture);
     let windows = Sharing::new(windows, source.deadline)?;
     for passage in &mut found {
         // A run is looked up in both.
         pacer.steps((passage.chain.runs.len() as u32).saturating_mul(8))?;
-        let is_window = source.pictured && passage.pictured;
+        let is_window = source.in_picture && passage.in_picture;
         let runs = passage.chain.runs.iter();
         let lost = runs.map(|run| {
             let shared = weigh::passage_weight(sharing.items(run));
@@ -242,9 +242,9 @@ fn sort_hits(hits: &mut [Hit], deadline: &Deadline) -> Result<()> {
 }
 
 /// Whether the text of a part was read in a picture.
-fn is_pictured(shelf: &Shelf, part: PartId) -> bool {
-    let (volume, part) = shelf.of_part(part);
-    volume.index.pictures().of_part(part).is_some()
+fn is_picture(indexes: &IndexSet, part: PartId) -> bool {
+    let (view, part) = indexes.locate_part(part);
+    view.index.pictures().of_part(part).is_some()
 }
 
 /// How many items contain each place of the query in a passage.
@@ -256,7 +256,7 @@ struct Sharing {
 impl Sharing {
     /// `passages` must be sorted by item, as parts are.
     fn new<'p>(passages: impl Iterator<Item = &'p Passage>, deadline: &Deadline) -> Result<Self> {
-        let mut pacer = deadline.pacer(STEPS);
+        let mut pacer = deadline.pacer(STEPS_PER_CHECK);
         let passages: Vec<&Passage> = passages.collect();
         let mut edges: Vec<(u32, i32)> = Vec::new();
         let mut spans: Vec<(u32, u32)> = Vec::new();
@@ -316,9 +316,9 @@ pub(super) struct Shared {
 }
 
 /// Compares a text with one part of an item, floor or not.
-pub(super) fn shared(shelf: &Shelf, source: &Source<'_>, item_part: PartId) -> Result<Shared> {
+pub(super) fn shared(indexes: &IndexSet, source: &Source<'_>, item_part: PartId) -> Result<Shared> {
     let deadline = source.deadline;
-    let gathered = gather(shelf, &source.prints.grams, Bridge::NARROW, 0.0, deadline)?;
+    let gathered = gather(indexes, &source.prints.grams, Bridge::NARROW, 0.0, deadline)?;
     let of_part = gathered
         .hits
         .iter()
@@ -333,7 +333,7 @@ pub(super) fn shared(shelf: &Shelf, source: &Source<'_>, item_part: PartId) -> R
     let distinctive = if alone < needed {
         alone
     } else {
-        let (_, passages) = weighed(shelf, source)?;
+        let (_, passages) = weighed(indexes, source)?;
         let own = passages.iter().filter(|passage| passage.part == item_part);
         own.map(|passage| passage.chain.distinctive)
             .fold(0.0, f64::max)
@@ -342,7 +342,7 @@ pub(super) fn shared(shelf: &Shelf, source: &Source<'_>, item_part: PartId) -> R
         grams: hits.len(),
         discounted: before(u32::MAX),
         distinctive,
-        floor: source.floor(is_pictured(shelf, item_part)),
+        floor: source.floor(is_picture(indexes, item_part)),
     })
 }
 
@@ -407,10 +407,10 @@ mod tests {
                 .collect();
             for bridge in [Bridge::NARROW, Bridge::WIDE] {
                 if let Some(chain) = chain::all_chains(&hits, |_| 0, bridge, 0.0, 1).first() {
-                    prop_assert!(may_reach(&hits, bridge.most(), chain.distinctive - 1e-3));
+                    prop_assert!(may_reach(&hits, bridge.max_gain(), chain.distinctive - 1e-3));
                 }
             }
-            prop_assert!(!may_reach(&hits, Bridge::NARROW.most(), 110.0));
+            prop_assert!(!may_reach(&hits, Bridge::NARROW.max_gain(), 110.0));
         }
     }
 
@@ -421,7 +421,7 @@ mod tests {
             item: 0,
             weight: 1.0,
         };
-        let most = Bridge::NARROW.most();
+        let most = Bridge::NARROW.max_gain();
         assert!(!may_reach(&[hit(0), hit(2), hit(4)], most, 24.0));
         assert!(may_reach(&[hit(0), hit(12)], most, 24.0));
         assert!(!may_reach(&[hit(0), hit(0), hit(0)], most, 24.0));

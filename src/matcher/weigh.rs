@@ -1,64 +1,67 @@
-//! How much a trace counts: rarity of grams, and measures turned into scores.
+//! Weights of grams and passages by their rarity, and the conversion of measures to scores.
 
 use super::evidence::Strength;
 
-/// Items that may share a gram or a passage without weakening it: an e-mail and
-/// the replies that quote it, a report and its draft.
-const SHARED: f64 = 4.0;
+/// Items that may share a gram or a passage at full weight, such as an e-mail and the replies that
+/// quote it, or a report and its draft.
+const MAX_SHARING_ITEMS: f64 = 4.0;
 
-/// A smaller index says too little of how common a gram is: it counts as so many items.
-const FEW: u32 = 1000;
+/// Items that an index counts as at least: a smaller one says too little about how common a gram is.
+const MIN_ITEMS: u32 = 1000;
 
-/// How much a symbol covered by a gram counts that `document_frequency` of `items` hold.
+/// Returns the weight, 0..=1, of a symbol covered by a gram that `document_frequency` of `items`
+/// have.
 ///
-/// The share of what could be known that the gram tells: `log(items / frequency)`
-/// is the information that it gives on which item the text is from, and four
-/// items are as good as one. Squared, so that a few common phrases that happen to
-/// come in one order stay far below what a passage of as many rare ones gives. In
-/// a leak of two hundred thousand mails a phrase that is in a hundred of them
-/// counts half; phrases that many items have tell an item by their *sequence*.
+/// `log(items / frequency)` is the information that the gram gives about which item the text is from.
+/// The weight is its share of the most that a gram can give, where up to four items count as one.
+/// The share is squared, so that a few common phrases that happen to come in one order stay far
+/// below a passage of as many rare ones. In a leak of two hundred thousand mails, a phrase that is
+/// in a hundred of them counts half; common phrases identify an item by their *sequence*.
 pub(crate) fn gram_weight(document_frequency: u32, items: u32) -> f32 {
-    let (frequency, items) = (f64::from(document_frequency), f64::from(items.max(FEW)));
-    if frequency <= SHARED {
+    let (frequency, items) = (
+        f64::from(document_frequency),
+        f64::from(items.max(MIN_ITEMS)),
+    );
+    if frequency <= MAX_SHARING_ITEMS {
         return 1.0;
     }
-    let share = (items / frequency).max(1.0).ln() / (items / SHARED).ln();
+    let share = (items / frequency).max(1.0).ln() / (items / MAX_SHARING_ITEMS).ln();
     (share * share).min(1.0) as f32
 }
 
-/// How much a symbol of a passage counts that `items` items contain as such.
+/// Returns the weight, 0..=1, of a symbol of a passage that `items` items contain as a passage.
 ///
-/// Whole up to four items; beyond, its weight falls as the number of items that
-/// it could accuse grows, so that a footer under a thousand mails weighs nothing.
+/// Full up to four items, then inversely proportional to the number of items, so that a footer of
+/// a thousand mails weighs next to nothing.
 pub(crate) fn passage_weight(items: u32) -> f64 {
-    (SHARED / f64::from(items.max(1))).min(1.0)
+    (MAX_SHARING_ITEMS / f64::from(items.max(1))).min(1.0)
 }
 
-/// Times the floor that text in a picture needs to be that of an item which is a picture too: two
-/// windows of one program share sender, recipients, date and the names of buttons, 80 to 125
-/// weighed symbols; the bodies of mails in other programs share 225 and more.
-pub(crate) const WINDOW_FLOOR: f64 = 2.25;
+/// The factor of the floor where both texts were recognised in pictures. Two windows of one program
+/// share sender, recipients, date and the names of buttons, 80 to 125 weighted symbols; the bodies of
+/// one mail in different programs share 225 and more.
+pub(crate) const WINDOW_FLOOR_FACTOR: f64 = 2.25;
 
-/// How much a symbol read in a picture counts that `pictures` pictures of the index say: the
-/// list of mails beside the one that is shown stands in every screenshot of the mailbox.
+/// Returns the weight, 0..=1, of a symbol recognised in a picture that `pictures` pictures of the
+/// index have too: the list of mails next to the open one is in every screenshot of a mailbox.
 pub(crate) fn window_weight(pictures: u32) -> f64 {
     1.0 / f64::from(pictures.max(1))
 }
 
-/// The score of a passage with `distinctive` weighed symbols, where `floor` of
-/// them make a strong match: saturating, 0.7 at the floor, 0.5 at 0.58 of it, 0.95 at
-/// 2.5 times of it.
+/// Returns the score of a passage with `distinctive` weighted symbols, where `floor` of them make a
+/// strong match: 0.5 at 0.58 times the floor, 0.7 at the floor, 0.95 at 2.5 times the floor, never
+/// quite 1.
 pub(crate) fn text_score(distinctive: f64, floor: f64) -> f64 {
     rounded(1.0 - (1.0 - Strength::Strong.min_score()).powf(distinctive / floor))
 }
 
-/// A score without the last digits, in which mathematical libraries differ: the
-/// same strength and the same JSON on every platform.
+/// Rounds a score, since mathematical libraries differ in the last digits: the strength and the JSON
+/// are the same on every platform.
 pub(crate) fn rounded(score: f64) -> f64 {
     (score * 1e6).round() / 1e6
 }
 
-/// The weighed symbols that give `score`: the inverse of [`text_score`].
+/// Returns the weighted symbols that have `score`; inverts [`text_score`].
 pub(crate) fn text_distinctive(score: f64, floor: f64) -> f64 {
     floor * (1.0 - score).ln() / (1.0 - Strength::Strong.min_score()).ln()
 }
@@ -68,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_floor_is_where_strong_begins() {
+    fn strong_begins_at_the_floor() {
         let score = text_score(64.0, 64.0);
         assert!((score - Strength::Strong.min_score()).abs() < 1e-9);
         for score in [0.5, 0.7, 0.95] {
@@ -78,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gram_weighs_less_the_more_items_hold_it() {
+    fn a_gram_weighs_less_the_more_items_have_it() {
         let weight = |frequency| gram_weight(frequency, 10_000);
         assert_eq!(weight(1), 1.0);
         assert_eq!(weight(4), 1.0);

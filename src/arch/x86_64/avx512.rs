@@ -124,9 +124,9 @@ fn filter16(values: &[u16], first: u32, filters: &[Filter], found: &mut Vec<(u32
     }
 }
 
-/// A probe spread over vectors.
+/// A probe whose words and radius are broadcast to all lanes.
 #[derive(Clone, Copy)]
-struct Spread {
+struct Broadcast {
     words: [__m512i; 4],
     radius: __m512i,
 }
@@ -141,15 +141,15 @@ fn scan_group<const Q: usize>(
     // Not `array::map`: it is compiled without the target features, and a call
     // that is not inlined would pass every vector through memory.
     let zero = _mm512_set1_epi64(0);
-    let mut spread = [Spread {
+    let mut broadcast = [Broadcast {
         words: [zero; 4],
         radius: zero,
     }; Q];
-    for (spread, probe) in spread.iter_mut().zip(probes) {
-        for (vector, word) in spread.words.iter_mut().zip(probe.code.0) {
+    for (broadcast, probe) in broadcast.iter_mut().zip(probes) {
+        for (vector, word) in broadcast.words.iter_mut().zip(probe.code.0) {
             *vector = _mm512_set1_epi64(word.cast_signed());
         }
-        spread.radius = _mm512_set1_epi64(i64::from(probe.radius));
+        broadcast.radius = _mm512_set1_epi64(i64::from(probe.radius));
     }
 
     let [a, b, c, d] = planes.words();
@@ -162,20 +162,25 @@ fn scan_group<const Q: usize>(
         let mut near = [0; Q];
         let mut any = 0;
         for q in 0..Q {
-            // Half of the distance rules nearly every code out at the radii in
-            // use: the other two planes are then not even read.
+            // At the radii in use, half of the distance rules out nearly every code; the other
+            // two planes are then not even read.
             sums[q] = _mm512_add_epi64(
-                difference(a, spread[q].words[0]),
-                difference(b, spread[q].words[1]),
+                difference(a, broadcast[q].words[0]),
+                difference(b, broadcast[q].words[1]),
             );
-            near[q] = _mm512_cmple_epu64_mask(sums[q], spread[q].radius);
+            near[q] = _mm512_cmple_epu64_mask(sums[q], broadcast[q].radius);
             any |= near[q];
         }
         if any != 0 {
-            let (c, d) = (load(c), load(d));
+            let rest = [load(c), load(d)];
             for q in 0..Q {
                 if near[q] != 0 {
-                    finish(&spread[q], sums[q], near[q], c, d, code, &probes[q], hits);
+                    let half = HalfCompared {
+                        sum: sums[q],
+                        lanes: near[q],
+                        code,
+                    };
+                    finish(half, rest, &broadcast[q], &probes[q], hits);
                 }
             }
         }
@@ -185,34 +190,42 @@ fn scan_group<const Q: usize>(
     if !a_tail.is_empty() {
         let lanes: __mmask8 = (1 << a_tail.len()) - 1;
         let (a, b) = (load_tail(a_tail), load_tail(b_tail));
-        let (c, d) = (load_tail(c_tail), load_tail(d_tail));
-        for (spread, probe) in spread.iter().zip(probes) {
+        let rest = [load_tail(c_tail), load_tail(d_tail)];
+        for (broadcast, probe) in broadcast.iter().zip(probes) {
             let sum = _mm512_add_epi64(
-                difference(a, spread.words[0]),
-                difference(b, spread.words[1]),
+                difference(a, broadcast.words[0]),
+                difference(b, broadcast.words[1]),
             );
-            finish(spread, sum, lanes, c, d, code, probe, hits);
+            let half = HalfCompared { sum, lanes, code };
+            finish(half, rest, broadcast, probe, hits);
         }
     }
 }
 
-/// Adds the second half of the distance and reports the lanes of `near` within the radius.
-#[target_feature(enable = "avx512f,avx512vpopcntdq")]
-// Registers, not a struct: this is the tail of `scan_group`, kept apart for reading.
-#[allow(clippy::too_many_arguments)]
-fn finish(
-    spread: &Spread,
+/// Codes of which half was compared with a probe.
+struct HalfCompared {
+    /// The distance of two words of each code.
     sum: __m512i,
-    near: __mmask8,
-    c: __m512i,
-    d: __m512i,
+    /// The lanes whose codes may be within the radius.
+    lanes: __mmask8,
+    /// The number of the code in the first lane.
     code: u32,
+}
+
+/// Adds the distance of the other two words and reports the lanes within the radius.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vpopcntdq")]
+fn finish(
+    half: HalfCompared,
+    [c, d]: [__m512i; 2],
+    broadcast: &Broadcast,
     probe: &Probe,
     hits: &mut Vec<CodeHit>,
 ) {
-    let sum = _mm512_add_epi64(sum, difference(c, spread.words[2]));
-    let sum = _mm512_add_epi64(sum, difference(d, spread.words[3]));
-    let mut within = _mm512_mask_cmple_epu64_mask(near, sum, spread.radius);
+    let HalfCompared { sum, lanes, code } = half;
+    let sum = _mm512_add_epi64(sum, difference(c, broadcast.words[2]));
+    let sum = _mm512_add_epi64(sum, difference(d, broadcast.words[3]));
+    let mut within = _mm512_mask_cmple_epu64_mask(lanes, sum, broadcast.radius);
     if within == 0 {
         return;
     }
@@ -230,7 +243,7 @@ fn finish(
     }
 }
 
-/// The differing bits of each lane.
+/// Returns the number of differing bits of each lane.
 #[target_feature(enable = "avx512f,avx512vpopcntdq")]
 fn difference(a: __m512i, b: __m512i) -> __m512i {
     _mm512_popcnt_epi64(_mm512_xor_si512(a, b))
@@ -242,7 +255,7 @@ fn load(words: &[u64; LANES]) -> __m512i {
     unsafe { _mm512_loadu_epi64(words.as_ptr().cast()) }
 }
 
-/// Fewer than eight words, the lanes behind them zero.
+/// Loads fewer than eight words; the other lanes are zero.
 #[target_feature(enable = "avx512f")]
 fn load_tail(words: &[u64]) -> __m512i {
     let lanes: __mmask8 = (1 << words.len().min(LANES - 1)) - 1;

@@ -169,13 +169,16 @@ fn what_the_filter_spares_is_not_there() {
         let matcher = |indexes| crate::Matcher::over(indexes, fingerprinter.clone());
         if round == 0 {
             let unprepared = snapshot.state.searched(&recipe, false).unwrap();
-            assert!(unprepared.rows()[0].2.is_none());
+            assert!(unprepared.groups()[0].filter.is_none());
         }
         let indexes = snapshot.state.searched(&recipe, true).unwrap();
-        assert!(indexes.rows().iter().all(|(_, _, filter)| filter.is_some()));
-        assert_eq!(indexes.rows()[1].1.len(), open_head(&snapshot));
+        assert!(indexes.groups().iter().all(|group| group.filter.is_some()));
+        assert_eq!(indexes.groups()[1].views.len(), open_head(&snapshot));
         let unprepared = snapshot.state.searched(&recipe, false).unwrap();
-        assert!(unprepared.rows()[0].2.is_some(), "it was prepared before");
+        assert!(
+            unprepared.groups()[0].filter.is_some(),
+            "it was prepared before"
+        );
         let without = matcher(indexes.clone().without_filters());
         let with = matcher(indexes);
         let late = (0..70).map(|n| format!("late {}", 100 * round + n));
@@ -207,7 +210,7 @@ fn what_other_segments_show_is_not_rare() {
         for n in from..to {
             writer.add(&n.to_string(), &picture(n % 2)).unwrap();
         }
-        beside.iter().for_each(|index| writer.weigh_beside(index));
+        beside.iter().for_each(|index| writer.add_sibling(index));
         Index::from_bytes(writer.to_bytes(&Executor::serial()).unwrap()).unwrap()
     };
     let others = |index: &Index| {

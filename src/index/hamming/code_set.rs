@@ -1,4 +1,4 @@
-//! Sets of codes that stand alone: built in memory, saved, opened.
+//! Sets of codes without an index: built in memory, saved and opened.
 
 use std::io::Write;
 use std::path::Path;
@@ -14,17 +14,17 @@ use super::multi::MultiTables;
 use super::stored::{SetLayout, StoredSet};
 use super::{Engine, HammingIndex};
 
-/// Codes from which on tables pay.
-const TABLES_FROM: usize = 20_000;
+/// Codes from which on tables are faster than a scan.
+const MIN_CODES_FOR_TABLES: usize = 20_000;
 
-/// 256-bit codes, ready to be searched: 32 bytes a code as a structure of arrays, or
-/// 4 MiB and about 100 bytes a distinct code with tables that make a search at the
-/// usual radii hundreds of times faster. Building the tables takes some 40 bytes a
-/// code more, and 8 for each thread.
+/// A searchable set of 256-bit codes, for hash lists and raw codes.
 ///
-/// For hash lists and raw codes without an index. A set can be
-/// [saved](Self::save) and then [opened](Self::open) in no time, however large:
-/// it is searched in the file as it lies there.
+/// Takes 32 bytes a code as a structure of arrays. With tables, which make a search at the usual
+/// radii hundreds of times faster, it takes 4 MiB and about 100 bytes a distinct code; building them
+/// takes about 40 bytes a code more, and 8 for each thread.
+///
+/// A set can be [saved](Self::save). [Opening](Self::open) the file takes no time, however large it
+/// is: it is searched in place.
 ///
 /// ```
 /// use leakprint::index::{CodeSet, Engine};
@@ -69,7 +69,7 @@ impl Default for CodeSet {
 }
 
 impl std::fmt::Debug for CodeSet {
-    /// The number of codes and where they are.
+    /// Prints the number of codes and how they are stored.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CodeSet")
             .field("len", &self.len())
@@ -80,7 +80,7 @@ impl std::fmt::Debug for CodeSet {
 }
 
 impl CodeSet {
-    /// A set of the codes in the order given; the first has number 0. To be scanned.
+    /// Makes a set without tables of codes, which are numbered from 0 in their order.
     ///
     /// # Errors
     /// [`Limit`](crate::ErrorKind::Limit) from 2^32 codes on.
@@ -103,9 +103,9 @@ impl CodeSet {
         Self::build(codes.len(), code, Engine::Scan, &Executor::serial())
     }
 
-    /// A set of raw codes of 32 bytes each, without a header, as
-    /// [`Code256::to_le_bytes`] writes them, laid out for an engine;
-    /// [`Auto`](Engine::Auto) makes tables from 20,000 codes on.
+    /// Makes a set of raw codes: 32 bytes each as [`Code256::to_le_bytes`] writes them, without a
+    /// header. Makes tables for [`Mih`](Engine::Mih), and for [`Auto`](Engine::Auto) from 20,000
+    /// codes on.
     ///
     /// # Errors
     /// [`Malformed`](crate::ErrorKind::Malformed) unless the length is a multiple of 32,
@@ -132,7 +132,7 @@ impl CodeSet {
         exec: &Executor,
     ) -> Result<Self> {
         let has_tables = match engine {
-            Engine::Auto => len >= TABLES_FROM,
+            Engine::Auto => len >= MIN_CODES_FOR_TABLES,
             Engine::Scan => false,
             Engine::Mih => true,
         };
@@ -143,7 +143,7 @@ impl CodeSet {
             return Err(Error::limit("codes", u32::MAX, len));
         }
         let mut words = vec![0; 4 * len];
-        // One pass over the codes and four streams out, rather than four passes.
+        // One pass over the codes that writes four streams, rather than four passes.
         let (ab, cd) = words.split_at_mut(2 * len);
         let ((a, b), (c, d)) = (ab.split_at_mut(len), cd.split_at_mut(len));
         let columns = a.iter_mut().zip(b).zip(c).zip(d);
@@ -153,25 +153,25 @@ impl CodeSet {
         Ok(Self(Layout::Planes { words, len }))
     }
 
-    /// Opens a file that [`save`](Self::save) wrote, by memory map, in time that does
-    /// not depend on its size: the header is read and checked. What a damaged file
-    /// answers may be wrong; [`verify`](Self::verify) tells.
+    /// Opens a file that [`save`](Self::save) wrote, by memory map, in time independent of its size:
+    /// only the header is read and checked. Searches of a damaged file may return wrong results;
+    /// [`verify`](Self::verify) detects the damage.
     ///
-    /// The file must not be changed in place while it is open, as with
-    /// [`Index::open`](crate::Index::open); where that cannot be ruled out, use
+    /// No program may change the file in place while it is open, as for
+    /// [`Index::open`](crate::Index::open). Where that cannot be ruled out, use
     /// [`load`](Self::load).
     ///
     /// # Errors
     /// [`Io`](crate::ErrorKind::Io) if the file cannot be read,
     /// [`Version`](crate::ErrorKind::Version) if it is no set of codes or one of
-    /// another version, [`Corrupt`](crate::ErrorKind::Corrupt) if its header is
-    /// damaged or it was cut short.
+    /// another version, [`Corrupt`](crate::ErrorKind::Corrupt) if its header is damaged or the file
+    /// is truncated.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::stored(path.as_ref(), Access::Map)
     }
 
-    /// Reads a file that [`save`](Self::save) wrote into memory, on huge pages where
-    /// the system has them: searches are as fast as in a set that was built.
+    /// Reads a file that [`save`](Self::save) wrote into memory, on huge pages where the system has
+    /// them. Searches are as fast as in a set that was just built.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -179,7 +179,7 @@ impl CodeSet {
         Self::stored(path.as_ref(), Access::Load)
     }
 
-    /// A set from the bytes of a file, which are copied once to align them.
+    /// Opens a set from the bytes of a file. Copies them once, to align them.
     ///
     /// # Errors
     /// As [`open`](Self::open), except [`Io`](crate::ErrorKind::Io).
@@ -198,20 +198,20 @@ impl CodeSet {
         Ok(Self(Layout::Stored { bytes, layout }))
     }
 
-    /// Brings all of an [opened](Self::open) file into memory, if there is room, so
-    /// that the first searches need not wait for it. Takes as long as reading it.
+    /// Reads all of an [opened](Self::open) file into the page cache, so that the first searches do
+    /// not wait for it. Takes as long as reading the file.
     pub fn warm(&self) {
         if let Layout::Stored { bytes, .. } = &self.0 {
             bytes.warm();
         }
     }
 
-    /// Writes the set to a file, all or nothing: a temporary file in the same folder
-    /// is written, synced and renamed over `path`. The bytes depend on the codes and
-    /// whether there are tables, not on the number of threads that built them.
+    /// Writes the set to a file atomically: writes a temporary file in the same folder, syncs it and
+    /// renames it over `path`. The bytes depend on the codes and on whether there are tables, not
+    /// on the number of threads that built them.
     ///
     /// # Errors
-    /// [`Io`](crate::ErrorKind::Io) if it cannot be written.
+    /// [`Io`](crate::ErrorKind::Io) if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let what = "cannot write the set of codes";
@@ -223,10 +223,11 @@ impl CodeSet {
         replace(path, what, write).map_err(|e| e.with_path(path))
     }
 
-    /// The bytes that [`save`](Self::save) would write.
+    /// Returns the bytes that [`save`](Self::save) would write.
     ///
     /// # Errors
-    /// None from a set that was built.
+    /// [`Limit`](crate::ErrorKind::Limit) if the set has more codes than a file can hold; never for
+    /// a set that was built here.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut all = Vec::new();
         self.to_stored()?.put(|bytes| {
@@ -236,7 +237,7 @@ impl CodeSet {
         Ok(all)
     }
 
-    /// Hands those bytes out piece by piece.
+    /// Passes the bytes of [`to_bytes`](Self::to_bytes) to `out`, piece by piece.
     pub(crate) fn put(&self, out: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         self.to_stored()?.put(out)
     }
@@ -245,8 +246,8 @@ impl CodeSet {
         self.view().to_stored()
     }
 
-    /// Reads all of a stored set: its checksum, and that the tables are those of the
-    /// codes. Nothing is done for one that was built here.
+    /// Reads and checks all of a stored set: its checksum, and that the tables are those of the
+    /// codes. Does nothing for a set that was built here.
     ///
     /// # Errors
     /// [`Corrupt`](crate::ErrorKind::Corrupt) with the first damage.
@@ -257,22 +258,22 @@ impl CodeSet {
         }
     }
 
-    /// The number of codes.
+    /// Returns the number of codes.
     pub fn len(&self) -> usize {
         self.view().len()
     }
 
-    /// Whether there is no code.
+    /// Returns whether there is no code.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether there are tables; without them every search is a scan.
+    /// Returns whether there are tables. Without them every search is a scan.
     pub fn has_tables(&self) -> bool {
         self.view().has_tables()
     }
 
-    /// Bytes of memory or of the file for each code, everything included; 0 for an
+    /// Returns the bytes of memory, or of the file, for each code, everything included; 0 for an
     /// empty set.
     pub fn bytes_per_code(&self) -> f64 {
         let bytes = match &self.0 {
@@ -286,12 +287,12 @@ impl CodeSet {
         }
     }
 
-    /// The set, ready to be searched.
+    /// Returns a searchable view of the set.
     pub fn view(&self) -> HammingIndex<'_> {
         match &self.0 {
             Layout::Planes { words, len } => {
                 let plane = |w: usize| words.get(w * len..(w + 1) * len).unwrap_or_default();
-                // `words` holds four planes of `len` words, so none is shorter than the others.
+                // `words` holds four planes of `len` words, so all have the same length.
                 let planes = Planes::new([plane(0), plane(1), plane(2), plane(3)]);
                 HammingIndex::new(planes, None)
             }

@@ -1,4 +1,4 @@
-//! Where codes lie: in planes to be scanned, or under tables to be looked up in.
+//! The two layouts of codes: planes for a scan, and whole codes with tables.
 
 use std::ops::Range;
 
@@ -7,25 +7,25 @@ use crate::arch::Planes;
 use crate::code::Code256;
 use crate::error::Result;
 
-/// The words to which a plane is padded: 64 bytes, a cache line.
+/// A plane is padded to a multiple of this many words: 64 bytes, a cache line.
 const PLANE_ALIGN: usize = 8;
 
-/// The words that a plane of `codes` codes takes, padding included.
+/// Returns the words that a plane of `codes` codes takes, padding included.
 pub(super) fn plane_words(codes: usize) -> Option<usize> {
     codes.checked_next_multiple_of(PLANE_ALIGN)
 }
 
-/// Codes to search, which lie elsewhere.
+/// Borrowed codes to search.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Codes<'a> {
-    /// As a structure of arrays.
+    /// A structure of arrays.
     Planes(Planes<'a>),
-    /// As they are, with tables.
+    /// Whole codes with their chunks spread, and tables.
     Multi(MultiIndex<'a>),
 }
 
 impl Codes<'_> {
-    /// The number of codes.
+    /// Returns the number of codes.
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Planes(planes) => planes.len(),
@@ -33,7 +33,7 @@ impl Codes<'_> {
         }
     }
 
-    /// One code.
+    /// Returns a code by its number.
     pub(super) fn get(&self, code: usize) -> Option<Code256> {
         match self {
             Self::Planes(planes) => planes.get(code),
@@ -41,16 +41,16 @@ impl Codes<'_> {
         }
     }
 
-    /// A query in the form in which the codes lie: equal distances.
-    pub(super) fn form(&self, query: Code256) -> Code256 {
+    /// Permutes the bits of a query as those of the codes are, which keeps all distances.
+    pub(super) fn permute(&self, query: Code256) -> Code256 {
         match self {
             Self::Planes(_) => query,
             Self::Multi(_) => MultiIndex::spread(query),
         }
     }
 
-    /// Calls `f`, which may end it, with the codes of `range` as planes, `tile` of them at a time, and
-    /// the number of the first.
+    /// Calls `f` with the codes of `range` as planes, `tile` of them at a time, and the number of the
+    /// first. An error of `f` ends the loop.
     pub(super) fn tiles(
         &self,
         range: Range<usize>,
@@ -67,8 +67,8 @@ impl Codes<'_> {
                 }
             }
             Self::Multi(multi) => {
-                // Turned into planes on the way; a tile stays in the cache while
-                // all queries of a task pass over it.
+                // Converted to planes tile by tile; a tile stays in the cache for all queries of
+                // a task.
                 let mut words: [Vec<u64>; 4] = Default::default();
                 for start in range.clone().step_by(tile) {
                     let codes = multi.codes().get(start..range.end.min(start + tile));

@@ -1,9 +1,8 @@
 //! Exact search of 256-bit codes by Hamming distance.
 //!
-//! [`HammingIndex`] looks at codes that lie elsewhere: in a mapped index file
-//! or in a [`CodeSet`]. Every search is exact, takes any radius 0..=256, gives
-//! the same result on any number of threads and says in [`SearchStats`] what it
-//! cost.
+//! [`HammingIndex`] is a view of codes in a mapped index file or in a [`CodeSet`]. Every search is
+//! exact, takes any radius 0..=256, returns the same result on any number of threads, and reports
+//! its work in [`SearchStats`].
 //!
 //! ```
 //! use leakprint::Executor;
@@ -17,7 +16,7 @@
 //! # Ok::<(), leakprint::Error>(())
 //! ```
 //!
-//! # The form of a set
+//! # The format of a set
 #![doc = include_str!("CODES.md")]
 
 mod code_set;
@@ -47,26 +46,26 @@ use codes::Codes;
 
 pub use stored::CODE_SET_VERSION;
 
-use multi::MultiIndex;
+use multi::{MultiIndex, Settings};
 
 pub(super) use stored::{SetLayout, StoredSet};
 
-/// The way in which codes are searched. All engines give equal results.
+/// The algorithm by which codes are searched. All engines return equal results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Engine {
-    /// Whatever is expected to be the fastest for this set, batch and radius.
+    /// The engine that is expected to be the fastest for this set, batch and radius.
     #[default]
     Auto,
-    /// Every query against every code, vectorised and blocked for the cache.
+    /// Compares every query with every code, vectorised and blocked for the cache.
     Scan,
-    /// Multi-index hashing: sixteen tables, from chunks of the code to codes.
+    /// Multi-index hashing: sixteen tables from chunks of a code to codes.
     Mih,
 }
 
 impl Engine {
-    /// The engine as one word, as programs print and read it.
+    /// Returns the engine as one lower-case word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -92,13 +91,13 @@ impl FromStr for Engine {
             .ok_or_else(|| {
                 Error::new(
                     ErrorKind::InvalidInput,
-                    format!("unknown engine {text:?}: auto, scan or mih"),
+                    format!("unknown engine {text:?}: use auto, scan or mih"),
                 )
             })
     }
 }
 
-/// What a search cost. Equal for any number of threads and any [`Backend`].
+/// The work of a search. Equal for any number of threads and any [`Backend`].
 ///
 /// ```
 /// use leakprint::index::{CodeSet, SearchStats};
@@ -119,19 +118,19 @@ pub struct SearchStats {
     pub queries: u64,
     /// Codes in the set.
     pub codes: u64,
-    /// Entries of lists that were tested; for a scan, none.
+    /// Entries of lists that were tested; none in a scan.
     pub entries: u64,
-    /// (query, code) pairs that were compared; for a scan, all of them.
+    /// (query, code) pairs that were compared; all of them in a scan.
     pub candidates: u64,
-    /// Pairs that turned out to be within the radius.
+    /// Pairs within the radius.
     pub verified: u64,
-    /// Bytes of codes and lists read, at most: what goes on inside the cache does
-    /// not count, and where half of a code decides the other half is not read.
+    /// An upper bound of the bytes of codes and lists that were read from memory. Repeated reads
+    /// from the cache do not count.
     pub bytes: u64,
 }
 
 impl SearchStats {
-    /// Adds the cost of another search; `codes` is the larger of the two.
+    /// Adds the work of another search; `codes` becomes the larger of the two.
     pub fn add(&mut self, other: &Self) {
         self.queries = self.queries.saturating_add(other.queries);
         self.codes = self.codes.max(other.codes);
@@ -142,8 +141,8 @@ impl SearchStats {
     }
 }
 
-/// A searchable view of codes that lie elsewhere. Cheap to copy. [`CodeSet::view`] gives one of a
-/// set, [`Index::pictures`](crate::Index::pictures) those of an index.
+/// A searchable view of codes. Cheap to copy. [`CodeSet::view`] returns that of a set,
+/// [`Index::pictures`](crate::Index::pictures) has those of an index.
 ///
 /// Source of the tables: Norouzi, Punjani, Fleet, "Fast exact search in Hamming space with
 /// multi-index hashing", 2014.
@@ -156,7 +155,7 @@ impl SearchStats {
 /// let list: Vec<u8> = (0..2000_u32).flat_map(|i| *blake3::hash(&i.to_le_bytes()).as_bytes()).collect();
 /// let set = CodeSet::from_records(&list, Engine::Mih, &exec)?;
 /// let query = [set.view().get(77).unwrap()];
-/// // Both engines give the same, at different cost.
+/// // Both engines return the same hits, at different cost.
 /// let [tables, scan] = [Engine::Mih, Engine::Scan].map(|engine| set.view().with_engine(engine));
 /// let ((found, few), (same, all)) = (tables.search(&query, 31, &exec)?, scan.search(&query, 31, &exec)?);
 /// assert_eq!((found[0].code, &found), (77, &same));
@@ -165,7 +164,7 @@ impl SearchStats {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct HammingIndex<'a> {
-    /// What a scan reads.
+    /// The codes that a scan reads.
     codes: Codes<'a>,
     multi: Option<MultiIndex<'a>>,
     engine: Engine,
@@ -173,7 +172,7 @@ pub struct HammingIndex<'a> {
 }
 
 impl<'a> HammingIndex<'a> {
-    /// Codes as planes, with tables or both, the same codes.
+    /// Makes a view of codes as planes, with tables, or both; both must have the same codes.
     fn new(planes: Option<Planes<'a>>, multi: Option<MultiIndex<'a>>) -> Self {
         let codes = match (planes, multi) {
             (None, Some(multi)) => Codes::Multi(multi),
@@ -187,8 +186,7 @@ impl<'a> HammingIndex<'a> {
         }
     }
 
-    /// Forces an engine, for tests and comparisons. Without tables there is
-    /// nothing but the scan.
+    /// Forces an engine, for tests and comparisons. Without tables every search is a scan.
     #[must_use]
     pub fn with_engine(mut self, engine: Engine) -> Self {
         self.engine = engine;
@@ -202,28 +200,28 @@ impl<'a> HammingIndex<'a> {
         self
     }
 
-    /// The number of codes.
+    /// Returns the number of codes.
     pub fn len(&self) -> usize {
         self.codes.len()
     }
 
-    /// Whether there is no code.
+    /// Returns whether there is no code.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether there are tables; without them every search is a scan.
+    /// Returns whether there are tables. Without them every search is a scan.
     pub fn has_tables(&self) -> bool {
         self.multi.is_some()
     }
 
-    /// The same codes with the tables of a set that holds them too.
+    /// Adds the tables of a set with the same codes.
     pub(super) fn with_tables_of(mut self, set: Option<&Self>) -> Self {
         self.multi = set.and_then(|set| set.multi);
         self
     }
 
-    /// The codes as they are written to a file.
+    /// Prepares the codes for writing to a file.
     pub(super) fn to_stored(self) -> Result<StoredSet<'a>> {
         let planes = match self.codes {
             Codes::Planes(planes) => Some(planes),
@@ -232,13 +230,13 @@ impl<'a> HammingIndex<'a> {
         StoredSet::new(planes, self.multi)
     }
 
-    /// One code, by its number; `None` behind the last.
+    /// Returns a code by its number, `None` from [`len`](Self::len) on.
     pub fn get(&self, code: usize) -> Option<Code256> {
         self.codes.get(code)
     }
 
-    /// The engine that a search of this radius runs on; never [`Engine::Auto`].
-    /// Single queries whose lists are too long are scanned for all the same.
+    /// Returns the engine that a search at this radius uses; never [`Engine::Auto`]. Even on tables,
+    /// single queries whose lists are too long are answered by a scan.
     pub fn engine(&self, radius: u32) -> Engine {
         match (self.engine, &self.multi) {
             (Engine::Mih, Some(_)) => Engine::Mih,
@@ -247,20 +245,20 @@ impl<'a> HammingIndex<'a> {
         }
     }
 
-    fn how(&self) -> lookup::How {
-        lookup::How {
+    fn settings(&self, radius: u32, max_hits: usize) -> Settings {
+        Settings {
             backend: self.backend,
+            radius,
             forced: self.engine == Engine::Mih,
-            most: usize::MAX,
+            max_hits,
         }
     }
 
-    /// Every code within `radius` of each query, sorted by (query, code).
+    /// Returns every code within `radius` of each query, sorted by (query, code).
     ///
-    /// A scan takes about 0.1 to 1 ns for each pair of query and code. With tables
-    /// a query at radius 31 takes microseconds. Memory grows with the hits, 12
-    /// bytes each. A batch against codes that are all alike can hit everything:
-    /// [`top_k`](Self::top_k) bounds that.
+    /// A scan takes about 0.1 to 1 ns for each pair of query and code. With tables a query at
+    /// radius 31 takes microseconds. Hits take 12 bytes each: a batch may hit every one of many
+    /// similar codes, which [`top_k`](Self::top_k) bounds.
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) for a radius above 256 or more than `u32::MAX` queries.
@@ -273,7 +271,7 @@ impl<'a> HammingIndex<'a> {
         self.search_until(queries, radius, exec, &Deadline::never())
     }
 
-    /// [`search`](Self::search), which fails at a deadline.
+    /// Searches as [`search`](Self::search), but fails at a deadline.
     ///
     /// # Errors
     /// As [`search`](Self::search), and as [`Deadline::check`].
@@ -287,7 +285,8 @@ impl<'a> HammingIndex<'a> {
         check_batch(queries.len(), radius)?;
         match (self.engine(radius), self.multi) {
             (Engine::Mih, Some(multi)) => {
-                lookup::range(multi, self.how(), queries, radius, exec, deadline)
+                let settings = self.settings(radius, usize::MAX);
+                lookup::range(multi, &settings, queries, exec, deadline)
             }
             _ => {
                 let hits = scan::range(self.codes, self.backend, queries, radius, exec, deadline)?;
@@ -297,9 +296,9 @@ impl<'a> HammingIndex<'a> {
         }
     }
 
-    /// The up to `k` nearest codes within `radius` of each query, sorted by
-    /// (query, distance, code); of equally distant codes the lower numbers win.
-    /// Memory grows with `k` times the queries in a scan, and with the distinct
+    /// Returns the up to `k` nearest codes within `radius` of each query, sorted by
+    /// (query, distance, code). Of equally distant codes, those with lower numbers come first.
+    /// Memory grows with `k` times the number of queries in a scan, and with the number of distinct
     /// codes within the radius on tables.
     ///
     /// # Errors
@@ -325,7 +324,7 @@ impl<'a> HammingIndex<'a> {
         check_batch(queries.len(), radius)?;
         match (self.engine(radius), self.multi) {
             (Engine::Mih, Some(multi)) => {
-                lookup::top_k(multi, self.how(), queries, k, radius, exec)
+                lookup::top_k(multi, &self.settings(radius, k), queries, exec)
             }
             _ => {
                 let hits = scan::top_k(self.codes, self.backend, queries, k, radius, exec)?;

@@ -1,5 +1,5 @@
-//! The blocked scan: tiles of codes that stay in the cache against groups of
-//! queries that share each load.
+//! The blocked scan: compares tiles of codes that stay in the cache with groups of queries that
+//! share each load.
 
 use std::collections::BinaryHeap;
 use std::ops::Range;
@@ -12,44 +12,43 @@ use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::exec::Executor;
 
-/// Codes of a tile: the two planes that decide nearly every comparison take
-/// 64 KiB, all four 128 KiB, so a tile stays in the level-2 cache while the
-/// queries of a task pass over it.
+/// Codes of a tile. The two planes that decide nearly every comparison take 64 KiB, all four take
+/// 128 KiB, so a tile stays in the level-2 cache for all queries of a task.
 const TILE: usize = 4096;
 
-/// Codes of a task. Large, so that starting tasks costs nothing beside them.
-const CODES: usize = 16 * TILE;
+/// Codes of a task: enough that starting a task costs nothing in comparison.
+const CODES_PER_TASK: usize = 16 * TILE;
 
-/// Queries of a task: each is read again for every tile, from the level-1 cache.
-const QUERIES: usize = 256;
+/// Queries of a task. Each is read again for every tile, from the level-1 cache.
+const QUERIES_PER_TASK: usize = 256;
 
-/// Comparisons below which other threads are not worth waking: some 50 microseconds of work.
-const SERIAL: usize = 1 << 18;
+/// Comparisons up to which one thread does the work: about 50 microseconds.
+const MAX_SERIAL_COMPARISONS: usize = 1 << 18;
 
-/// Comparisons between two checks of a deadline: less than a millisecond of work.
-const PACE: u32 = 1 << 20;
+/// Comparisons between two checks of the deadline: less than a millisecond of work.
+const COMPARISONS_PER_CHECK: u32 = 1 << 20;
 
-/// How often the set is read from memory for a batch.
+/// Returns how often the set is read from memory for a batch.
 pub(super) fn passes(queries: u64) -> u64 {
-    queries.div_ceil(QUERIES as u64)
+    queries.div_ceil(QUERIES_PER_TASK as u64)
 }
 
-/// A block of queries against a range of codes.
+/// A block of queries to compare with a range of codes.
 struct Task {
     queries: Range<usize>,
     codes: Range<usize>,
 }
 
-/// All blocks, those of the first queries first, then by code: the order of the results.
+/// Returns all tasks, sorted by query, then by code, which is the order of the results.
 fn tasks(queries: usize, codes: usize) -> Vec<Task> {
     let ranges = |len: usize, step: usize| {
         (0..len)
             .step_by(step)
             .map(move |start| start..len.min(start + step))
     };
-    ranges(queries, QUERIES)
+    ranges(queries, QUERIES_PER_TASK)
         .flat_map(|queries| {
-            ranges(codes, CODES).map(move |codes| Task {
+            ranges(codes, CODES_PER_TASK).map(move |codes| Task {
                 queries: queries.clone(),
                 codes,
             })
@@ -64,7 +63,7 @@ fn run(
     f: impl Fn(&Task) -> Result<Vec<CodeHit>> + Sync,
 ) -> Result<Vec<Vec<CodeHit>>> {
     let tasks = tasks(queries, codes);
-    if tasks.len() == 1 || queries.saturating_mul(codes) <= SERIAL {
+    if tasks.len() == 1 || queries.saturating_mul(codes) <= MAX_SERIAL_COMPARISONS {
         return tasks.iter().map(f).collect();
     }
     exec.map(&tasks, f).into_iter().collect()
@@ -74,14 +73,14 @@ fn probes(task: &Task, codes: Codes<'_>, queries: &[Code256], radius: u32) -> Ve
     (task.queries.start as u32..)
         .zip(queries.get(task.queries.clone()).unwrap_or_default())
         .map(|(query, &code)| Probe {
-            code: codes.form(code),
+            code: codes.permute(code),
             radius,
             query,
         })
         .collect()
 }
 
-/// Every (query, code) pair within `radius`, sorted by (query, code).
+/// Returns every (query, code) pair within `radius`, sorted by (query, code).
 pub(super) fn range(
     codes: Codes<'_>,
     backend: Backend,
@@ -92,7 +91,7 @@ pub(super) fn range(
 ) -> Result<Vec<CodeHit>> {
     let found = run(exec, queries.len(), codes.len(), |task| {
         let probes = probes(task, codes, queries, radius);
-        let mut pacer = deadline.pacer(PACE);
+        let mut pacer = deadline.pacer(COMPARISONS_PER_CHECK);
         let mut hits = Vec::new();
         codes.tiles(task.codes.clone(), TILE, |first, tile| {
             pacer.steps(tile.len() as u32 * probes.len() as u32)?;
@@ -106,7 +105,7 @@ pub(super) fn range(
     Ok(hits)
 }
 
-/// Every code within `radius` of one query that has the form of the codes.
+/// Returns every code within `radius` of one query whose bits are [spread](MultiIndex::spread).
 pub(super) fn spread_query(
     multi: MultiIndex<'_>,
     backend: Backend,
@@ -115,7 +114,7 @@ pub(super) fn spread_query(
     radius: u32,
     deadline: &Deadline,
 ) -> Result<Vec<CodeHit>> {
-    let mut pacer = deadline.pacer(PACE);
+    let mut pacer = deadline.pacer(COMPARISONS_PER_CHECK);
     let probe = Probe {
         code: *query,
         radius,
@@ -130,7 +129,8 @@ pub(super) fn spread_query(
     Ok(hits)
 }
 
-/// The up to `k` nearest within `radius` of each query, sorted by (query, distance, code).
+/// Returns the up to `k` nearest codes within `radius` of each query, sorted by
+/// (query, distance, code).
 pub(super) fn top_k(
     codes: Codes<'_>,
     backend: Backend,
@@ -144,7 +144,7 @@ pub(super) fn top_k(
     }
     let found = run(exec, queries.len(), codes.len(), |task| {
         let mut probes = probes(task, codes, queries, radius);
-        // The worst of each query on top, to be pushed out by a better one.
+        // A max-heap for each query: its worst hit is replaced by a better one.
         let mut nearest = vec![BinaryHeap::new(); probes.len()];
         let mut hits = Vec::new();
         codes.tiles(task.codes.clone(), TILE, |first, tile| {
@@ -164,8 +164,8 @@ pub(super) fn top_k(
                 {
                     *worst = key;
                 }
-                // Later tiles have higher numbers, so they must be strictly
-                // nearer; at distance 0 nothing can be, and the heap says no.
+                // Codes of later tiles have higher numbers, so they must be strictly nearer. At
+                // distance 0 none can be, and the comparison with the heap rejects them.
                 if heap.len() == k
                     && let Some(&(distance, _)) = heap.peek()
                 {
@@ -193,7 +193,7 @@ pub(super) fn top_k(
     Ok(hits)
 }
 
-/// All hits in one list, without copying where one task found them all.
+/// Concatenates hits, without copying where one task found all of them.
 fn concat(mut found: Vec<Vec<CodeHit>>) -> Vec<CodeHit> {
     found.retain(|hits| !hits.is_empty());
     if found.len() == 1 {

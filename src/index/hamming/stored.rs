@@ -1,9 +1,8 @@
-//! A set of codes as bytes: a file of its own or a section of an index. Searched
-//! as it lies there; described in `CODES.md`.
+//! A set of codes as bytes: a file, or a section of an index, that is searched in place. Described
+//! in `CODES.md`.
 //!
-//! What the header says is checked when a set is opened, so that the parts may be
-//! cut out of the bytes. What stands in the parts is not: every search takes it
-//! with care, and [`SetLayout::verify`] reads all of it.
+//! Opening checks the header, so that the parts can be sliced from the bytes. It does not check the
+//! content of the parts: searches do not trust it, and [`SetLayout::verify`] checks all of it.
 
 use std::ops::Range;
 
@@ -16,10 +15,10 @@ use crate::arch::Planes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::Executor;
 
-/// The version of the form of code sets that this build writes, and the only one it reads.
+/// The version of the format of code sets that this build writes, and the only one it reads.
 pub const CODE_SET_VERSION: u32 = 1;
 
-/// As that of an index, but for one letter.
+/// That of an index with one letter changed.
 const MAGIC: [u8; 8] = *b"\x89LKC\r\n\x1a\n";
 
 /// Parts begin at multiples of this.
@@ -43,7 +42,7 @@ struct Header {
     len: u64,
     /// BLAKE3 of the header, with zeros in place of this field.
     checksum: [u8; 32],
-    /// BLAKE3 of all that follows the header.
+    /// BLAKE3 of everything after the header.
     content: [u8; 32],
     /// Where each table begins among the words, and where the last one ends.
     bases: [u64; CHUNKS + 1],
@@ -63,7 +62,7 @@ impl Header {
     }
 }
 
-/// Where the parts of a set lie in its bytes: checked against their number.
+/// The extents of the parts of a set, checked against the length of its bytes.
 #[derive(Clone, Debug)]
 pub(in crate::index) struct SetLayout {
     codes: usize,
@@ -77,12 +76,12 @@ pub(in crate::index) struct SetLayout {
 struct Parts {
     planes: Option<Range<usize>>,
     tables: Option<[Range<usize>; 4]>,
-    /// Bytes of all.
+    /// Bytes of header and parts.
     len: usize,
 }
 
 impl Parts {
-    /// Where the parts of a set lie; `None` if no memory is so large.
+    /// Computes the extents of the parts; returns `None` on overflow.
     fn new(forms: u32, codes: usize, distinct: usize, words: usize) -> Option<Self> {
         let mut parts = Self {
             len: HEADER,
@@ -115,7 +114,7 @@ impl Parts {
 }
 
 impl SetLayout {
-    /// Reads the header, nothing else, and checks all that it says.
+    /// Reads and checks the header, and nothing else.
     pub(in crate::index) fn read(bytes: &[u8]) -> Result<Self> {
         let magic = bytes.get(..MAGIC.len().min(bytes.len()));
         if bytes.is_empty() || !MAGIC.starts_with(magic.unwrap_or_default()) {
@@ -130,14 +129,14 @@ impl SetLayout {
             return Err(Error::new(
                 ErrorKind::Version,
                 format!(
-                    "the set of codes has version {}, this build reads {CODE_SET_VERSION}: make it \
-                     anew from the codes",
+                    "the set of codes has version {}, this build reads {CODE_SET_VERSION}: rebuild \
+                     it from the codes",
                     header.version
                 ),
             ));
         }
         if header.checksum() != header.checksum {
-            return Err(corrupt("the checksum of the header does not hold"));
+            return Err(corrupt("the checksum of the header does not match"));
         }
         if header.len != bytes.len() as u64 {
             return Err(corrupt(format_args!(
@@ -168,15 +167,15 @@ impl SetLayout {
                 parts,
             })
         };
-        layout().ok_or_else(|| corrupt("the header breaks the rules of its version"))
+        layout().ok_or_else(|| corrupt("the header is invalid in its version"))
     }
 
-    /// The number of codes.
+    /// Returns the number of codes.
     pub(in crate::index) fn len(&self) -> usize {
         self.codes
     }
 
-    /// The set, ready to be searched in the bytes that the layout was read from.
+    /// Returns a searchable view of the set in the bytes that the layout was read from.
     pub(in crate::index) fn view<'a>(&self, bytes: &'a [u8]) -> HammingIndex<'a> {
         HammingIndex::new(self.planes(bytes), self.tables(bytes))
     }
@@ -201,17 +200,17 @@ impl SetLayout {
         })
     }
 
-    /// Reads all of it: the checksum, and that the content is what a search relies on.
+    /// Reads and checks the whole set: the checksum, and the invariants that searches rely on.
     ///
     /// # Errors
     /// [`Corrupt`](ErrorKind::Corrupt) with the first damage.
     pub(in crate::index) fn verify(&self, bytes: &[u8], exec: &Executor) -> Result<()> {
         let content = bytes.get(HEADER..).unwrap_or_default();
         if *blake3::hash(content).as_bytes() != self.content {
-            return Err(corrupt("the checksum does not hold"));
+            return Err(corrupt("the checksum does not match"));
         }
-        // What the checksum lets through is what was written: what follows finds a
-        // writer that is wrong, or somebody who can compute checksums.
+        // The checksum holds, so a failure from here on is a fault of the writer, or the file was
+        // forged by somebody who computed the checksum again.
         let none = 0..0;
         let parts = self.parts.planes.iter();
         let parts = parts.chain(self.parts.tables.iter().flatten());
@@ -240,7 +239,7 @@ impl SetLayout {
     }
 }
 
-/// A set that is to be written.
+/// A set to be written.
 pub(in crate::index) struct StoredSet<'a> {
     planes: Option<Planes<'a>>,
     tables: Option<MultiIndex<'a>>,
@@ -286,7 +285,7 @@ impl<'a> StoredSet<'a> {
         Ok(set)
     }
 
-    /// Hands out the bytes of the set from front to back.
+    /// Passes the bytes of the set to `out`, from front to back.
     pub(in crate::index) fn put(&self, mut out: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         out(self.header.as_bytes())?;
         self.put_parts(out)
@@ -320,11 +319,11 @@ impl<'a> StoredSet<'a> {
     }
 }
 
-/// The elements of a part.
+/// Returns the elements of a part.
 fn part<'a, T: FromBytes + Immutable>(bytes: &'a [u8], range: &Range<usize>) -> &'a [T] {
     let bytes = bytes.get(range.clone()).unwrap_or_default();
-    // Bounds, alignment and stride follow from the layout, so this cannot fail; and
-    // if it did, an empty part has no hits.
+    // Bounds, alignment and stride follow from the layout, so this cannot fail. If it did, an empty
+    // part would have no hits.
     <[T]>::ref_from_bytes(bytes).unwrap_or_default()
 }
 

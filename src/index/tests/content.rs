@@ -1,4 +1,4 @@
-//! What was added is found again, weighed as told, in the same bytes every time.
+//! Round trips: what was added is found, with its weights, and the bytes are reproducible.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ fn library() -> impl Strategy<Value = Vec<Vec<Vec<u64>>>> {
 
 proptest! {
     #[test]
-    fn grams_are_found_where_they_are(items in library(), absent: u64) {
+    fn grams_are_found_at_their_places(items in library(), absent: u64) {
         let mut writer = writer();
         let mut expected = BTreeMap::<u64, Vec<(PartId, u32)>>::new();
         let mut having = BTreeMap::<u64, BTreeSet<usize>>::new();
@@ -71,7 +71,7 @@ proptest! {
 }
 
 #[test]
-fn the_tables_say_what_was_added() {
+fn items_and_parts_are_read_back() {
     let index = index(&mut sample());
     assert_eq!(index.recipe(), &recipe());
     assert_eq!(index.key(), Some(key()));
@@ -124,9 +124,9 @@ fn cells_are_found_in_their_rows() {
     assert_eq!((found(69), found(77)), (None, None));
 }
 
-/// What stands in running text is for queries; what stands twice is there once.
+/// Such values serve queries only. Duplicates are stored once.
 #[test]
-fn values_in_prose_are_not_indexed() {
+fn values_in_running_text_are_not_indexed() {
     let mut writer = writer();
     let mut part = table("", &[&[1, 2]]);
     let twice = part.cells[1];
@@ -191,13 +191,13 @@ fn digests_and_pictures_are_found_with_their_parts() {
 }
 
 #[test]
-fn ignored_and_common_content_is_discounted() {
+fn ignored_and_background_content_is_discounted() {
     let mut writer = writer();
     writer
         .add("leak", &fingerprint(vec![text("", &[1, 2, 3, 4])]))
         .unwrap();
     writer.ignore(&fingerprint(vec![text("", &[1])])).unwrap();
-    // Twice in one document is once in the background.
+    // A document counts once, however often it has a print.
     for grams in [[2, 3, 3], [2, 9, 9]] {
         writer
             .background(&fingerprint(vec![text("a", &grams), text("b", &grams)]))
@@ -213,7 +213,7 @@ fn ignored_and_common_content_is_discounted() {
 }
 
 #[test]
-fn pictures_are_discounted_when_both_hashes_agree() {
+fn pictures_are_discounted_if_both_hashes_are_near() {
     let (pdq, gradient) = (Code256([5; 4]), Code256([9; 4]));
     // (bits off in PDQ, in the gradient hash, copies in the background, ignored) -> discounted
     let cases = [
@@ -238,7 +238,7 @@ fn pictures_are_discounted_when_both_hashes_agree() {
             writer.ignore(&fingerprint(vec![like.clone()])).unwrap();
         }
         for _ in 0..copies {
-            // Twice in one document is once in the background.
+            // A document counts once, however often it has a print.
             writer
                 .background(&fingerprint(vec![like.clone(), like.clone()]))
                 .unwrap();
@@ -249,7 +249,7 @@ fn pictures_are_discounted_when_both_hashes_agree() {
 }
 
 #[test]
-fn frequencies_are_exact_or_a_little_low() {
+fn document_frequencies_are_exact_or_up_to_an_eighth_low() {
     for (items, expected) in [(47, 47), (48, 48), (53, 48), (54, 54), (300, 297)] {
         let mut writer = writer();
         for i in 0..items {
@@ -268,7 +268,7 @@ fn frequencies_are_exact_or_a_little_low() {
 }
 
 #[test]
-fn what_cannot_be_added_changes_nothing() {
+fn a_failed_add_leaves_the_writer_unchanged() {
     let mut writer = sample();
     let before = writer.to_bytes(&Executor::serial()).unwrap();
     let good = fingerprint(vec![text("", &[1])]);
@@ -290,7 +290,7 @@ fn what_cannot_be_added_changes_nothing() {
 }
 
 #[test]
-fn a_writer_takes_its_own_key_and_recipe_only() {
+fn a_writer_refuses_another_key_or_recipe() {
     let other = Key::from_bytes([8; 32]);
     let error = IndexWriter::new(recipe(), Some(other)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Recipe);
@@ -308,9 +308,9 @@ fn a_writer_takes_its_own_key_and_recipe_only() {
     assert!(!debug.contains("7, 7, 7"), "{debug}");
 }
 
-/// Thousands of grams, so that threads have something to disagree about.
+/// Thousands of grams, so that several threads have work.
 #[test]
-fn the_bytes_are_the_same_on_any_number_of_threads() {
+fn the_bytes_do_not_depend_on_the_number_of_threads() {
     let build = |threads| {
         let mut writer = writer();
         for i in 0..50_u64 {
@@ -342,7 +342,7 @@ fn the_bytes_are_the_same_on_any_number_of_threads() {
 
 /// If this fails, the format has changed: raise `FORMAT_VERSION` and `FORMAT.md`, then this.
 #[test]
-fn the_format_is_frozen() {
+fn the_bytes_of_the_format_do_not_change() {
     let bytes = sample().to_bytes(&Executor::serial()).unwrap();
     assert_eq!(
         blake3::hash(&bytes).to_hex().as_str(),
@@ -366,9 +366,9 @@ fn info_accounts_for_every_byte() {
     assert_eq!(json["sections"][0]["name"], "meta");
 }
 
-/// Tables are written from a number of pictures on, and change nothing but time.
+/// Tables change only the time of a search.
 #[test]
-fn pictures_are_found_by_tables_as_by_a_scan() {
+fn tables_and_scan_find_the_same_pictures() {
     let (mut few, mut many) = (sample(), sample());
     many.tables_from = 3;
     let (scanned, looked_up) = (index(&mut few), index(&mut many));

@@ -1,4 +1,4 @@
-//! Files that are cut short, changed or made up: a typed error, never a panic.
+//! Truncated, changed and forged files: a typed error, never a panic.
 
 use proptest::prelude::*;
 
@@ -12,7 +12,7 @@ fn sample_bytes() -> Vec<u8> {
     sample().to_bytes(&Executor::serial()).unwrap()
 }
 
-/// Calls everything that reads the file and takes whatever comes.
+/// Calls everything that reads the file, and ignores the results.
 fn exercise(index: &Index) {
     let exec = Executor::serial();
     let _ = index.verify(&exec);
@@ -50,7 +50,7 @@ fn exercise(index: &Index) {
     }
     let mut hits = Vec::new();
     let _ = index.grams().lookup_batch(&prints, &mut hits);
-    // Whoever matches has not verified, perhaps.
+    // A matcher does not verify the file.
     if let Ok(matcher) = Matcher::with_key(index.clone(), key()) {
         let mut options = MatchOptions::default();
         (options.min_strength, options.text_floor) = (Strength::Possible, 12);
@@ -68,7 +68,7 @@ fn exercise(index: &Index) {
     }
 }
 
-/// The checksums made to hold again, as somebody with ill intent would.
+/// Computes the checksums again, as a forger would.
 fn forge(bytes: &mut [u8], layout: &Layout) {
     let extents = Section::ALL.map(|section| {
         let extent = layout.extent(section);
@@ -81,7 +81,7 @@ fn forge(bytes: &mut [u8], layout: &Layout) {
 }
 
 #[test]
-fn every_single_changed_bit_is_found() {
+fn every_single_changed_bit_is_detected() {
     let mut bytes = sample_bytes();
     let exec = Executor::serial();
     for at in 0..bytes.len() {
@@ -105,7 +105,7 @@ fn every_single_changed_bit_is_found() {
 }
 
 #[test]
-fn every_truncated_or_longer_file_is_refused_at_opening() {
+fn truncated_and_extended_files_are_refused_at_opening() {
     let mut bytes = sample_bytes();
     for len in 0..bytes.len() {
         let kind = Index::from_bytes(&bytes[..len]).unwrap_err().kind();
@@ -122,7 +122,7 @@ fn every_truncated_or_longer_file_is_refused_at_opening() {
 }
 
 #[test]
-fn what_is_no_index_is_called_so() {
+fn files_that_are_no_index_are_refused_with_the_reason() {
     for bytes in [&b"PNG"[..], b"\x89PNG\r\n\x1a\n", &[0; 4096]] {
         let error = Index::from_bytes(bytes).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Version);
@@ -135,9 +135,9 @@ fn what_is_no_index_is_called_so() {
     assert!(error.message().contains("version 3"), "{error}");
 }
 
-/// Values that only a forger could have written, and the section that is blamed.
+/// Each case is a value that only a forger could have written, and the section of the error.
 #[test]
-fn forged_content_is_found_by_its_structure() {
+fn forged_content_is_detected_by_its_structure() {
     let original = sample_bytes();
     let layout = Layout::read(&original).unwrap();
     let u32_at = |section, i: usize| layout.extent(section).start + 4 * i;
@@ -159,12 +159,12 @@ fn forged_content_is_found_by_its_structure() {
             1,
             "gradient_codes",
         ),
-        (start(Section::GramLines) + 32, 0xF0, "gram_lines"),
-        (start(Section::GramLines) + 40, 255, "gram_lines"),
-        (start(Section::GramLines) + 41, 0, "gram_lines"),
-        (start(Section::GramLines) + 48, 0x81, "gram_lines"),
-        (start(Section::GramLines) + 56, 9, "gram_lines"),
-        (start(Section::GramLines) + 62, 3, "gram_lines"),
+        (start(Section::GramBuckets) + 32, 0xF0, "gram_lines"),
+        (start(Section::GramBuckets) + 40, 255, "gram_lines"),
+        (start(Section::GramBuckets) + 41, 0, "gram_lines"),
+        (start(Section::GramBuckets) + 48, 0x81, "gram_lines"),
+        (start(Section::GramBuckets) + 56, 9, "gram_lines"),
+        (start(Section::GramBuckets) + 62, 3, "gram_lines"),
         (start(Section::Parts) + 5 * 48 + 40, 2, "cells"),
         (start(Section::Parts) + 5 * 48 + 44, 8, "cells"),
         (start(Section::Cells), 99, "cells"),
@@ -193,9 +193,9 @@ fn forged_content_is_found_by_its_structure() {
     }
 }
 
-/// Some changes of a list make another list that is as good; the others are found.
+/// Some changes of a list make another valid list; the others are detected.
 #[test]
-fn forged_lists_are_sound_or_found() {
+fn forged_lists_are_sound_or_detected() {
     let original = sample_bytes();
     let layout = Layout::read(&original).unwrap();
     let (mut sound, mut found) = (0, 0);
@@ -256,9 +256,9 @@ fn a_forged_meta_section_is_refused_at_opening() {
     }
 }
 
-/// The tables of pictures' codes, with the checksums of the file made to hold.
+/// The tables of the codes of pictures.
 #[test]
-fn damaged_tables_are_found_and_searched_without_harm() {
+fn damaged_tables_are_detected_and_searched_without_panic() {
     let mut writer = sample();
     writer.tables_from = 0;
     let original = writer.to_bytes(&Executor::serial()).unwrap();
@@ -294,7 +294,7 @@ fn damaged_tables_are_found_and_searched_without_harm() {
     }
 }
 
-/// Two pictures with details, and the fingerprint of one that shows parts of the first.
+/// Makes an index of two pictures with details, and the fingerprint of a picture that shows parts of the first.
 fn detailed() -> (Vec<u8>, Fingerprint) {
     use crate::raster::{Pixels, Raster};
     let raster = |moved: u32| {
@@ -319,9 +319,9 @@ fn detailed() -> (Vec<u8>, Fingerprint) {
     (bytes, fingerprinter.fingerprint_raster(&raster(3)))
 }
 
-/// Every number of the sections that verification by details reads, made what a forger would.
+/// Changes numbers in the sections that region matching reads.
 #[test]
-fn forged_numbers_of_details_are_matched_without_harm() {
+fn forged_local_prints_are_matched_without_panic() {
     let (original, query) = detailed();
     let layout = Layout::read(&original).unwrap();
     let find = |bytes: &[u8]| {
@@ -397,7 +397,7 @@ proptest! {
         for (at, value) in changes {
             bytes[at] = value;
         }
-        // The checksum of the header, so that what it says is looked at.
+        // A valid checksum of the header, so that its fields are checked.
         let mut hasher = blake3::Hasher::new();
         hasher.update(&bytes[..32]);
         hasher.update(&bytes[64..FRAME_LEN]);

@@ -1,4 +1,4 @@
-//! Cells of tables on their way into the index.
+//! Writing the cells of tables.
 
 use crate::fingerprint::ValuePrint;
 use crate::index::records::{CELL_DISCOUNTED, CellPlace, CellRecord};
@@ -10,8 +10,8 @@ pub(super) struct Entry {
     place: CellPlace,
 }
 
-/// Adds the cells of a part, and not what was met in running text, which proves nothing:
-/// every mail has a signature. Gives its rows and cells.
+/// Adds the cells of a part's tables, and returns the number of its rows and cells. Leaves out values
+/// in running text, which prove nothing: every mail has a signature.
 pub(super) fn add(part: u32, prints: &[ValuePrint], entries: &mut Vec<Entry>) -> (u32, u32) {
     let first = entries.len();
     let tabular = prints.iter().filter(|cell| cell.tabular);
@@ -26,7 +26,7 @@ pub(super) fn add(part: u32, prints: &[ValuePrint], entries: &mut Vec<Entry>) ->
     let added = entries.get_mut(first..).unwrap_or_default();
     added.sort_unstable_by_key(|entry| (entry.place.row, *entry));
     let rows = added.chunk_by(|a, b| a.place.row == b.place.row).count() as u32;
-    // A fingerprint from elsewhere may say a thing twice.
+    // A fingerprint from elsewhere may have duplicates.
     let mut kept = first;
     for i in first..entries.len() {
         if i == first || entries[i] != entries[i - 1] {
@@ -38,7 +38,7 @@ pub(super) fn add(part: u32, prints: &[ValuePrint], entries: &mut Vec<Entry>) ->
     (rows, (kept - first) as u32)
 }
 
-/// The values and their places, from sorted entries and sorted values to discount.
+/// Makes the values and their places of sorted entries. `common` are the values to discount, sorted.
 pub(super) fn tables(entries: &[Entry], common: &[u64]) -> (Vec<CellRecord>, Vec<CellPlace>) {
     let mut records = Vec::new();
     let mut first = 0;

@@ -1,41 +1,43 @@
-//! What unrelated content shares, and therefore proves little.
+//! Discounted content: what unrelated documents have too, so that sharing it proves little.
 
 use crate::error::Result;
 use crate::exec::Executor;
 use crate::fingerprint::{Digest, Fingerprint};
 
-use super::common::Common;
-use super::stop_pictures::{COMMON, StopPicture, StopPictures};
+use super::stop_pictures::{MIN_DOCUMENTS, StopPicture, StopPictures};
+use super::stop_prints::StopPrints;
 use super::{PictureCodes, PictureEntry, digests, local};
 
-/// Pictures of the index compared with the background at a time, which bounds
-/// the hits in memory if all of them are blank pages.
+/// Pictures of the index compared with the background at a time. Bounds the hits in memory if
+/// all of them are blank pages.
 const PICTURE_BATCH: usize = 256;
 
-/// What ignore files and background documents have shown so far.
+/// The content of the ignore files and background documents added so far.
 #[derive(Debug, Default)]
 pub(crate) struct Discounts {
     documents: u32,
-    grams: Sightings<u64>,
-    cells: Sightings<u64>,
-    digests: Sightings<Digest>,
+    grams: DocumentCounts<u64>,
+    cells: DocumentCounts<u64>,
+    digests: DocumentCounts<Digest>,
     pictures: Vec<StopPicture>,
-    locals: Vec<local::Seen>,
+    patches: Vec<local::StopPatch>,
 }
 
 impl Discounts {
+    /// Adds an ignore file: everything in it is discounted.
     pub(crate) fn ignore(&mut self, fingerprint: &Fingerprint) {
-        // What an ignore file has is common by decree.
-        self.learn(fingerprint, None, COMMON);
+        // Counts as many documents as discounting needs.
+        self.add(fingerprint, None, MIN_DOCUMENTS);
     }
 
+    /// Adds a background document: what [`MIN_DOCUMENTS`] of these have is discounted.
     pub(crate) fn background(&mut self, fingerprint: &Fingerprint) {
         let document = self.documents;
         self.documents = document.saturating_add(1);
-        self.learn(fingerprint, Some(document), 1);
+        self.add(fingerprint, Some(document), 1);
     }
 
-    fn learn(&mut self, fingerprint: &Fingerprint, document: Option<u32>, times: u32) {
+    fn add(&mut self, fingerprint: &Fingerprint, document: Option<u32>, times: u32) {
         let parts = &fingerprint.parts;
         let texts = parts.iter().filter_map(|part| part.text.as_ref());
         self.grams.add_document(
@@ -49,113 +51,120 @@ impl Discounts {
             times,
         );
         let rasters = parts.iter().filter_map(|part| part.raster.as_ref());
-        self.locals.extend(local::seen(fingerprint, document));
+        self.patches
+            .extend(local::stop_patches(fingerprint, document));
         self.pictures.extend(rasters.map(|raster| StopPicture {
             document,
             codes: PictureCodes::of(raster),
         }));
     }
 
-    /// The local prints of all pictures seen, in the order of their documents.
-    pub(super) fn locals(&self) -> &[local::Seen] {
-        &self.locals
+    /// Returns the local prints of all pictures, in the order of their documents.
+    pub(super) fn patches(&self) -> &[local::StopPatch] {
+        &self.patches
     }
 
-    /// The grams to discount, sorted.
+    /// Returns the grams to discount, sorted.
     pub(super) fn grams(&mut self) -> Vec<u64> {
         self.grams.common()
     }
 
-    /// The cells to discount, sorted.
+    /// Returns the cells to discount, sorted.
     pub(super) fn cells(&mut self) -> Vec<u64> {
         self.cells.common()
     }
 
-    /// The digests to discount, sorted.
+    /// Returns the digests to discount, sorted.
     pub(super) fn digests(&mut self) -> Vec<Digest> {
         self.digests.common()
     }
 
-    /// For each picture of the index, whether to discount it.
+    /// Returns for each picture of the index whether to discount it.
     pub(super) fn pictures(&self, pictures: &[PictureEntry], exec: &Executor) -> Result<Vec<bool>> {
         let mut discounted = vec![false; pictures.len()];
         if self.pictures.is_empty() {
             return Ok(discounted);
         }
-        let seen = StopPictures::new(self.pictures.clone())?;
+        let stop_pictures = StopPictures::new(self.pictures.clone())?;
         let batches = pictures.chunks(PICTURE_BATCH);
         for (batch, discounted) in batches.zip(discounted.chunks_mut(PICTURE_BATCH)) {
             let codes: Vec<PictureCodes> = batch.iter().map(|picture| picture.codes).collect();
-            seen.mark_common(&codes, discounted, exec)?;
+            stop_pictures.mark_common(&codes, discounted, exec)?;
         }
         Ok(discounted)
     }
 
-    /// What all of it has in common, for who asks of one print or picture at a time.
-    pub(crate) fn into_common(mut self) -> Result<Common> {
+    /// Converts the counts to stop prints, which answer for one print or picture at a time.
+    pub(crate) fn into_stop_prints(mut self) -> Result<StopPrints> {
         let (grams, cells, digests) = (self.grams(), self.cells(), self.digests());
         let pictures = StopPictures::new(self.pictures)?;
-        Ok(Common::new(grams, cells, digests, pictures, self.locals))
+        Ok(StopPrints::new(
+            grams,
+            cells,
+            digests,
+            pictures,
+            self.patches,
+        ))
     }
 }
 
-/// Counts in how many documents each value was seen, up to [`COMMON`].
+/// Counts how many documents have each value, up to [`MIN_DOCUMENTS`].
 #[derive(Debug)]
-struct Sightings<T> {
-    /// One entry a document that has the value. The first `sorted` are sorted
-    /// and hold no value more than [`COMMON`] times.
-    seen: Vec<T>,
+struct DocumentCounts<T> {
+    /// One entry for each document and value. The first `sorted` entries are sorted and hold
+    /// no value more than [`MIN_DOCUMENTS`] times.
+    entries: Vec<T>,
     sorted: usize,
 }
 
-impl<T> Default for Sightings<T> {
+impl<T> Default for DocumentCounts<T> {
     fn default() -> Self {
         Self {
-            seen: Vec::new(),
+            entries: Vec::new(),
             sorted: 0,
         }
     }
 }
 
-impl<T: Copy + Ord> Sightings<T> {
-    /// New entries below which tidying up is not worth a pass.
-    const SLACK: usize = 1 << 16;
+impl<T: Copy + Ord> DocumentCounts<T> {
+    /// Unsorted entries up to which sorting is not worth a pass.
+    const MAX_UNSORTED: usize = 1 << 16;
 
-    /// Values of one document, which counts `times` for each.
+    /// Adds the values of one document, which counts as `times` documents.
     fn add_document(&mut self, values: impl Iterator<Item = T>, times: u32) {
         let mut values: Vec<T> = values.collect();
         values.sort_unstable();
         values.dedup();
         for _ in 0..times {
-            self.seen.extend_from_slice(&values);
+            self.entries.extend_from_slice(&values);
         }
-        // As much new as old: each entry is then moved a logarithmic number of times.
-        if self.seen.len() - self.sorted > self.sorted.max(Self::SLACK) {
-            self.tidy();
+        // Sorting when the entries have doubled moves each a logarithmic number of times.
+        if self.entries.len() - self.sorted > self.sorted.max(Self::MAX_UNSORTED) {
+            self.sort();
         }
     }
 
-    fn tidy(&mut self) {
-        // The stable sort makes use of the runs that are sorted already.
-        self.seen.sort();
+    fn sort(&mut self) {
+        // The stable sort benefits from runs that are sorted already.
+        self.entries.sort();
         let mut run: Option<(T, u32)> = None;
-        self.seen.retain(|&value| {
+        self.entries.retain(|&value| {
             let count = match run {
                 Some((last, count)) if last == value => count.saturating_add(1),
                 _ => 1,
             };
             run = Some((value, count));
-            count <= COMMON
+            count <= MIN_DOCUMENTS
         });
-        self.sorted = self.seen.len();
+        self.sorted = self.entries.len();
     }
 
-    /// The values of [`COMMON`] documents or more, sorted.
+    /// Returns the values that [`MIN_DOCUMENTS`] documents or more have, sorted.
     fn common(&mut self) -> Vec<T> {
-        self.tidy();
-        self.seen
+        self.sort();
+        self.entries
             .chunk_by(|a, b| a == b)
-            .filter(|run| run.len() >= COMMON as usize)
+            .filter(|run| run.len() >= MIN_DOCUMENTS as usize)
             .filter_map(|run| run.first().copied())
             .collect()
     }
@@ -169,37 +178,37 @@ mod tests {
 
     proptest! {
         #[test]
-        fn common_is_what_two_documents_have(
+        fn values_of_two_documents_are_common(
             documents in prop::collection::vec(prop::collection::vec(0_u64..50, 0..30), 0..8),
-            tidy_after in 0_usize..8,
+            sort_after in 0_usize..8,
         ) {
-            let mut sightings = Sightings::default();
+            let mut counted = DocumentCounts::default();
             let mut counts = BTreeMap::<u64, u32>::new();
             for (i, document) in documents.iter().enumerate() {
-                sightings.add_document(document.iter().copied(), 1);
+                counted.add_document(document.iter().copied(), 1);
                 let mut distinct = document.clone();
                 distinct.sort_unstable();
                 distinct.dedup();
                 for value in distinct {
                     *counts.entry(value).or_default() += 1;
                 }
-                if i == tidy_after {
-                    sightings.tidy();
+                if i == sort_after {
+                    counted.sort();
                 }
             }
             let expected: Vec<u64> =
                 counts.iter().filter(|(_, n)| **n >= 2).map(|(&v, _)| v).collect();
-            prop_assert_eq!(sightings.common(), expected);
+            prop_assert_eq!(counted.common(), expected);
         }
     }
 
     #[test]
     fn memory_is_bounded_by_distinct_values() {
-        let mut sightings = Sightings::default();
+        let mut counted = DocumentCounts::default();
         for _ in 0..100 {
-            sightings.add_document(0_u64..10_000, 1);
+            counted.add_document(0_u64..10_000, 1);
         }
-        assert!(sightings.seen.len() <= 20_000 + Sightings::<u64>::SLACK);
-        assert_eq!(sightings.common().len(), 10_000);
+        assert!(counted.entries.len() <= 20_000 + DocumentCounts::<u64>::MAX_UNSORTED);
+        assert_eq!(counted.common().len(), 10_000);
     }
 }

@@ -1,4 +1,4 @@
-//! The content of each section.
+//! Writing the sections of the file.
 
 use std::io::{Seek, Write};
 
@@ -17,10 +17,10 @@ use super::sink::{FileSink, SectionSink};
 use super::{IndexWriter, PictureEntry, cells, local};
 
 impl IndexWriter {
-    /// Writes the whole file. Everything is sorted by all of its fields, so
-    /// that neither the threads nor the sort decide about the order.
+    /// Writes the whole file. Everything is sorted by all of its fields, so the order depends
+    /// neither on the number of threads nor on the sorting algorithm.
     pub(crate) fn write<W: Write + Seek>(&mut self, out: W, exec: &Executor) -> Result<()> {
-        let spread = grams::sort(&mut self.postings, exec)?;
+        let hasher = grams::sort(&mut self.postings, exec)?;
         exec.sort_by_key(&mut self.digests, |entry| *entry);
         exec.sort_by_key(&mut self.cells, |entry| *entry);
         let mut order: Vec<u32> = (0..self.items.len() as u32).collect();
@@ -29,8 +29,9 @@ impl IndexWriter {
         let common_digests = self.discounts.digests();
         let common_pictures = self.discounts.pictures(&self.pictures, exec)?;
 
-        let locals = local::tables(&self.locals, self.discounts.locals(), &self.beside, exec);
-        let plan = Plan::new(&self.postings, &common_grams, spread);
+        let patches = self.discounts.patches();
+        let locals = local::tables(&self.locals, patches, &self.siblings, exec);
+        let plan = Plan::new(&self.postings, &common_grams, hasher);
         let (cells, places) = cells::tables(&self.cells, &self.discounts.cells());
         let mut meta = self.meta(&plan);
         meta.cells = cells.len() as u32;
@@ -86,13 +87,13 @@ impl IndexWriter {
                 .iter()
                 .try_for_each(|picture| s.put(&picture.sketch.0))
         })?;
-        let mut lines = Vec::new();
+        let mut buckets = Vec::new();
         file.section(Section::Postings, |s| {
-            lines = plan.put_lists(&self.postings, &self.parts, &common_grams, s)?;
+            buckets = plan.put_lists(&self.postings, &self.parts, &common_grams, s)?;
             Ok(())
         })?;
-        file.section(Section::GramLines, |s| s.put(lines.as_slice()))?;
-        drop(lines);
+        file.section(Section::GramBuckets, |s| s.put(buckets.as_slice()))?;
+        drop(buckets);
         file.section(Section::LocalPrints, |s| s.put(locals.records.as_slice()))?;
         file.section(Section::LocalBuckets, |s| s.put(locals.bounds.as_slice()))?;
         file.section(Section::LocalEntries, |s| s.put(locals.entries.as_slice()))?;
@@ -101,8 +102,8 @@ impl IndexWriter {
         file.finish()
     }
 
-    /// One code of each picture: as planes for the wide radius at which pictures
-    /// become candidates, and with tables for narrow ones where these pay.
+    /// Writes one code of each picture: as planes for the wide radius at which matching looks for
+    /// candidates, and in large indexes also with tables for searches at narrow radii.
     fn put_codes<W: Write>(
         &self,
         sink: &mut SectionSink<'_, W>,
@@ -122,7 +123,7 @@ impl IndexWriter {
         set.to_stored()?.put(|bytes| sink.put(bytes))
     }
 
-    /// The name of an item as bytes, which sort as strings do.
+    /// Returns the name of an item as bytes, which sort as strings do.
     fn name(&self, item: u32) -> &[u8] {
         self.items
             .get(item as usize)
@@ -139,8 +140,8 @@ impl IndexWriter {
             window: self.recipe.window,
             key_id: self.recipe.key_id.0,
             flags: if self.key.is_some() { KEY_STORED } else { 0 },
-            homes: plan.spread.homes,
-            // That these fit is checked before anything is added.
+            homes: plan.hasher.homes,
+            // `check_room` has made sure that these fit.
             items: self.items.len() as u32,
             parts: self.parts.len() as u32,
             pictures: self.pictures.len() as u32,
@@ -150,7 +151,7 @@ impl IndexWriter {
             discounted_grams: plan.discounted,
             place_order: plan.place_order,
             key: self.key.as_ref().map_or([0; 32], |key| *key.as_bytes()),
-            multiplier: plan.spread.multiplier,
+            multiplier: plan.hasher.multiplier,
             cells: 0,
             cell_places: 0,
             tables: 0,

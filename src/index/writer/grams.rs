@@ -1,50 +1,55 @@
-//! The table of grams and their lists.
+//! Writing the hash table of grams and their posting lists.
 
 use std::io::Write;
 
 use crate::error::{Error, Result};
 use crate::exec::Executor;
+use crate::index::buckets::{Bucket, GramHasher, LONG_LIST, MAX_DISPLACEMENT, Placer, SLOTS, Tag};
 use crate::index::frequency;
 use crate::index::golomb::{self, Orders};
-use crate::index::lines::{LONG, Line, MAX_DISPLACEMENT, Placer, SLOTS, Spread, Tag};
 use crate::index::postings::count_items;
 use crate::index::records::{GRAM_DISCOUNTED, PartRecord};
 
 use super::Posting;
 use super::sink::SectionSink;
 
-/// Multipliers that are tried. At a billion grams the first fails once in twenty times,
-/// two prints having the same tag; made-up prints that crowd under more than a few cannot be found.
-const ATTEMPTS: u64 = 64;
+/// Multipliers that are tried. At a billion grams the first fails in one case of twenty, where two
+/// prints have the same tag. Prints that collide under more than a few multipliers cannot be made
+/// up.
+const MAX_ATTEMPTS: u64 = 64;
 
-/// Puts the places of all grams in the order of the table, and tells which table.
+/// Sorts the places of all grams in the order of the hash table, and returns its hash function.
 ///
 /// # Errors
-/// [`Limit`](crate::ErrorKind::Limit) for prints that no table holds.
-pub(super) fn sort(postings: &mut [Posting], exec: &Executor) -> Result<Spread> {
+/// [`Limit`](crate::ErrorKind::Limit) for prints that fit no table.
+pub(super) fn sort(postings: &mut [Posting], exec: &Executor) -> Result<GramHasher> {
     let mut distinct = None;
-    for attempt in 0..ATTEMPTS {
-        // How many grams there are is known only once they are sorted: their order
-        // does not depend on the number of homes.
-        let order = Spread::new(0, attempt);
+    for attempt in 0..MAX_ATTEMPTS {
+        // The number of grams is known only once they are sorted. Their order does not depend on
+        // the number of homes.
+        let order = GramHasher::new(0, attempt);
         exec.sort_by_key(postings, |posting| {
             (order.product(posting.print), posting.part, posting.at)
         });
         let grams = *distinct.get_or_insert_with(|| lists(postings).count());
-        let spread = Spread::new(grams, attempt);
-        let mut placer = Placer::new(spread);
+        let hasher = GramHasher::new(grams, attempt);
+        let mut placer = Placer::new(hasher);
         if prints(postings).all(|print| placer.next(print).is_some()) {
-            return Ok(spread);
+            return Ok(hasher);
         }
     }
     Err(no_table())
 }
 
 fn no_table() -> Error {
-    Error::limit("tables of grams", ATTEMPTS, "made-up prints that fit none")
+    Error::limit(
+        "tables of grams",
+        MAX_ATTEMPTS,
+        "made-up prints that fit none",
+    )
 }
 
-/// The places of each gram.
+/// Returns the places of each gram.
 fn lists(postings: &[Posting]) -> impl Iterator<Item = &[Posting]> {
     postings.chunk_by(|a, b| a.print == b.print)
 }
@@ -53,17 +58,18 @@ fn prints(postings: &[Posting]) -> impl Iterator<Item = u64> {
     lists(postings).filter_map(|list| Some(list.first()?.print))
 }
 
-/// What the header says about the grams.
+/// What the `meta` section says about the grams.
 pub(super) struct Plan {
-    pub(super) spread: Spread,
+    pub(super) hasher: GramHasher,
     pub(super) grams: u32,
     pub(super) discounted: u32,
     pub(super) place_order: u32,
 }
 
 impl Plan {
-    /// For places in the order that [`sort`] gave them with `spread`, and sorted `common` grams.
-    pub(super) fn new(postings: &[Posting], common: &[u64], spread: Spread) -> Self {
+    /// Plans the table for places that [`sort`] has sorted with `hasher`. `common` are the grams to
+    /// discount, sorted.
+    pub(super) fn new(postings: &[Posting], common: &[u64], hasher: GramHasher) -> Self {
         let (mut grams, mut discounted) = (0, 0);
         for print in prints(postings) {
             grams += 1;
@@ -72,78 +78,79 @@ impl Plan {
         let places: u64 = postings.iter().map(|posting| u64::from(posting.at)).sum();
         let mean = places / (postings.len() as u64).max(1);
         Self {
-            spread,
+            hasher,
             grams,
             discounted,
             place_order: mean.max(1).ilog2(),
         }
     }
 
-    /// Writes the lists and gives the lines that lead to them.
+    /// Writes the lists and returns the buckets that point to them.
     pub(super) fn put_lists<W: Write>(
         &self,
         postings: &[Posting],
         parts: &[PartRecord],
         common: &[u64],
         sink: &mut SectionSink<'_, W>,
-    ) -> Result<Vec<Line>> {
-        let homes = self.spread.homes as usize;
+    ) -> Result<Vec<Bucket>> {
+        let homes = self.hasher.homes as usize;
         let mut table = Table {
             plan: self,
             parts,
             common,
-            lines: Vec::with_capacity(homes + MAX_DISPLACEMENT),
+            buckets: Vec::with_capacity(homes + MAX_DISPLACEMENT),
             end: 0,
             coded: Vec::new(),
             list_parts: Vec::new(),
         };
-        let mut placer = Placer::new(self.spread);
-        let mut line_at = 0;
-        let mut lists_of_line: Vec<(Tag, &[Posting])> = Vec::with_capacity(SLOTS);
+        let mut placer = Placer::new(self.hasher);
+        let mut bucket_at = 0;
+        let mut in_bucket: Vec<(Tag, &[Posting])> = Vec::with_capacity(SLOTS);
         for list in lists(postings) {
             let Some((at, tag)) = list.first().and_then(|first| placer.next(first.print)) else {
                 return Err(no_table());
             };
-            while line_at < at {
-                table.put_line(&lists_of_line, sink)?;
-                lists_of_line.clear();
-                line_at += 1;
+            while bucket_at < at {
+                table.put_bucket(&in_bucket, sink)?;
+                in_bucket.clear();
+                bucket_at += 1;
             }
-            lists_of_line.push((tag, list));
+            in_bucket.push((tag, list));
         }
-        if !lists_of_line.is_empty() {
-            table.put_line(&lists_of_line, sink)?;
+        if !in_bucket.is_empty() {
+            table.put_bucket(&in_bucket, sink)?;
         }
-        while table.lines.len() < homes {
-            table.put_line(&[], sink)?;
+        while table.buckets.len() < homes {
+            table.put_bucket(&[], sink)?;
         }
-        Ok(table.lines)
+        Ok(table.buckets)
     }
 }
 
-/// A table under way.
+/// A table that is being written.
 struct Table<'a> {
     plan: &'a Plan,
     parts: &'a [PartRecord],
     common: &'a [u64],
-    lines: Vec<Line>,
-    /// Bytes of lists so far.
+    buckets: Vec<Bucket>,
+    /// Bytes of lists written so far.
     end: u64,
     coded: Vec<u8>,
     list_parts: Vec<u32>,
 }
 
 impl Table<'_> {
-    fn put_line<W: Write>(
+    fn put_bucket<W: Write>(
         &mut self,
         lists: &[(Tag, &[Posting])],
         sink: &mut SectionSink<'_, W>,
     ) -> Result<()> {
-        let mut line = Line::default();
-        line.set_start(self.end)
+        let mut bucket = Bucket::default();
+        bucket
+            .set_start(self.end)
             .ok_or_else(|| Error::limit("bytes of postings", 1_u64 << 48, self.end))?;
         self.coded.clear();
-        // Bytes of each list and where they end, weight, tag.
+        // The encoded bytes, weight and tag of each list.
         let mut coded: Vec<(std::ops::Range<usize>, u8, Tag)> = Vec::with_capacity(SLOTS);
         for &(tag, list) in lists {
             let start = self.coded.len();
@@ -156,30 +163,30 @@ impl Table<'_> {
             let pairs = list.iter().map(|posting| (posting.part, posting.at));
             golomb::encode(pairs, orders, &mut self.coded);
             coded.push((start..self.coded.len(), weight, tag));
-            let home = self.lines.len().checked_sub(tag.displacement());
-            // Not yet there for a gram that is at home.
-            if let Some(home) = home.and_then(|home| self.lines.get_mut(home)) {
-                home.pass(tag);
+            let home = self.buckets.len().checked_sub(tag.displacement());
+            // `None` for a gram in its home, which is this bucket and not pushed yet.
+            if let Some(home) = home.and_then(|home| self.buckets.get_mut(home)) {
+                home.add_overflow(tag);
             }
         }
-        // Where a long list ends stands before it, not in the line: so the short come first.
-        coded.sort_by_key(|(bytes, ..)| bytes.len() >= usize::from(LONG));
+        // The length of a long list is before it and not in the bucket, so short ones come first.
+        coded.sort_by_key(|(bytes, ..)| bytes.len() >= usize::from(LONG_LIST));
         for (slot, (bytes, weight, tag)) in coded.into_iter().enumerate() {
-            let length = bytes.len().min(usize::from(LONG)) as u8;
+            let length = bytes.len().min(usize::from(LONG_LIST)) as u8;
             let bytes = self.coded.get(bytes).unwrap_or_default();
-            if length == LONG {
+            if length == LONG_LIST {
                 sink.put(&(bytes.len() as u64))?;
                 self.end += 8;
             }
             sink.put(bytes)?;
             self.end += bytes.len() as u64;
-            line.set(slot, tag, length, weight);
+            bucket.set(slot, tag, length, weight);
         }
-        self.lines.push(line);
+        self.buckets.push(bucket);
         Ok(())
     }
 
-    /// Document frequency and flag of a gram.
+    /// Returns the coded document frequency and the flag of a gram.
     fn weight(&mut self, list: &[Posting]) -> u8 {
         self.list_parts.clear();
         self.list_parts

@@ -1,5 +1,5 @@
-//! Local prints on their way into the index: which of a picture's are kept, how
-//! many other pictures have each, which stand in the tables, and the tables.
+//! Writing local prints: which prints of a picture are kept, how many other pictures have each,
+//! which are entered into the tables, and the tables.
 
 use crate::arch::Backend;
 use crate::exec::Executor;
@@ -9,47 +9,47 @@ use crate::index::local::{TABLES, bucket, bucket_bounds, check, crowding, key_bi
 use crate::index::records::{LOCAL_BRIGHT, LOCAL_DISCOUNTED, LocalEntry, LocalRecord};
 use crate::raster::{SCALE_BIAS, SCALE_STEPS};
 
-/// Prints kept of a picture.
-pub(super) const PRINTS_OF_PICTURE: usize = 900;
+/// Prints kept of a picture at most.
+pub(super) const MAX_PRINTS_PER_PICTURE: usize = 900;
 
-/// Two prints are alike if their signatures differ in no more bits of 128.
-pub(super) const ALIKE: u32 = 20;
+/// Bits of 128 in which the signatures of two like prints may differ.
+pub(super) const LIKE_DISTANCE: u32 = 20;
 
-/// Prints that are compared with one another share so many low bits of a word that about this
-/// many do.
-pub(super) const COMPARED_TOGETHER: usize = 24;
+/// Prints that are compared with one another, on average: prints are grouped into runs by as many
+/// low bits of a word as make runs of about this length.
+pub(super) const PRINTS_PER_RUN: usize = 24;
 
-/// Of prints that share them, each is compared with so many ...
-const COMPARED: usize = 1024;
+/// Prints of a run that each of its prints is compared with ...
+const MAX_COMPARED: usize = 1024;
 
-/// ... and if fewer than so many of these are like it, with more.
-const FEW: usize = 8;
-const COMPARED_IF_FEW: usize = 4096;
+/// ... unless fewer than this many of them are like it: then it is compared with more.
+const MIN_LIKE: usize = 8;
+const MAX_COMPARED_IF_FEW: usize = 4096;
 
 /// Background documents that must have a print for it to be discounted.
-const COMMON: usize = 2;
+const MIN_DOCUMENTS: usize = 2;
 
-/// Prints that more other pictures have tell none of them and stand in no table, with allowance
-/// for the number of pictures ...
-const LISTED_OTHERS: f64 = 16.0;
+/// Other pictures that may have a print of the tables, before [`crowding`]: a print that more
+/// pictures have does not distinguish them.
+const MAX_LISTED_OTHERS: f64 = 16.0;
 
-/// ... and neither do letters that the same picture has so often ...
-const LISTED_TWINS: u8 = 6;
+/// Like prints of the same picture, such as those of a letter, that a print of the tables may have.
+const MAX_LISTED_TWINS: u8 = 6;
 
-/// ... but of every picture so many do, lest one that is in the index a hundred times is not
-/// found at all.
-const LISTED_AT_LEAST: usize = 96;
+/// Prints of each picture that are in the tables whatever these limits say: otherwise a picture
+/// that is in the index a hundred times would never be found.
+const MIN_LISTED: usize = 96;
 
-/// A print of an ignore file or background document.
+/// A local print of an ignore file or background document.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
+pub(super) struct StopPatch {
     pub(super) signature: [u64; 2],
-    /// The document; `None` for an ignore file.
+    /// The number of the background document; `None` for an ignore file.
     pub(super) document: Option<u32>,
 }
 
-/// The prints of a picture that are kept: of each size about as many, and what
-/// the coarse sizes do not have goes to the fine ones.
+/// Selects the prints of a picture that are kept: about the same number of each size. The share
+/// that the coarse sizes do not fill goes to the fine ones.
 pub(super) fn select(raster: &RasterPrints) -> Vec<LocalPrint> {
     let prints = &raster.local.prints;
     let level = |print: &LocalPrint| {
@@ -59,14 +59,14 @@ pub(super) fn select(raster: &RasterPrints) -> Vec<LocalPrint> {
     let mut sizes: Vec<&[LocalPrint]> = prints.chunk_by(|a, b| level(a) == level(b)).collect();
     sizes.sort_by_key(|size| size.len());
     let mut kept = Vec::new();
-    let (mut room, count) = (PRINTS_OF_PICTURE, sizes.len());
+    let (mut room, count) = (MAX_PRINTS_PER_PICTURE, sizes.len());
     for (i, size) in sizes.into_iter().enumerate() {
         let share = room / (count - i);
         let taken = size.get(..share).unwrap_or(size);
         room -= taken.len();
         kept.extend_from_slice(taken);
     }
-    // By place, so that what is compared together lies together.
+    // By place, so that prints that are compared together are near each other in memory.
     kept.sort_unstable_by_key(|print| {
         (print.scale, print.y, print.x, print.angle, print.signature)
     });
@@ -74,10 +74,14 @@ pub(super) fn select(raster: &RasterPrints) -> Vec<LocalPrint> {
     kept
 }
 
-pub(super) fn seen(fingerprint: &Fingerprint, document: Option<u32>) -> impl Iterator<Item = Seen> {
+/// Returns the local prints of a document's pictures.
+pub(super) fn stop_patches(
+    fingerprint: &Fingerprint,
+    document: Option<u32>,
+) -> impl Iterator<Item = StopPatch> {
     let rasters = fingerprint.parts.iter().filter_map(|p| p.raster.as_ref());
     rasters.flat_map(move |raster| {
-        raster.local.prints.iter().map(move |print| Seen {
+        raster.local.prints.iter().map(move |print| StopPatch {
             signature: print.signature,
             document,
         })
@@ -91,22 +95,23 @@ pub(super) struct Tables {
     pub(super) entries: Vec<LocalEntry>,
 }
 
-/// Sorts all prints into the tables and weighs them. `pictures` holds each picture's prints.
+/// Weighs all prints and sorts them into the tables. `pictures` holds the prints of each picture,
+/// `siblings` are other indexes of the same collection.
 pub(super) fn tables(
     pictures: &[Vec<LocalPrint>],
-    seen: &[Seen],
-    beside: &[Index],
+    patches: &[StopPatch],
+    siblings: &[Index],
     exec: &Executor,
 ) -> Tables {
     let mut records: Vec<LocalRecord> = pictures.iter().flatten().map(record).collect();
-    let twins = weigh(pictures, &mut records, seen, exec);
-    weigh_beside(&mut records, pictures.len(), beside);
+    let twins = weigh(pictures, &mut records, patches, exec);
+    count_in_siblings(&mut records, pictures.len(), siblings);
     let mut listed = Vec::new();
-    let most = (LISTED_OTHERS * crowding(pictures.len())).min(250.0) as u8;
+    let max_others = (MAX_LISTED_OTHERS * crowding(pictures.len())).min(250.0) as u8;
     let mut start = 0;
     for prints in pictures {
         let end = start + prints.len();
-        list(start..end, most, &records, &twins, &mut listed);
+        list(start..end, max_others, &records, &twins, &mut listed);
         start = end;
     }
     let bits = key_bits(listed.len());
@@ -138,22 +143,22 @@ pub(super) fn tables(
     }
 }
 
-/// A print's place among those that are compared with one another, and its number.
+/// The run of a print, and the print's number.
 pub(super) type Place = (u32, u32);
 
-/// Counts for every print the other pictures that have one like it, and marks those that
-/// background has. Returns how many like it the same picture has, up to 255.
+/// Counts for every print the other pictures that have a like one, and marks the prints that the
+/// background has. Returns for every print how many like ones the same picture has, up to 255.
 fn weigh(
     pictures: &[Vec<LocalPrint>],
     records: &mut [LocalRecord],
-    seen: &[Seen],
+    patches: &[StopPatch],
     exec: &Executor,
 ) -> Vec<u8> {
     let owners: Vec<u32> = (0..)
         .zip(pictures)
         .flat_map(|(i, prints)| std::iter::repeat_n(i, prints.len()))
         .collect();
-    let bits = (records.len() / COMPARED_TOGETHER)
+    let bits = (records.len() / PRINTS_PER_RUN)
         .checked_ilog2()
         .unwrap_or(0)
         .min(24);
@@ -168,56 +173,57 @@ fn weigh(
         places
     };
     let own = places(&mut records.iter().map(|record| record.signature));
-    let background = places(&mut seen.iter().map(|seen| seen.signature));
+    let background = places(&mut patches.iter().map(|patch| patch.signature));
     let runs: Vec<&[Place]> = own.chunk_by(|a, b| a.0 == b.0).collect();
-    let known: &[LocalRecord] = records;
+    let shared: &[LocalRecord] = records;
     let weighed = exec.map(&runs, |run| {
         let bucket = run.first().map_or(0, |place| place.0);
         let start = background.partition_point(|place| place.0 < bucket);
         let end = background.partition_point(|place| place.0 <= bucket);
-        let behind = background.get(start..end).unwrap_or_default();
-        let run = Run::new(run, known, &owners);
-        let mut room = Vec::new();
+        let in_background = background.get(start..end).unwrap_or_default();
+        let run = Run::new(run, shared, &owners);
+        let mut like = Vec::new();
         run.members
             .iter()
             .map(|member| {
-                let (others, twins) = run.alike(member, &mut room);
-                let common = common(behind, |id| {
-                    let seen = &seen[id as usize];
-                    let alike = signature_distance(&member.signature, &seen.signature) <= ALIKE;
-                    alike.then_some(seen.document)
+                let (others, twins) = run.count_like(member, &mut like);
+                let discounted = is_common(in_background, |id| {
+                    let patch = &patches[id as usize];
+                    let distance = signature_distance(&member.signature, &patch.signature);
+                    (distance <= LIKE_DISTANCE).then_some(patch.document)
                 });
-                (member.id, others, twins, common)
+                (member.id, others, twins, discounted)
             })
             .collect::<Vec<_>>()
     });
     let mut all_twins = vec![0_u8; records.len()];
-    for (id, others, twins, common) in weighed.into_iter().flatten() {
+    for (id, others, twins, discounted) in weighed.into_iter().flatten() {
         let record = &mut records[id as usize];
         record.others = record.others.max(others);
         all_twins[id as usize] = all_twins[id as usize].max(twins);
-        if common {
+        if discounted {
             record.flags |= LOCAL_DISCOUNTED;
         }
     }
     all_twins
 }
 
-/// Prints of other indexes that are looked at, at most: every so many of their pictures.
-const SAMPLED: usize = 1 << 19;
+/// Prints of sibling indexes that are compared, at most: those of one in so many pictures.
+const MAX_SAMPLED: usize = 1 << 19;
 
-/// Adds to the count of every print the pictures of other indexes that have one like it. Of many
-/// pictures a sample is looked at, and stands for the others. Whoever reads the count knows
-/// the [crowding] of this index alone, so it is kept in that measure.
-fn weigh_beside(records: &mut [LocalRecord], pictures: usize, beside: &[Index]) {
-    let all: usize = beside.iter().map(|index| index.locals().len()).sum();
+/// Adds to the count of every print the pictures of sibling indexes that have a like one,
+/// estimated from a sample of them if they are many.
+///
+/// A reader of the count knows only the [crowding] of this index, so the count is scaled to it.
+fn count_in_siblings(records: &mut [LocalRecord], pictures: usize, siblings: &[Index]) {
+    let all: usize = siblings.iter().map(|index| index.locals().len()).sum();
     if records.is_empty() || all == 0 {
         return;
     }
-    let step = all.div_ceil(SAMPLED);
-    let elsewhere: usize = beside.iter().map(|index| index.pictures().len()).sum();
-    let measure = crowding(pictures) / crowding(pictures + elsewhere);
-    // As many bits as make a bucket hold about one print of ours.
+    let step = all.div_ceil(MAX_SAMPLED);
+    let elsewhere: usize = siblings.iter().map(|index| index.pictures().len()).sum();
+    let scale = crowding(pictures) / crowding(pictures + elsewhere);
+    // As many bits as give about one of our prints to a bucket.
     let bits = records.len().ilog2().clamp(4, 20);
     let mut buckets: Vec<Vec<u32>> = vec![Vec::new(); TABLES << bits];
     for (id, record) in (0..).zip(&*records) {
@@ -228,21 +234,21 @@ fn weigh_beside(records: &mut [LocalRecord], pictures: usize, beside: &[Index]) 
         }
     }
     let mut others = vec![0_u32; records.len()];
-    // The last picture that counted for a print.
+    // The last picture that was counted for each print.
     let mut last = vec![u32::MAX; records.len()];
     let mut picture = 0;
-    for index in beside {
+    for index in siblings {
         for prints in index.locals().by_picture().step_by(step) {
             for print in prints {
                 for (table, &word) in print.signature.iter().enumerate() {
-                    let like = buckets.get(bucket(table, word, bits));
-                    for &id in like.into_iter().flatten() {
+                    let ids = buckets.get(bucket(table, word, bits));
+                    for &id in ids.into_iter().flatten() {
                         let id = id as usize;
                         let (Some(own), Some(last)) = (records.get(id), last.get_mut(id)) else {
                             continue;
                         };
                         if *last != picture
-                            && signature_distance(&own.signature, &print.signature) <= ALIKE
+                            && signature_distance(&own.signature, &print.signature) <= LIKE_DISTANCE
                         {
                             *last = picture;
                             others[id] += 1;
@@ -255,31 +261,32 @@ fn weigh_beside(records: &mut [LocalRecord], pictures: usize, beside: &[Index]) 
     }
     for (record, others) in records.iter_mut().zip(others) {
         let all = f64::from(others.saturating_mul(step as u32)) + f64::from(record.others);
-        record.others = (all * measure).round().min(255.0) as u8;
+        record.others = (all * scale).round().min(255.0) as u8;
     }
 }
 
-/// Chooses the prints of a picture that stand in the tables: those that at most so many others have.
+/// Appends the prints of a picture that go into the tables: those that at most `max_others` other
+/// pictures have, and more up to [`MIN_LISTED`].
 fn list(
     range: std::ops::Range<usize>,
-    most: u8,
+    max_others: u8,
     records: &[LocalRecord],
     twins: &[u8],
     to: &mut Vec<u32>,
 ) {
     let begin = to.len();
     let usable = range.filter(|&i| !records[i].is_discounted());
-    let (telling, rest): (Vec<usize>, Vec<usize>) =
-        usable.partition(|&i| records[i].others() <= most && twins[i] <= LISTED_TWINS);
-    to.extend(telling.iter().map(|&i| i as u32));
-    let missing = LISTED_AT_LEAST.saturating_sub(telling.len());
+    let (distinctive, rest): (Vec<usize>, Vec<usize>) =
+        usable.partition(|&i| records[i].others() <= max_others && twins[i] <= MAX_LISTED_TWINS);
+    to.extend(distinctive.iter().map(|&i| i as u32));
+    let missing = MIN_LISTED.saturating_sub(distinctive.len());
     let mut rest = rest;
     rest.sort_by_key(|&i| (records[i].others(), twins[i], i));
     to.extend(rest.iter().take(missing).map(|&i| i as u32));
     to[begin..].sort_unstable();
 }
 
-/// A print among those that it is compared with.
+/// A print of a run.
 struct Member {
     id: u32,
     owner: u32,
@@ -289,12 +296,12 @@ struct Member {
 /// Prints that are compared with one another.
 struct Run {
     members: Vec<Member>,
-    few: Sample,
-    /// Where not all are in `few`.
-    more: Option<Sample>,
+    small: Sample,
+    /// A larger sample, unless `small` has all members.
+    large: Option<Sample>,
 }
 
-/// One in so many of the prints of a run.
+/// Every `step`th print of a run.
 struct Sample {
     step: usize,
     signatures: Vec<[u64; 2]>,
@@ -310,8 +317,8 @@ impl Run {
                 signature: records[id as usize].signature,
             })
             .collect();
-        let sample = |most: usize| {
-            let step = members.len().div_ceil(most).max(1);
+        let sample = |max: usize| {
+            let step = members.len().div_ceil(max).max(1);
             let signatures = members.iter().step_by(step).map(|m| m.signature);
             Sample {
                 step,
@@ -319,34 +326,35 @@ impl Run {
             }
         };
         Self {
-            few: sample(COMPARED),
-            more: (members.len() > COMPARED).then(|| sample(COMPARED_IF_FEW)),
+            small: sample(MAX_COMPARED),
+            large: (members.len() > MAX_COMPARED).then(|| sample(MAX_COMPARED_IF_FEW)),
             members,
         }
     }
 
-    /// How many pictures other than its own have a print like a member, and how many its own has
-    /// beside it: in proportion, where not all were compared.
-    fn alike(&self, member: &Member, room: &mut Vec<u32>) -> (u8, u8) {
-        let mut sample = &self.few;
-        let mut look = |sample: &Sample| {
-            room.clear();
+    /// Returns how many other pictures have a print like a member, and how many more such prints
+    /// its own picture has, up to 255 each. Extrapolated where only a sample was compared.
+    /// `like` is a buffer.
+    fn count_like(&self, member: &Member, like: &mut Vec<u32>) -> (u8, u8) {
+        let mut sample = &self.small;
+        let mut compare = |sample: &Sample| {
+            like.clear();
             let backend = Backend::detect();
-            backend.near128(&member.signature, &sample.signatures, ALIKE, room);
-            room.len()
+            backend.near128(&member.signature, &sample.signatures, LIKE_DISTANCE, like);
+            like.len()
         };
-        if look(sample) < FEW
-            && let Some(more) = &self.more
+        if compare(sample) < MIN_LIKE
+            && let Some(large) = &self.large
         {
-            sample = more;
-            look(sample);
+            sample = large;
+            compare(sample);
         }
         let (mut others, mut twins, mut last) = (0_usize, 0_usize, member.owner);
-        for &place in room.iter() {
+        for &place in like.iter() {
             let Some(other) = self.members.get(place as usize * sample.step) else {
                 continue;
             };
-            // Prints are in the order of the pictures.
+            // Prints come in the order of their pictures.
             if other.id == member.id {
                 continue;
             } else if other.owner == member.owner {
@@ -356,18 +364,26 @@ impl Run {
                 others += 1;
             }
         }
-        // What fewer were like is told by what was seen alone.
-        let factor = if room.len() < FEW { 1 } else { sample.step };
-        let count = |seen: usize| u8::try_from(seen.saturating_mul(factor)).unwrap_or(u8::MAX);
+        // Too few are no basis for an extrapolation.
+        let factor = if like.len() < MIN_LIKE {
+            1
+        } else {
+            sample.step
+        };
+        let count = |found: usize| u8::try_from(found.saturating_mul(factor)).unwrap_or(u8::MAX);
         (count(others), count(twins))
     }
 }
 
-/// Whether an ignore file, or background documents enough, have a like print.
-pub(super) fn common(known: &[Place], alike: impl Fn(u32) -> Option<Option<u32>>) -> bool {
+/// Returns whether an ignore file or [`MIN_DOCUMENTS`] background documents have a like print.
+/// `document_if_like` returns the document of a print, or `None` if the print is not like it.
+pub(super) fn is_common(
+    places: &[Place],
+    document_if_like: impl Fn(u32) -> Option<Option<u32>>,
+) -> bool {
     let (mut documents, mut last) = (0, None);
-    for &(_, id) in known {
-        match alike(id) {
+    for &(_, id) in places {
+        match document_if_like(id) {
             None => {}
             Some(None) => return true,
             Some(document) if document != last => {
@@ -377,7 +393,7 @@ pub(super) fn common(known: &[Place], alike: impl Fn(u32) -> Option<Option<u32>>
             Some(_) => {}
         }
     }
-    documents >= COMMON
+    documents >= MIN_DOCUMENTS
 }
 
 fn record(print: &LocalPrint) -> LocalRecord {

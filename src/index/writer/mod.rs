@@ -1,14 +1,14 @@
-//! Building an index: fingerprints are collected in compact lists, sorted once
-//! and written section by section.
+//! Building an index: fingerprints are collected in compact lists, sorted once and written section
+//! by section.
 
 mod cells;
-mod common;
 mod discount;
 mod emit;
 mod grams;
 mod local;
 mod sink;
 mod stop_pictures;
+mod stop_prints;
 
 use std::collections::HashSet;
 use std::io::Cursor;
@@ -27,20 +27,19 @@ use crate::fingerprint::{
 };
 use crate::raster::{Dihedral, Texture};
 
-pub(crate) use common::Common;
 pub(crate) use discount::Discounts;
+pub(crate) use stop_prints::StopPrints;
 
-/// Pictures from which on their codes get tables. Matching looks for pictures at a
-/// radius where the scan wins, so that tables serve nobody but those who search the
-/// codes themselves, and cost 132 bytes a code: worth it once a scan takes a while.
-const TABLES_FROM: usize = 1 << 18;
+/// Pictures from which on their codes get tables, at 132 bytes a code. Matching searches at a radius
+/// where the scan is faster, so tables serve only direct searches of the codes, and only where a
+/// scan takes long.
+const MIN_PICTURES_FOR_TABLES: usize = 1 << 18;
 
 /// Collects fingerprints and writes them as an index file.
 ///
-/// Memory: 16 bytes a gram, 24 a cell, 40 a digest and 370 a picture, plus names and
-/// paths; saving adds ten bytes a distinct gram. The bytes written depend on what was
-/// added and in which order, on nothing else: not on the number of threads,
-/// the time or the machine.
+/// Memory: 16 bytes a gram, 24 a cell, 40 a digest and 370 a picture, plus names and paths; saving
+/// adds ten bytes a distinct gram. The bytes written depend only on what was added and in which
+/// order, not on the number of threads, the time or the machine.
 ///
 /// ```
 /// use leakprint::{Executor, Fingerprinter, Index, IndexWriter};
@@ -72,8 +71,8 @@ pub struct IndexWriter {
     cells: Vec<cells::Entry>,
     discounts: Discounts,
     /// Other indexes of the same collection.
-    beside: Vec<Index>,
-    /// Pictures from which on there are tables of their codes.
+    siblings: Vec<Index>,
+    /// Pictures from which on their codes get tables.
     pub(super) tables_from: usize,
 }
 
@@ -97,7 +96,7 @@ struct PictureEntry {
     texture: Texture,
 }
 
-/// What two pictures are compared by: the codes of the upright picture.
+/// The codes of the upright picture, by which two pictures are compared.
 #[derive(Clone, Copy, Debug)]
 struct PictureCodes {
     pdq: Code256,
@@ -123,11 +122,11 @@ struct Posting {
 }
 
 impl IndexWriter {
-    /// A writer for fingerprints of one recipe, where `IndexWriter::from(&fingerprinter)` is not
-    /// what is wanted: for prints that were made elsewhere, or to store a key that was given.
+    /// Makes a writer for fingerprints of a recipe: for prints that were made elsewhere, or to
+    /// store a key that `IndexWriter::from(&fingerprinter)` would not store.
     ///
-    /// With `stored_key` the index carries the key and can be used by itself; without, whoever
-    /// matches must bring it. [`index`](super#what-an-index-gives-away) says what that means.
+    /// With `stored_key` the index has the key in it and can be used by itself; without, matchers
+    /// need the key from elsewhere. See [what an index reveals](super#what-an-index-reveals).
     ///
     /// # Errors
     /// [`Recipe`](ErrorKind::Recipe) if the key is not the recipe's, or if this
@@ -152,7 +151,7 @@ impl IndexWriter {
         Ok(Self::of(recipe, stored_key))
     }
 
-    /// A writer of a recipe that this build makes.
+    /// Makes a writer for a recipe that this build supports.
     fn of(recipe: Recipe, key: Option<Key>) -> Self {
         Self {
             recipe,
@@ -168,34 +167,33 @@ impl IndexWriter {
             postings: Vec::new(),
             cells: Vec::new(),
             discounts: Discounts::default(),
-            beside: Vec::new(),
-            tables_from: TABLES_FROM,
+            siblings: Vec::new(),
+            tables_from: MIN_PICTURES_FOR_TABLES,
         }
     }
 
-    /// The recipe that every fingerprint must have.
+    /// Returns the recipe that every fingerprint must have.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
     }
 
-    /// The number of items added so far.
+    /// Returns the number of items added so far.
     pub fn len(&self) -> usize {
         self.items.len()
     }
 
-    /// Whether nothing was added yet.
+    /// Returns whether no item was added yet.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// Adds an item. After an error the writer is as before and can be used on.
+    /// Adds an item. An error leaves the writer unchanged and usable.
     ///
     /// # Errors
-    /// [`InvalidInput`](ErrorKind::InvalidInput) for a name that was added
-    /// before, [`Recipe`](ErrorKind::Recipe) for a fingerprint of another
-    /// recipe or key, [`Malformed`](ErrorKind::Malformed) for one whose places
-    /// contradict each other, [`Limit`](ErrorKind::Limit) from 2^32 parts,
-    /// digests, grams or cells on.
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for a name that was added before,
+    /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key,
+    /// [`Malformed`](ErrorKind::Malformed) for one with inconsistent places,
+    /// [`Limit`](ErrorKind::Limit) from 2^32 parts, digests, grams or cells on.
     ///
     /// ```
     /// use leakprint::{ErrorKind, Fingerprinter, IndexWriter};
@@ -213,7 +211,7 @@ impl IndexWriter {
         if self.names.contains(name) {
             return Err(Error::new(
                 ErrorKind::InvalidInput,
-                format!("there is an item {name:?} already: give each item a name of its own"),
+                format!("there is an item {name:?} already: give each item a unique name"),
             ));
         }
         self.check_room(name, &fingerprint.parts)?;
@@ -284,25 +282,25 @@ impl IndexWriter {
         Ok(())
     }
 
-    /// Counts the pictures of another index of the same collection when the rarity of
-    /// details of pictures is weighed; a sample of them if they are many.
-    pub(crate) fn weigh_beside(&mut self, index: &Index) {
+    /// Adds another index of the same collection, whose pictures count for the rarity of details; if
+    /// they are many, a sample of them.
+    pub(crate) fn add_sibling(&mut self, index: &Index) {
         if !index.pictures().is_empty() {
-            self.beside.push(index.clone());
+            self.siblings.push(index.clone());
         }
     }
 
-    /// Writes the index to a file, all or nothing: a temporary file in the same
-    /// folder is written, synced and renamed over `path`. A crash leaves the
-    /// old file or the new one, and perhaps a `.leakprint-*.tmp` beside it.
+    /// Writes the index to a file atomically: writes a temporary file in the same folder, syncs it
+    /// and renames it over `path`. A crash leaves the old file or the new one, and perhaps a
+    /// `.leakprint-*.tmp` in the folder.
     ///
-    /// A new file can be read by its owner alone (where the system knows
-    /// owners), one that replaces another keeps its permissions. The writer can
-    /// be used on: added to and saved again.
+    /// A new file is readable only by its owner (where the system has owners); one that replaces
+    /// another keeps its permissions. More items may be added to the writer, and it may be saved
+    /// again.
     ///
     /// # Errors
-    /// [`Io`](ErrorKind::Io) if it cannot be written, [`Limit`](ErrorKind::Limit) for
-    /// grams that were made up so that no table holds them.
+    /// [`Io`](ErrorKind::Io) if the file cannot be written, [`Limit`](ErrorKind::Limit) for grams
+    /// that were made up to collide.
     ///
     /// ```
     /// # use leakprint::example::{memo_print, memo_writer};
@@ -315,7 +313,7 @@ impl IndexWriter {
     /// let old = Index::open(&path)?;
     /// writer.add("copy.txt", &print)?;
     /// writer.save(&path, &Executor::with_threads(2)?)?;
-    /// // Whoever has the old file open keeps it.
+    /// // An open index keeps the old content.
     /// assert_eq!((old.item_count(), Index::open(&path)?.item_count()), (1, 2));
     /// # Ok::<(), leakprint::Error>(())
     /// ```
@@ -330,18 +328,19 @@ impl IndexWriter {
         })
     }
 
-    /// The bytes that [`save`](Self::save) would write.
+    /// Returns the bytes that [`save`](Self::save) would write.
     ///
     /// # Errors
-    /// None but those of the checks in [`save`](Self::save).
+    /// [`Limit`](ErrorKind::Limit) as for [`save`](Self::save).
     pub fn to_bytes(&mut self, exec: &Executor) -> Result<Vec<u8>> {
         let mut bytes = Cursor::new(Vec::new());
         self.write(&mut bytes, exec)?;
         Ok(bytes.into_inner())
     }
 
-    /// The index that [`save`](Self::save) would write, in memory: for tests, and for indexes that
-    /// are made where they are searched. On the calling thread; holds the bytes twice for a moment.
+    /// Returns the index that [`save`](Self::save) would write, in memory: for tests, and for
+    /// indexes that are searched where they are made. Works on the calling thread, and holds the
+    /// bytes twice for a moment.
     ///
     /// # Errors
     /// As [`to_bytes`](Self::to_bytes).
@@ -349,7 +348,7 @@ impl IndexWriter {
         Index::from_bytes(self.to_bytes(&Executor::serial())?)
     }
 
-    /// Everything that can fail about an item, before anything is changed.
+    /// Checks everything that can fail about an item, before anything is changed.
     fn check_room(&self, name: &str, parts: &[PartPrints]) -> Result<()> {
         let strings = parts.iter().map(|part| part.path.as_str()).chain([name]);
         for string in strings {
@@ -431,10 +430,10 @@ impl IndexWriter {
 }
 
 impl From<&Fingerprinter> for IndexWriter {
-    /// A writer for the prints of a fingerprinter. A key that was given to it stays with whoever
-    /// gave it, and a matcher needs it ([`Matcher::with_key`](crate::Matcher::with_key)); a random
-    /// one, which nobody else has, is stored in the index. [`IndexWriter::new`] leaves the choice
-    /// to the caller.
+    /// Makes a writer for the prints of a fingerprinter. A key that was given to the fingerprinter is
+    /// not stored, and matchers need it ([`Matcher::with_key`](crate::Matcher::with_key)); a random
+    /// key, which exists nowhere else, is stored in the index. [`IndexWriter::new`] leaves the
+    /// choice to the caller.
     ///
     /// ```
     /// use leakprint::{Fingerprinter, IndexWriter, Key};
@@ -451,7 +450,7 @@ impl From<&Fingerprinter> for IndexWriter {
     }
 }
 
-/// The digests of a part, and whether each is one of pixels.
+/// Returns the digests of a part, and whether each is one of pixels.
 fn digests(part: &PartPrints) -> impl Iterator<Item = (bool, Digest)> {
     let bytes = part.bytes.map(|digest| (false, digest));
     bytes
@@ -459,7 +458,7 @@ fn digests(part: &PartPrints) -> impl Iterator<Item = (bool, Digest)> {
         .chain(part.pixels().map(|digest| (true, digest)))
 }
 
-/// `have + more` must be a number that the file can hold.
+/// Fails unless `have + more` is a number that the file can hold.
 fn fits(what: &str, have: usize, more: usize) -> Result<()> {
     match have.checked_add(more).map(u32::try_from) {
         Some(Ok(_)) => Ok(()),

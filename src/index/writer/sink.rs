@@ -1,4 +1,4 @@
-//! Writes sections one after the other and takes their checksums on the way.
+//! Writes sections one after the other and computes their checksums.
 
 use std::io::{Seek, SeekFrom, Write};
 
@@ -11,7 +11,7 @@ use crate::index::map::ALIGN;
 /// Bytes gathered before they are hashed and written.
 const BUFFER: usize = 256 << 10;
 
-/// A file in the making. Sections must come in their order, all of them.
+/// A file that is being written. All sections must be written, in their order.
 pub(super) struct FileSink<W> {
     out: W,
     at: usize,
@@ -19,7 +19,7 @@ pub(super) struct FileSink<W> {
 }
 
 impl<W: Write + Seek> FileSink<W> {
-    /// Leaves room for the header, which is known at the end only.
+    /// Starts a file, with room for the header, which is known only at the end.
     pub(super) fn new(mut out: W) -> Result<Self> {
         out.write_all(&[0; FRAME_LEN]).map_err(failed)?;
         Ok(Self {
@@ -29,7 +29,7 @@ impl<W: Write + Seek> FileSink<W> {
         })
     }
 
-    /// Writes one section by what `fill` puts into it.
+    /// Writes one section with the elements that `fill` puts into it.
     pub(super) fn section(
         &mut self,
         section: Section,
@@ -61,7 +61,7 @@ impl<W: Write + Seek> FileSink<W> {
         Ok(())
     }
 
-    /// Writes the header.
+    /// Writes the header and section table.
     pub(super) fn finish(mut self) -> Result<()> {
         let frame = Layout::new(self.extents).to_bytes();
         self.out.seek(SeekFrom::Start(0)).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! Stop pictures: those of ignore files and background documents, which several documents show.
+//! Stop pictures: the pictures of ignore files, and those that several background documents show.
 
 use super::PictureCodes;
 use crate::code::Code256;
@@ -6,19 +6,20 @@ use crate::error::Result;
 use crate::exec::Executor;
 use crate::index::CodeSet;
 
-/// Two pictures are the same if PDQ differs in no more bits than its authors
-/// recommend for a match ...
-const SAME_PDQ: u32 = 31;
-/// ... and the gradient hash, the second opinion, in no more than these.
-const SAME_GRADIENT: u32 = 40;
+/// Bits of 256 in which the PDQ codes of one picture may differ: the threshold that the authors
+/// of PDQ recommend.
+const MAX_PDQ_DISTANCE: u32 = 31;
+/// Bits of 256 in which the gradient hashes of one picture, the second opinion, may differ.
+const MAX_GRADIENT_DISTANCE: u32 = 40;
 
-/// Background documents that must have something for it to be discounted:
-/// what one alone has may be the leak itself, posted already.
-pub(super) const COMMON: u32 = 2;
+/// Background documents that must have a print or picture for it to be discounted. One alone may
+/// be the leak itself, posted already.
+pub(super) const MIN_DOCUMENTS: u32 = 2;
 
-/// A picture and the document that shows it; `None` for an ignore file.
+/// A picture of an ignore file or background document.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StopPicture {
+    /// The number of the background document; `None` for an ignore file.
     pub(super) document: Option<u32>,
     pub(super) codes: PictureCodes,
 }
@@ -26,21 +27,22 @@ pub(super) struct StopPicture {
 /// The pictures of ignore files and background documents, in the order of the documents.
 #[derive(Debug)]
 pub(super) struct StopPictures {
-    seen: Vec<StopPicture>,
+    pictures: Vec<StopPicture>,
     codes: CodeSet,
 }
 
 impl StopPictures {
-    pub(super) fn new(seen: Vec<StopPicture>) -> Result<Self> {
-        let codes = CodeSet::from_codes(seen.iter().map(|seen| seen.codes.pdq))?;
-        Ok(Self { seen, codes })
+    pub(super) fn new(pictures: Vec<StopPicture>) -> Result<Self> {
+        let codes = CodeSet::from_codes(pictures.iter().map(|picture| picture.codes.pdq))?;
+        Ok(Self { pictures, codes })
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.seen.is_empty()
+        self.pictures.is_empty()
     }
 
-    /// Sets the flag of each picture that is to be discounted.
+    /// Sets the flags of `pictures`: true for each that an ignore file or [`MIN_DOCUMENTS`]
+    /// background documents show.
     pub(super) fn mark_common(
         &self,
         pictures: &[PictureCodes],
@@ -48,7 +50,7 @@ impl StopPictures {
         exec: &Executor,
     ) -> Result<()> {
         let queries: Vec<Code256> = pictures.iter().map(|codes| codes.pdq).collect();
-        let (hits, _) = self.codes.view().search(&queries, SAME_PDQ, exec)?;
+        let (hits, _) = self.codes.view().search(&queries, MAX_PDQ_DISTANCE, exec)?;
         for hits in hits.chunk_by(|a, b| a.query == b.query) {
             let Some(query) = hits.first().map(|hit| hit.query as usize) else {
                 continue;
@@ -60,19 +62,22 @@ impl StopPictures {
             // Hits are sorted by code, so the documents are in order too.
             let mut last = None;
             let mut documents = 0;
-            for seen in hits
+            for stop in hits
                 .iter()
-                .filter_map(|hit| self.seen.get(hit.code as usize))
-                .filter(|seen| seen.codes.gradient.distance(&picture.gradient) <= SAME_GRADIENT)
+                .filter_map(|hit| self.pictures.get(hit.code as usize))
+                .filter(|stop| {
+                    let distance = stop.codes.gradient.distance(&picture.gradient);
+                    distance <= MAX_GRADIENT_DISTANCE
+                })
             {
-                if seen.document.is_none() {
-                    documents = COMMON;
-                } else if last != seen.document {
-                    last = seen.document;
+                if stop.document.is_none() {
+                    documents = MIN_DOCUMENTS;
+                } else if last != stop.document {
+                    last = stop.document;
                     documents += 1;
                 }
             }
-            *flag = documents >= COMMON;
+            *flag = documents >= MIN_DOCUMENTS;
         }
         Ok(())
     }

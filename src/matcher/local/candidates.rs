@@ -1,4 +1,4 @@
-//! Look-ups of local prints, and the poses that their hits agree on.
+//! PatchComparison-ups of local prints, and the poses that their hits agree on.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use crate::arch::Backend;
 use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::fingerprint::{LocalKey, LocalPrint, Projected, signature_distance};
-use crate::index::shelf::{Shelf, Volume};
+use crate::index::{IndexSet, IndexView};
 use crate::index::{KEY_BITS, StoredPrint, TABLES, check};
 use crate::raster::{Keypoint, Patch, direction, scale_of};
 
@@ -58,7 +58,7 @@ pub(super) struct Vote {
 
 /// All votes for one picture.
 pub(super) struct Candidate {
-    /// The picture's number on the shelf.
+    /// The picture's number on the indexes.
     pub(super) picture: u32,
     pub(super) kind: Kind,
     pub(super) votes: Vec<Vote>,
@@ -77,11 +77,11 @@ const MIN_VOTES: usize = 4;
 
 /// Votes, and their weight, that agree on the pose of most copies: of screens those that were found
 /// at all had 12 and 2.1 at the least, four in five of the others have less than this.
-const AGREED: usize = 7;
-const AGREED_WEIGHT: f32 = 1.2;
+const MIN_POSE_VOTES: usize = 7;
+const MIN_POSE_WEIGHT: f32 = 1.2;
 
 /// Candidates that are looked at further.
-const CANDIDATES: usize = 48;
+const MAX_CANDIDATES: usize = 48;
 
 /// Which of the least certain bits of a key are turned, in the order of how
 /// likely it is that just they differ (Lv et al., "Multi-probe LSH", 2007).
@@ -91,23 +91,23 @@ const FLIPS: [u32; 16] = [
 ];
 
 /// Bits that [`FLIPS`] turns.
-const UNCERTAIN: usize = 5;
+const UNCERTAIN_BITS: usize = 5;
 
 /// Buckets whose bounds are asked for ahead of the one that is read; entries are, by half of that.
 const AHEAD: usize = 32;
 
 /// Buckets with more entries hold what looks alike everywhere, and cost more than all others.
-const CROWD: usize = 80;
+const MAX_BUCKET_ENTRIES: usize = 80;
 
 /// Probes looked up, and candidates judged, between two checks of a deadline: some hundred
 /// microseconds.
-const PACE: u32 = 64;
+const STEPS_PER_CHECK: u32 = 64;
 
 /// Hits that count as one more probe.
-const HITS: u32 = 64;
+const HITS_PER_STEP: u32 = 64;
 
 /// One probe's vote for one picture, as long as its weight is not known.
-struct Cast {
+struct UnweightedVote {
     probe: u32,
     candidate: (u32, Kind),
     vote: Vote,
@@ -115,7 +115,7 @@ struct Cast {
 
 /// Collects votes by picture.
 pub(super) struct Ballot<'a> {
-    shelf: &'a Shelf,
+    indexes: &'a IndexSet,
     pub(super) deadline: &'a Deadline,
     votes: HashMap<(u32, Kind), Vec<Vote>>,
     /// See [`VOTE_RADIUS`].
@@ -125,12 +125,12 @@ pub(super) struct Ballot<'a> {
 }
 
 impl<'a> Ballot<'a> {
-    pub(super) fn new(shelf: &'a Shelf, deadline: &'a Deadline) -> Self {
+    pub(super) fn new(indexes: &'a IndexSet, deadline: &'a Deadline) -> Self {
         // A bit less for every three times that the number of pictures has doubled.
-        let doubled = 2.0 * shelf.crowding().log2();
+        let doubled = 2.0 * indexes.crowding().log2();
         Self {
             radius: (VOTE_RADIUS - doubled / 3.0).round() as u32,
-            shelf,
+            indexes,
             deadline,
             votes: HashMap::new(),
             compared: 0,
@@ -145,8 +145,8 @@ impl<'a> Ballot<'a> {
         projected: &[Projected],
     ) -> Result<()> {
         let mut cast = Vec::new();
-        for volume in self.shelf.volumes() {
-            self.look_up(volume, probes, mirrored, projected, &mut cast)?;
+        for view in self.indexes.views() {
+            self.look_up(view, probes, mirrored, projected, &mut cast)?;
         }
         // A print has one vote, whichever indexes have something like it.
         cast.sort_by_key(|cast| cast.probe);
@@ -159,13 +159,13 @@ impl<'a> Ballot<'a> {
     /// What one index has that is like the probes, those of a probe together.
     fn look_up(
         &mut self,
-        volume: &Volume,
+        view: &IndexView,
         probes: &[Probe],
         mirrored: bool,
         projected: &[Projected],
-        cast: &mut Vec<Cast>,
+        cast: &mut Vec<UnweightedVote>,
     ) -> Result<()> {
-        let locals = volume.index.locals();
+        let locals = view.index.locals();
         if locals.is_empty() {
             return Ok(());
         }
@@ -185,19 +185,19 @@ impl<'a> Ballot<'a> {
         let mut hits: Vec<u32> = Vec::new();
         let each = TABLES * FLIPS.len();
         let backend = Backend::detect();
-        let mut pacer = self.deadline.pacer(PACE);
+        let mut pacer = self.deadline.pacer(STEPS_PER_CHECK);
         for (n, probe) in probes.iter().enumerate() {
             pacer.step()?;
             hits.clear();
             for at in n * each..(n + 1) * each {
                 if let Some(&ahead) = buckets.get(at + AHEAD) {
-                    locals.ask_bounds(ahead);
+                    locals.prefetch_bounds(ahead);
                 }
                 if let Some(&ahead) = buckets.get(at + AHEAD / 2) {
-                    locals.ask(ahead);
+                    locals.prefetch_entries(ahead);
                 }
                 let entries = locals.entries(buckets[at])?;
-                if entries.len() > CROWD {
+                if entries.len() > MAX_BUCKET_ENTRIES {
                     continue;
                 }
                 self.compared += entries.len() as u64;
@@ -206,7 +206,7 @@ impl<'a> Ballot<'a> {
             }
             hits.sort_unstable();
             hits.dedup();
-            pacer.steps(hits.len() as u32 / HITS)?;
+            pacer.steps(hits.len() as u32 / HITS_PER_STEP)?;
             for &print in &hits {
                 let record = locals.print(print)?;
                 let distance = signature_distance(&record.signature, &probe.signature);
@@ -214,8 +214,8 @@ impl<'a> Ballot<'a> {
                     continue;
                 }
                 let picture = locals.owner(print)?;
-                if !volume.hidden.is_empty()
-                    && volume.hides(volume.index.pictures().part_of(picture)?)?
+                if !view.hidden.is_empty()
+                    && view.is_hidden(view.index.pictures().part_of(picture)?)?
                 {
                     continue;
                 }
@@ -223,9 +223,9 @@ impl<'a> Ballot<'a> {
                     mirrored,
                     inverted: record.is_bright() != probe.keypoint.bright,
                 };
-                cast.push(Cast {
+                cast.push(UnweightedVote {
                     probe: n as u32,
-                    candidate: (volume.first_picture + picture, kind),
+                    candidate: (view.first_picture + picture, kind),
                     vote: Vote {
                         query: probe.keypoint,
                         print,
@@ -242,10 +242,10 @@ impl<'a> Ballot<'a> {
 
     /// A probe votes for the pictures that have prints like it. Its vote is shared among what it
     /// looks like: most of it goes to the nearest.
-    fn vote(&mut self, cast: &[Cast]) {
+    fn vote(&mut self, cast: &[UnweightedVote]) {
         let nearness = |vote: &Vote| (-(vote.distance as f32) / 4.0).exp2();
         let total: f32 = cast.iter().map(|cast| nearness(&cast.vote)).sum();
-        for Cast {
+        for UnweightedVote {
             candidate, vote, ..
         } in cast
         {
@@ -257,7 +257,7 @@ impl<'a> Ballot<'a> {
 
     /// The pictures with the most votes, each counted by its rarity.
     pub(super) fn candidates(self) -> Result<Vec<Candidate>> {
-        let mut pacer = self.deadline.pacer(PACE);
+        let mut pacer = self.deadline.pacer(STEPS_PER_CHECK);
         let mut candidates: Vec<Candidate> = Vec::new();
         for ((picture, kind), votes) in self.votes {
             if votes.len() < MIN_VOTES {
@@ -274,7 +274,7 @@ impl<'a> Ballot<'a> {
                 .total_cmp(&a.weight)
                 .then((a.picture, a.kind).cmp(&(b.picture, b.kind)))
         });
-        candidates.truncate(CANDIDATES);
+        candidates.truncate(MAX_CANDIDATES);
         Ok(candidates)
     }
 }
@@ -330,11 +330,11 @@ fn concentrate(picture: u32, kind: Kind, mut votes: Vec<Vote>) -> Candidate {
 }
 
 /// The bits of a key whose sums are nearest to turning, of those that select a bucket.
-fn least_certain(sums: &[i32; 64], bits: u32) -> [u32; UNCERTAIN] {
-    let mut least = [(u32::MAX, 0); UNCERTAIN];
+fn least_certain(sums: &[i32; 64], bits: u32) -> [u32; UNCERTAIN_BITS] {
+    let mut least = [(u32::MAX, 0); UNCERTAIN_BITS];
     for (bit, sum) in (0..bits.min(KEY_BITS as u32)).zip(sums) {
         let mut entry = (sum.unsigned_abs(), bit);
-        if entry < least[UNCERTAIN - 1] {
+        if entry < least[UNCERTAIN_BITS - 1] {
             for slot in &mut least {
                 if entry < *slot {
                     std::mem::swap(&mut entry, slot);
@@ -346,10 +346,10 @@ fn least_certain(sums: &[i32; 64], bits: u32) -> [u32; UNCERTAIN] {
 }
 
 /// Votes that poses are made of ...
-const POSES: usize = 24;
+const MAX_HYPOTHESES: usize = 24;
 
 /// ... and compared by.
-const JUDGES: usize = 100;
+const MAX_SCORED_VOTES: usize = 100;
 
 /// A pose and the pairs that agree with it.
 pub(super) struct Pose {
@@ -362,7 +362,7 @@ pub(super) struct Pose {
 impl Pose {
     /// Whether few votes agree, as chance makes them.
     pub(super) fn is_weak(&self) -> bool {
-        self.pairs.len() < AGREED || self.weight < AGREED_WEIGHT
+        self.pairs.len() < MIN_POSE_VOTES || self.weight < MIN_POSE_WEIGHT
     }
 }
 
@@ -376,13 +376,13 @@ pub(super) fn pose(candidate: &Candidate, first: u32, prints: &[StoredPrint]) ->
             let at = vote.print.checked_sub(first)?;
             Some((vote, prints.get(at as usize)?))
         })
-        .take(JUDGES)
+        .take(MAX_SCORED_VOTES)
         .collect();
     let mirrored = candidate.kind.mirrored;
     let mut best: (f32, Vec<Pair>, Option<Transform>) = (0.0, Vec::new(), None);
     let mut pairs = Vec::new();
     let mut places: Vec<(u32, u32)> = Vec::new();
-    for (vote, print) in votes.iter().take(POSES) {
+    for (vote, print) in votes.iter().take(MAX_HYPOTHESES) {
         let hypothesis = similarity(&vote.query, &print.keypoint, mirrored);
         let from = place(&vote.query);
         let mut weight = 0.0;

@@ -205,10 +205,10 @@ impl Transform {
 }
 
 /// Triples of pairs that are tried for a consensus.
-const TRIALS: u32 = 160;
+const MAX_TRIALS: u32 = 160;
 
 /// Pairs that a trial is judged by.
-const JUDGES: usize = 150;
+const MAX_SCORED_PAIRS: usize = 150;
 
 /// The square of how far a pair is off, in units of its own size.
 fn error(transform: &Transform, pair: &Pair) -> f64 {
@@ -222,7 +222,7 @@ fn error(transform: &Transform, pair: &Pair) -> f64 {
 /// sizes, as many as can be found (Fischler and Bolles, "Random sample consensus",
 /// 1981; the samples are the same every time).
 pub(super) fn consensus(pairs: &[Pair], tolerance: f64) -> Vec<Pair> {
-    let step = pairs.len().div_ceil(JUDGES).max(1);
+    let step = pairs.len().div_ceil(MAX_SCORED_PAIRS).max(1);
     let judges: Vec<&Pair> = pairs.iter().step_by(step).collect();
     let mut state = 0x9E37_79B9_u32;
     let mut pick = |n: usize| {
@@ -230,7 +230,7 @@ pub(super) fn consensus(pairs: &[Pair], tolerance: f64) -> Vec<Pair> {
         ((u64::from(state) * n as u64) >> 32) as usize
     };
     let mut best: (usize, Option<Transform>) = (0, None);
-    for _ in 0..TRIALS {
+    for _ in 0..MAX_TRIALS {
         let sample = [(); 3].map(|()| pairs[pick(pairs.len())]);
         let Some(transform) = Transform::fit(&sample) else {
             continue;

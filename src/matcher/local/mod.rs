@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::fingerprint::{
     DecodedPicture, LocalKey, LocalPrint, Projected, RasterPrints, signature_distance,
 };
-use crate::index::shelf::Shelf;
+use crate::index::IndexSet;
 use crate::index::{PartId, SearchStats, StoredPrint};
 use crate::media::PartPath;
 use crate::raster::{Frame, working_size};
@@ -30,20 +30,20 @@ use candidates::{Ballot, Probe};
 use grid::Grid;
 use verdict::{Claims, Rival, Verdict};
 
-/// Prints of the query that are looked up as they are, and as the mirrored picture has them: most
+/// Prints of the query that are comparisons up as they are, and as the mirrored picture has them: most
 /// copies are not mirrored, and one that is has prints to spare.
-const LOOKED_UP: usize = 1400;
-const LOOKED_UP_MIRRORED: usize = 700;
+const MAX_PROBES: usize = 1400;
+const MAX_MIRRORED_PROBES: usize = 700;
 
 /// Candidates whose details are compared.
-const VERIFIED: usize = 12;
+const MAX_VERIFIED: usize = 12;
 
 /// Of these, candidates whose pose few votes agree on.
-const WEAK: usize = 2;
+const MAX_WEAK: usize = 2;
 
 /// All matches of parts of one picture: the item's part and the evidence.
 pub(super) fn find(
-    shelf: &Shelf,
+    indexes: &IndexSet,
     key: &LocalKey,
     part: &PartPath,
     prints: &RasterPrints,
@@ -51,16 +51,16 @@ pub(super) fn find(
     stats: &mut SearchStats,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
-    for (picture, verdict) in verdicts(shelf, key, prints, deadline, stats)? {
-        let (volume, picture) = shelf.of_picture(picture);
-        let picture = shelf.picture(volume, picture)?;
+    for (picture, verdict) in verdicts(indexes, key, prints, deadline, stats)? {
+        let (view, picture) = indexes.locate_picture(picture);
+        let picture = indexes.picture(view, picture)?;
         if picture.discounted || verdict.score() < super::Strength::Possible.min_score() {
             continue;
         }
         let query_size = (prints.width, prints.height);
         let item_size = (picture.width, picture.height);
         report(
-            volume.part(picture.part),
+            view.part_in_set(picture.part),
             verdict.evidence(part, query_size, item_size),
         )?;
     }
@@ -69,7 +69,7 @@ pub(super) fn find(
 
 /// What is to be said of every picture of the index that the query's prints point to.
 pub(super) fn verdicts(
-    shelf: &Shelf,
+    indexes: &IndexSet,
     key: &LocalKey,
     prints: &RasterPrints,
     deadline: &Deadline,
@@ -78,19 +78,19 @@ pub(super) fn verdicts(
     let Some(seen) = prints.local.pixels.get() else {
         return Ok(Vec::new());
     };
-    let is_empty = shelf.volumes().iter().all(|v| v.index.locals().is_empty());
+    let is_empty = indexes.views().iter().all(|v| v.index.locals().is_empty());
     if is_empty || prints.local.prints.is_empty() {
         return Ok(Vec::new());
     }
     let query = Query::new(prints, seen, key);
-    let mut ballot = Ballot::new(shelf, deadline);
+    let mut ballot = Ballot::new(indexes, deadline);
     query.cast(&mut ballot)?;
     stats.entries += ballot.compared;
     let mut posed = Vec::new();
     for candidate in ballot.candidates()? {
         deadline.check()?;
-        let (volume, picture) = shelf.of_picture(candidate.picture);
-        let (first, prints) = volume.index.locals().of_picture(picture)?;
+        let (view, picture) = indexes.locate_picture(candidate.picture);
+        let (first, prints) = view.index.locals().of_picture(picture)?;
         if let Some(pose) = candidates::pose(&candidate, first, &prints) {
             posed.push((candidate, pose, prints));
         }
@@ -103,36 +103,37 @@ pub(super) fn verdicts(
     let mut weak = 0;
     posed.retain(|(_, pose, _)| {
         weak += usize::from(pose.is_weak());
-        !pose.is_weak() || weak <= WEAK
+        !pose.is_weak() || weak <= MAX_WEAK
     });
-    posed.truncate(VERIFIED);
-    let mut looked = Vec::new();
+    posed.truncate(MAX_VERIFIED);
+    let mut comparisons = Vec::new();
     for (candidate, pose, mut prints) in posed {
         deadline.check()?;
-        shelf.mark(&mut prints);
-        let (volume, _) = shelf.of_picture(candidate.picture);
-        let crowding = volume.index.locals().crowding();
+        indexes.mark_stop_prints(&mut prints);
+        let (view, _) = indexes.locate_picture(candidate.picture);
+        let crowding = view.index.locals().crowding();
         if let Some(comparison) = verify::verify(&query, &prints, candidate.kind, &pose, crowding) {
-            looked.push((candidate, comparison));
+            comparisons.push((candidate, comparison));
         }
     }
     // Of the same index or of another one, whose opinion on what is rare then counts too.
-    let claims: Vec<Claims> = looked
+    let claims: Vec<Claims> = comparisons
         .iter()
         .map(|(_, comparison)| Claims::of(comparison))
         .collect();
     let mut verdicts: Vec<(u32, Verdict)> = Vec::new();
-    for (candidate, comparison) in &looked {
+    for (candidate, comparison) in &comparisons {
         deadline.check()?;
-        let (volume, picture) = shelf.of_picture(candidate.picture);
-        let item = volume.index.pictures().get(picture)?;
-        let rivals: Vec<Rival<'_>> = looked
+        let (view, picture) = indexes.locate_picture(candidate.picture);
+        let item = view.index.pictures().get(picture)?;
+        let rivals: Vec<Rival<'_>> = comparisons
             .iter()
             .zip(&claims)
             .filter(|((other, _), _)| other.picture != candidate.picture)
             .map(|((other, _), claims)| Rival {
                 claims,
-                elsewhere: shelf.of_picture(other.picture).0.first_picture != volume.first_picture,
+                elsewhere: indexes.locate_picture(other.picture).0.first_picture
+                    != view.first_picture,
             })
             .collect();
         let sizes = [
@@ -181,7 +182,7 @@ impl<'a> Query<'a> {
 
     /// Looks up a share of the prints in both handednesses.
     fn cast(&self, ballot: &mut Ballot<'_>) -> Result<()> {
-        for (mirrored, most) in [(false, LOOKED_UP), (true, LOOKED_UP_MIRRORED)] {
+        for (mirrored, most) in [(false, MAX_PROBES), (true, MAX_MIRRORED_PROBES)] {
             let step = self.prints.len().div_ceil(most).max(1);
             let chosen = || self.prints.iter().zip(&self.seen.patches).step_by(step);
             ballot.deadline.check()?;

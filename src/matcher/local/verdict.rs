@@ -18,7 +18,7 @@ use crate::raster::{Frame, SCALE_STEPS, Texture, working_size};
 
 /// One print of an item, and what the query shows in its place.
 #[derive(Clone, Copy)]
-pub(super) struct Look {
+pub(super) struct PatchComparison {
     /// Bits of 128, more than that where the query is flat.
     pub(super) distance: u32,
     pub(super) frame: Frame,
@@ -36,7 +36,7 @@ pub(super) struct Comparison {
     /// From the item's working pixels to the query's.
     pub(super) transform: Transform,
     /// Never empty.
-    pub(super) looks: Vec<Look>,
+    pub(super) patches: Vec<PatchComparison>,
 }
 
 /// Limits that depend on what kind of picture an item is: the value for a photograph and that
@@ -53,30 +53,30 @@ impl Rule {
 }
 
 /// The distance up to which a detail has full credit, at least.
-const FULL: Rule = Rule {
+const FULL_CREDIT_DISTANCE: Rule = Rule {
     photograph: 24.0,
     screen: 3.0,
 };
 /// The distance from which on it has none.
-const NONE: Rule = Rule {
+const NO_CREDIT_DISTANCE: Rule = Rule {
     photograph: 44.0,
     screen: 24.0,
 };
 /// Weight of details that disagree and that every comparison starts with: a few that agree say
 /// little.
-const DOUBT: Rule = Rule {
+const PRIOR_WEIGHT: Rule = Rule {
     photograph: 10.0,
     screen: 2.0,
 };
 /// The weighed share of agreement from which on a match is strong.
-const SHARE: Rule = Rule {
+const STRONG_SHARE: Rule = Rule {
     photograph: 0.56,
     screen: 0.61,
 };
 
 /// Of two photographs of one wall or floor, each shows a part that the other does not. A copy
 /// shows most of the item, or is filled by it, by this share at least.
-const REACH: f64 = 0.4;
+const MIN_COVERAGE: f64 = 0.4;
 
 /// How credit falls with distance.
 #[derive(Clone, Copy)]
@@ -86,18 +86,18 @@ struct Credit {
 }
 
 impl Credit {
-    fn new(looks: &[Look], screen: f64) -> Self {
-        let mut distances: Vec<u32> = looks.iter().map(|look| look.distance).collect();
+    fn new(patches: &[PatchComparison], screen: f64) -> Self {
+        let mut distances: Vec<u32> = patches.iter().map(|patch| patch.distance).collect();
         let quarter = distances.len() / 4;
         let typical = if distances.is_empty() {
             0
         } else {
             *distances.select_nth_unstable(quarter).1
         };
-        let full = (0.8 * f64::from(typical) + 3.0).max(FULL.of(screen));
+        let full = (0.8 * f64::from(typical) + 3.0).max(FULL_CREDIT_DISTANCE.of(screen));
         Self {
             full,
-            none: NONE.of(screen).max(full + 4.0),
+            none: NO_CREDIT_DISTANCE.of(screen).max(full + 4.0),
         }
     }
 
@@ -131,17 +131,17 @@ impl Claims {
 
     pub(super) fn of(comparison: &Comparison) -> Self {
         // Halfway between the rules: what the item is does not matter to others.
-        let credit = Credit::new(&comparison.looks, 0.5);
+        let credit = Credit::new(&comparison.patches, 0.5);
         let mut claims = HashMap::new();
-        for look in &comparison.looks {
-            if credit.of(look.distance) < 0.5 {
+        for patch in &comparison.patches {
+            if credit.of(patch.distance) < 0.5 {
                 continue;
             }
-            let (x, y, level) = Self::key(&look.frame);
+            let (x, y, level) = Self::key(&patch.frame);
             for dx in -1..=1 {
                 for dy in -1..=1 {
                     let weight: &mut f64 = claims.entry((x + dx, y + dy, level)).or_insert(1.0);
-                    *weight = weight.min(look.weight);
+                    *weight = weight.min(patch.weight);
                 }
             }
         }
@@ -186,14 +186,19 @@ impl Verdict {
         sizes: [(usize, usize); 2],
     ) -> Self {
         let screen = picture::screenness(texture);
-        let credit = Credit::new(&comparison.looks, screen);
+        let credit = Credit::new(&comparison.patches, screen);
         // In a photograph anything may be of one tone.
         let hidden = if screen >= 0.5 {
-            hidden(&comparison.looks, credit)
+            hidden(&comparison.patches, credit)
         } else {
-            vec![false; comparison.looks.len()]
+            vec![false; comparison.patches.len()]
         };
-        let finest = comparison.looks.iter().map(|l| l.scale).min().unwrap_or(0);
+        let finest = comparison
+            .patches
+            .iter()
+            .map(|l| l.scale)
+            .min()
+            .unwrap_or(0);
         let [query, item] = sizes;
         let transform = comparison.transform;
         let mut verdict = Self {
@@ -212,11 +217,11 @@ impl Verdict {
             in_item: EMPTY,
         };
         let mut hidden_weight = 0.0;
-        for (look, hidden) in comparison.looks.iter().zip(hidden) {
-            let mut weight = look.weight;
+        for (patch, hidden) in comparison.patches.iter().zip(hidden) {
+            let mut weight = patch.weight;
             let mut claimed = 0;
             for rival in rivals {
-                if let Some(known) = rival.claims.weight(&look.frame) {
+                if let Some(known) = rival.claims.weight(&patch.frame) {
                     claimed += 1;
                     // What one index has once may be in every picture of another.
                     if rival.elsewhere {
@@ -224,38 +229,38 @@ impl Verdict {
                     }
                 }
             }
-            let steps = f64::from(look.scale - finest) / f64::from(SCALE_STEPS);
+            let steps = f64::from(patch.scale - finest) / f64::from(SCALE_STEPS);
             let weight = weight.min(1.0 / (1.0 + f64::from(claimed))) * (-steps).exp2();
             if hidden {
                 hidden_weight += weight;
                 continue;
             }
-            let credit = credit.of(look.distance);
+            let credit = credit.of(patch.distance);
             verdict.compared += 1;
             verdict.compared_weight += weight;
             verdict.agreed_weight += weight * credit;
             if credit >= 0.5 {
                 verdict.agreed += 1;
-                extend(&mut verdict.in_query, &look.frame);
-                extend(&mut verdict.in_item, &look.item);
+                extend(&mut verdict.in_query, &patch.frame);
+                extend(&mut verdict.in_item, &patch.item);
             }
         }
         // What is called covered beyond the usual is just something else.
-        let usual = MOST_COVERED * (verdict.compared_weight + hidden_weight);
+        let usual = MAX_OCCLUDED_SHARE * (verdict.compared_weight + hidden_weight);
         verdict.compared_weight += (hidden_weight - usual).max(0.0);
         verdict
     }
 
     /// The weighed share of details that agree, in doubt where there are few, 0..=1.
     pub(crate) fn share(&self) -> f64 {
-        let share = self.agreed_weight / (self.compared_weight + DOUBT.of(self.screen));
-        let reach = (self.of_query.max(self.of_item) / REACH).min(1.0);
+        let share = self.agreed_weight / (self.compared_weight + PRIOR_WEIGHT.of(self.screen));
+        let reach = (self.of_query.max(self.of_item) / MIN_COVERAGE).min(1.0);
         share * (reach + (1.0 - reach) * self.screen)
     }
 
     /// The share from which on the match is strong.
     pub(crate) fn needed(&self) -> f64 {
-        SHARE.of(self.screen)
+        STRONG_SHARE.of(self.screen)
     }
 
     pub(crate) fn score(&self) -> f64 {
@@ -329,46 +334,46 @@ impl Verdict {
 }
 
 /// The weighed share of an item's details that may be left out as covered.
-const MOST_COVERED: f64 = 0.15;
+const MAX_OCCLUDED_SHARE: f64 = 0.15;
 
 /// How rare a ground must be among the details that agree for it to be a cover.
-const FOREIGN: u32 = 40;
+const MIN_RARITY: u32 = 40;
 
 /// Which details lie under something, or so near to it that their patch is cut by it: where the
 /// query is solid in a tone that next to nothing of what agrees stands on.
-fn hidden(looks: &[Look], credit: Credit) -> Vec<bool> {
-    let agrees = |look: &Look| credit.of(look.distance) >= 0.5;
+fn hidden(patches: &[PatchComparison], credit: Credit) -> Vec<bool> {
+    let agrees = |patch: &PatchComparison| credit.of(patch.distance) >= 0.5;
     let mut grounds = [0_u32; 256];
     let mut grounded = 0;
-    for ground in looks.iter().filter(|l| agrees(l)).filter_map(|l| l.solid) {
+    for ground in patches.iter().filter(|l| agrees(l)).filter_map(|l| l.solid) {
         grounds[usize::from(ground)] += 1;
         grounded += 1;
     }
-    let covered = |look: &Look| {
-        look.solid.is_some_and(|ground| {
+    let covered = |patch: &PatchComparison| {
+        patch.solid.is_some_and(|ground| {
             let near =
                 usize::from(ground.saturating_sub(12))..=usize::from(ground.saturating_add(12));
             let like: u32 = grounds.get(near).unwrap_or_default().iter().sum();
-            like * FOREIGN < grounded
+            like * MIN_RARITY < grounded
         })
     };
-    let covers: Vec<Frame> = looks
+    let covers: Vec<Frame> = patches
         .iter()
-        .filter(|look| !agrees(look) && covered(look))
-        .map(|look| look.frame)
+        .filter(|patch| !agrees(patch) && covered(patch))
+        .map(|patch| patch.frame)
         .collect();
-    let touched = |look: &Look| {
-        let reach = 0.8 * look.frame.reach();
+    let touched = |patch: &PatchComparison| {
+        let reach = 0.8 * patch.frame.reach();
         covers.iter().any(|cover| {
-            let away = (cover.x - look.frame.x)
+            let away = (cover.x - patch.frame.x)
                 .abs()
-                .max((cover.y - look.frame.y).abs());
+                .max((cover.y - patch.frame.y).abs());
             away < reach + 0.35 * cover.reach()
         })
     };
-    looks
+    patches
         .iter()
-        .map(|look| !agrees(look) && touched(look))
+        .map(|patch| !agrees(patch) && touched(patch))
         .collect()
 }
 

@@ -5,7 +5,7 @@ use super::Query;
 use super::candidates::{Kind, Pose};
 use super::geometry::{self, Pair, Transform};
 use super::grid;
-use super::verdict::{Comparison, Look};
+use super::verdict::{Comparison, PatchComparison};
 use crate::index::StoredPrint;
 use crate::raster::Frame;
 
@@ -23,25 +23,25 @@ const MOVES: [(f32, f32); 9] = [
 ];
 
 /// Patches further apart than this are not made to agree by moving one a little.
-const HOPELESS: u32 = 44;
+const MAX_IMPROVABLE_DISTANCE: u32 = 44;
 
 /// Patches this near are as good as equal.
-const EQUAL: u32 = 8;
+const MAX_EQUAL_DISTANCE: u32 = 8;
 
 /// Patches agree well enough to tell where they lie: a correlation of about .75.
-const AGREE: u32 = 30;
+const MAX_AGREEING_DISTANCE: u32 = 30;
 
 /// Prints by which a transform is refined, and by which it is judged whether it is worth more.
-const SAMPLE: usize = 160;
+const MAX_REFINING_PRINTS: usize = 160;
 
 /// Of these at least one in so many must agree, and of the first few too.
-const WORTH: usize = 4;
+const MIN_AGREEMENT: usize = 4;
 
 /// The first few.
-const GLIMPSE: usize = 48;
+const EARLY_EXIT_PRINTS: usize = 48;
 
 /// Of what agrees, the ground is looked at for one in so many.
-const GROUNDS: usize = 3;
+const BACKGROUND_STEP: usize = 3;
 
 /// The comparison under the best transform that the candidate's pairs lead to; `None` if they lead
 /// nowhere. `crowding` is that of the [index](crate::index::Locals::crowding) of the prints.
@@ -94,20 +94,20 @@ pub(super) fn verify(
         return None;
     }
     // Pixels tell the place better than keypoints: where the patch agrees best.
-    let step = prints.len().div_ceil(SAMPLE).max(1);
+    let step = prints.len().div_ceil(MAX_REFINING_PRINTS).max(1);
     let mut pairs = Vec::new();
     let mut shown = 0;
     // In three rounds, each of all sizes.
     let rounds = (0..3).flat_map(|r| prints.iter().skip(r * step).step_by(3 * step));
     for print in rounds {
-        let Some((distance, frame)) = look(query, &transform, print, kind.inverted) else {
+        let Some((distance, frame)) = compare_patch(query, &transform, print, kind.inverted) else {
             continue;
         };
         shown += 1;
-        if shown == GLIMPSE && pairs.len() * WORTH < shown {
+        if shown == EARLY_EXIT_PRINTS && pairs.len() * MIN_AGREEMENT < shown {
             return None;
         }
-        if distance <= AGREE {
+        if distance <= MAX_AGREEING_DISTANCE {
             let size = f64::from(frame.u.0.hypot(frame.u.1));
             pairs.push(Pair {
                 item: (f64::from(print.keypoint.x), f64::from(print.keypoint.y)),
@@ -116,7 +116,7 @@ pub(super) fn verify(
             });
         }
     }
-    if pairs.len() * WORTH < shown {
+    if pairs.len() * MIN_AGREEMENT < shown {
         return None;
     }
     if pairs.len() >= 6
@@ -124,13 +124,13 @@ pub(super) fn verify(
     {
         transform = better;
     }
-    let mut looks = Vec::with_capacity(prints.len());
+    let mut patches = Vec::with_capacity(prints.len());
     for (i, print) in prints.iter().enumerate() {
-        let Some((distance, frame)) = look(query, &transform, print, kind.inverted) else {
+        let Some((distance, frame)) = compare_patch(query, &transform, print, kind.inverted) else {
             continue;
         };
-        let asked = distance > EQUAL || i % GROUNDS == 0;
-        looks.push(Look {
+        let asked = distance > MAX_EQUAL_DISTANCE || i % BACKGROUND_STEP == 0;
+        patches.push(PatchComparison {
             distance,
             frame,
             solid: asked.then(|| query.seen.pyramid.solid(&frame)).flatten(),
@@ -143,12 +143,12 @@ pub(super) fn verify(
             },
         });
     }
-    (!looks.is_empty()).then_some(Comparison { transform, looks })
+    (!patches.is_empty()).then_some(Comparison { transform, patches })
 }
 
 /// The best agreement around where a print should be: bits, and the frame. `None`
 /// where the query cannot show it: outside, or too small. A flat place is no agreement.
-fn look(
+fn compare_patch(
     query: &Query<'_>,
     transform: &Transform,
     print: &StoredPrint,
@@ -161,7 +161,7 @@ fn look(
     let mut best = (u32::MAX, frame);
     for (i, (along, across)) in MOVES.into_iter().enumerate() {
         // Half a sample does not make another patch the same.
-        if i == 1 && best.0 > HOPELESS {
+        if i == 1 && best.0 > MAX_IMPROVABLE_DISTANCE {
             break;
         }
         let moved = frame.moved(along, across);
@@ -171,7 +171,7 @@ fn look(
             best = (distance, moved);
         }
         // Nothing to gain.
-        if best.0 <= EQUAL {
+        if best.0 <= MAX_EQUAL_DISTANCE {
             break;
         }
     }

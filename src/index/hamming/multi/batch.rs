@@ -1,63 +1,64 @@
-//! Many queries at once: each list is read once for all queries that want it.
+//! Batches of queries: each list is read once for all queries that probe it.
 //!
-//! A single query jumps to 272 lists of each ten million codes' tables. A batch
-//! sorts its probes by table and value and walks through the tables from the
-//! front, so that the memory streams; and where several queries probe one value,
-//! its list comes from the first-level cache for all but the first.
+//! In tables of ten million codes, a single query reads 272 lists by random access. A batch sorts its
+//! probes by table and value and reads the tables from front to back, which the hardware prefetches;
+//! and where several queries probe one value, its list is in the first-level cache for all but
+//! the first.
 //!
-//! What passes is gathered and compared range of codes by range: one by one, a random
-//! access to ten million codes costs more than all the tests before it. Sorting the
-//! queries alone before their filters are laid out, so that each flip walks through them
-//! in order, gained nothing as long as the filters of all values were written at a time.
+//! Candidates are collected and compared by ranges of codes, since a random access to one of ten
+//! million codes costs more than all the tests before it. Sorting only the queries before their
+//! filters are written, so that each flip reads them in order, gained nothing as long as the
+//! filters of all values were written at a time.
 
 use super::budget::{Budgets, PROBES, even};
 use super::permute::{CHUNKS, chunk};
 use super::run::{pack, sketch, value};
-use super::{Cost, MultiIndex, Place, VALUES, flips};
-use crate::arch::{Backend, CodeHit, Filter, Pairs, prefetch};
+use super::{Cost, MultiIndex, Place, Settings, VALUES, flips};
+use crate::arch::{CodeHit, Filter, Pairs, prefetch};
 use crate::code::Code256;
 
-/// Entries, and codes, that are asked for before the first of them is looked at.
+/// Entries, and codes, that are prefetched ahead.
 const AHEAD: usize = 32;
 
-/// Candidates that are gathered before they are compared, in eight bytes each and
-/// sixteen while they are put in order.
+/// Candidates that are collected before they are compared: eight bytes each, and sixteen while they
+/// are sorted.
 const MAX_CANDIDATES: usize = 1 << 19;
 
-/// Ranges of codes by which candidates are put in order, so that at ten million codes
-/// those of a range share 76 small pages of memory; and candidates for which it pays.
+/// Ranges of codes by which candidates are sorted. At ten million codes a range is 76 small pages.
 const RANGES: usize = 1024;
-const ORDERED_FROM: usize = 2048;
 
-/// Values whose filters are sorted at a time: of 65,536 queries at radius 31 they take 136 KiB.
+/// Candidates from which on sorting is faster.
+const MIN_SORTED: usize = 2048;
+
+/// Values whose filters are sorted at a time: those of 65,536 queries at radius 31 take 136 KiB.
 const REGION: usize = 1024;
 
-/// Lists that are asked for before the first of them is read, and cache lines of each.
+/// Lists that are prefetched ahead, and the cache lines of each that are.
 const LISTS_AHEAD: usize = 6;
 const MAX_LINES: usize = 8;
 
-/// Tests of entries after which what passed is dealt with.
+/// Tests of entries after which the entries that passed are processed.
 const MAX_TESTS: usize = 1 << 16;
 
 /// Entries in a cache line.
 const LINE: usize = 32;
 
-/// What has been asked of memory and not been used yet.
+/// Entries and candidates whose memory is prefetched and that are not processed yet.
 #[derive(Default)]
 struct Pipeline {
-    /// Words of one run that passed the test, and the query.
+    /// Postings of one run that passed the test, and the query.
     passed: Vec<(u32, u32)>,
-    /// Entries that passed it, and the query.
+    /// Entries that passed the test, and the query.
     found: Vec<(Place, u32)>,
     /// Codes to compare, and the query.
     candidates: Vec<(u32, u32)>,
-    /// The same by ranges of codes.
-    ordered: Vec<(u32, u32)>,
+    /// The same, sorted by ranges of codes.
+    sorted: Vec<(u32, u32)>,
     /// Candidates within the radius, and their distance.
     near: Vec<(u32, u32)>,
 }
 
-/// A part of a batch's work: one table, and the probes whose values lie in `values`.
+/// A share of a batch's work: the probes of one table with values in `values`.
 #[derive(Clone, Debug)]
 pub(in crate::index::hamming) struct Share {
     pub(in crate::index::hamming) table: usize,
@@ -65,8 +66,7 @@ pub(in crate::index::hamming) struct Share {
 }
 
 impl Share {
-    /// All work in shares for so many threads; the shares are the same for any
-    /// number of threads that needs as many.
+    /// Divides all work into shares for so many threads.
     pub(in crate::index::hamming) fn all(threads: usize) -> Vec<Self> {
         let ranges = threads.div_ceil(CHUNKS).next_power_of_two().min(256);
         let step = VALUES / ranges;
@@ -83,26 +83,24 @@ impl Share {
 }
 
 impl MultiIndex<'_> {
-    /// Appends what a share of the work finds of every code within `radius` of
-    /// spread queries that are all [even](Self::is_even), of equal codes the first
-    /// `most`. All shares together report each code once.
+    /// Appends the codes within the radius of spread queries that a share of the work finds; of
+    /// equal codes the first `max_hits`. All queries must be [even](Self::is_even). All shares
+    /// together report each code once.
     pub(in crate::index::hamming) fn batch(
         &self,
-        backend: Backend,
+        settings: &Settings,
         share: &Share,
         queries: &[Code256],
-        radius: u32,
-        most: usize,
         hits: &mut Vec<CodeHit>,
     ) -> Cost {
         let table = share.table;
-        let budgets = &even(radius);
+        let budgets = &even(settings.radius);
         let (starts, filters) = self.filters(share, queries, budgets);
         let table_starts = self.starts_of(table);
         let words = self.words_of(table);
         let mut cost = Cost::default();
-        // Values that are wanted, with the place of their filters.
-        let wanted: Vec<(u16, &[Filter])> = share
+        // The values that are probed, with their filters.
+        let probed: Vec<(u16, &[Filter])> = share
             .values
             .clone()
             .zip(starts.windows(2))
@@ -113,8 +111,8 @@ impl MultiIndex<'_> {
             .collect();
         let mut pipeline = Pipeline::default();
         let before = hits.len();
-        for (i, &(value, own)) in wanted.iter().enumerate() {
-            if let Some(&(ahead, _)) = wanted.get(i + LISTS_AHEAD) {
+        for (i, &(value, own)) in probed.iter().enumerate() {
+            if let Some(&(ahead, _)) = probed.get(i + LISTS_AHEAD) {
                 let run = self.run(table_starts, ahead);
                 (run.start..run.end())
                     .step_by(LINE)
@@ -126,13 +124,13 @@ impl MultiIndex<'_> {
                 .get(run.start as usize..run.end() as usize)
                 .unwrap_or_default();
             cost.entries += (list.len() * own.len()) as u64;
-            // A long list that many want is taken in steps, however much passes.
+            // In steps, which bound how many entries of a long list with many filters pass.
             for own in own.chunks((MAX_TESTS / list.len().max(1)).max(1)) {
                 pipeline.passed.clear();
-                backend.filter16(list, 0, own, &mut pipeline.passed);
+                (settings.backend).filter16(list, 0, own, &mut pipeline.passed);
                 for &(posting, query) in &pipeline.passed {
                     let place = Place { run, posting };
-                    self.ask_for_number(words, place);
+                    self.prefetch_number(words, place);
                     pipeline.found.push((place, query));
                 }
                 if pipeline.found.len() > 4 * AHEAD {
@@ -140,18 +138,18 @@ impl MultiIndex<'_> {
                 }
                 if pipeline.candidates.len() >= MAX_CANDIDATES {
                     cost.candidates += pipeline.candidates.len() as u64;
-                    self.compare(backend, table, queries, radius, &mut pipeline, hits);
+                    self.compare(settings, table, queries, &mut pipeline, hits);
                 }
             }
         }
         self.look_up_found(words, 0, &mut pipeline);
         cost.candidates += pipeline.candidates.len() as u64;
-        self.compare(backend, table, queries, radius, &mut pipeline, hits);
-        self.add_duplicates(hits, before, most);
+        self.compare(settings, table, queries, &mut pipeline, hits);
+        self.add_duplicates(hits, before, settings.max_hits);
         cost
     }
 
-    /// Finds the codes of all but the last `keep` entries that have passed.
+    /// Decodes the numbers of all but the last `keep` entries that passed.
     fn look_up_found(&self, words: &[u16], keep: usize, pipeline: &mut Pipeline) {
         let Pipeline {
             found, candidates, ..
@@ -163,38 +161,40 @@ impl MultiIndex<'_> {
         }));
     }
 
-    /// Compares all candidates, range of codes by range: the pages that they lie on are
-    /// then looked up once, and not for each of them.
+    /// Compares all candidates, sorted by ranges of codes, so that each of their pages is looked up
+    /// once and not for every candidate.
     fn compare(
         &self,
-        backend: Backend,
+        settings: &Settings,
         table: usize,
         queries: &[Code256],
-        radius: u32,
         pipeline: &mut Pipeline,
         hits: &mut Vec<CodeHit>,
     ) {
         let Pipeline {
             candidates,
-            ordered,
+            sorted,
             near,
             ..
         } = pipeline;
-        if candidates.len() >= ORDERED_FROM {
-            self.put_in_order(candidates, ordered);
-            std::mem::swap(candidates, ordered);
+        if candidates.len() >= MIN_SORTED {
+            self.sort_by_range(candidates, sorted);
+            std::mem::swap(candidates, sorted);
         }
+        let Settings {
+            backend, radius, ..
+        } = *settings;
         let budgets = &even(radius);
-        let ask = |places: &[(u32, u32)]| {
+        let prefetch_pairs = |places: &[(u32, u32)]| {
             for &(id, query) in places {
                 prefetch(self.codes, id as usize);
                 prefetch(queries, query as usize);
             }
         };
         let mut ahead = candidates.chunks(AHEAD);
-        ahead.next().map(ask);
+        ahead.next().map(prefetch_pairs);
         for places in candidates.chunks(AHEAD) {
-            ahead.next().map(ask);
+            ahead.next().map(prefetch_pairs);
             let pairs = Pairs {
                 codes: self.codes,
                 queries,
@@ -217,11 +217,11 @@ impl MultiIndex<'_> {
         candidates.clear();
     }
 
-    /// A counting sort by ranges of codes.
-    fn put_in_order(&self, candidates: &[(u32, u32)], ordered: &mut Vec<(u32, u32)>) {
+    /// Sorts by ranges of codes, by counting.
+    fn sort_by_range(&self, candidates: &[(u32, u32)], sorted: &mut Vec<(u32, u32)>) {
         let bits = usize::BITS - self.codes.len().leading_zeros();
         let shift = bits.saturating_sub(RANGES.trailing_zeros());
-        // Numbers of no code, which a file may contain, come last.
+        // Invalid numbers, which a file may contain, come last.
         let range = |id: u32| (id >> shift).min(RANGES as u32 - 1) as usize;
         let mut next = [0; RANGES];
         for &(id, _) in candidates {
@@ -231,16 +231,16 @@ impl MultiIndex<'_> {
         for next in &mut next {
             sum += std::mem::replace(next, sum);
         }
-        ordered.clear();
-        ordered.resize(candidates.len(), (0, 0));
+        sorted.clear();
+        sorted.resize(candidates.len(), (0, 0));
         for &candidate in candidates {
             let next = &mut next[range(candidate.0)];
-            ordered[*next] = candidate;
+            sorted[*next] = candidate;
             *next += 1;
         }
     }
 
-    /// The filters of a share sorted by value, and where those of each value begin.
+    /// Returns where the filters of each value of a share begin, and the filters sorted by value.
     fn filters(
         &self,
         share: &Share,
@@ -259,8 +259,8 @@ impl MultiIndex<'_> {
             .filter(|&(_, limit)| limit >= 0)
             .map(|(flip, limit)| (flip, limit.min(16) as u16))
             .collect();
-        // A counting sort by value, region by region, so that what is written lies in
-        // the second-level cache: flipped values of a region are those of another.
+        // A counting sort by value, region by region, so that writes stay in the second-level
+        // cache. The flipped values of a region are those of another region.
         let region = share.values.len().min(REGION);
         let packed = (0..).zip(queries).map(|(number, query)| {
             let [own, value] = [table, next].map(|c| chunk(&query.0, c));

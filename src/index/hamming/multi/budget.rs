@@ -1,44 +1,43 @@
-//! How far each chunk may differ: budgets that together find every code.
+//! Budgets: how far each chunk may differ so that every code within the radius is found.
 //!
-//! If a code is within `r` bits and the budgets `w` of the chunks sum to `r + 1`,
-//! then some chunk differs in fewer bits than its budget (the general pigeonhole
-//! principle; Qin et al., "GPH: similarity search in Hamming space", 2018).
-//! Which budgets doesn't matter for that, so a query spends them where the
-//! buckets are small.
+//! If a code is within `r` bits and the budgets of the chunks sum to `r + 1`, then some chunk
+//! differs in fewer bits than its budget (the general pigeonhole principle; Qin et al., "GPH:
+//! similarity search in Hamming space", 2018). That holds however the sum is divided, so a query
+//! has larger budgets where the buckets are small.
 
 use super::permute::CHUNKS;
 
-/// The budget of each chunk of a query.
+/// The budget of each chunk of a query, in bits.
 pub(super) type Budgets = [u8; CHUNKS];
 
 /// The largest budget: probes of up to three flipped bits.
 pub(super) const MAX_BUDGET: usize = 4;
 
-/// Entries of a list that cost as much as finding the list.
-const PROBE: u64 = 40;
+/// The cost of finding a list, in entries of lists.
+const PROBE_COST: u64 = 40;
 
 /// The radius up to which budgets exist.
 pub(super) const MAX_RADIUS: u32 = (MAX_BUDGET * CHUNKS) as u32 - 1;
 
-/// How many values of 16 bits have fewer set bits than a budget.
+/// For each budget, how many values of 16 bits have fewer set bits: the probes of a chunk.
 pub(super) const PROBES: [usize; MAX_BUDGET + 1] = [0, 1, 17, 137, 697];
 
-/// The budgets for chunks that are all alike.
+/// Returns the budgets for tables with buckets of equal size.
 pub(super) fn even(radius: u32) -> Budgets {
     let total = radius as usize + 1;
     std::array::from_fn(|i| (total / CHUNKS + usize::from(i < total % CHUNKS)) as u8)
 }
 
-/// The cheapest budgets for `radius`, where a chunk at budget `w` has `entries[w]`
-/// entries in its buckets; `None` above [`MAX_RADIUS`].
+/// Returns the cheapest budgets for `radius`, where the chunk at budget `w` has `entries[w]` entries
+/// in its buckets; `None` above [`MAX_RADIUS`].
 ///
-/// Dynamic programming over chunks and what is spent: 16 x 64 x 5 steps.
+/// Dynamic programming over chunks and the sum of the budgets so far: 16 x 64 x 5 steps.
 pub(super) fn cheapest(radius: u32, entries: &[[u64; MAX_BUDGET + 1]; CHUNKS]) -> Option<Budgets> {
     if radius > MAX_RADIUS {
         return None;
     }
     let total = radius as usize + 1;
-    // The least cost of the chunks so far that spend exactly so much, and the last budget in it.
+    // For each sum, the least cost of the chunks so far, and their budgets.
     let mut least = vec![u64::MAX; total + 1];
     let mut chosen = vec![[0_u8; CHUNKS]; total + 1];
     if let Some(none) = least.first_mut() {
@@ -50,7 +49,7 @@ pub(super) fn cheapest(radius: u32, entries: &[[u64; MAX_BUDGET + 1]; CHUNKS]) -
             least[spent] = u64::MAX;
             for budget in 0..=MAX_BUDGET.min(spent) {
                 let rest = before[spent - budget];
-                let own = entries[budget] + PROBE * PROBES[budget] as u64;
+                let own = entries[budget] + PROBE_COST * PROBES[budget] as u64;
                 let cost = rest.saturating_add(own);
                 if rest < u64::MAX && cost < least[spent] {
                     least[spent] = cost;
@@ -67,7 +66,7 @@ pub(super) fn cheapest(radius: u32, entries: &[[u64; MAX_BUDGET + 1]; CHUNKS]) -
 pub(super) fn cost(budgets: &Budgets, entries: impl Fn(usize, usize) -> u64) -> u64 {
     let costs = budgets.iter().enumerate().map(|(chunk, &budget)| {
         let budget = usize::from(budget);
-        entries(chunk, budget) + PROBE * PROBES[budget] as u64
+        entries(chunk, budget) + PROBE_COST * PROBES[budget] as u64
     });
     costs.sum()
 }

@@ -1,9 +1,9 @@
-//! Building the tables: duplicates folded, codes cut into a column a chunk, then a
-//! sort by value in two passes for each.
+//! Building the tables: duplicates are removed, codes are divided into one column for each chunk,
+//! and each column is sorted by value in two passes.
 
 use std::sync::{Mutex, PoisonError};
 
-use super::fold::fold_duplicates;
+use super::duplicates::find_duplicates;
 use super::permute::{CHUNKS, Chunked, chunk, spread};
 use super::run::{Shape, pack, value};
 use super::{MultiIndex, VALUES};
@@ -12,13 +12,13 @@ use crate::exec::Executor;
 use crate::index::pages::Pages;
 
 /// Codes of a task.
-const BLOCK: usize = 1 << 16;
+const CODES_PER_TASK: usize = 1 << 16;
 
 /// Values of the upper byte of a chunk, and of the lower one.
 const BYTES: usize = 256;
 
-/// Codes and their tables, in memory: about 100 bytes a distinct code and 4 MiB,
-/// 40 bytes a repeated code.
+/// Codes and their tables in memory: 4 MiB, about 100 bytes a distinct code and 40 bytes a
+/// repeated code.
 #[derive(Debug)]
 pub(in crate::index::hamming) struct MultiTables {
     codes: Pages<Chunked>,
@@ -29,20 +29,20 @@ pub(in crate::index::hamming) struct MultiTables {
     words: Pages<u16>,
 }
 
-/// One chunk's table, and what it is made from.
+/// The table of one chunk, and the values it is built from.
 struct Table<'t> {
-    /// The chunk of every code, and the one that follows it.
+    /// The chunk of every code, and the next chunk.
     values: &'t [u16],
     sketches: &'t [u16],
     starts: &'t [u32],
     words: &'t mut [u16],
 }
 
-/// Where the postings of a table are sorted by the upper byte.
-type Room = Pages<u64>;
+/// A buffer for the postings of a table, sorted by the upper byte.
+type Buffer = Pages<u64>;
 
 impl MultiTables {
-    /// Tables over `len` codes; the code of each number comes from `code`.
+    /// Builds tables of `len` codes; `code` returns the code of each number.
     ///
     /// # Errors
     /// [`Limit`](crate::ErrorKind::Limit) from 2^32 codes on, or about 2 * 10^9 distinct ones.
@@ -56,14 +56,14 @@ impl MultiTables {
         }
         let mut codes = Pages::<Chunked>::zeroed(len)?;
         exec.each(
-            codes.chunks_mut(BLOCK).enumerate().collect(),
+            codes.chunks_mut(CODES_PER_TASK).enumerate().collect(),
             |(block, codes)| {
-                for (i, slot) in (block * BLOCK..).zip(codes) {
+                for (i, slot) in (block * CODES_PER_TASK..).zip(codes) {
                     *slot = spread(code(i));
                 }
             },
         );
-        let (duplicates, room) = fold_duplicates(&codes, exec)?;
+        let (duplicates, buffer) = find_duplicates(&codes, exec)?;
         let firsts = firsts(len, &duplicates);
         let distinct = len - duplicates.len();
         let columns = columns(&codes, &firsts, distinct, exec)?;
@@ -96,16 +96,16 @@ impl MultiTables {
                 words,
             });
         }
-        // As many rooms as threads: fresh memory costs more to clear than to sort in.
-        let rooms = Mutex::new(vec![room]);
+        // Buffers are reused: clearing new memory costs more than sorting in it.
+        let buffers = Mutex::new(vec![buffer]);
         let failed = Mutex::new(None);
         let lock = |e| PoisonError::into_inner(e);
         exec.each(tables, |mut table| {
-            let free = rooms.lock().unwrap_or_else(lock).pop();
-            match free.map_or_else(|| Room::zeroed(distinct), Ok) {
-                Ok(mut room) => {
-                    table.fill(shape, &firsts, &mut room);
-                    rooms.lock().unwrap_or_else(lock).push(room);
+            let free = buffers.lock().unwrap_or_else(lock).pop();
+            match free.map_or_else(|| Buffer::zeroed(distinct), Ok) {
+                Ok(mut buffer) => {
+                    table.fill(shape, &firsts, &mut buffer);
+                    buffers.lock().unwrap_or_else(lock).push(buffer);
                 }
                 Err(error) => *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error),
             }
@@ -123,7 +123,7 @@ impl MultiTables {
         })
     }
 
-    /// The tables, ready to be searched.
+    /// Returns a searchable view of the tables.
     pub(in crate::index::hamming) fn view(&self) -> MultiIndex<'_> {
         MultiIndex {
             codes: &self.codes,
@@ -136,8 +136,7 @@ impl MultiTables {
     }
 }
 
-/// The number of the first code of each kind; empty if all codes differ, so that
-/// each is its own.
+/// Returns the numbers of all codes but the repeated ones; empty if all codes differ.
 fn firsts(len: usize, duplicates: &[[u32; 2]]) -> Vec<u32> {
     if duplicates.is_empty() {
         return Vec::new();
@@ -151,8 +150,8 @@ fn firsts(len: usize, duplicates: &[[u32; 2]]) -> Vec<u32> {
         .collect()
 }
 
-/// Every chunk of the distinct codes in an array of its own: the tables read two
-/// bytes of a code each, and not 32.
+/// Copies each chunk of the distinct codes to a separate column, so that building a table reads two
+/// bytes of each code and not 32.
 fn columns(
     codes: &[Chunked],
     firsts: &[u32],
@@ -160,20 +159,20 @@ fn columns(
     exec: &Executor,
 ) -> Result<Pages<u16>> {
     let mut columns = Pages::<u16>::zeroed(CHUNKS * distinct)?;
-    let mut blocks: Vec<Vec<&mut [u16]>> = (0..distinct.div_ceil(BLOCK))
+    let mut blocks: Vec<Vec<&mut [u16]>> = (0..distinct.div_ceil(CODES_PER_TASK))
         .map(|_| Vec::with_capacity(CHUNKS))
         .collect();
     for column in columns.chunks_mut(distinct.max(1)) {
-        for (block, slots) in blocks.iter_mut().zip(column.chunks_mut(BLOCK)) {
+        for (block, slots) in blocks.iter_mut().zip(column.chunks_mut(CODES_PER_TASK)) {
             block.push(slots);
         }
     }
     exec.each(
         blocks.into_iter().enumerate().collect(),
         |(block, mut columns)| {
-            let start = block * BLOCK;
-            let end = distinct.min(start + BLOCK);
-            // A few codes for all columns, while they lie in the first-level cache.
+            let start = block * CODES_PER_TASK;
+            let end = distinct.min(start + CODES_PER_TASK);
+            // A few codes at a time for all columns, while they are in the first-level cache.
             const STEP: usize = 512;
             let mut own = Vec::with_capacity(STEP);
             for from in (start..end).step_by(STEP) {
@@ -195,8 +194,8 @@ fn columns(
     Ok(columns)
 }
 
-/// Where the run of each value begins in its table, and where the last one ends.
-/// Not sorted if that is too far for 32 bits.
+/// Computes where the run of each value begins in its table, and where the last one ends. The
+/// result is not sorted if an offset exceeds 32 bits.
 fn set_starts(starts: &mut [u32], values: &[u16], shape: Shape) {
     for &value in values {
         starts[usize::from(value)] += 1;
@@ -210,9 +209,10 @@ fn set_starts(starts: &mut [u32], values: &[u16], shape: Shape) {
 }
 
 impl Table<'_> {
-    fn fill(&mut self, shape: Shape, firsts: &[u32], room: &mut [u64]) {
+    /// Sorts the postings into their runs. `buffer` has room for all of them.
+    fn fill(&mut self, shape: Shape, firsts: &[u32], buffer: &mut [u64]) {
         let len_of = |value: usize| shape.len(self.starts[value + 1] - self.starts[value]) as usize;
-        // By the upper byte first: 256 streams, which the caches hold.
+        // By the upper byte first: 256 streams, which fit the caches.
         let mut lens = vec![[0_usize; BYTES]; BYTES];
         let (mut next, mut sum) = ([0; BYTES], 0);
         for (upper, (lens, next)) in lens.iter_mut().zip(&mut next).enumerate() {
@@ -224,7 +224,7 @@ impl Table<'_> {
         }
         let mut place = |value: u16, sketch: u16, id: u32| {
             let next = &mut next[usize::from(value >> 8)];
-            room[*next] = pack(value, sketch, id);
+            buffer[*next] = pack(value, sketch, id);
             *next += 1;
         };
         let pairs = self.values.iter().zip(self.sketches);
@@ -239,7 +239,7 @@ impl Table<'_> {
         }
         // Then by the lower byte, a few thousand postings at a time.
         let mut sorted = Vec::new();
-        let mut rest = &*room;
+        let mut rest = &*buffer;
         for (upper, lens) in lens.iter().enumerate() {
             let (part, behind) = rest.split_at(lens.iter().sum());
             rest = behind;

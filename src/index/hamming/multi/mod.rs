@@ -1,31 +1,30 @@
-//! Multi-index hashing: exact range search that touches a sliver of the codes.
+//! Multi-index hashing: exact range search that reads a small fraction of the codes.
 //!
-//! Codes are cut into sixteen chunks, with a table from the value of each chunk
-//! to the codes that have it. A code within the radius has a chunk that differs
-//! from the query's in fewer bits than its [budget](budget), so looking up the
-//! values near each of the query's chunks meets all of them (Norouzi, Punjani,
-//! Fleet, "Fast exact search in Hamming space with multi-index hashing", 2014).
+//! Codes are divided into sixteen chunks, with a table from the value of each chunk to the codes
+//! that have it. A code within the radius has a chunk that differs from the query's in fewer bits
+//! than its [budget](budget), so looking up the values near each of the query's chunks finds all of
+//! these codes (Norouzi, Punjani, Fleet, "Fast exact search in Hamming space with multi-index
+//! hashing", 2014).
 //!
-//! Most of what it meets is chance. Beside each entry lies the *next* chunk of the
-//! code: by the pigeonring principle (Qin and Xiao, "Pigeonring: a principle for
-//! faster thresholded similarity search", 2018) some chunk within its budget is
-//! followed by one such that both together are within both budgets, and so are
-//! longer runs. Testing two saves all but a few of the random accesses to codes:
-//! of ten million uniform codes at radius 31, one query tests 41,000 entries and
-//! reads 107 codes.
+//! Most entries that a look-up finds are there by chance. Each entry therefore has the *next* chunk
+//! of its code: by the pigeonring principle (Qin and Xiao, "Pigeonring: a principle for faster
+//! thresholded similarity search", 2018) some chunk within its budget is followed by one such that
+//! both together are within both budgets, and so on for longer runs. Testing two chunks avoids all
+//! but a few of the random accesses to codes: of ten million uniform codes at radius 31, one query
+//! tests 41,000 entries and reads 107 codes.
 //!
-//! All lists of a query are tested in one go, each asked for ten lists ahead and with
-//! all of its cache lines: every branch on an entry that is not there yet ends what the
-//! processor does meanwhile. Asking for the first lines alone costs a quarter more at ten
-//! million codes and a half more at one.
+//! All lists of a query are tested in one loop, each prefetched ten lists ahead with all of its
+//! cache lines: a mispredicted branch on an entry that is not in the cache yet discards the work
+//! done meanwhile. Prefetching only the first lines costs a quarter more time at ten million codes
+//! and a half more at one million.
 //!
-//! A code may be met through several chunks. It is reported from the first one
-//! that passes both tests, which is decided from the code itself.
+//! A code may be found through several chunks. It is reported for the first one that passes both
+//! tests, which is computed from the code itself.
 
 mod batch;
 mod budget;
 mod build;
-mod fold;
+mod duplicates;
 mod permute;
 mod run;
 mod verify;
@@ -46,28 +45,41 @@ pub(super) use permute::CHUNKS;
 /// Values of a chunk.
 pub(super) const VALUES: usize = 1 << 16;
 
-/// A query costs this much more than expected before its budgets are chosen by the buckets.
-const UNEVEN: u64 = 2;
+/// The factor of the expected cost beyond which the budgets of a query are chosen by the sizes of
+/// its buckets.
+const MAX_UNEVENNESS: u64 = 2;
 
 /// Entries of lists that cost as much as comparing a code in a scan.
 const ENTRIES_PER_CODE: u64 = 8;
 
-/// Tables whose bounds of runs are asked for before those of the first are read.
+/// Tables by which the bounds of runs are prefetched ahead.
 const TABLES_AHEAD: usize = 4;
 
-/// Codes by the values of their chunks; the arrays lie elsewhere, in memory or in a
-/// mapped file, and are taken as they are: what they say wrongly makes wrong
-/// answers and nothing worse.
+/// The settings of a search, the same for all queries of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub(super) backend: Backend,
+    /// The largest distance of a hit, in bits.
+    pub(super) radius: u32,
+    /// Whether to use the tables even where a scan would be cheaper.
+    pub(super) forced: bool,
+    /// The number of nearest hits wanted of each query. Bounds how many of a number of equal codes
+    /// are reported.
+    pub(super) max_hits: usize,
+}
+
+/// A borrowed view of the tables: codes by the values of their chunks. The arrays may be those of
+/// a mapped file and are not trusted: wrong content leads to wrong results, not to panics.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MultiIndex<'a> {
-    /// All codes, chunks spread, by their number: a candidate is one cache line.
+    /// All codes by their number, chunks spread. A candidate is in one cache line.
     pub(super) codes: &'a [Chunked],
-    /// The codes in each table: the first of each kind.
+    /// The number of distinct codes, which is that of the entries of each table.
     pub(super) distinct: usize,
-    /// The first code of a kind and each later one of it, sorted.
+    /// Pairs of the first of several equal codes and each later one, sorted.
     pub(super) duplicates: &'a [[u32; 2]],
-    /// For each chunk and each value of it the word of the table at which its run
-    /// begins; then the number of words.
+    /// For each chunk, the word of its table at which the run of each value begins; then the number
+    /// of words.
     pub(super) starts: &'a [u32],
     /// Where each table begins in `words`, and where the last one ends.
     pub(super) bases: [usize; CHUNKS + 1],
@@ -75,15 +87,15 @@ pub(super) struct MultiIndex<'a> {
     pub(super) words: &'a [u16],
 }
 
-/// An entry that has passed its test.
+/// An entry that passed its test.
 #[derive(Clone, Copy)]
 struct Place {
     run: Run,
-    /// The posting of the run.
+    /// The number of the posting in the run.
     posting: u32,
 }
 
-/// What a search cost.
+/// The work of a search.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cost {
     /// Entries of lists that were tested.
@@ -92,47 +104,47 @@ pub(super) struct Cost {
     pub(super) candidates: u64,
 }
 
-/// Buffers that a thread keeps from query to query.
+/// Buffers that a thread reuses for its queries.
 #[derive(Default)]
 pub(super) struct Scratch {
-    /// What to test, one table after the other.
+    /// The lists to test, one table after the other.
     lists: Vec<List>,
     /// The end of each table's lists.
     list_ends: [usize; CHUNKS],
-    /// Entries that pass the test: the list and the posting.
+    /// Entries that passed the test: the list and the posting.
     passed: Vec<(u32, u32)>,
-    /// The same, and the table.
+    /// The same entries, and their tables.
     places: Vec<(Place, usize)>,
-    /// Codes, and the table that proposes each.
+    /// Codes to compare, and the table that each was found through.
     candidates: Vec<(u32, u32)>,
     /// Candidates within the radius, and their distance.
     near: Vec<(u32, u32)>,
 }
 
 impl<'a> MultiIndex<'a> {
-    /// The number of codes.
+    /// Returns the number of codes.
     pub(super) fn len(&self) -> usize {
         self.codes.len()
     }
 
-    /// One code as it was given.
+    /// Returns a code by its number, as it was given.
     pub(super) fn get(&self, code: usize) -> Option<Code256> {
         self.codes
             .get(code)
             .map(|&code| Code256(permute::gather(code)))
     }
 
-    /// The codes with their chunks spread, for scanning against [`spread`](Self::spread) queries.
+    /// Returns the codes with their chunks spread, for a scan with [spread](Self::spread) queries.
     pub(super) fn codes(&self) -> &'a [[u64; 4]] {
         self.codes
     }
 
-    /// A query in the form in which codes are kept: equal distances.
+    /// Permutes the bits of a query as those of the stored codes, which keeps all distances.
     pub(super) fn spread(query: Code256) -> Code256 {
         Code256(permute::spread(query.0))
     }
 
-    /// Whether looking up beats a scan at this radius, if the codes are spread evenly.
+    /// Returns whether the tables are faster than a scan at this radius, for uniform codes.
     pub(super) fn suits(&self, radius: u32) -> bool {
         if radius > MAX_RADIUS {
             return false;
@@ -141,7 +153,7 @@ impl<'a> MultiIndex<'a> {
         budget::cost(&even(radius), expected) < self.len() as u64 * ENTRIES_PER_CODE
     }
 
-    /// Bytes of all arrays.
+    /// Returns the size of all arrays in bytes.
     pub(super) fn bytes(&self) -> usize {
         size_of_val(self.codes)
             + size_of_val(self.duplicates)
@@ -149,36 +161,28 @@ impl<'a> MultiIndex<'a> {
             + size_of_val(self.words)
     }
 
-    /// How the numbers of a run are written.
+    /// Returns the encoding of runs.
     #[inline(always)]
     fn shape(&self) -> Shape {
         Shape::new(self.codes.len())
     }
 
-    /// Appends every code within `radius`, at most [`MAX_RADIUS`], of a spread query,
-    /// in no particular order, of equal codes the first `most`; false, and nothing
-    /// is appended, if a scan is cheaper and the tables are not `forced`.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "what a search is made of, and where it goes"
-    )]
+    /// Appends every code within the radius, at most [`MAX_RADIUS`], of a numbered spread query, in
+    /// no particular order; of equal codes the first `max_hits`. Returns false and appends nothing
+    /// if a scan is cheaper and the tables are not forced.
     pub(super) fn range(
         &self,
-        backend: Backend,
-        forced: bool,
-        number: u32,
-        query: &Code256,
-        radius: u32,
-        most: usize,
+        settings: &Settings,
+        (number, query): &(u32, Code256),
         scratch: &mut Scratch,
         hits: &mut Vec<CodeHit>,
         cost: &mut Cost,
     ) -> bool {
-        let Some(budgets) = self.plan(query, radius, forced, scratch) else {
+        let Some(budgets) = self.plan(settings, query, scratch) else {
             return false;
         };
-        // Rounds over all tables, so that what one asks of memory is there for the next.
-        self.test_entries(backend, scratch, cost);
+        // Rounds over all tables, each of which prefetches for the next.
+        self.test_entries(settings.backend, scratch, cost);
         self.look_up_codes(scratch, cost);
         let pairs = Pairs {
             codes: self.codes,
@@ -186,6 +190,9 @@ impl<'a> MultiIndex<'a> {
             places: &scratch.candidates,
         };
         scratch.near.clear();
+        let Settings {
+            backend, radius, ..
+        } = *settings;
         backend.within(&pairs, radius, &mut scratch.near);
         let first = hits.len();
         for &(pair, distance) in &scratch.near {
@@ -194,90 +201,86 @@ impl<'a> MultiIndex<'a> {
             };
             if self.is_first(table as usize, query, code, &budgets) {
                 hits.push(CodeHit {
-                    query: number,
+                    query: *number,
                     code,
                     distance,
                 });
             }
         }
-        self.add_duplicates(hits, first, most);
+        self.add_duplicates(hits, first, settings.max_hits);
         true
     }
 
-    /// The budgets of a query, by its buckets where they are uneven, and in
-    /// `scratch` its lists; `None` if a scan is cheaper.
-    fn plan(
-        &self,
-        query: &Code256,
-        radius: u32,
-        forced: bool,
-        scratch: &mut Scratch,
-    ) -> Option<Budgets> {
+    /// Returns the budgets of a query, chosen by its buckets where these are uneven, and puts its
+    /// lists into `scratch`. Returns `None` if a scan is cheaper.
+    fn plan(&self, settings: &Settings, query: &Code256, scratch: &mut Scratch) -> Option<Budgets> {
+        let Settings { radius, forced, .. } = *settings;
         if radius > MAX_RADIUS {
             return None;
         }
-        let most = if forced {
+        let max_cost = if forced {
             u64::MAX
         } else {
             self.len() as u64 * ENTRIES_PER_CODE
         };
         let even = even(radius);
-        let usual = budget::cost(&even, |_, budget| self.expected_entries(budget));
+        let expected = budget::cost(&even, |_, budget| self.expected_entries(budget));
         self.list(query, &even, scratch);
         let entries: u64 = scratch.lists.iter().map(|l| u64::from(l.len)).sum();
-        let spent = entries + budget::cost(&even, |_, _| 0);
-        if spent <= usual * UNEVEN && spent < most {
+        let cost = entries + budget::cost(&even, |_, _| 0);
+        if cost <= expected * MAX_UNEVENNESS && cost < max_cost {
             return Some(even);
         }
         let by_budget = std::array::from_fn(|chunk| {
             std::array::from_fn(|budget| self.entries(query, chunk, budget))
         });
         let budgets = budget::cheapest(radius, &by_budget)?;
-        let spent = budget::cost(&budgets, |chunk, budget| by_budget[chunk][budget]);
-        if spent >= most {
+        let cost = budget::cost(&budgets, |chunk, budget| by_budget[chunk][budget]);
+        if cost >= max_cost {
             return None;
         }
         self.list(query, &budgets, scratch);
         Some(budgets)
     }
 
-    /// Queries that may walk through the tables together, so that what they look
-    /// for takes nine megabytes a table at the most.
+    /// Returns how many queries may share one pass over the tables, so that their filters take at
+    /// most nine megabytes for each table.
     pub(super) fn block(radius: u32) -> usize {
-        const FILTERS: usize = 17 << 16;
+        const MAX_FILTERS: usize = 17 << 16;
         let budget = even(radius.min(MAX_RADIUS)).iter().copied().max();
         let probes = budget.and_then(|budget| PROBES.get(usize::from(budget)));
-        FILTERS / probes.copied().unwrap_or(1).max(17)
+        MAX_FILTERS / probes.copied().unwrap_or(1).max(17)
     }
 
-    /// Whether a query may be part of a batch, in which all have even budgets.
-    pub(super) fn is_even(&self, query: &Code256, radius: u32, forced: bool) -> bool {
+    /// Returns whether a query may be part of a batch, in which all have even budgets.
+    pub(super) fn is_even(&self, query: &Code256, settings: &Settings) -> bool {
+        let Settings { radius, forced, .. } = *settings;
         if radius > MAX_RADIUS {
             return false;
         }
         let even = even(radius);
-        let usual = budget::cost(&even, |_, budget| self.expected_entries(budget));
+        let expected = budget::cost(&even, |_, budget| self.expected_entries(budget));
         let probes = |table: usize| PROBES.get(usize::from(even[table])).copied().unwrap_or(0);
         for table in 0..TABLES_AHEAD {
-            self.ask_for_buckets(query, table, probes(table));
+            self.prefetch_buckets(query, table, probes(table));
         }
-        let spent = budget::cost(&even, |table, budget| {
+        let cost = budget::cost(&even, |table, budget| {
             if table + TABLES_AHEAD < CHUNKS {
                 let ahead = table + TABLES_AHEAD;
-                self.ask_for_buckets(query, ahead, probes(ahead));
+                self.prefetch_buckets(query, ahead, probes(ahead));
             }
             self.entries(query, table, budget)
         });
-        spent <= usual * UNEVEN && (forced || spent < self.len() as u64 * ENTRIES_PER_CODE)
+        cost <= expected * MAX_UNEVENNESS && (forced || cost < self.len() as u64 * ENTRIES_PER_CODE)
     }
 
-    /// The entries of a chunk at a budget, if all buckets were alike.
+    /// Returns the number of entries of a chunk at a budget, for buckets of equal size.
     fn expected_entries(&self, budget: usize) -> u64 {
         let probes = PROBES.get(budget).copied().unwrap_or(0) as u64;
         probes * self.distinct as u64 / VALUES as u64
     }
 
-    /// The entries in all buckets that a chunk is looked up in at a budget.
+    /// Returns the number of entries in all buckets that a chunk is looked up in at a budget.
     fn entries(&self, query: &Code256, table: usize, budget: usize) -> u64 {
         let starts = self.starts_of(table);
         let own = chunk(&query.0, table);
@@ -295,7 +298,7 @@ impl<'a> MultiIndex<'a> {
             .unwrap_or_default()
     }
 
-    /// The words of one table.
+    /// Returns the words of a table.
     fn words_of(&self, table: usize) -> &'a [u16] {
         match self.bases.get(table..) {
             Some(&[start, end, ..]) => self.words.get(start..end).unwrap_or_default(),
@@ -303,7 +306,7 @@ impl<'a> MultiIndex<'a> {
         }
     }
 
-    /// The run of a value.
+    /// Returns the run of a value.
     #[inline(always)]
     fn run(&self, starts: &[u32], value: u16) -> Run {
         match starts.get(usize::from(value)..) {
@@ -326,12 +329,12 @@ impl<'a> MultiIndex<'a> {
             PROBES.get(budget).copied().unwrap_or(0)
         };
         for table in 0..TABLES_AHEAD {
-            self.ask_for_buckets(query, table, probes(table));
+            self.prefetch_buckets(query, table, probes(table));
         }
         for (table, list_end) in list_ends.iter_mut().enumerate() {
             if table + TABLES_AHEAD < CHUNKS {
                 let ahead = table + TABLES_AHEAD;
-                self.ask_for_buckets(query, ahead, probes(ahead));
+                self.prefetch_buckets(query, ahead, probes(ahead));
             }
             let next = (table + 1) % CHUNKS;
             let starts = self.starts_of(table);
@@ -340,7 +343,7 @@ impl<'a> MultiIndex<'a> {
             let value = chunk(&query.0, next);
             let both = i32::from(budgets[table]) + i32::from(budgets[next]) - 1;
             for (flip, weight) in flips().iter().take(probes(table)) {
-                // Within its own budget, and together with the next one within both.
+                // Within the budget of the chunk, and with the next one within both budgets.
                 let limit = both - weight;
                 let run = self.run(starts, own ^ flip);
                 if limit >= 0 && run.len > 0 {
@@ -356,9 +359,9 @@ impl<'a> MultiIndex<'a> {
         }
     }
 
-    /// Asks for the bounds of the buckets that a table is looked up in.
+    /// Prefetches the bounds of the buckets of a table that are looked up.
     #[inline(always)]
-    fn ask_for_buckets(&self, query: &Code256, table: usize, probes: usize) {
+    fn prefetch_buckets(&self, query: &Code256, table: usize, probes: usize) {
         let starts = self.starts_of(table);
         let own = chunk(&query.0, table);
         for (flip, _) in flips().iter().take(probes) {
@@ -379,7 +382,7 @@ impl<'a> MultiIndex<'a> {
         passed.clear();
         backend.near16(self.words, lists, passed);
         places.clear();
-        // They come list by list.
+        // Entries come list by list.
         let mut table = 0;
         for &(list, posting) in passed.iter() {
             while table + 1 < CHUNKS && list as usize >= list_ends[table] {
@@ -393,19 +396,19 @@ impl<'a> MultiIndex<'a> {
                 len: list.len,
             };
             let place = Place { run, posting };
-            self.ask_for_number(self.words_of(table), place);
+            self.prefetch_number(self.words_of(table), place);
             places.push((place, table));
         }
     }
 
-    /// Asks for the words of a number.
+    /// Prefetches the words of the number of an entry.
     #[inline(always)]
-    fn ask_for_number(&self, words: &[u16], place: Place) {
+    fn prefetch_number(&self, words: &[u16], place: Place) {
         prefetch(words, place.run.lower(place.posting));
         prefetch(words, place.run.upper());
     }
 
-    /// Finds the codes of the entries that have passed.
+    /// Decodes the numbers of the entries that passed.
     fn look_up_codes(&self, scratch: &mut Scratch, cost: &mut Cost) {
         scratch.candidates.clear();
         for &(place, table) in &scratch.places {
@@ -418,7 +421,7 @@ impl<'a> MultiIndex<'a> {
         cost.candidates += scratch.candidates.len() as u64;
     }
 
-    /// Whether `table` is the first whose own tests the code passes.
+    /// Returns whether `table` is the first through which the code is found.
     fn is_first(&self, table: usize, query: &Code256, code: u32, budgets: &Budgets) -> bool {
         let Some(code) = self.codes.get(code as usize) else {
             return false;
@@ -433,14 +436,14 @@ impl<'a> MultiIndex<'a> {
         !(0..table).any(passes)
     }
 
-    /// Adds to the hits from `first` on those of equal codes, the first `most` of each kind.
-    fn add_duplicates(&self, hits: &mut Vec<CodeHit>, first: usize, most: usize) {
+    /// Adds hits for codes equal to those of the hits from `first` on, the first `max_hits` of each.
+    fn add_duplicates(&self, hits: &mut Vec<CodeHit>, first: usize, max_hits: usize) {
         if self.duplicates.is_empty() {
             return;
         }
         if let Some(own) = hits.get_mut(first..) {
-            // Tables that were made here report a code once; a file may say anything,
-            // and repetitions of repetitions could fill any memory.
+            // Sound tables report a code once. Those of a forged file may repeat it, and
+            // repetitions of repetitions could exhaust memory.
             own.sort_unstable();
         }
         let mut last = None;
@@ -455,13 +458,14 @@ impl<'a> MultiIndex<'a> {
                 .iter()
                 .skip(start)
                 .take_while(|pair| pair[0] == hit.code)
-                .take(most.saturating_sub(1));
+                .take(max_hits.saturating_sub(1));
             hits.extend(equal.map(|&[_, code]| CodeHit { code, ..hit }));
         }
     }
 }
 
-/// The values of few set bits and their number, the fewest first: what a chunk may differ by.
+/// Returns the differences that a chunk may have: values with few set bits and their number, the
+/// fewest first.
 fn flips() -> &'static [(u16, i32)] {
     static FLIPS: OnceLock<Vec<(u16, i32)>> = OnceLock::new();
     FLIPS.get_or_init(|| {

@@ -1,10 +1,9 @@
-//! Chunks of a code whose bits are far apart in the hash.
+//! A permutation of the bits of a code after which those of a chunk are far apart in the hash.
 //!
-//! Neighbouring bits of a perceptual hash are correlated, so that sixteen of
-//! them in a row take few of the 65,536 values: real PDQ codes then give a third
-//! more candidates than independent bits. Bit `16 i + j` of a PDQ code is
-//! vertical frequency `i`, horizontal frequency `j`; here a chunk gets one bit of
-//! each row and of each column: a diagonal. Distances stay what they are.
+//! Neighbouring bits of a perceptual hash are correlated: sixteen in a row take few of the 65,536
+//! values, and real PDQ codes then have a third more candidates than independent bits. Bit
+//! `16 i + j` of a PDQ code is vertical frequency `i`, horizontal frequency `j`. After the
+//! permutation a chunk has one bit of each row and each column, a diagonal. Distances do not change.
 
 /// A code as sixteen chunks of sixteen bits; chunk `c` is bits `16 c % 64 ..` of word `c / 4`.
 pub(super) type Chunked = [u64; 4];
@@ -12,13 +11,13 @@ pub(super) type Chunked = [u64; 4];
 /// Chunks of a code.
 pub(in crate::index::hamming) const CHUNKS: usize = 16;
 
-/// Chunk `chunk`, 0..16, of a code.
+/// Returns chunk `chunk`, 0..16, of a code.
 #[inline(always)]
 pub(super) fn chunk(code: &Chunked, chunk: usize) -> u16 {
     (code[chunk / 4 % 4] >> (chunk % 4 * 16)) as u16
 }
 
-/// The code with bit `16 i + j` moved to bit `i` of chunk `(i + j) % 16`.
+/// Moves bit `16 i + j` of a code to bit `i` of chunk `(i + j) % 16`.
 pub(super) fn spread(code: [u64; 4]) -> Chunked {
     let mut rows = rows(code);
     for (i, row) in (0..).zip(&mut rows) {
@@ -28,7 +27,7 @@ pub(super) fn spread(code: [u64; 4]) -> Chunked {
     words(rows)
 }
 
-/// The inverse of [`spread`].
+/// Inverts [`spread`].
 pub(super) fn gather(code: Chunked) -> [u64; 4] {
     let mut rows = rows(code);
     transpose(&mut rows);
@@ -50,8 +49,8 @@ fn words(rows: [u16; CHUNKS]) -> [u64; 4] {
     words
 }
 
-/// Bit `j` of row `i` becomes bit `i` of row `j`, by swapping ever smaller blocks
-/// (Warren, "Hacker's Delight", 2nd edition, section 7-3).
+/// Transposes a matrix of bits by swapping ever smaller blocks (Warren, "Hacker's Delight", 2nd
+/// edition, section 7-3).
 fn transpose(rows: &mut [u16; CHUNKS]) {
     let mut mask = 0x00ff_u16;
     let mut half = 8;
@@ -75,7 +74,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn spreading_is_its_definition_and_is_undone(code: [u64; 4]) {
+        fn spread_follows_its_definition_and_gather_inverts_it(code: [u64; 4]) {
             let bit = |code: &[u64; 4], i: usize| code[i / 64] >> (i % 64) & 1;
             let mut expected = [0; 4];
             for (i, j) in (0..16).flat_map(|i| (0..16).map(move |j| (i, j))) {

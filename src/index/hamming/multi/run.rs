@@ -1,30 +1,30 @@
-//! A run: everything about the codes that have one value in one chunk, side by side.
+//! A run: the postings of one value of one chunk, stored together.
 //!
-//! Three arrays of 16-bit words follow one another, so that what passes the test
-//! of the first finds the rest on the same page of memory:
+//! Three arrays of 16-bit words, one after the other, so that the number of a posting that passes
+//! the test of its sketch is on the same page of memory:
 //!
-//! 1. the sketch of each posting, the next chunk of its code;
+//! 1. the sketch of each posting, which is the next chunk of its code;
 //! 2. the lower halves of the codes' numbers, which ascend;
-//! 3. the upper halves, of which there are `uppers` values: in a short run as bits,
-//!    a zero for each step of the upper half and a one for each posting (Elias,
-//!    "Efficient storage and retrieval by content and address of static files",
-//!    1974, and Fano, 1971); in a run of more than [`LONG`] postings for each upper
-//!    half as 32-bit numbers, how many postings have it or a lower one.
+//! 3. the upper halves, which have `uppers` possible values. In a short run as bits: a zero for each
+//!    step of the upper half and a one for each posting (Elias, "Efficient storage and retrieval by
+//!    content and address of static files", 1974, and Fano, 1971). In a run of more than
+//!    [`MAX_SHORT`] postings for each upper half as 32-bit counts: how many postings have an upper
+//!    half of this value or a lower one.
 //!
-//! With 65,536 values a chunk, an even run has as many postings as there are upper
-//! halves, so that a number takes 18 bits. A file is read as it is: whatever stands
-//! in it, nothing is read outside of the table and no loop is longer than the run.
+//! A chunk has 65,536 values, so a run of average length has as many postings as there are upper
+//! halves, and a number takes 18 bits. The content of a file is not trusted: no read is outside
+//! the table, and no loop is longer than the run.
 
 use super::VALUES;
 
-/// Postings for each upper half from which on these are counted rather than set as bits.
-const LONG: usize = 8;
+/// Postings for each upper half up to which upper halves are stored as bits.
+const MAX_SHORT: usize = 8;
 
-/// Lanes of a word that hold sums of bytes, and the top bit of each.
+/// The lowest and the highest bit of each byte of a word.
 const LANES: u64 = 0x0101_0101_0101_0101;
 const TOPS: u64 = LANES << 7;
 
-/// What all runs over a set of codes have in common.
+/// The encoding of runs, which depends on the number of codes in the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     /// Values of the upper half of a code's number, at least one.
@@ -35,29 +35,29 @@ pub(super) struct Shape {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Run {
     pub(super) start: u32,
-    /// Postings.
+    /// The number of postings.
     pub(super) len: u32,
 }
 
 impl Run {
-    /// The word behind the sketches.
+    /// Returns the word after the sketches.
     pub(super) fn end(self) -> u32 {
         self.start.saturating_add(self.len)
     }
 
-    /// The word with the lower half of posting `i`.
+    /// Returns the word with the lower half of posting `i`.
     pub(super) fn lower(self, i: u32) -> usize {
         self.start as usize + self.len as usize + i as usize
     }
 
-    /// The first word of the upper halves.
+    /// Returns the first word of the upper halves.
     pub(super) fn upper(self) -> usize {
         self.start as usize + 2 * self.len as usize
     }
 }
 
 impl Shape {
-    /// The shape of runs whose numbers are below `codes`.
+    /// Returns the encoding for numbers below `codes`.
     pub(super) fn new(codes: usize) -> Self {
         Self {
             uppers: codes.div_ceil(VALUES).max(1),
@@ -65,10 +65,10 @@ impl Shape {
     }
 
     fn is_long(self, len: usize) -> bool {
-        len > LONG * self.uppers
+        len > MAX_SHORT * self.uppers
     }
 
-    /// The words of a run of `len` postings; they grow with every posting.
+    /// Returns the words of a run of `len` postings; strictly increasing.
     pub(super) fn words(self, len: usize) -> usize {
         if len == 0 {
             0
@@ -79,20 +79,20 @@ impl Shape {
         }
     }
 
-    /// The postings of a run of so many words: the inverse of [`words`](Self::words).
+    /// Returns the postings of a run of so many words; inverts [`words`](Self::words).
     #[inline(always)]
     pub(super) fn len(self, words: u32) -> u32 {
         let uppers = self.uppers as u64;
-        // 16 times the words are 33 times the postings, the upper halves, and at most 15.
+        // 16 times the words are 33 times the postings plus the upper halves plus at most 15.
         let len = (16 * u64::from(words)).saturating_sub(uppers) / 33;
-        if len <= LONG as u64 * uppers {
+        if len <= MAX_SHORT as u64 * uppers {
             len as u32
         } else {
             words.saturating_sub(2 * uppers as u32) / 2
         }
     }
 
-    /// Writes the postings, packed by [`pack`] and ascending, into zeroed words.
+    /// Encodes postings, packed by [`pack`] and ascending, into zeroed words.
     pub(super) fn encode(self, run: &mut [u16], postings: &[u64]) {
         let len = postings.len();
         let Some((sketches, rest)) = run.split_at_mut_checked(len) else {
@@ -120,8 +120,8 @@ impl Shape {
         }
     }
 
-    /// The number of the code of posting `i`; `u32::MAX`, which no code has, if the
-    /// words are not those of a run.
+    /// Decodes the number of the code of posting `i`; returns `u32::MAX`, which no code has, if the
+    /// words are invalid.
     #[inline(always)]
     pub(super) fn id(self, table: &[u16], run: Run, i: u32) -> u32 {
         let upper = if self.is_long(run.len as usize) {
@@ -137,7 +137,7 @@ impl Shape {
         }
     }
 
-    /// The first upper half up to which there are more than `i` postings.
+    /// Returns the first upper half up to which there are more than `i` postings.
     fn counted(self, table: &[u16], first: usize, i: u32) -> Option<usize> {
         let counts = table.get(first..first.checked_add(2 * self.uppers)?)?;
         let count = |&[low, high]: &[u16; 2]| u32::from(high) << 16 | u32::from(low);
@@ -145,7 +145,7 @@ impl Shape {
         Some(counts.partition_point(|words| count(words) <= i))
     }
 
-    /// The zeros before one number `i` of the bits.
+    /// Returns the number of zeros before the `i`th one of the bits.
     #[inline(always)]
     fn select(self, table: &[u16], run: Run, i: u32) -> Option<usize> {
         let first = run.upper();
@@ -165,23 +165,22 @@ impl Shape {
     }
 }
 
-/// A posting on its way into a run; ordered by the number of its code where the
-/// rest is equal.
+/// Packs a posting into one word, which orders by value, then sketch, then the code's number.
 pub(super) fn pack(value: u16, sketch: u16, id: u32) -> u64 {
     u64::from(value) << 48 | u64::from(sketch) << 32 | u64::from(id)
 }
 
-/// The next chunk in a packed posting.
+/// Returns the next chunk in a packed posting.
 pub(super) fn sketch(posting: u64) -> u16 {
     (posting >> 32) as u16
 }
 
-/// The chunk's value in a packed posting.
+/// Returns the chunk's value in a packed posting.
 pub(super) fn value(posting: u64) -> u16 {
     (posting >> 48) as u16
 }
 
-/// Four words as one; those behind the end are zero.
+/// Reads four words as one; words after the end are zero.
 #[inline(always)]
 fn word(table: &[u16], at: usize) -> u64 {
     match table.get(at..) {
@@ -196,8 +195,8 @@ fn word(table: &[u16], at: usize) -> u64 {
     }
 }
 
-/// In byte `i` the set bits of bytes 0 to `i` (Vigna, "Broadword implementation of
-/// rank/select queries", 2008): without an instruction that not every CPU has.
+/// Returns in byte `i` the number of set bits of bytes 0 to `i` (Vigna, "Broadword implementation of
+/// rank/select queries", 2008), without an instruction that not every CPU has.
 #[inline(always)]
 fn sums(word: u64) -> u64 {
     let pairs = word - (word >> 1 & 0x5555_5555_5555_5555);
@@ -206,12 +205,12 @@ fn sums(word: u64) -> u64 {
     bytes.wrapping_mul(LANES)
 }
 
-/// The place of set bit number `i`, which there must be.
+/// Returns the position of the `i`th set bit, which must exist.
 #[inline(always)]
 fn select(word: u64, sums: u64, i: u64) -> u32 {
-    // A top bit stays for each byte up to which there are at most `i` bits.
+    // The highest bit of each byte up to which at most `i` bits are set.
     let below = ((i.wrapping_mul(LANES) | TOPS).wrapping_sub(sums)) & TOPS;
-    // As a sum of lanes: eight at most.
+    // Their number, at most eight.
     let shift = ((below >> 7).wrapping_mul(LANES) >> 56) as u32 * 8;
     let before = (sums << 8).checked_shr(shift).unwrap_or(0) & 0xFF;
     let mut byte = word.checked_shr(shift).unwrap_or(0);
@@ -227,10 +226,10 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn lengths_are_found_from_words() {
+    fn len_inverts_words() {
         for codes in [0, 1, 65_536, 65_537, 1_000_000, u32::MAX as usize] {
             let shape = Shape::new(codes);
-            for len in (0..5000).chain([shape.uppers * LONG, shape.uppers * LONG + 1]) {
+            for len in (0..5000).chain([shape.uppers * MAX_SHORT, shape.uppers * MAX_SHORT + 1]) {
                 assert_eq!(shape.len(shape.words(len) as u32) as usize, len, "{codes}");
             }
         }
@@ -238,7 +237,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bits_are_selected(word: u64) {
+        fn select_finds_every_set_bit(word: u64) {
             let ones = (0..64).filter(|bit| word >> bit & 1 == 1);
             prop_assert_eq!(sums(word) >> 56, u64::from(word.count_ones()));
             for (i, bit) in ones.enumerate() {
@@ -247,7 +246,7 @@ mod tests {
         }
 
         #[test]
-        fn runs_give_back_what_they_were_given(
+        fn decoding_inverts_encoding(
             codes in 1_u32..3_000_000,
             len in 0_usize..600,
             dense: bool,
@@ -271,7 +270,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_no_run_has_no_number_or_a_wrong_one(
+        fn decoding_arbitrary_words_does_not_panic(
             table in prop::collection::vec(any::<u16>(), 0..60),
             (start, len, i) in any::<(u32, u32, u32)>(),
             near: bool,

@@ -1,4 +1,4 @@
-//! That tables which come from outside are those of their codes.
+//! Verification that the tables of a file are those of its codes.
 
 use super::permute::{CHUNKS, chunk};
 use super::run::pack;
@@ -6,9 +6,8 @@ use super::{MultiIndex, VALUES};
 use crate::exec::Executor;
 
 impl MultiIndex<'_> {
-    /// Says what is wrong with the tables: they must be, bit by bit, the ones that
-    /// would be made from the codes. That the repetitions are all known is not
-    /// checked, as nothing but room depends on it.
+    /// Checks that the tables are, bit by bit, those that would be built from the codes. Does not
+    /// check that all repetitions are known, on which only the size depends.
     pub(in crate::index::hamming) fn verify(&self, exec: &Executor) -> Result<(), &'static str> {
         let mut repeated = vec![false; self.codes.len()];
         let mut last = None;
@@ -18,14 +17,14 @@ impl MultiIndex<'_> {
                 && self.codes.get(first) == self.codes.get(later)
                 && first < later
                 && last < Some(pair);
-            // Sorted, so that a code which is repeated has been seen before its repetitions.
+            // Sorted, so that a repeated code comes before its repetitions.
             if !equal {
-                return Err("a repetition is none");
+                return Err("a repetition of a different code");
             }
             last = Some(pair);
             match repeated.get_mut(later) {
                 Some(repeated) if !*repeated => *repeated = true,
-                _ => return Err("a code is repeated twice over"),
+                _ => return Err("a code is listed twice as a repetition"),
             }
         }
         if self
@@ -44,9 +43,9 @@ impl MultiIndex<'_> {
         let starts = self.starts_of(table);
         let words = self.words_of(table);
         if starts.first() != Some(&0) || starts.last().copied() != u32::try_from(words.len()).ok() {
-            return Err("a table is not all of its runs");
+            return Err("the runs do not fill their table");
         }
-        let mut known = 0;
+        let mut found = 0;
         let (mut postings, mut copy) = (Vec::new(), Vec::new());
         for value in 0..VALUES {
             let run = self.run(starts, value as u16);
@@ -56,14 +55,14 @@ impl MultiIndex<'_> {
             };
             let words_of_run = words_of_run.ok_or("runs out of order")?;
             if self.shape().words(run.len as usize) != words_of_run.len() {
-                return Err("a run is as long as none can be");
+                return Err("a run of invalid length");
             }
             postings.clear();
             let mut last = None;
             for i in 0..run.len {
                 let id = self.shape().id(words, run, i);
                 let Some(code) = self.codes.get(id as usize) else {
-                    return Err("a posting of no code");
+                    return Err("a posting without a code");
                 };
                 if last >= Some(id) || repeated[id as usize] {
                     return Err("postings out of order");
@@ -74,15 +73,15 @@ impl MultiIndex<'_> {
                 }
                 postings.push(pack(0, chunk(code, (table + 1) % CHUNKS), id));
             }
-            known += postings.len();
+            found += postings.len();
             copy.clear();
             copy.resize(words_of_run.len(), 0);
             self.shape().encode(&mut copy, &postings);
             if copy != words_of_run {
-                return Err("a run is not that of its codes");
+                return Err("a run that is not that of its codes");
             }
         }
-        if known != self.distinct || known + self.duplicates.len() != self.codes.len() {
+        if found != self.distinct || found + self.duplicates.len() != self.codes.len() {
             return Err("a code without a posting");
         }
         Ok(())

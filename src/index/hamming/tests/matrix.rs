@@ -1,10 +1,10 @@
-//! Every back end x engine x radius x way of taking a batch x kind of codes against
-//! the definition.
+//! Every back end x engine x radius x way of taking a batch x kind of codes against a
+//! naive search.
 
 use super::*;
 
-/// Queries from which on they walk through the tables together.
-const MANY: usize = 1030;
+/// Queries from which on they share one pass over the tables.
+const BATCH: usize = 1030;
 
 /// All pairs, whatever their distance, sorted by (query, code).
 fn pairs(codes: &[Code256], queries: &[Code256]) -> Vec<CodeHit> {
@@ -16,13 +16,13 @@ fn within(pairs: &[CodeHit], radius: u32) -> Vec<CodeHit> {
     near.copied().collect()
 }
 
-/// What a batch of `MANY` finds that repeats these queries.
+/// What a batch of `BATCH` finds that repeats these queries.
 fn repeated(hits: &[CodeHit], queries: usize) -> Vec<CodeHit> {
     let mut all = Vec::new();
-    for first in (0..MANY).step_by(queries) {
+    for first in (0..BATCH).step_by(queries) {
         all.extend(hits.iter().filter_map(|hit| {
             let query = hit.query + first as u32;
-            ((query as usize) < MANY).then_some(CodeHit { query, ..*hit })
+            ((query as usize) < BATCH).then_some(CodeHit { query, ..*hit })
         }));
     }
     all
@@ -39,7 +39,7 @@ fn small_kinds() -> Vec<(&'static str, Vec<Code256>, Vec<Code256>)> {
 }
 
 #[test]
-fn every_engine_and_back_end_is_the_definition_at_every_radius() {
+fn every_engine_and_back_end_matches_a_naive_search_at_every_radius() {
     let exec = Executor::serial();
     for (kind, codes, queries) in small_kinds() {
         let pairs = pairs(&codes, &queries);
@@ -70,13 +70,13 @@ fn every_engine_and_back_end_is_the_definition_at_every_radius() {
 }
 
 #[test]
-fn batches_are_the_definition_on_every_back_end_and_number_of_threads() {
+fn batches_match_a_naive_search_on_every_back_end_and_number_of_threads() {
     let execs: Vec<_> = (1..=4)
         .map(|threads| Executor::with_threads(threads).unwrap())
         .collect();
     for (kind, codes, queries) in small_kinds() {
         let pairs = pairs(&codes, &queries);
-        let many: Vec<_> = queries.iter().copied().cycle().take(MANY).collect();
+        let many: Vec<_> = queries.iter().copied().cycle().take(BATCH).collect();
         let set = multi(&codes);
         let nearest = naive_top_k(&codes, &queries, 3, 31);
         let nearest = repeated(&nearest, queries.len());
@@ -105,7 +105,7 @@ fn batches_are_the_definition_on_every_back_end_and_number_of_threads() {
 /// So many candidates that they are put in order before they are compared. A search
 /// would take such queries one by one, since their lists are long.
 #[test]
-fn many_candidates_of_a_batch_are_found_in_any_order() {
+fn many_candidates_of_a_batch_are_sorted_and_found() {
     let mut next = random(22);
     let codes: Vec<_> = (0..4000)
         .map(|_| Code256(std::array::from_fn(|_| next() & 0x0003_0003_0003_0003)))
@@ -117,7 +117,7 @@ fn many_candidates_of_a_batch_are_found_in_any_order() {
         let (mut hits, mut candidates) = (Vec::new(), 0);
         for share in Share::all(1) {
             let view = set.view();
-            let cost = view.batch(backend, &share, &spread, 5, usize::MAX, &mut hits);
+            let cost = view.batch(&settings(backend, 5), &share, &spread, &mut hits);
             candidates += cost.candidates;
         }
         hits.sort_unstable();

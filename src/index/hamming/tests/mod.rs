@@ -5,10 +5,10 @@ mod stored;
 
 use proptest::prelude::*;
 
-use super::multi::{MultiIndex, MultiTables, Share};
+use super::multi::{MultiIndex, MultiTables, Settings, Share};
 use super::*;
 
-/// The plain definition.
+/// A naive search.
 fn naive(codes: &[Code256], queries: &[Code256], radius: u32) -> Vec<CodeHit> {
     let mut hits = Vec::new();
     for (query, q) in (0..).zip(queries) {
@@ -64,7 +64,7 @@ fn clustered() -> impl Strategy<Value = (Vec<Code256>, Vec<Code256>)> {
 
 proptest! {
     #[test]
-    fn range_search_is_the_definition((codes, queries) in clustered(), radius in 0_u32..=256) {
+    fn range_search_matches_a_naive_search((codes, queries) in clustered(), radius in 0_u32..=256) {
         let set = CodeSet::from_codes(codes.iter().copied()).unwrap();
         let expected = naive(&codes, &queries, radius);
         for backend in Backend::available() {
@@ -77,7 +77,7 @@ proptest! {
     }
 
     #[test]
-    fn top_k_is_the_definition(
+    fn top_k_matches_a_naive_search(
         (codes, queries) in clustered(),
         k in 0_usize..20,
         radius in 0_u32..=256,
@@ -92,7 +92,7 @@ proptest! {
     }
 
     #[test]
-    fn records_are_the_same_codes(codes in prop::collection::vec(any::<[u64; 4]>(), 0..40)) {
+    fn records_are_read_as_codes(codes in prop::collection::vec(any::<[u64; 4]>(), 0..40)) {
         let records: Vec<u8> = codes.iter().flat_map(|&c| Code256(c).to_le_bytes()).collect();
         let set = CodeSet::from_records(&records, Engine::Scan, &Executor::serial()).unwrap();
         prop_assert_eq!(set.len(), codes.len());
@@ -105,7 +105,7 @@ proptest! {
 
 /// More codes and queries than a tile and a task hold, with hits at the seams.
 #[test]
-fn tiles_and_tasks_meet_without_gap_or_overlap() {
+fn tiles_and_tasks_cover_all_pairs_once() {
     let spread = |i: u64| i.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let code = |i: u64| Code256([spread(i), spread(i + 1).rotate_left(20), spread(!i), i]);
     let codes: Vec<_> = (0..70_000).map(code).collect();
@@ -130,7 +130,7 @@ fn tiles_and_tasks_meet_without_gap_or_overlap() {
 }
 
 #[test]
-fn of_equally_near_codes_the_first_win() {
+fn equally_near_codes_are_ranked_by_number() {
     let codes = vec![Code256([5, 0, 0, 0]); 10_000];
     let set = CodeSet::from_codes(codes).unwrap();
     for query in [Code256([5, 0, 0, 0]), Code256([4, 0, 0, 0])] {
@@ -143,7 +143,7 @@ fn of_equally_near_codes_the_first_win() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn invalid_arguments_are_refused() {
     let set = CodeSet::from_codes([Code256::default()]).unwrap();
     let exec = Executor::serial();
     let error = set.view().search(&[], 257, &exec).unwrap_err();
@@ -156,7 +156,7 @@ fn what_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn an_empty_side_has_no_hits() {
+fn empty_sets_and_batches_have_no_hits() {
     let exec = Executor::serial();
     let empty = CodeSet::default();
     let (hits, stats) = empty
@@ -221,7 +221,7 @@ fn kinds(seed: u64) -> Vec<(&'static str, Vec<Code256>, Vec<Code256>)> {
 }
 
 #[test]
-fn tables_find_what_the_definition_finds_at_every_radius() {
+fn tables_match_a_naive_search_at_every_radius() {
     for (kind, codes, queries) in kinds(1) {
         let set = multi(&codes);
         for backend in Backend::available() {
@@ -241,7 +241,7 @@ fn tables_find_what_the_definition_finds_at_every_radius() {
 }
 
 #[test]
-fn tables_agree_with_themselves_on_any_number_of_threads() {
+fn tables_do_not_depend_on_the_number_of_threads() {
     for (kind, codes, queries) in kinds(2) {
         let expected = naive(&codes, &queries, 40);
         let nearest = naive_top_k(&codes, &queries, 3, 40);
@@ -282,7 +282,7 @@ fn tables_agree_with_themselves_on_any_number_of_threads() {
 
 proptest! {
     #[test]
-    fn small_and_odd_sets_are_searched_alike((codes, queries) in clustered(), radius in 0_u32..=256) {
+    fn small_and_odd_sets_match_a_naive_search((codes, queries) in clustered(), radius in 0_u32..=256) {
         let expected = naive(&codes, &queries, radius);
         let set = multi(&codes);
         for engine in [Engine::Auto, Engine::Scan, Engine::Mih] {
@@ -302,7 +302,7 @@ fn built_on(threads: usize, codes: &[Code256]) -> Vec<u8> {
 /// Numbers of more than 16 bits, several blocks of codes, and files that do not
 /// depend on the threads that made them.
 #[test]
-fn large_sets_are_built_right() {
+fn large_sets_match_a_naive_search() {
     let mut next = random(5);
     let codes: Vec<_> = (0..300_000)
         .map(|_| Code256([next(), next(), next(), next()]))
@@ -324,7 +324,17 @@ fn large_sets_are_built_right() {
     stored.verify(&Executor::serial()).unwrap();
 }
 
-/// More threads than tables: shares are ranges of values.
+/// The settings of a search for all codes within a radius.
+fn settings(backend: Backend, radius: u32) -> Settings {
+    Settings {
+        backend,
+        radius,
+        forced: false,
+        max_hits: usize::MAX,
+    }
+}
+
+/// With more threads than tables, shares are ranges of values.
 #[test]
 fn shares_of_a_batch_find_each_code_once() {
     for (kind, codes, queries) in kinds(7) {
@@ -333,8 +343,8 @@ fn shares_of_a_batch_find_each_code_once() {
         for threads in [1, 16, 17, 40, 5000] {
             let mut hits = Vec::new();
             for share in Share::all(threads) {
-                let (backend, view) = (Backend::detect(), set.view());
-                view.batch(backend, &share, &spread, 33, usize::MAX, &mut hits);
+                set.view()
+                    .batch(&settings(Backend::detect(), 33), &share, &spread, &mut hits);
             }
             hits.sort_unstable();
             assert_eq!(
@@ -347,7 +357,7 @@ fn shares_of_a_batch_find_each_code_once() {
 }
 
 #[test]
-fn a_million_equal_codes_do_not_flood_the_nearest() {
+fn a_million_equal_codes_do_not_exceed_k_hits() {
     let codes = vec![Code256([3; 4]); 40_000];
     let set = multi(&codes);
     let queries = vec![Code256([3, 3, 3, 7]); 2000];

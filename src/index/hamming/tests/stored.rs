@@ -1,11 +1,11 @@
-//! Sets in files: searched as they lie there, and damaged ones.
+//! Sets in files: searched in place, and damaged ones.
 
 use super::*;
 
 /// Bytes of the header.
 const HEADER: usize = 256;
 
-/// Every way of bringing a set in.
+/// The same codes in every form of a set.
 fn forms(codes: &[Code256], engine: Engine) -> Vec<(&'static str, CodeSet)> {
     let exec = Executor::serial();
     let folder = tempfile::tempdir().unwrap();
@@ -25,7 +25,7 @@ fn forms(codes: &[Code256], engine: Engine) -> Vec<(&'static str, CodeSet)> {
 }
 
 #[test]
-fn a_file_is_searched_like_the_set_it_was_saved_from() {
+fn a_file_has_the_hits_of_the_set_it_was_saved_from() {
     for (kind, codes, queries) in kinds(11) {
         for engine in [Engine::Mih, Engine::Scan] {
             let sets = forms(&codes, engine);
@@ -72,7 +72,7 @@ fn a_file_is_searched_like_the_set_it_was_saved_from() {
 }
 
 #[test]
-fn planes_and_tables_may_stand_in_one_set() {
+fn a_set_may_have_planes_and_tables() {
     let (_, codes, queries) = kinds(12).swap_remove(3);
     let (planes, tables) = (
         CodeSet::from_codes(codes.iter().copied()).unwrap(),
@@ -115,7 +115,7 @@ fn small_sets_are_stored_too() {
     }
 }
 
-/// The checksums made to hold again, as somebody with ill intent would.
+/// Computes the checksums again, as a forger would.
 fn forge(bytes: &mut [u8]) {
     let content = *blake3::hash(&bytes[HEADER..]).as_bytes();
     bytes[64..96].copy_from_slice(&content);
@@ -131,7 +131,7 @@ fn refused(bytes: &[u8], why: &str) {
     assert!(error.message().contains(why), "{why}: {error}");
 }
 
-/// Calls everything that reads the set and takes whatever comes.
+/// Calls everything that reads the set, and ignores the results.
 fn exercise(set: &CodeSet, queries: &[Code256]) {
     let exec = Executor::serial();
     for i in [0, 1, set.len(), usize::MAX] {
@@ -186,7 +186,7 @@ fn every_changed_bit_of_the_header_is_refused_at_opening() {
 }
 
 #[test]
-fn changed_bits_and_cut_files_are_found() {
+fn changed_bits_and_truncated_files_are_detected() {
     let (mut bytes, parts, codes) = sample();
     let mut next = random(14);
     let ends = parts
@@ -201,7 +201,7 @@ fn changed_bits_and_cut_files_are_found() {
         .collect();
     for at in places {
         bytes[at] ^= 1 << (at % 8);
-        refused(&bytes, "the checksum does not hold");
+        refused(&bytes, "the checksum does not match");
         bytes[at] ^= 1 << (at % 8);
     }
     for len in [
@@ -231,7 +231,7 @@ fn changed_bits_and_cut_files_are_found() {
 
 /// Values that only a forger could have written.
 #[test]
-fn forged_parts_are_found_and_searched_without_harm() {
+fn forged_parts_are_detected_and_searched_without_panic() {
     let (original, [codes_at, repeated, starts, words, end], codes) = sample();
     let cases = [
         ("another code", codes_at, 1),

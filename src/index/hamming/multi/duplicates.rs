@@ -1,31 +1,31 @@
-//! Equal codes are looked up once: a blank picture that leaked a million times
-//! must not flood sixteen buckets.
+//! Finding equal codes, of which only the first is in the tables: a blank picture that leaked a
+//! million times must not fill sixteen buckets.
 
 use super::permute::Chunked;
 use crate::error::Result;
 use crate::exec::Executor;
 use crate::index::pages::Pages;
 
-/// Parts of the codes, by their hash: so many that a part's table stays in the cache.
+/// Parts of the codes, by their hash: enough that the hash table of a part stays in the cache.
 const PARTS: usize = 256;
 
-/// Parts that a task deals with.
-const GROUP: usize = 16;
+/// Parts of a task.
+const PARTS_PER_TASK: usize = 16;
 
-/// Codes of a task that distributes them.
-const BLOCK: usize = 1 << 18;
+/// Codes of a task that distributes them to parts.
+const CODES_PER_TASK: usize = 1 << 18;
 
-/// Steps after which a code counts as new. Who fills one chain on purpose gains
-/// nothing by it: that costs room and is never wrong.
+/// Steps of probing after which a code counts as new. Filling a chain on purpose gains nothing: a
+/// duplicate that is not found costs memory, but no correctness.
 const MAX_CHAIN: usize = 64;
 
-/// The first code of each kind that there are several of, with each later one; sorted.
-/// And room for a number of eight bytes a code, which was needed on the way.
-pub(super) fn fold_duplicates(
+/// Returns pairs of the first of several equal codes and each later one, sorted, and a buffer of
+/// eight bytes a code that the caller may reuse.
+pub(super) fn find_duplicates(
     codes: &[Chunked],
     exec: &Executor,
 ) -> Result<(Vec<[u32; 2]>, Pages<u64>)> {
-    let blocks: Vec<(usize, &[Chunked])> = codes.chunks(BLOCK).enumerate().collect();
+    let blocks: Vec<(usize, &[Chunked])> = codes.chunks(CODES_PER_TASK).enumerate().collect();
     let counts = exec.map(&blocks, |(_, codes)| {
         let mut counts = [0_usize; PARTS];
         for code in *codes {
@@ -33,7 +33,7 @@ pub(super) fn fold_duplicates(
         }
         counts
     });
-    // One part after the other, in each the blocks in order: ascending numbers.
+    // Part after part, and within each the blocks in order, so that numbers ascend.
     let mut hashed = Pages::<u64>::zeroed(codes.len())?;
     let mut places: Vec<Vec<&mut [u64]>> = blocks.iter().map(|_| Vec::new()).collect();
     let mut rest = &mut *hashed;
@@ -47,7 +47,7 @@ pub(super) fn fold_duplicates(
     let tasks: Vec<_> = blocks.iter().zip(places).collect();
     exec.each(tasks, |(&(block, codes), mut places)| {
         let mut next = [0_usize; PARTS];
-        for (id, code) in (block * BLOCK..).zip(codes) {
+        for (id, code) in (block * CODES_PER_TASK..).zip(codes) {
             let hash = hash(code);
             let part = part(hash);
             if let Some(place) = places[part].get_mut(next[part]) {
@@ -64,12 +64,12 @@ pub(super) fn fold_duplicates(
         parts.push(own);
         rest = behind;
     }
-    let groups: Vec<&[&[u64]]> = parts.chunks(GROUP).collect();
+    let groups: Vec<&[&[u64]]> = parts.chunks(PARTS_PER_TASK).collect();
     let mut duplicates = exec
         .map(&groups, |group| {
             let (mut table, mut duplicates) = (Vec::new(), Vec::new());
             for part in *group {
-                fold_part(codes, part, &mut table, &mut duplicates);
+                find_in_part(codes, part, &mut table, &mut duplicates);
             }
             duplicates
         })
@@ -78,8 +78,9 @@ pub(super) fn fold_duplicates(
     Ok((duplicates, hashed))
 }
 
-/// An open-addressing table of places in `part`, from 1 on.
-fn fold_part(
+/// Appends the duplicates of one part, by an open-addressing hash table of places in `part`, counted
+/// from 1.
+fn find_in_part(
     codes: &[Chunked],
     part: &[u64],
     table: &mut Vec<u32>,

@@ -1,8 +1,10 @@
-//! What ignore and background files share, for who matches over indexes that were written without
-//! knowing of them. The rules are those by which the writer sets its flags.
+//! Stop prints: what ignore files and background documents have in common with items.
+//!
+//! A matcher applies them to indexes that were written without them, by the same rules by which the
+//! writer sets its `discounted` flags.
 
 use super::PictureCodes;
-use super::local::{ALIKE, COMPARED_TOGETHER, Place, Seen, common};
+use super::local::{LIKE_DISTANCE, PRINTS_PER_RUN, Place, StopPatch, is_common};
 use super::stop_pictures::StopPictures;
 use crate::error::Result;
 use crate::exec::Executor;
@@ -10,32 +12,32 @@ use crate::fingerprint::{Digest, signature_distance};
 use crate::index::local::{TABLES, bucket};
 use crate::index::{PictureInfo, StoredPrint};
 
-/// What is discounted.
+/// The prints and pictures to discount.
 #[derive(Debug)]
-pub(crate) struct Common {
-    /// All sorted.
+pub(crate) struct StopPrints {
+    /// Sorted, as are the cells and digests.
     grams: Vec<u64>,
     cells: Vec<u64>,
     digests: Vec<Digest>,
     pictures: StopPictures,
-    locals: Vec<Seen>,
-    /// The local prints by the lowest bits of either half of their signatures.
+    patches: Vec<StopPatch>,
+    /// The patches by the lowest bits of either half of their signatures.
     places: Vec<Place>,
     bits: u32,
 }
 
-impl Common {
+impl StopPrints {
     pub(super) fn new(
         grams: Vec<u64>,
         cells: Vec<u64>,
         digests: Vec<Digest>,
         pictures: StopPictures,
-        locals: Vec<Seen>,
+        patches: Vec<StopPatch>,
     ) -> Self {
-        let together = locals.len() / COMPARED_TOGETHER;
-        let bits = together.checked_ilog2().unwrap_or(0).min(24);
-        let in_tables = (0..).zip(&locals).flat_map(|(id, seen)| {
-            let words = (0..TABLES).zip(seen.signature);
+        let runs = patches.len() / PRINTS_PER_RUN;
+        let bits = runs.checked_ilog2().unwrap_or(0).min(24);
+        let in_tables = (0..).zip(&patches).flat_map(|(id, patch)| {
+            let words = (0..TABLES).zip(patch.signature);
             words.map(move |(table, word)| (bucket(table, word, bits) as u32, id))
         });
         let mut places: Vec<Place> = in_tables.collect();
@@ -45,28 +47,29 @@ impl Common {
             cells,
             digests,
             pictures,
-            locals,
+            patches,
             places,
             bits,
         }
     }
 
-    /// In log2 of the number of grams steps, as [`cell`](Self::cell) and
-    /// [`digest`](Self::digest) are.
-    pub(crate) fn gram(&self, print: u64) -> bool {
+    /// Returns whether a gram is a stop print, by binary search.
+    pub(crate) fn has_gram(&self, print: u64) -> bool {
         self.grams.binary_search(&print).is_ok()
     }
 
-    pub(crate) fn cell(&self, print: u64) -> bool {
+    /// Returns whether a cell is a stop print, by binary search.
+    pub(crate) fn has_cell(&self, print: u64) -> bool {
         self.cells.binary_search(&print).is_ok()
     }
 
-    pub(crate) fn digest(&self, digest: &Digest) -> bool {
+    /// Returns whether a digest is a stop print, by binary search.
+    pub(crate) fn has_digest(&self, digest: &Digest) -> bool {
         self.digests.binary_search(digest).is_ok()
     }
 
-    /// Compares a picture with every one of the ignore and background files.
-    pub(crate) fn picture(&self, picture: &PictureInfo) -> Result<bool> {
+    /// Returns whether a picture is to be discounted. Compares it with every stop picture.
+    pub(crate) fn has_picture(&self, picture: &PictureInfo) -> Result<bool> {
         let mut discounted = [false];
         if !self.pictures.is_empty() {
             let codes = PictureCodes {
@@ -79,9 +82,10 @@ impl Common {
         Ok(discounted == [true])
     }
 
-    /// Marks the local prints of a picture that are discounted, in some fifty comparisons each.
+    /// Marks the local prints of a picture that are to be discounted. About fifty comparisons
+    /// for each print.
     pub(crate) fn mark(&self, prints: &mut [StoredPrint]) {
-        if self.locals.is_empty() {
+        if self.patches.is_empty() {
             return;
         }
         for print in prints {
@@ -90,11 +94,11 @@ impl Common {
                 let bucket = bucket(table, word, self.bits) as u32;
                 let start = self.places.partition_point(|place| place.0 < bucket);
                 let end = self.places.partition_point(|place| place.0 <= bucket);
-                let of_bucket = self.places.get(start..end).unwrap_or_default();
-                common(of_bucket, |id| {
-                    let seen = self.locals.get(id as usize)?;
-                    let alike = signature_distance(&print.signature, &seen.signature) <= ALIKE;
-                    alike.then_some(seen.document)
+                let in_bucket = self.places.get(start..end).unwrap_or_default();
+                is_common(in_bucket, |id| {
+                    let patch = self.patches.get(id as usize)?;
+                    let distance = signature_distance(&print.signature, &patch.signature);
+                    (distance <= LIKE_DISTANCE).then_some(patch.document)
                 })
             });
         }
