@@ -30,66 +30,131 @@
 //! # }
 //! ```
 //!
-//! # The way of the data
+//! # Data flow
 //! ```text
 //! bytes -> media -> parts -> raster | text -> Fingerprint
 //!   owner:    Fingerprint -> IndexWriter -> file
 //!   platform: Fingerprint -> Index -> candidates -> Matcher -> matches with evidence
 //! ```
-//! The same [`Fingerprinter`] serves both sides. Modules lower in that list
-//! import only what stands above them.
+//! The same [`Fingerprinter`] serves both sides. ARCHITECTURE.md in the repository describes the modules
+//! and the order in which they import each other.
 //!
-//! # Where to begin
-//! - One index that never changes: [`IndexWriter`], [`Index`], [`Matcher`].
-//! - Items that come and go: [`CollectionWriter`], [`Collection`] and its
+//! # Where to start
+//! - An index that does not change: [`IndexWriter`], [`Index`], [`Matcher`].
+//! - Items that are added and removed while others match: [`CollectionWriter`], [`Collection`] and its
 //!   [`Snapshot`](collection::Snapshot).
-//! - What was found, and why: [`Match`], [`Evidence`]; why not: [`Matcher::explain`].
-//! - What may be set: [`MatchOptions`], [`Limits`], [`FingerprinterBuilder`](fingerprint::FingerprinterBuilder).
+//! - Either of the two, by its path: [`Source`].
+//! - Results: [`Match`], [`Evidence`]; why there is none: [`Matcher::explain`]; what reviewers have
+//!   rejected: [`FalseMatch`].
+//! - Settings: [`MatchOptions`], [`Limits`], [`Deadline`],
+//!   [`FingerprinterBuilder`](fingerprint::FingerprinterBuilder).
 //! - Hash lists of others: [`exchange`]; bare 256-bit codes: [`CodeSet`](index::CodeSet).
-//! - JSON lines as the command line answers with: [`lines`].
+//! - The JSON lines of the command line and the service: [`lines`].
+//!
+//! The [examples](https://doc.rust-lang.org/cargo/reference/cargo-targets.html#examples) of the repository
+//! are programs of one topic each: `embed`, `collection`, `reload`, `false_matches`, `background`,
+//! `recogniser`, `deadline`.
+//!
+//! # In a service
+//! Open the index or collection once, share one [`Matcher`] among all threads, and put a new one in its
+//! place when the leak changes:
+//!
+//! ```
+//! # let (folder, writer, print) = leakprint::example::collection()?;
+//! # writer.add(leakprint::collection::NewItem::new("memo.txt", print))?;
+//! # let path = writer.collection().path().to_owned();
+//! # let upload = leakprint::example::MEMO.as_bytes();
+//! use std::time::Duration;
+//!
+//! use leakprint::{Deadline, Limits, MatchOptions, Source};
+//!
+//! let source = Source::open(&path)?;
+//! let mut limits = Limits::default();
+//! limits.input_bytes = 32 << 20;
+//! let matcher = source.matcher(MatchOptions::default())?.with_limits(limits);
+//! // On any thread, for each upload:
+//! let deadline = Deadline::after(Duration::from_secs(2));
+//! for found in matcher.find_media_until(upload, Some("upload.txt"), &deadline)? {
+//!     println!("{} {} {:?}", found.item, found.strength, found.evidence);
+//! }
+//! # Ok::<(), leakprint::Error>(())
+//! ```
+//!
+//! Matching keeps a processor busy, from 0.1 ms for a post to some 100 ms for a large picture, so in an
+//! asynchronous program it belongs on a blocking thread or a pool of your own. Dropping a future does not
+//! stop that work; cancelling a [`CancellationToken`] does. With tokio:
+//!
+//! ```ignore
+//! struct CancelOnDrop(CancellationToken);
+//!
+//! impl Drop for CancelOnDrop {
+//!     fn drop(&mut self) {
+//!         self.0.cancel();
+//!     }
+//! }
+//!
+//! async fn find(matcher: Matcher, upload: Vec<u8>) -> leakprint::Result<Vec<Match>> {
+//!     let token = CancellationToken::new();
+//!     // Dropped with the future, for instance when the client disconnects.
+//!     let _guard = CancelOnDrop(token.clone());
+//!     let deadline = Deadline::after(Duration::from_secs(2)).with_cancellation(token);
+//!     let work = move || matcher.find_media_until(&upload, None, &deadline);
+//!     tokio::task::spawn_blocking(work).await.expect("the library does not panic")
+//! }
+//! ```
+//!
+//! Bound the number of such tasks, for instance by a semaphore with a permit for each core: more of them
+//! only make each other late.
 //!
 //! # Threads, state, output
-//! Everything is `Send + Sync + 'static`, there is no mutable global state, and
-//! nothing is printed. Parallel work runs on a rayon pool that the caller gives in an
-//! [`Executor`]; results do not depend on the number of threads. [`Fingerprinter`], [`Index`],
-//! [`Matcher`], [`Collection`] and [`Snapshot`](collection::Snapshot) are handles: cloning one copies counts of
-//! references and a kilobyte or so of keys, never prints.
+//! Everything is `Send + Sync + 'static`, there is no mutable global state, and nothing is printed.
+//! Parallel work runs on a rayon pool that the caller provides in an [`Executor`]; results do not depend
+//! on the number of threads. [`Fingerprinter`], [`Index`], [`Matcher`], [`Collection`], [`Source`] and
+//! [`Snapshot`](collection::Snapshot) are handles: cloning one copies reference counts and about a kilobyte
+//! of keys, never fingerprints.
 //!
 //! # Hostile input
-//! Media and index files are hostile: [`Limits`] bound what one input may
-//! cost, decoders run behind a panic border, damage is a typed [`Error`].
+//! Media and index files are treated as hostile: [`Limits`] bound the cost of one input, panics of decoders
+//! are caught, damage is a typed [`Error`].
 //!
-//! # What stays as it is
-//! Versions follow [SemVer](https://semver.org). A release of the same major version (of the same
-//! minor one before 1.0) keeps, or extends so that what worked goes on working:
-//! - the names and meanings of public items. Enums and structs that will grow are
+//! # Stability
+//! Versions follow [SemVer](https://semver.org). Within a major version (before 1.0: within a minor
+//! version) these are kept, or extended compatibly:
+//! - the names and meanings of public items. Enums and structs that may grow are
 //!   `#[non_exhaustive]`; [`Strength`], [`Dihedral`] and [`Code256`] are complete;
-//! - the fields of [JSON lines](lines) and of whatever else is serialised. Readers pass over fields that they
-//!   do not know, since more may come, and kinds of evidence; configuration ([`Limits`],
-//!   [`MatchOptions`]) is refused with a field that is not known;
+//! - the fields of [JSON lines](lines) and of other serialised types. Readers must ignore unknown fields
+//!   and kinds of evidence; configuration ([`Limits`], [`MatchOptions`]) with an unknown field is refused;
 //! - the index file ([`FORMAT_VERSION`](index::FORMAT_VERSION)) and the folder of a collection
-//!   ([`COLLECTION_VERSION`](collection::COLLECTION_VERSION)): what an earlier release of that kind
-//!   wrote is read;
+//!   ([`COLLECTION_VERSION`](collection::COLLECTION_VERSION)): files of an earlier release are read;
 //! - every print of a [`Recipe::VERSION`], to the bit.
 //!
-//! A new version of the recipe or of the index file comes with a new major version only (a new
-//! minor one before 1.0): indexes are then made anew from the originals.
+//! A new version of the recipe or of the index file comes only with a new major version (before 1.0: minor
+//! version); indexes are then rebuilt from the originals.
 //!
-//! Not promised: the wording of messages (programs go by [`ErrorKind`]); scores to the last digit,
-//! which get better with what is measured, while a [`Strength`] keeps its meaning; times and
-//! memory; which decoder reads a format, so that the text of a damaged or exotic file may differ; the example
-//! programs' options; the least version of Rust, which a minor release may raise.
+//! Not promised: the wording of messages (programs use [`ErrorKind`]); scores to the last digit, while a
+//! [`Strength`] keeps its meaning; time and memory; which decoder reads a format, so that the text of a
+//! damaged or unusual file may differ; the options of the example programs; the minimum version of Rust,
+//! which a minor release may raise.
 //!
 //! # Features
-//! All on by default.
-//! - `mail`: e-mails, their bodies, attachments and forwarded messages.
-//! - `html`: web pages to text.
-//! - `charset`: text in legacy charsets; without it UTF-8 and UTF-16 with a mark.
+//! All are on by default.
+//! - `mail`: e-mails, with bodies, attachments and forwarded messages.
+//! - `html`: the text of web pages.
+//! - `charset`: text in legacy charsets; without it UTF-8, and UTF-16 with a byte-order mark.
 //! - `archive`: ZIP, gzip and tar as containers.
-//! - `office`: docx, xlsx, pptx, odt, ods, odp (brings `archive`).
+//! - `office`: docx, xlsx, pptx, odt, ods, odp (enables `archive`).
 //! - `pdf`: PDF.
-//! - `rtf`: Rich Text Format (brings `charset`).
-//! - `tesseract`: the program of that name as a recogniser of text in pictures, once asked for.
+//! - `rtf`: Rich Text Format (enables `charset`).
+//! - `tesseract`: the program of that name as a recogniser of text in pictures, if one is configured.
+//!
+//! Pictures, plain text and CSV are always read. A platform for pictures and short posts needs none of
+//! them (78 packages in place of 141):
+//!
+//! ```toml
+//! leakprint = { version = "0.1", default-features = false }
+//! ```
+//!
+//! An index does not depend on the features; a fingerprint holds the parts that the build could read.
 
 mod arch;
 pub mod code;

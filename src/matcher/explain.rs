@@ -66,13 +66,7 @@ impl Matcher {
     /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no such item, and as [`find`](Self::find).
     ///
     /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-    /// # let index = writer.to_index()?;
+    /// # let index = leakprint::example::memo_index()?;
     /// use leakprint::Matcher;
     ///
     /// let matcher = Matcher::new(index)?;

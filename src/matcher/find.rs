@@ -26,13 +26,8 @@ impl Matcher {
     /// As those two: most come from the upload, [`kind`](crate::Error::kind) tells.
     ///
     /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-    /// # let index = writer.to_index()?;
+    /// # let index = leakprint::example::memo_index()?;
+    /// # let memo = leakprint::example::MEMO;
     /// use leakprint::{ErrorKind, Matcher};
     ///
     /// let matcher = Matcher::new(index)?;
@@ -53,13 +48,8 @@ impl Matcher {
     /// [`Cancelled`](ErrorKind::Cancelled).
     ///
     /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-    /// # let index = writer.to_index()?;
+    /// # let index = leakprint::example::memo_index()?;
+    /// # let memo = leakprint::example::MEMO;
     /// use std::time::Duration;
     ///
     /// use leakprint::{CancellationToken, Deadline, ErrorKind, Matcher};
@@ -92,13 +82,8 @@ impl Matcher {
     /// As [`Fingerprinter::fingerprint_text`] and [`find`](Self::find).
     ///
     /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-    /// # let index = writer.to_index()?;
+    /// # let index = leakprint::example::memo_index()?;
+    /// # let memo = leakprint::example::MEMO;
     /// use leakprint::{Evidence, Matcher};
     ///
     /// let post = format!("They say: {}", &memo[12..130].to_uppercase());
@@ -135,13 +120,9 @@ impl Matcher {
     /// [`Corrupt`](ErrorKind::Corrupt) if the index file turns out damaged.
     ///
     /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-    /// # let index = writer.to_index()?;
+    /// # let index = leakprint::example::memo_index()?;
+    /// # let memo = leakprint::example::MEMO;
+    /// # use leakprint::Fingerprinter;
     /// use leakprint::{ErrorKind, Matcher};
     ///
     /// let matcher = Matcher::new(index)?;
@@ -284,13 +265,8 @@ impl Matcher {
     /// the same for any number of threads.
     ///
     /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-    /// # let index = writer.to_index()?;
+    /// # let index = leakprint::example::memo_index()?;
+    /// # let memo = leakprint::example::MEMO;
     /// use leakprint::{Executor, Matcher};
     ///
     /// let matcher = Matcher::new(index)?;
@@ -322,13 +298,8 @@ impl Matcher {
     /// parallel; results in input order, the same for any number of threads.
     ///
     /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-    /// # let index = writer.to_index()?;
+    /// # let index = leakprint::example::memo_index()?;
+    /// # let memo = leakprint::example::MEMO;
     /// use leakprint::{ErrorKind, Executor, Matcher};
     ///
     /// let matcher = Matcher::new(index)?;
@@ -373,13 +344,8 @@ impl Matcher {
     /// own error goes to the sink.
     ///
     /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-    /// # let index = writer.to_index()?;
+    /// # let index = leakprint::example::memo_index()?;
+    /// # let memo = leakprint::example::MEMO;
     /// use leakprint::{Executor, Matcher};
     ///
     /// let matcher = Matcher::new(index)?;

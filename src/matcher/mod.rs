@@ -42,13 +42,8 @@ use crate::media::{PartPath, TextFromImage};
 /// one.
 ///
 /// ```
-/// # use leakprint::{Fingerprinter, IndexWriter};
-/// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-/// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-/// # let fingerprinter = Fingerprinter::builder().build()?;
-/// # let mut writer = IndexWriter::from(&fingerprinter);
-/// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-/// # let index = writer.to_index()?;
+/// # let index = leakprint::example::memo_index()?;
+/// # let memo = leakprint::example::MEMO;
 /// use leakprint::{Matcher, Strength};
 ///
 /// let matcher = Matcher::new(index)?; // of `Index::open("leak.lpx")?`
@@ -61,28 +56,7 @@ use crate::media::{PartPath, TextFromImage};
 /// # Ok::<(), leakprint::Error>(())
 /// ```
 ///
-/// # From asynchronous code
-/// Matching is work for a processor, so it belongs on a blocking thread or a pool. Dropping a
-/// future does not end that work; a guard that cancels a token does. With tokio:
-///
-/// ```ignore
-/// struct CancelOnDrop(CancellationToken);
-///
-/// impl Drop for CancelOnDrop {
-///     fn drop(&mut self) {
-///         self.0.cancel();
-///     }
-/// }
-///
-/// async fn find(matcher: Matcher, upload: Vec<u8>) -> leakprint::Result<Vec<Match>> {
-///     let token = CancellationToken::new();
-///     // Dropped with the future, for instance when the client has gone.
-///     let _guard = CancelOnDrop(token.clone());
-///     let deadline = Deadline::after(Duration::from_secs(2)).with_cancellation(token);
-///     let work = move || matcher.find_media_until(&upload, None, &deadline);
-///     tokio::task::spawn_blocking(work).await.expect("the library does not panic")
-/// }
-/// ```
+/// The documentation of the [crate](crate#in-a-service) shows its use in a service and from asynchronous code.
 #[derive(Clone, Debug)]
 pub struct Matcher {
     indexes: IndexSet,
@@ -166,13 +140,7 @@ impl Matcher {
     /// The same index under other options; the old matcher is as it was if it was cloned.
     ///
     /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-    /// # let index = writer.to_index()?;
+    /// # let index = leakprint::example::memo_index()?;
     /// use leakprint::{MatchOptions, Matcher, Strength};
     ///
     /// let strict = Matcher::new(index)?;
@@ -191,14 +159,8 @@ impl Matcher {
     /// Other limits for what [`query_fingerprinter`](Self::query_fingerprinter) reads.
     ///
     /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let print = fingerprinter.fingerprint_text(memo)?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &print)?;
-    /// # let index = writer.to_index()?;
+    /// # let index = leakprint::example::memo_index()?;
+    /// # let memo = leakprint::example::MEMO;
     /// use leakprint::{ErrorKind, Limits, Matcher};
     ///
     /// let mut limits = Limits::default();
@@ -229,13 +191,8 @@ impl Matcher {
     /// collection keeps. Cost: none for items without such a decision.
     ///
     /// ```
-    /// # use leakprint::{Fingerprinter, IndexWriter};
-    /// # let memo = "The winter slate moves by six weeks, and Lighthouse opens in fourteen territories \
-    /// #     with no press screening before the Wednesday, even though it tested at seventy-one.";
-    /// # let fingerprinter = Fingerprinter::builder().build()?;
-    /// # let mut writer = IndexWriter::from(&fingerprinter);
-    /// # writer.add("memo.txt", &fingerprinter.fingerprint_text(memo)?)?;
-    /// # let index = writer.to_index()?;
+    /// # let index = leakprint::example::memo_index()?;
+    /// # let memo = leakprint::example::MEMO;
     /// use leakprint::{FalseMatch, FalseScope, Matcher};
     ///
     /// let matcher = Matcher::new(index)?;
