@@ -1,22 +1,23 @@
-//! ASCII bytes as symbols: each byte translated or dropped, neighbours merged.
+//! Conversion of ASCII bytes to symbols: each byte is translated or dropped, and certain pairs of
+//! neighbours are merged.
 
-/// The bytes taken at a time.
+/// Bytes of a block.
 pub(crate) const BLOCK: usize = 64;
 
-/// In an [`Alphabet`], a byte at which translation stops, as it does at bytes outside ASCII.
+/// In an [`Alphabet`], marks a byte at which translation stops, as it does at bytes outside ASCII.
 pub(crate) const STOP: u8 = 0xff;
 
-/// How bytes become symbols.
+/// The translation from bytes to symbols.
 pub(crate) struct Alphabet {
-    /// The symbol of each byte, from 1 to 127; 0 drops the byte, as it must for byte 0.
+    /// The symbol of each byte, 1..=127; 0 drops the byte. Byte 0 must be dropped.
     pub(crate) symbols: [u8; 128],
-    /// A symbol, the one that merges with it if it comes next, and what they become, which
-    /// must be the first of no pair.
+    /// Pairs of symbols that merge, and the symbols that they become, which must not be the first of
+    /// a pair.
     pub(crate) merges: [[u8; 3]; 3],
 }
 
 impl Alphabet {
-    /// What two neighbours become, if they merge.
+    /// Returns the symbol that two neighbours merge to, if they do.
     #[inline(always)]
     pub(crate) fn merged(&self, before: u32, symbol: u32) -> Option<u8> {
         let mut merges = self.merges.iter();
@@ -25,34 +26,33 @@ impl Alphabet {
     }
 }
 
-/// Room for the symbols of a block, behind the one before.
+/// The symbol before a block, those of the block, and room for stores of whole vectors.
 pub(super) type Symbols = [u8; 1 + BLOCK + 15];
 
-/// Room for their places.
+/// The positions of the symbols, and room for stores of whole vectors.
 pub(super) type Places = [u8; BLOCK + 16];
 
-/// The symbols of a few bytes.
+/// The symbols of up to [`BLOCK`] bytes.
 pub(crate) struct Block {
-    /// The symbol before, those of the bytes, and room for whole vectors.
     symbols: Symbols,
-    /// Which byte each comes from.
+    /// The position of the first byte of each symbol.
     places: Places,
     len: usize,
     read: usize,
 }
 
-/// What a block of bytes has before neighbours merge.
+/// The result of translating a block, before neighbours are merged.
 pub(super) struct Unmerged {
-    /// Bytes before the first that stops, or the end.
+    /// The number of bytes before the first one that stops.
     pub(super) read: usize,
-    /// Symbols of these bytes.
+    /// The number of symbols of these bytes.
     pub(super) len: usize,
-    /// The symbols that merge with the one before them, if that has not merged itself.
+    /// Bits of the symbols that merge with the one before them, unless that has merged itself.
     pub(super) pairs: u64,
 }
 
 impl Block {
-    /// No symbol yet; `last` is the one before, 0 for none that merges.
+    /// Makes an empty block after the symbol `last`; 0 merges with nothing.
     pub(crate) fn after(last: u8) -> Self {
         let mut block = Self {
             symbols: [0; _],
@@ -64,27 +64,27 @@ impl Block {
         block
     }
 
-    /// The symbol before, which may have become another.
+    /// Returns the symbol before the block, which may have been merged.
     pub(crate) fn last(&self) -> u8 {
         self.symbols[0]
     }
 
-    /// The symbols of the bytes.
+    /// Returns the symbols of the block.
     pub(crate) fn symbols(&self) -> &[u8] {
         self.symbols.get(1..=self.len).unwrap_or_default()
     }
 
-    /// The place of each symbol's first byte.
+    /// Returns the position of each symbol's first byte.
     pub(crate) fn places(&self) -> &[u8] {
         self.places.get(..self.len).unwrap_or_default()
     }
 
-    /// The bytes read.
+    /// Returns the number of bytes read.
     pub(crate) fn read(&self) -> usize {
         self.read
     }
 
-    /// Translates the first bytes, at most [`BLOCK`], up to one that stops.
+    /// Translates the first bytes, at most [`BLOCK`], up to one that is [`STOP`].
     #[inline(always)]
     pub(super) fn fill(
         &mut self,
@@ -106,18 +106,18 @@ impl Block {
         }
     }
 
-    /// Merges the pairs from left to right: bit `i` is for symbol `i` and the one before.
+    /// Merges pairs from left to right. Bit `i` is that of symbol `i` and the one before.
     #[inline(never)]
     fn merge(&mut self, alphabet: &Alphabet, mut pairs: u64) {
         let (mut from, mut kept) = (0, 0);
         while pairs != 0 {
             let second = pairs.trailing_zeros() as usize;
-            // What the second would have been the first of is void.
+            // A merged symbol does not merge with the next one.
             pairs &= (pairs - 1) & !(2 << second);
             let symbol = u32::from(self.symbols[1 + second]);
             self.close(from, second, kept);
             kept += second - from;
-            // The one before the first symbol stands at place 0.
+            // The symbol before the block is at position 0.
             let before = &mut self.symbols[kept];
             if let Some(merged) = alphabet.merged(u32::from(*before), symbol) {
                 *before = merged;
@@ -128,14 +128,15 @@ impl Block {
         self.len = kept + self.len - from;
     }
 
-    /// Moves the symbols `from..to` to the place `kept`.
+    /// Moves the symbols `from..to` to the position `kept`.
     fn close(&mut self, from: usize, to: usize, kept: usize) {
         self.symbols.copy_within(1 + from..1 + to, 1 + kept);
         self.places.copy_within(from..to, kept);
     }
 }
 
-/// The scalar twin. Without a branch on the kind of byte: in prose every sixth is a space.
+/// Translates a block in portable code. Without a branch on the kind of byte: in prose, every sixth
+/// is a space.
 pub(super) fn translate(
     alphabet: &Alphabet,
     bytes: &[u8; BLOCK],
@@ -150,7 +151,7 @@ pub(super) fn translate(
             break;
         }
         read += 1;
-        // Written behind the last one, where it stays only if the count moves on.
+        // Overwritten by the next symbol unless `len` is increased.
         symbols[1 + len] = symbol;
         places[len] = place;
         let merges = alphabet.merges.iter();

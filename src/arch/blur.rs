@@ -2,16 +2,16 @@
 //!
 //! Written once and compiled for each instruction set.
 
-/// Rows that a filter of five taps looks at.
+/// Taps of the filter.
 const TAPS: usize = 5;
 
 /// Columns beyond each end of a row, filled with the nearest pixel.
 const MARGIN: usize = 2;
 
-/// Filters a plane of `width` columns with the binomial of five taps along rows and
-/// columns (1 4 6 4 1), and the result once more. `soft` becomes the first, rounded;
-/// `response` the first less the second, in sixteenths. Beyond the edge the plane
-/// goes on as its nearest pixel.
+/// Filters a plane of `width` columns by the binomial filter of five taps (1 4 6 4 1) along rows and
+/// columns, and the result once more. Writes the rounded result of the first pass to `soft`, and that
+/// of the first minus the second, in sixteenths, to `response`. Beyond the edge the nearest pixel
+/// counts.
 #[inline(always)]
 pub(super) fn band_pass(plane: &[u8], width: usize, soft: &mut [u8], response: &mut [i16]) {
     let height = plane.len().checked_div(width).unwrap_or(0);
@@ -19,7 +19,7 @@ pub(super) fn band_pass(plane: &[u8], width: usize, soft: &mut [u8], response: &
         return;
     }
     let stride = width + 2 * MARGIN;
-    // The last five rows of the first filter, in sixteenths, with margins.
+    // The last five rows of the first pass, in sixteenths, with margins.
     let mut ring = vec![0_u16; TAPS * stride];
     let mut sums = vec![0_u16; stride];
     let row = |y: isize| {
@@ -27,7 +27,7 @@ pub(super) fn band_pass(plane: &[u8], width: usize, soft: &mut [u8], response: &
         &plane[y * width..(y + 1) * width]
     };
     for y in 0..height as isize + MARGIN as isize {
-        // Row `y` of the first filter, where there is one; below the plane the last goes on.
+        // Row `y` of the first pass, where it exists; below the plane the last row counts.
         let place = y as usize % TAPS * stride;
         if y < height as isize {
             let rows = [row(y - 2), row(y - 1), row(y), row(y + 1), row(y + 2)];
@@ -42,7 +42,7 @@ pub(super) fn band_pass(plane: &[u8], width: usize, soft: &mut [u8], response: &
                 *first >>= 4;
             }
         }
-        // Row `y - 2` of the second filter.
+        // Row `y - 2` of the second pass.
         let Some(done) = (y as usize).checked_sub(MARGIN) else {
             continue;
         };
@@ -78,7 +78,7 @@ fn columns_of_bytes(rows: [&[u8]; TAPS], out: &mut [u16]) {
     }
 }
 
-/// As for bytes, scaled back to sixteenths.
+/// As [`columns_of_bytes`], scaled back to sixteenths.
 #[inline(always)]
 fn columns_of_words(rows: [&[u16]; TAPS], out: &mut [u16]) {
     let n = out.len();
@@ -89,7 +89,7 @@ fn columns_of_words(rows: [&[u16]; TAPS], out: &mut [u16]) {
     }
 }
 
-/// Five taps along a row with margins. The sums are at most 16 * 4080.
+/// Filters along a row with margins. The sums are at most 16 * 4080.
 #[inline(always)]
 fn along(row: &[u16], out: &mut [u16]) {
     let n = out.len();
@@ -99,7 +99,7 @@ fn along(row: &[u16], out: &mut [u16]) {
     }
 }
 
-/// `first` less five taps along a row of it.
+/// Subtracts the filtered row from `first`.
 #[inline(always)]
 fn difference(row: &[u16], first: &[u16], out: &mut [i16]) {
     let n = out.len();

@@ -1,6 +1,6 @@
-//! Which of eight numbers are equal to one: the tags of a line of grams.
+//! Comparison of eight numbers with one, for the tags of a bucket of grams.
 
-/// Bit `i` is set if `values[i]` is `value`.
+/// Returns the bits of the values that are equal to `value`.
 #[inline(always)]
 pub(crate) fn equal(values: &[u32; 8], value: u32) -> u32 {
     #[cfg(target_arch = "x86_64")]
@@ -9,7 +9,7 @@ pub(crate) fn equal(values: &[u32; 8], value: u32) -> u32 {
     portable(values, value)
 }
 
-/// The scalar twin.
+/// The portable code.
 #[cfg(any(test, not(target_arch = "x86_64")))]
 pub(super) fn portable(values: &[u32; 8], value: u32) -> u32 {
     let bits = values.iter().zip(0..);

@@ -1,5 +1,5 @@
-//! Samples of a plane on a lattice of 12 x 12 places in any direction, by bilinear
-//! interpolation, and their stretching to bytes.
+//! Samples of a plane on a lattice of 12 x 12 places in any direction, by bilinear interpolation, and
+//! their scaling to bytes.
 
 use super::SAMPLES;
 
@@ -8,7 +8,7 @@ pub(super) const SIDE: usize = 12;
 
 const _: () = assert!(SIDE * SIDE == SAMPLES);
 
-/// Where samples are taken, in pixels.
+/// The places of samples, in pixels.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lattice {
     /// The place of the first sample.
@@ -20,8 +20,8 @@ pub(crate) struct Lattice {
 }
 
 impl Lattice {
-    /// The place of a sample. The order of the operations makes every place lie between those of
-    /// the four corners, whatever is rounded.
+    /// Returns the place of a sample. The order of the operations ensures that every place is between
+    /// those of the four corners, whatever is rounded.
     #[inline(always)]
     fn place(&self, i: usize, j: usize) -> (f32, f32) {
         let (i, j) = (i as f32, j as f32);
@@ -31,7 +31,7 @@ impl Lattice {
         )
     }
 
-    /// Whether all four pixels around every sample are in a plane of this size.
+    /// Returns whether all four pixels around every sample are in a plane of this size.
     #[inline(always)]
     pub(super) fn is_inside(&self, width: usize, height: usize) -> bool {
         let (Some(right), Some(bottom)) = (width.checked_sub(1), height.checked_sub(1)) else {
@@ -42,14 +42,14 @@ impl Lattice {
         [(0, 0), (last, 0), (0, last), (last, last)]
             .iter()
             .all(|&(i, j)| {
-                // No number at all is outside too.
+                // NaN is outside too.
                 let (x, y) = self.place(i, j);
                 x >= 0.0 && y >= 0.0 && x < right && y < bottom
             })
     }
 }
 
-/// The samples in 256ths, row by row; `None` if one is outside.
+/// Returns the samples in 256ths, row by row; `None` if one is outside.
 pub(super) fn sample(plane: &[u8], width: usize, lattice: &Lattice) -> Option<[u16; SAMPLES]> {
     if !lattice.is_inside(width, plane.len() / width.max(1)) {
         return None;
@@ -72,9 +72,9 @@ pub(super) fn sample(plane: &[u8], width: usize, lattice: &Lattice) -> Option<[u
     Some(out)
 }
 
-/// Deviations of the samples from their mean, scaled so that the largest is 127; `None` if it is
-/// below `flat`, at least 1. No sum depends on its order, so that every instruction set gives the
-/// same bits.
+/// Returns the deviations of the samples from their mean, scaled so that the largest is 127; `None` if
+/// the largest is below `flat`, which must be at least 1. No sum depends on its order, so all
+/// instruction sets return the same bits.
 #[inline(always)]
 pub(super) fn stretch(samples: &[u16; SAMPLES], flat: i32) -> Option<[i8; SAMPLES]> {
     let sum: u32 = samples.iter().map(|&s| u32::from(s)).sum();
@@ -85,7 +85,7 @@ pub(super) fn stretch(samples: &[u16; SAMPLES], flat: i32) -> Option<[i8; SAMPLE
     if largest < flat {
         return None;
     }
-    // Rounded to the nearest by the half that is added before the shift.
+    // Adding a half before the shift rounds to the nearest.
     let factor = (127 << 16) / largest;
     Some(samples.map(|s| (((i32::from(s) - mean) * factor + (1 << 15)) >> 16) as i8))
 }

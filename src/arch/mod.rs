@@ -1,6 +1,5 @@
-//! Inner loops that are worth an instruction set of their own, one table of
-//! algorithm x instruction set. This folder and the memory map are the only
-//! places with `unsafe`.
+//! Inner loops with implementations for several instruction sets. This module and the memory map are
+//! the only places with `unsafe`.
 //!
 //! | algorithm | any CPU | x86-64 AVX2 | x86-64 AVX-512 | AArch64 NEON |
 //! |---|---|---|---|---|
@@ -18,15 +17,14 @@
 //! | projections of patches | `project` | `x86_64::project` | `x86_64::project` | `project` |
 //! | eight numbers against one | `equal` | `x86_64::equal` | `x86_64::equal` | `equal` |
 //!
-//! `scalar` is the oracle: every other cell is tested to give the same hits.
-//! `x86_64::equal` needs SSE2 only, which is part of the baseline of x86-64.
-//! NEON is part of the baseline of AArch64, for which the compiler makes the portable
-//! passes over grams.
+//! The code in the column for any CPU is the oracle: all others are tested to return the same results.
+//! `x86_64::equal` needs only SSE2, which is part of the baseline of x86-64. NEON is part of the
+//! baseline of AArch64, so the compiler uses it for the portable passes too.
 //!
-//! Every instruction set is a value with `new() -> Option<Self>`, `None` where
-//! the CPU lacks it: who holds the value has the proof that the code may run.
+//! Every instruction set is a type with `new() -> Option<Self>`, which returns `None` where the CPU
+//! lacks it: a value proves that the code may run.
 
-// What memory operations of the vector units need; each block says why it is sound.
+// For loads and stores of vectors; each block says why it is sound.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "aarch64")]
@@ -63,7 +61,7 @@ pub(crate) use project::{DIRECTIONS, Directions, MAX_WEIGHT, SAMPLES};
 pub(crate) use rows::{ByteBox, Divisor, LANES, Lanes, stride};
 pub(crate) use winnow::{GRAM, MAX_HASHES};
 
-/// A code that is searched for.
+/// A query of a scan.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Probe {
     pub(crate) code: Code256,
@@ -73,10 +71,10 @@ pub(crate) struct Probe {
     pub(crate) query: u32,
 }
 
-/// Neighbouring values that are compared with one.
+/// A list of consecutive values to compare with one value.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct List {
-    /// The place of the first.
+    /// The position of the first.
     pub(crate) start: usize,
     /// The number of values.
     pub(crate) len: u32,
@@ -87,40 +85,40 @@ pub(crate) struct List {
 }
 
 impl List {
-    /// Lists whose values are asked for before the first of them is read. Three are too
-    /// few where lists are short; beyond ten nothing is gained at any length.
+    /// Lists that are prefetched ahead. Three are too few where lists are short; more than ten gain
+    /// nothing at any length.
     const AHEAD: usize = 10;
 
-    /// Cache lines of a list that are asked for; then the hardware has seen the pattern.
+    /// Cache lines of a list that are prefetched; after that the hardware has seen the pattern.
     const MAX_LINES: usize = 12;
 
     /// Values in a cache line.
     const LINE: usize = 32;
 
-    /// Its values.
+    /// Returns the values of the list.
     #[inline(always)]
     fn of<'v>(&self, values: &'v [u16]) -> &'v [u16] {
         let end = self.start.saturating_add(self.len as usize);
         values.get(self.start..end).unwrap_or_default()
     }
 
-    /// The lists, each when those that follow it have been asked for.
+    /// Iterates over lists and prefetches those ahead.
     #[inline(always)]
-    fn in_turn<'l>(lists: &'l [Self], values: &[u16]) -> impl Iterator<Item = &'l Self> {
+    fn prefetching<'l>(lists: &'l [Self], values: &[u16]) -> impl Iterator<Item = &'l Self> {
         for list in lists.iter().take(Self::AHEAD) {
-            list.ask(values);
+            list.prefetch(values);
         }
         lists.iter().enumerate().map(move |(now, list)| {
             if let Some(ahead) = lists.get(now + Self::AHEAD) {
-                ahead.ask(values);
+                ahead.prefetch(values);
             }
             list
         })
     }
 
-    /// Asks for the values.
+    /// Prefetches the values.
     #[inline(always)]
-    fn ask(&self, values: &[u16]) {
+    fn prefetch(&self, values: &[u16]) {
         let len = self.len as usize;
         for place in (0..len).step_by(Self::LINE).take(Self::MAX_LINES) {
             prefetch(values, self.start.wrapping_add(place));
@@ -129,10 +127,10 @@ impl List {
     }
 }
 
-/// What one query filters a list by.
+/// A filter of values: one query's comparison with a list.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Filter {
-    /// The value that others are compared with.
+    /// The value to compare with.
     pub(crate) value: u16,
     /// Bits in which a value may differ.
     pub(crate) limit: u16,
@@ -143,18 +141,17 @@ pub(crate) struct Filter {
 /// A code within the radius of a query. No field will be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CodeHit {
-    /// The place of the query in the batch.
+    /// The position of the query in the batch.
     pub query: u32,
-    /// The place of the code in the set.
+    /// The number of the code in the set.
     pub code: u32,
     /// The number of differing bits, 0..=256.
     pub distance: u32,
 }
 
-/// The instruction set that a scan runs on.
+/// The instruction set that a search uses.
 ///
-/// A value exists only where the CPU has the instructions, so holding one is
-/// the permission to use it.
+/// A value exists only where the CPU has the instructions, so it proves that they may be used.
 ///
 /// ```
 /// use leakprint::index::{Backend, CodeSet};
@@ -183,7 +180,7 @@ enum Kind {
 }
 
 impl Backend {
-    /// The fastest one that this CPU runs.
+    /// Returns the fastest instruction set that this CPU has.
     pub fn detect() -> Self {
         Self::avx512()
             .or_else(Self::avx2)
@@ -191,12 +188,12 @@ impl Backend {
             .unwrap_or_else(Self::scalar)
     }
 
-    /// Plain integer code, on any CPU.
+    /// Returns the portable code, for any CPU.
     pub fn scalar() -> Self {
         Self(Kind::Scalar(scalar::Scalar))
     }
 
-    /// AVX2 and FMA, with BMI1 and POPCNT, on x86-64.
+    /// Returns AVX2 and FMA with BMI1 and POPCNT, if this is an x86-64 CPU that has them.
     pub fn avx2() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         return x86_64::avx2::Avx2::new().map(|k| Self(Kind::Avx2(k)));
@@ -204,7 +201,8 @@ impl Backend {
         None
     }
 
-    /// AVX-512 F and BW with VPOPCNTDQ and BITALG, and what [`avx2`](Self::avx2) needs, on x86-64.
+    /// Returns AVX-512 F and BW with VPOPCNTDQ and BITALG, if this is an x86-64 CPU that has them and
+    /// what [`avx2`](Self::avx2) needs.
     pub fn avx512() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         return x86_64::avx512::Avx512::new().map(|k| Self(Kind::Avx512(k)));
@@ -212,7 +210,7 @@ impl Backend {
         None
     }
 
-    /// NEON on AArch64.
+    /// Returns NEON, if this is an AArch64 CPU.
     pub fn neon() -> Option<Self> {
         #[cfg(target_arch = "aarch64")]
         return aarch64::neon::Neon::new().map(|k| Self(Kind::Neon(k)));
@@ -220,7 +218,7 @@ impl Backend {
         None
     }
 
-    /// All that this CPU runs, slowest first.
+    /// Returns all instruction sets that this CPU has, slowest first.
     pub fn available() -> Vec<Self> {
         let all = [
             Some(Self::scalar()),
@@ -231,7 +229,7 @@ impl Backend {
         all.into_iter().flatten().collect()
     }
 
-    /// `scalar`, `neon`, `avx2` or `avx512`.
+    /// Returns the name: `scalar`, `neon`, `avx2` or `avx512`.
     pub fn name(self) -> &'static str {
         match self.0 {
             Kind::Scalar(_) => "scalar",
@@ -244,11 +242,10 @@ impl Backend {
         }
     }
 
-    /// Appends every (probe, code) pair within the probe's radius, in no
-    /// particular order. `first_code` is the number of the first code in `planes`.
+    /// Appends every (probe, code) pair within the probe's radius, in no particular order.
+    /// `first_code` is the number of the first code in `planes`.
     ///
-    /// All probes run over the codes one group after the other: `planes`
-    /// should be short enough to stay in the cache.
+    /// Reads the codes once for each group of probes, so `planes` should fit the cache.
     pub(crate) fn scan(
         self,
         planes: Planes<'_>,
@@ -269,9 +266,8 @@ impl Backend {
 }
 
 impl Backend {
-    /// Appends (list, place in the list) of every value that differs from its list's in
-    /// at most so many bits, one list after the other. Lists that reach beyond
-    /// `values` are passed over.
+    /// Appends (list, position in the list) of every value that is within its list's limit, one list
+    /// after the other. Skips lists that extend beyond `values`.
     pub(crate) fn near16(self, values: &[u16], lists: &[List], found: &mut Vec<(u32, u32)>) {
         match self.0 {
             Kind::Scalar(kernel) => kernel.near16(values, lists, found),
@@ -286,8 +282,8 @@ impl Backend {
 }
 
 impl Backend {
-    /// Appends (place, query) for every value that a filter lets through, in no
-    /// particular order; `first` is the place of the first value.
+    /// Appends (position, query) of every value that passes a filter, in no particular order. `first`
+    /// is the position of the first value.
     pub(crate) fn filter16(
         self,
         values: &[u16],
@@ -308,7 +304,7 @@ impl Backend {
 }
 
 impl Backend {
-    /// Fills a block with the symbols of the first bytes, up to one that stops.
+    /// Fills a block with the symbols of the first bytes, up to one that is [`STOP`] in the alphabet.
     pub(crate) fn ascii(self, alphabet: &Alphabet, bytes: &[u8], block: &mut Block) {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
@@ -321,8 +317,8 @@ impl Backend {
 }
 
 impl Backend {
-    /// Writes the hash of the gram that begins at each value of a symbol; see
-    /// `winnow`. `twos` and `fours` are room for as many as there are values.
+    /// Writes the hash of the gram that begins at each symbol; see `winnow`. `values` are those of the
+    /// symbols, `twos` and `fours` are buffers of the same length.
     pub(crate) fn gram_hashes(
         self,
         values: &[u64],
@@ -341,9 +337,9 @@ impl Backend {
         }
     }
 
-    /// Writes the places of the smallest hash of every `window` neighbours, each once; see
-    /// `winnow`. `keys` is twice room for as many as there are hashes, `places` for
-    /// one a window.
+    /// Writes the positions of the smallest hash of every window, each once, and returns their number;
+    /// see `winnow`. `keys` are two buffers with the length of `hashes`, `places` has room for one
+    /// position for each window.
     pub(crate) fn minima(
         self,
         hashes: &[u64],
@@ -361,18 +357,18 @@ impl Backend {
     }
 }
 
-/// Pairs of a code and a query, by their places.
+/// Pairs of a code and a query, by their positions.
 #[derive(Clone, Copy)]
 pub(crate) struct Pairs<'p> {
     pub(crate) codes: &'p [[u64; 4]],
     pub(crate) queries: &'p [Code256],
-    /// The place of a code, and that of a query if there are several: else any number.
+    /// The positions of code and query. That of the query is ignored if there is only one.
     pub(crate) places: &'p [(u32, u32)],
 }
 
 impl Pairs<'_> {
-    /// Appends (place in `places`, distance) of every pair within `radius`. What
-    /// points nowhere is passed over.
+    /// Appends (position in `places`, distance) of every pair within `radius`. Skips pairs with invalid
+    /// positions.
     #[inline(always)]
     fn within(&self, radius: u32, found: &mut Vec<(u32, u32)>) {
         let many = if self.queries.len() > 1 { u32::MAX } else { 0 };
@@ -390,7 +386,7 @@ impl Pairs<'_> {
 }
 
 impl Backend {
-    /// Appends (place in the pairs, distance) of every pair within `radius`.
+    /// Appends (position of the pair, distance) of every pair within `radius`.
     pub(crate) fn within(self, pairs: &Pairs<'_>, radius: u32, found: &mut Vec<(u32, u32)>) {
         match self.0 {
             Kind::Scalar(_) => pairs.within(radius, found),
@@ -406,7 +402,8 @@ impl Backend {
 }
 
 impl Backend {
-    /// Appends the first of every pair whose second differs from `own` in at most `radius` bits.
+    /// Appends the first number of every entry whose second one differs from `own` in at most `radius`
+    /// bits.
     pub(crate) fn near32(self, own: u32, entries: &[[u32; 2]], radius: u32, found: &mut Vec<u32>) {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
@@ -418,7 +415,7 @@ impl Backend {
         }
     }
 
-    /// Appends the place of every one of `others` that differs from `own` in at most `radius` bits.
+    /// Appends the position of every one of `others` that differs from `own` in at most `radius` bits.
     pub(crate) fn near128(
         self,
         own: &[u64; 2],
@@ -438,7 +435,7 @@ impl Backend {
 }
 
 impl Backend {
-    /// Filters a plane of `width` columns; see `blur`.
+    /// Applies a band-pass filter to a plane of `width` columns; see `blur`.
     pub(crate) fn band_pass(
         self,
         plane: &[u8],
@@ -459,7 +456,7 @@ impl Backend {
 }
 
 impl Backend {
-    /// The gradients around a place of a plane; see `polar`.
+    /// Computes the gradients around a place of a plane; see `polar`.
     pub(crate) fn polar(
         self,
         plane: &[u8],
@@ -477,8 +474,8 @@ impl Backend {
         }
     }
 
-    /// Samples of a plane of `width` columns, in 256ths of its values, row by row; `None` if one of
-    /// them lies outside. See `lattice`.
+    /// Samples a plane of `width` columns, in 256ths of its values, row by row. Returns `None` if a
+    /// sample is outside; see `lattice`.
     pub(crate) fn sample(
         self,
         plane: &[u8],
@@ -494,8 +491,8 @@ impl Backend {
         }
     }
 
-    /// Deviations of the samples from their mean, scaled so that the largest is 127; `None` if it
-    /// is below `flat`, which is at least 1.
+    /// Returns the deviations of the samples from their mean, scaled so that the largest is 127; `None`
+    /// if the largest is below `flat`, which must be at least 1.
     pub(crate) fn stretch(self, samples: &[u16; SAMPLES], flat: i32) -> Option<[i8; SAMPLES]> {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
@@ -506,7 +503,7 @@ impl Backend {
         }
     }
 
-    /// The sum of the products of `patch` with each direction; see `project`.
+    /// Computes the dot product of `patch` with each direction; see `project`.
     pub(crate) fn project(
         self,
         directions: &Directions,

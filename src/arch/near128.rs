@@ -1,6 +1,6 @@
 //! Distances of one 128-bit code to many.
 
-/// Appends the place of every one of `others` that differs from `own` in at most `radius` bits.
+/// Appends the position of every one of `others` that differs from `own` in at most `radius` bits.
 #[inline(always)]
 pub(super) fn near128(own: &[u64; 2], others: &[[u64; 2]], radius: u32, found: &mut Vec<u32>) {
     for (place, other) in (0..).zip(others) {

@@ -4,32 +4,32 @@ use std::ops::Range;
 
 use crate::code::Code256;
 
-/// Codes as four planes: word `w` of code `i` is `planes[w][i]`, so that one
-/// vector load brings the same word of several codes.
+/// Codes as four planes: word `w` of code `i` is `planes[w][i]`, so that a vector load reads the same
+/// word of several codes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Planes<'a> {
-    /// All of the same length; [`Planes::new`] sees to it.
+    /// All of the same length, as checked by [`Planes::new`].
     words: [&'a [u64]; 4],
 }
 
 impl<'a> Planes<'a> {
-    /// `None` unless all planes have the same length.
+    /// Makes codes of planes; returns `None` unless all have the same length.
     pub(crate) fn new(words: [&'a [u64]; 4]) -> Option<Self> {
         let [a, b, c, d] = words.map(<[u64]>::len);
         (a == b && a == c && a == d).then_some(Self { words })
     }
 
-    /// The number of codes.
+    /// Returns the number of codes.
     pub(crate) fn len(&self) -> usize {
         self.words[0].len()
     }
 
-    /// The four planes, of equal length.
+    /// Returns the four planes.
     pub(crate) fn words(&self) -> [&'a [u64]; 4] {
         self.words
     }
 
-    /// The codes of `range`, cut to what there is.
+    /// Returns the codes of `range` that exist.
     pub(crate) fn slice(&self, range: Range<usize>) -> Self {
         let end = range.end.min(self.len());
         let start = range.start.min(end);
@@ -38,7 +38,7 @@ impl<'a> Planes<'a> {
         }
     }
 
-    /// One code.
+    /// Returns a code.
     pub(crate) fn get(&self, i: usize) -> Option<Code256> {
         let mut code = Code256::default();
         for (word, plane) in code.0.iter_mut().zip(self.words) {

@@ -1,19 +1,19 @@
 //! Gradients around a place in polar form.
 //!
-//! Written once and compiled for each instruction set. No sum is involved, so that every one of
-//! them gives the same bits.
+//! Written once and compiled for each instruction set. There are no sums, so all instruction sets
+//! compute the same bits.
 
-/// Rows and columns around the place that are looked at: 6 on each side.
+/// Rows and columns of gradients: 6 on each side of the place.
 pub(crate) const SPAN: usize = 13;
 
-/// Columns computed, the last three of them for nothing.
+/// Columns that are computed: a whole number of vectors. The last three are not used.
 pub(crate) const ROW: usize = 16;
 
-/// Magnitudes, and directions as parts of a turn, 0..1.
+/// Magnitudes, and directions in turns, 0..1.
 pub(crate) type Polar = [[[f32; ROW]; SPAN]; 2];
 
-/// The gradients of the 13 x 13 pixels around (`column`, `row`) of a plane, times `sign`. All zero
-/// unless 8 columns before, 10 columns behind and 7 rows on each side are in the plane.
+/// Computes the gradients of the 13 x 13 pixels around (`column`, `row`) of a plane, times `sign`. All
+/// are zero unless 8 columns before, 10 columns after and 7 rows on each side are in the plane.
 #[inline(always)]
 pub(super) fn polar(
     plane: &[u8],
@@ -53,13 +53,13 @@ pub(super) fn polar(
     }
 }
 
-/// The angle of (x, y) as a part of a turn, 0..1, to a ten-thousandth: by a polynomial, so that
-/// it is the same on every machine.
+/// Returns the angle of (x, y) in turns, 0..1, to a ten-thousandth. By a polynomial, so that it is the
+/// same on every machine.
 #[inline(always)]
 pub(crate) fn turn(y: f32, x: f32) -> f32 {
     let (ax, ay) = (x.abs(), y.abs());
     let (small, large) = if ax < ay { (ax, ay) } else { (ay, ax) };
-    // Zero by a small number where both are.
+    // Not zero by zero.
     let t = small / large.max(1e-9);
     // atan(t) / 2 pi on 0..=1 by least squares.
     let s = t * t;

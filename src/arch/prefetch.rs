@@ -1,7 +1,7 @@
-//! Telling the cache what is needed soon.
+//! Prefetching into the cache.
 
-/// Asks for the cache line of element `i`, which need not exist. Changes
-/// nothing but time; nothing at all where there is no such instruction.
+/// Prefetches the cache line of element `i`, which need not exist. Does nothing where there is no such
+/// instruction.
 #[inline(always)]
 pub(crate) fn prefetch<T>(slice: &[T], i: usize) {
     #[cfg(target_arch = "x86_64")]

@@ -1,9 +1,9 @@
 //! Projections of a patch of bytes on many directions.
 //!
-//! The weights are stored four samples at a time for all directions, so that a vector holds
-//! neighbouring *directions*: every lane sums its own, and nothing is added across lanes.
-//! Samples are shifted to 0..=255, which is what the byte multipliers of x86-64 take, and the
-//! sum of the weights, times that shift, is taken off again.
+//! The weights are stored four samples at a time for all directions, so that a vector has consecutive
+//! *directions*: every lane sums one of them, and nothing is added across lanes. Samples are shifted
+//! to 0..=255, which the byte multipliers of x86-64 take, and the sum of the weights times that
+//! shift is subtracted again.
 
 /// Samples of a patch.
 pub(crate) const SAMPLES: usize = 144;
@@ -17,24 +17,24 @@ const QUAD: usize = 4;
 /// Steps to a patch.
 pub(super) const QUADS: usize = SAMPLES / QUAD;
 
-/// Weights beyond this would overflow the 16-bit sums of two products.
+/// The largest weight; a larger one could overflow the 16-bit sum of two products.
 pub(crate) const MAX_WEIGHT: i8 = 64;
 
-/// What is added to a sample to make it a `u8`.
+/// The number that is added to a sample to make it a `u8`.
 const SHIFT: i32 = 128;
 
 /// Directions in the layout of the kernels.
 #[derive(Clone, PartialEq, Eq)]
 #[repr(C, align(64))]
 pub(crate) struct Directions {
-    /// For four samples after the other: the weights of all directions.
+    /// For each four samples, the weights of all directions.
     pub(super) weights: [[[i8; QUAD]; DIRECTIONS]; QUADS],
     /// What the shift of the samples adds to each sum, negated.
     pub(super) offsets: [i32; DIRECTIONS],
 }
 
 impl Directions {
-    /// From the weights of each direction, which are brought to at most [`MAX_WEIGHT`].
+    /// Makes directions of their weights, which are clamped to [`MAX_WEIGHT`].
     pub(crate) fn new(rows: impl IntoIterator<Item = [i8; SAMPLES]>) -> Box<Self> {
         let mut directions = Box::new(Self {
             weights: [[[0; QUAD]; DIRECTIONS]; QUADS],
@@ -52,7 +52,7 @@ impl Directions {
     }
 }
 
-/// The samples as the kernels take them.
+/// Returns the shifted samples, in groups of four.
 #[inline(always)]
 pub(super) fn shifted(patch: &[i8; SAMPLES]) -> [[u8; QUAD]; QUADS] {
     let mut out = [[0; QUAD]; QUADS];
@@ -62,7 +62,7 @@ pub(super) fn shifted(patch: &[i8; SAMPLES]) -> [[u8; QUAD]; QUADS] {
     out
 }
 
-/// The sum of the products of `patch` with each direction.
+/// Computes the dot product of `patch` with each direction.
 pub(super) fn project(
     directions: &Directions,
     patch: &[i8; SAMPLES],

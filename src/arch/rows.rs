@@ -1,25 +1,25 @@
-//! Passes over rows of a picture: boxes, running sums, differences.
+//! Passes over rows of a picture: box filters, running sums, differences.
 //!
-//! Hashes are pinned to the bit, so every kernel keeps to one order of `f32`
-//! additions; what runs side by side are columns, or rows after a transposition.
-//! Boxes over bytes are sums of integers, which any order gives alike.
+//! Hashes must be the same to the bit, so every implementation keeps one order of `f32` additions, and
+//! vectorises over columns, or over rows after a transposition. Box filters of bytes are sums of
+//! integers, which do not depend on the order.
 //!
-//! Written once and compiled for each instruction set, but for the transposition.
+//! Written once and compiled for each instruction set, except for the transposition.
 
 #[cfg(test)]
 mod tests;
 
 use super::{Backend, Kind};
 
-/// Rows that lie side by side in [`Lanes`]: enough for two of the widest vectors,
-/// since a running sum in one alone would wait for the adder.
+/// Rows in [`Lanes`]: two of the widest vectors, since a running sum in only one would wait for the
+/// latency of additions.
 pub(crate) const LANES: usize = 32;
 
-/// One column of so many rows.
+/// One column of [`LANES`] rows.
 pub(crate) type Lanes = [f32; LANES];
 
-/// The distance of rows in a buffer that is to be transposed: rows a power of two
-/// apart would all fall into the same few sets of the cache.
+/// Returns the distance of rows in a buffer for transposition. Rows at distances of a power of two
+/// would share a few sets of the cache.
 pub(crate) fn stride(width: usize) -> usize {
     width.next_multiple_of(16)
         + if width.div_ceil(16).is_multiple_of(2) {
@@ -29,7 +29,7 @@ pub(crate) fn stride(width: usize) -> usize {
         }
 }
 
-/// A number of values that sums are divided by: 1 to 512.
+/// A divisor of sums, 1..=512.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Divisor {
     count: f32,
@@ -45,8 +45,8 @@ impl Divisor {
         }
     }
 
-    /// The quotient, rounded as a division rounds it. With fused operations it takes
-    /// three of them, a quarter of the time: the rest of the first guess is exact, and corrects it.
+    /// Returns the quotient, rounded as by a division. Three fused operations take a quarter of its
+    /// time: the remainder of the first guess is exact, and corrects it.
     ///
     /// Source: Markstein, "Computation of elementary functions on the IBM RISC
     /// System/6000 processor", 1990; for these divisors a test tries every significand.
@@ -62,7 +62,7 @@ impl Divisor {
     }
 }
 
-/// Sums of `size` neighbours in rows of bytes.
+/// A box filter: sums of `size` neighbours in rows of bytes.
 pub(crate) struct ByteBox {
     backend: Backend,
     width: usize,
@@ -71,15 +71,15 @@ pub(crate) struct ByteBox {
     count: Divisor,
     /// A row with zeros around it.
     row: Vec<u16>,
-    /// Sums of 2, 4, 8... neighbours, and room for the next.
+    /// Sums of 2, 4, 8... neighbours, and a buffer for the next.
     spans: Vec<u16>,
     next: Vec<u16>,
     sums: Vec<u16>,
 }
 
 impl ByteBox {
-    /// For rows of `width`; the box of the first output holds `lead` values less than
-    /// `size`, which lie before the row. `None` for a box too large for sums of 16 bits.
+    /// Makes a filter for rows of `width`. The box of the first output begins `lead` values before the
+    /// row. Returns `None` for a box too large for sums of 16 bits.
     pub(crate) fn new(width: usize, size: usize, lead: usize) -> Option<Self> {
         let fits = (1..=257).contains(&size) && lead < size;
         let room = || vec![0; width + size - 1];
@@ -96,8 +96,8 @@ impl ByteBox {
         })
     }
 
-    /// Writes the sums divided by `size`, for each place of the row. Where a box
-    /// reaches over an end, fewer values were in it: see [`sum`](Self::sum).
+    /// Writes the sums divided by `size`, for each position of the row. A box that extends beyond an
+    /// end has fewer values; see [`sum`](Self::sum).
     pub(crate) fn means(&mut self, row: &[u8], out: &mut [f32]) {
         match self.backend.0 {
             Kind::Scalar(_) => self.means_by::<false>(row, out),
@@ -110,7 +110,7 @@ impl ByteBox {
         }
     }
 
-    /// The sum at one place of the row that came last.
+    /// Returns the sum at a position of the last row.
     pub(crate) fn sum(&self, at: usize) -> f32 {
         self.sums.get(at).copied().map_or(0.0, f32::from)
     }
@@ -121,7 +121,7 @@ impl ByteBox {
         for (to, &from) in whole.iter_mut().zip(row) {
             *to = u16::from(from);
         }
-        // Every bit of `size` is a span of which sums are made by doubling.
+        // The sum is composed of spans, one for each bit of `size`, whose sums are made by doubling.
         let (mut span, mut done) = (1, 0);
         loop {
             let spans = if span == 1 { &self.row } else { &self.spans };
@@ -151,8 +151,8 @@ impl ByteBox {
     }
 }
 
-/// The steady state of a box along columns: a row comes, the oldest goes (and gives
-/// its place to the new one), one falls due.
+/// One step of a box filter along columns: adds a row to the sums, subtracts the oldest row, which it
+/// replaces by the new one, and writes a row of means.
 #[inline(always)]
 pub(super) fn slide<const FUSED: bool>(
     sums: &mut [f32],
@@ -168,7 +168,7 @@ pub(super) fn slide<const FUSED: bool>(
     }
 }
 
-/// Adds a share of every value to the sum of its column, in two roundings.
+/// Adds a share of every value to the sum of its column, with two roundings.
 #[inline(always)]
 pub(super) fn add_share<T: Copy + Into<f32>>(sums: &mut [f32], row: &[T], share: f32) {
     for (sum, &value) in sums.iter_mut().zip(row) {
@@ -176,7 +176,7 @@ pub(super) fn add_share<T: Copy + Into<f32>>(sums: &mut [f32], row: &[T], share:
     }
 }
 
-/// Puts rows, `stride` apart, side by side.
+/// Transposes rows, `stride` apart, into lanes.
 pub(super) fn transpose(rows: &[f32], stride: usize, lanes: &mut [Lanes]) {
     for (y, row) in rows.chunks(stride).take(LANES).enumerate() {
         for (lanes, &value) in lanes.iter_mut().zip(row) {
@@ -185,8 +185,8 @@ pub(super) fn transpose(rows: &[f32], stride: usize, lanes: &mut [Lanes]) {
     }
 }
 
-/// Running sums along rows side by side: adds `add`, and takes away `subtract`, one
-/// column after the other.
+/// Computes running sums along the rows of lanes: adds `add` and subtracts `subtract`, column after
+/// column.
 #[inline(always)]
 pub(super) fn run(sums: &mut Lanes, add: &[Lanes], subtract: &[Lanes]) {
     let mut own = *sums;
@@ -198,13 +198,13 @@ pub(super) fn run(sums: &mut Lanes, add: &[Lanes], subtract: &[Lanes]) {
     *sums = own;
 }
 
-/// The number of pixels that differ from their right and lower neighbour by less
-/// than `flat`, and of those that differ from one by `hard` or more.
+/// Returns the number of pixels that differ from their right and lower neighbours by less than `flat`,
+/// and the number of those that differ from one of them by `hard` or more.
 #[inline(always)]
 pub(super) fn differences(above: &[u8], below: &[u8], flat: u8, hard: u8) -> (u32, u32) {
-    /// Pixels treated side by side, each with a count of its own.
+    /// Pixels that are compared together, each with a separate count.
     const WIDE: usize = 64;
-    /// Blocks until a count of eight bits is full.
+    /// Blocks until a count of eight bits may overflow.
     const BLOCKS: usize = 255;
     let step = |pixel: u8, right: u8, below: u8| pixel.abs_diff(right).max(pixel.abs_diff(below));
     let right = above.get(1..).unwrap_or_default();
@@ -233,11 +233,11 @@ pub(super) fn differences(above: &[u8], below: &[u8], flat: u8, hard: u8) -> (u3
     (flats, hards)
 }
 
-/// The Walsh-Hadamard transform in place, without scale. The length is a power of two.
+/// Computes the Walsh-Hadamard transform in place, without scaling. The length must be a power of two.
 #[inline(always)]
 pub(super) fn hadamard(values: &mut [f32]) {
     let mut half = 1;
-    // Butterflies within a vector first, in the order of the definition.
+    // Butterflies within a vector come first, as in the definition.
     while half < values.len() {
         match half {
             1 => butterflies::<1>(values),
@@ -314,8 +314,8 @@ impl Backend {
         }
     }
 
-    /// Puts rows, `stride` apart, side by side: `lanes[x][y]` is place `x` of row `y`, for
-    /// as many places as `lanes` has. Rows that are not there leave their lane as it is.
+    /// Transposes rows, `stride` apart: `lanes[x][y]` becomes column `x` of row `y`, for as many columns
+    /// as `lanes` has. Leaves the lanes of missing rows unchanged.
     pub(crate) fn transpose(self, rows: &[f32], stride: usize, lanes: &mut [Lanes]) {
         match self.0 {
             Kind::Scalar(_) => transpose(rows, stride, lanes),

@@ -1,4 +1,4 @@
-//! Plain integer code: the oracle of every other instruction set.
+//! Portable code, the oracle of every instruction set.
 
 use super::{CodeHit, Filter, List, Planes, Probe};
 
@@ -17,7 +17,7 @@ impl Scalar {
         for (code, (((a, b), c), d)) in (first_code..).zip(a.iter().zip(b).zip(c).zip(d)) {
             for probe in probes {
                 let [qa, qb, qc, qd] = probe.code.0;
-                // Half of the distance rules nearly every code out at the radii in use.
+                // At the radii in use, half of the distance rules out nearly every code.
                 let mut distance = (a ^ qa).count_ones() + (b ^ qb).count_ones();
                 if distance > probe.radius {
                     continue;
@@ -35,7 +35,7 @@ impl Scalar {
     }
 
     pub(super) fn near16(self, values: &[u16], lists: &[List], found: &mut Vec<(u32, u32)>) {
-        for (number, list) in (0..).zip(List::in_turn(lists, values)) {
+        for (number, list) in (0..).zip(List::prefetching(lists, values)) {
             for (place, value) in (0..).zip(list.of(values)) {
                 if (value ^ list.value).count_ones() <= u32::from(list.limit) {
                     found.push((number, place));

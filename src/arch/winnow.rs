@@ -1,17 +1,16 @@
-//! Hashes of grams and minima of windows, in passes that any vector unit takes
-//! eight or four values at a time.
+//! Hashes of grams and minima of windows, in loops that the compiler vectorises.
 //!
-//! Written once and compiled for each instruction set: the baseline of x86-64 has
-//! neither rotations nor minima of 64-bit lanes.
+//! Written once and compiled for each instruction set: the baseline of x86-64 has neither rotations
+//! nor minima of 64-bit lanes.
 
-/// The symbols of a gram.
+/// Symbols of a gram.
 pub(crate) const GRAM: usize = 12;
 
-/// Writes the cyclic polynomial of the gram that begins at each value but the last
-/// `GRAM - 1`: the exclusive or of the values, each rotated left once for every
-/// symbol after it. `twos` and `fours` are room for as many as there are values.
+/// Writes the cyclic polynomial of the gram that begins at each value but the last `GRAM - 1`: the
+/// exclusive or of the values, each rotated left once for every symbol after it. `twos` and `fours`
+/// are buffers with the length of `values`.
 ///
-/// By doubling: polynomials of 2, 4 and 8 symbols, then 8 and 4 make 12.
+/// By doubling: polynomials of 2, 4 and 8 symbols; those of 8 and 4 make 12.
 #[inline(always)]
 pub(super) fn gram_hashes(values: &[u64], twos: &mut [u64], fours: &mut [u64], hashes: &mut [u64]) {
     double(values, 1, twos);
@@ -22,7 +21,7 @@ pub(super) fn gram_hashes(values: &[u64], twos: &mut [u64], fours: &mut [u64], h
     }
 }
 
-/// From polynomials of `length` symbols to those of twice as many.
+/// Computes polynomials of `2 * length` symbols from those of `length`.
 #[inline(always)]
 fn double(values: &[u64], length: usize, doubled: &mut [u64]) {
     let ahead = values.get(length..).unwrap_or_default();
@@ -31,21 +30,21 @@ fn double(values: &[u64], length: usize, doubled: &mut [u64]) {
     }
 }
 
-/// The bits of a key that tell places apart: windows and buffers are shorter.
+/// Bits of a key for the position.
 const PLACE_BITS: u32 = 13;
 
-/// The most hashes that [`minima`] takes.
+/// Hashes that [`minima`] takes at most.
 pub(crate) const MAX_HASHES: usize = 1 << PLACE_BITS;
 
-/// Keeps the smallest hash of every `window` neighbours: writes the place of that of the first
-/// window, and of each window where it is another than in the window before; gives how many.
-/// `keys` is twice room for as many as
-/// there are hashes, at most [`MAX_HASHES`], and `places` room for one a window.
+/// Finds the smallest hash of every window of `window` hashes: writes the position of that of the
+/// first window, and of each window where it differs from the window before; returns their number.
+/// `keys` are two buffers with the length of `hashes`, at most [`MAX_HASHES`]; `places` has room for
+/// one position for each window.
 ///
-/// Hashes are compared by their upper 48 bits; below them stands the place, counted down, so that
-/// one minimum finds the place too and prefers the last of equals. Keys are positive floating-point
-/// numbers with the same bits, which are in the order of the integers and which every vector unit
-/// finds the minima of in one instruction.
+/// Hashes are compared by their upper 48 bits. The position is below them, counted down, so that the
+/// minimum includes the position and is the last of equal hashes. Keys are positive floating-point
+/// numbers with these bits, which have the same order; every vector unit has an instruction for
+/// their minimum.
 #[inline(always)]
 pub(super) fn minima(
     hashes: &[u64],
@@ -79,7 +78,7 @@ pub(super) fn minima(
     const GROUP: usize = 64;
     let behind = keys.get(1..).unwrap_or_default();
     for (before, own) in keys.chunks(GROUP).zip(behind.chunks(GROUP)) {
-        // As bits, since a branch for each key could not be foretold.
+        // Collected as bits, since a branch for each key could not be predicted.
         let mut changed = 0_u64;
         for (i, (before, own)) in (0..).zip(before.iter().zip(own)) {
             changed |= u64::from(before.to_bits() != own.to_bits()) << i;
@@ -94,10 +93,10 @@ pub(super) fn minima(
     found
 }
 
-/// The smallest of the `window` keys from each on, for as many as have so many. `WINDOW` is
-/// `window` where the compiler should know it. Both slices have the same length.
+/// Returns the smallest of the `window` keys from each key on, except the last ones. `WINDOW` is
+/// `window` if the compiler is to know it, otherwise 0. Both slices have the same length.
 ///
-/// From one slice to the other, since in place the compiler makes conditional stores of minima.
+/// Writes from one slice to the other, since in place the compiler emits conditional stores.
 #[inline(always)]
 fn slide<'k, const WINDOW: usize>(
     keys: &'k mut [f64],

@@ -56,7 +56,7 @@ impl Neon {
         lists: &[List],
         found: &mut Vec<(u32, u32)>,
     ) {
-        for (number, list) in (0..).zip(List::in_turn(lists, values)) {
+        for (number, list) in (0..).zip(List::prefetching(lists, values)) {
             let own = list.of(values);
             // SAFETY: `self` exists, so the CPU has NEON.
             unsafe {

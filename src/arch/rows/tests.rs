@@ -1,4 +1,4 @@
-//! Every back end against the plain code, to the bit.
+//! Compares every back end with the portable code, to the bit.
 
 use super::*;
 
@@ -30,7 +30,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|v| v.to_bits()).collect()
 }
 
-/// Significands of sums are tried in steps of `step`, signs and powers of two in turn.
+/// Tries significands of sums in steps of `step`, with alternating signs and powers of two.
 fn quotients(step: usize) {
     const SUMS: usize = 4096;
     let (mut zeros, mut out) = (vec![0.0; SUMS], vec![0.0; SUMS]);
@@ -85,7 +85,7 @@ fn boxes_of_bytes_are_their_definition() {
                 let mut boxes = ByteBox::new(width, size, lead).expect("small enough");
                 boxes.backend = backend;
                 let mut out = vec![0.0; width];
-                // The second row finds what the first has left.
+                // The second row reuses the buffers of the first.
                 for row in [bytes(width, 3), vec![255; width]] {
                     boxes.means(&row, &mut out);
                     for (x, &mean) in out.iter().enumerate() {
@@ -154,7 +154,7 @@ fn rows_side_by_side_are_those_of_the_plain_code() {
     for width in [1, 8, 31, 512, 1200] {
         let stride = stride(width);
         assert!(stride >= width && stride / 16 % 2 == 1);
-        // The second picture lacks its last rows.
+        // The second picture has fewer rows.
         for rows in [LANES, LANES - 5] {
             let rows = floats(rows * stride, 8);
             let mut plain = vec![[0.0; LANES]; width];

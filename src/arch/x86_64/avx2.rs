@@ -47,7 +47,7 @@ impl Avx2 {
 fn near16(values: &[u16], lists: &[List], found: &mut Vec<(u32, u32)>) {
     const LANES: usize = 16;
     let ones = _mm256_set1_epi8(1);
-    for (number, list) in (0..).zip(List::in_turn(lists, values)) {
+    for (number, list) in (0..).zip(List::prefetching(lists, values)) {
         let query = _mm256_set1_epi16(list.value.cast_signed());
         let limit = _mm256_set1_epi16(list.limit.min(16).cast_signed() + 1);
         let (blocks, rest) = list.of(values).as_chunks::<LANES>();

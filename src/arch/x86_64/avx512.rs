@@ -67,7 +67,7 @@ impl Avx512 {
 #[target_feature(enable = "avx512f,avx512bw,avx512bitalg")]
 fn near16(values: &[u16], lists: &[List], found: &mut Vec<(u32, u32)>) {
     const LANES: usize = 32;
-    for (number, list) in (0..).zip(List::in_turn(lists, values)) {
+    for (number, list) in (0..).zip(List::prefetching(lists, values)) {
         let query = _mm512_set1_epi16(list.value.cast_signed());
         let limit = _mm512_set1_epi16(list.limit.min(16).cast_signed());
         let mut first = 0;
