@@ -1,3 +1,3 @@
-//! AArch64: one file an instruction set.
+//! AArch64, with one file for each instruction set.
 
 pub(super) mod neon;

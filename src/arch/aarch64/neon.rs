@@ -95,7 +95,7 @@ impl Neon {
     }
 }
 
-/// The distances of pairs, two vectors a code.
+/// Computes the distances of pairs, with two vectors for each code.
 #[target_feature(enable = "neon")]
 fn within(pairs: &Pairs<'_>, radius: u32, found: &mut Vec<(u32, u32)>) {
     let many = if pairs.queries.len() > 1 { u32::MAX } else { 0 };
@@ -131,7 +131,7 @@ fn near(values: &[u16], query: u16, limit: u32, mut f: impl FnMut(u32)) {
     const LANES: usize = 8;
     let vector_query = vdupq_n_u16(query);
     let vector_limit = vdupq_n_u16(limit.min(16) as u16);
-    // Of each lane's sixteen equal bits one is kept.
+    // One of the sixteen equal bits of each lane is kept.
     let marks = vdupq_n_u16(1);
     let mut blocks = values.chunks_exact(LANES);
     let mut first = 0;
@@ -142,7 +142,7 @@ fn near(values: &[u16], query: u16, limit: u32, mut f: impl FnMut(u32)) {
         let bits = vpaddlq_u8(vcntq_u8(differing));
         let near = vreinterpretq_u64_u16(vandq_u16(vcleq_u16(bits, vector_limit), marks));
         let (low, high) = (vgetq_lane_u64::<0>(near), vgetq_lane_u64::<1>(near));
-        // Nearly always there is none.
+        // Nearly always none is within.
         if low | high != 0 {
             for (half, mut mask) in [(0, low), (4, high)] {
                 while mask != 0 {
@@ -160,14 +160,14 @@ fn near(values: &[u16], query: u16, limit: u32, mut f: impl FnMut(u32)) {
     }
 }
 
-/// A probe spread over vectors.
+/// A probe whose words and radius are broadcast to all lanes.
 #[derive(Clone, Copy)]
-struct Spread {
+struct Broadcast {
     words: [uint64x2_t; 4],
     radius: uint64x2_t,
 }
 
-/// All whole vectors of `planes`; what is left behind them is the caller's.
+/// Scans all whole vectors of `planes`; the caller scans the codes after them.
 #[target_feature(enable = "neon")]
 fn scan_group<const Q: usize>(
     planes: Planes<'_>,
@@ -176,15 +176,15 @@ fn scan_group<const Q: usize>(
     hits: &mut Vec<CodeHit>,
 ) {
     let zero = vdupq_n_u64(0);
-    let mut spread = [Spread {
+    let mut broadcast = [Broadcast {
         words: [zero; 4],
         radius: zero,
     }; Q];
-    for (spread, probe) in spread.iter_mut().zip(probes) {
-        for (vector, word) in spread.words.iter_mut().zip(probe.code.0) {
+    for (broadcast, probe) in broadcast.iter_mut().zip(probes) {
+        for (vector, word) in broadcast.words.iter_mut().zip(probe.code.0) {
             *vector = vdupq_n_u64(word);
         }
-        spread.radius = vdupq_n_u64(u64::from(probe.radius));
+        broadcast.radius = vdupq_n_u64(u64::from(probe.radius));
     }
 
     let [a, b, c, d] = planes.words();
@@ -196,17 +196,17 @@ fn scan_group<const Q: usize>(
         let mut sums = [zero; Q];
         let mut any = zero;
         for q in 0..Q {
-            // Half of the distance rules nearly every code out at the radii in use:
-            // the other two planes are then not even read.
-            sums[q] = difference(a, b, spread[q].words[0], spread[q].words[1]);
-            any = vorrq_u64(any, vcleq_u64(sums[q], spread[q].radius));
+            // At the radii in use, half of the distance rules out nearly every code; the
+            // other two planes are then not even read.
+            sums[q] = difference(a, b, broadcast[q].words[0], broadcast[q].words[1]);
+            any = vorrq_u64(any, vcleq_u64(sums[q], broadcast[q].radius));
         }
         if vgetq_lane_u64::<0>(any) | vgetq_lane_u64::<1>(any) != 0 {
             let (c, d) = (load(c), load(d));
             for q in 0..Q {
-                let half = difference(c, d, spread[q].words[2], spread[q].words[3]);
+                let half = difference(c, d, broadcast[q].words[2], broadcast[q].words[3]);
                 let sum = vaddq_u64(sums[q], half);
-                let within = vcleq_u64(sum, spread[q].radius);
+                let within = vcleq_u64(sum, broadcast[q].radius);
                 let sum = [vgetq_lane_u64::<0>(sum), vgetq_lane_u64::<1>(sum)];
                 let within = [vgetq_lane_u64::<0>(within), vgetq_lane_u64::<1>(within)];
                 for lane in 0..LANES {
@@ -224,7 +224,7 @@ fn scan_group<const Q: usize>(
     }
 }
 
-/// The differing bits of `a` and `qa` plus those of `b` and `qb`, lane by lane.
+/// Returns the number of differing bits of `a` and `qa` plus those of `b` and `qb`, lane by lane.
 #[inline]
 #[target_feature(enable = "neon")]
 fn difference(a: uint64x2_t, b: uint64x2_t, qa: uint64x2_t, qb: uint64x2_t) -> uint64x2_t {
@@ -232,7 +232,7 @@ fn difference(a: uint64x2_t, b: uint64x2_t, qa: uint64x2_t, qb: uint64x2_t) -> u
     vpaddlq_u32(vpaddlq_u16(vpaddlq_u8(bytes)))
 }
 
-/// The differing bits of each byte, 0..=8.
+/// Returns the number of differing bits of each byte, 0..=8.
 #[inline]
 #[target_feature(enable = "neon")]
 fn byte_counts(a: uint64x2_t, b: uint64x2_t) -> uint8x16_t {

@@ -1,5 +1,5 @@
-//! ASCII bytes as symbols, 32 at a time: the table is read by byte shuffles, and what is
-//! dropped is squeezed out eight bytes at a time by one more.
+//! Conversion of ASCII bytes to symbols, 32 at a time: byte shuffles read the table, and another one
+//! removes dropped bytes, eight at a time.
 
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_cvtsi64_si128, _mm_cvtsi128_si64, _mm_loadu_si128, _mm_shuffle_epi8,
@@ -24,8 +24,8 @@ impl super::avx512::Avx512 {
     }
 }
 
-/// For each set of eight bytes that stay, their places one after the other, the first lowest.
-static STAYING: [u64; 256] = {
+/// For each set of bytes of eight that are kept, their positions, the first lowest.
+static KEPT: [u64; 256] = {
     let mut table = [0; 256];
     let mut set = 0;
     while set < 256 {
@@ -79,7 +79,7 @@ fn translate(
     let eights = translated.as_chunks::<8>().0;
     for (eight, first) in eights.iter().zip((0_u64..).step_by(8)) {
         let set = stays >> first & 0xff;
-        let staying = STAYING[set as usize];
+        let staying = KEPT[set as usize];
         // The places are all below 64, so that no sum runs into the next byte.
         let own = staying + first * 0x0101_0101_0101_0101;
         let squeezed = _mm_shuffle_epi8(
@@ -121,13 +121,13 @@ fn translate(
     Unmerged { read, len, pairs }
 }
 
-/// The upper bit of each byte.
+/// Returns the highest bit of each byte.
 #[target_feature(enable = "avx2")]
 fn bits(bytes: __m256i) -> u64 {
     u64::from(_mm256_movemask_epi8(bytes).cast_unsigned())
 }
 
-/// The entry of each byte, 0 for those outside ASCII.
+/// Returns the entry of each byte, 0 for those outside ASCII.
 #[target_feature(enable = "avx2")]
 fn look_up(table: &[u8; 128], bytes: __m256i) -> __m256i {
     let mut found = _mm256_setzero_si256();

@@ -22,7 +22,7 @@ pub(in crate::arch) struct Avx2(());
 
 impl Avx2 {
     pub(in crate::arch) fn new() -> Option<Self> {
-        // Fused operations came with the same processors, but for a few that hide them.
+        // All processors with AVX2 have fused operations, except a few virtual ones.
         (is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("bmi1")
@@ -68,7 +68,7 @@ fn near16(values: &[u16], lists: &[List], found: &mut Vec<(u32, u32)>) {
         if rest.is_empty() {
             continue;
         }
-        // What follows the list is read too, where there is enough of it.
+        // Values after the list are read too, where there are enough.
         let from = list.start + first as usize;
         let behind = values.get(from..).and_then(<[u16]>::first_chunk);
         let mut copy = [0; LANES];
@@ -89,15 +89,15 @@ fn near16(values: &[u16], lists: &[List], found: &mut Vec<(u32, u32)>) {
     }
 }
 
-/// A probe spread over vectors.
+/// A probe whose words and radius are broadcast to all lanes.
 #[derive(Clone, Copy)]
-struct Spread {
+struct Broadcast {
     words: [__m256i; 4],
     /// The radius plus one: AVX2 compares for greater only.
     limit: __m256i,
 }
 
-/// All whole vectors of `planes`; what is left behind them is the caller's.
+/// Scans all whole vectors of `planes`; the caller scans the codes after them.
 #[target_feature(enable = "avx2")]
 pub(super) fn scan_group<const Q: usize>(
     planes: Planes<'_>,
@@ -108,15 +108,15 @@ pub(super) fn scan_group<const Q: usize>(
     // Not `array::map`: it is compiled without the target features, and a call
     // that is not inlined would pass every vector through memory.
     let zero = _mm256_setzero_si256();
-    let mut spread = [Spread {
+    let mut broadcast = [Broadcast {
         words: [zero; 4],
         limit: zero,
     }; Q];
-    for (spread, probe) in spread.iter_mut().zip(probes) {
-        for (vector, word) in spread.words.iter_mut().zip(probe.code.0) {
+    for (broadcast, probe) in broadcast.iter_mut().zip(probes) {
+        for (vector, word) in broadcast.words.iter_mut().zip(probe.code.0) {
             *vector = _mm256_set1_epi64x(word.cast_signed());
         }
-        spread.limit = _mm256_set1_epi64x(i64::from(probe.radius) + 1);
+        broadcast.limit = _mm256_set1_epi64x(i64::from(probe.radius) + 1);
     }
 
     let [a, b, c, d] = planes.words();
@@ -129,19 +129,19 @@ pub(super) fn scan_group<const Q: usize>(
         let mut near = [zero; Q];
         let mut any = zero;
         for q in 0..Q {
-            // Half of the distance rules nearly every code out at the radii in
-            // use: the other two planes are then not even read.
-            sums[q] = difference(a, b, spread[q].words[0], spread[q].words[1]);
-            near[q] = _mm256_cmpgt_epi64(spread[q].limit, sums[q]);
+            // At the radii in use, half of the distance rules out nearly every code; the
+            // other two planes are then not even read.
+            sums[q] = difference(a, b, broadcast[q].words[0], broadcast[q].words[1]);
+            near[q] = _mm256_cmpgt_epi64(broadcast[q].limit, sums[q]);
             any = _mm256_or_si256(any, near[q]);
         }
         if lanes(any) != 0 {
             let (c, d) = (load(c), load(d));
             for q in 0..Q {
                 if lanes(near[q]) != 0 {
-                    let half = difference(c, d, spread[q].words[2], spread[q].words[3]);
+                    let half = difference(c, d, broadcast[q].words[2], broadcast[q].words[3]);
                     let sum = _mm256_add_epi64(sums[q], half);
-                    let within = lanes(_mm256_cmpgt_epi64(spread[q].limit, sum));
+                    let within = lanes(_mm256_cmpgt_epi64(broadcast[q].limit, sum));
                     report(sum, within, code, &probes[q], hits);
                 }
             }
@@ -167,7 +167,7 @@ fn report(sum: __m256i, mut within: u32, code: u32, probe: &Probe, hits: &mut Ve
     }
 }
 
-/// The differing bits of `a` and `qa` plus those of `b` and `qb`, lane by lane.
+/// Returns the number of differing bits of `a` and `qa` plus those of `b` and `qb`, lane by lane.
 #[target_feature(enable = "avx2")]
 fn difference(a: __m256i, b: __m256i, qa: __m256i, qb: __m256i) -> __m256i {
     let bytes = _mm256_add_epi8(
@@ -177,7 +177,7 @@ fn difference(a: __m256i, b: __m256i, qa: __m256i, qb: __m256i) -> __m256i {
     _mm256_sad_epu8(bytes, _mm256_setzero_si256())
 }
 
-/// The set bits of each byte, 0..=8.
+/// Returns the number of set bits of each byte, 0..=8.
 #[target_feature(enable = "avx2")]
 fn byte_counts(v: __m256i) -> __m256i {
     let table = _mm256_setr_epi8(
@@ -193,7 +193,7 @@ fn byte_counts(v: __m256i) -> __m256i {
     )
 }
 
-/// One bit for each lane whose top bit is set.
+/// Returns one bit for each lane, set if its highest bit is.
 #[target_feature(enable = "avx2")]
 fn lanes(mask: __m256i) -> u32 {
     _mm256_movemask_pd(_mm256_castsi256_pd(mask)).cast_unsigned()

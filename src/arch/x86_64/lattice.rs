@@ -96,7 +96,7 @@ fn eight(plane: &[u8], width: __m256i, last: __m256i, lattice: &Lattice, at: usi
             _mm256_loadu_ps(PLACES[1].as_ptr().add(at)),
         )
     };
-    // The operations of the scalar twin in its order, so that no bit differs.
+    // The operations of the portable code in the same order, so that no bit differs.
     let axis = |first: f32, u: f32, v: f32| {
         let row = _mm256_add_ps(_mm256_set1_ps(first), _mm256_mul_ps(j, _mm256_set1_ps(v)));
         let place = _mm256_add_ps(row, _mm256_mul_ps(i, _mm256_set1_ps(u)));

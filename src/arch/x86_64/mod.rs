@@ -1,4 +1,4 @@
-//! x86-64: one file an instruction set.
+//! x86-64, with one file for each instruction set or algorithm.
 
 mod ascii;
 pub(super) mod avx2;

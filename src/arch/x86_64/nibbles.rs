@@ -1,10 +1,11 @@
-//! Counting without an instruction for it: what many queries meet is cut into nibbles.
+//! Population counts without an instruction for it, for many queries: values are split into nibbles
+//! once.
 //!
 //! The bits in which a nibble differs from that of a query are one byte shuffle of a
 //! table that belongs to the query's. With the cutting done once for all queries, a
 //! nibble of 32 values costs a shuffle and an addition, and the sums stay bytes: a third
 //! of what counting each difference by a table costs (Muła, Kurz, Lemire, "Faster
-//! population counts using AVX2 instructions", 2018). Few queries do not repay it.
+//! population counts using AVX2 instructions", 2018). For few queries it is slower.
 
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_loadu_si128, _mm256_add_epi8, _mm256_and_si256,
@@ -21,7 +22,7 @@ use crate::arch::{CodeHit, Filter, Planes, Probe};
 /// Values in a vector, of a byte or a nibble each.
 const LANES: usize = 32;
 
-/// For each nibble of a query, in how many bits every other one differs from it.
+/// For each nibble of a query, the number of bits in which every other one differs.
 static DIFFERENCES: [[u8; 16]; 16] = {
     let mut table = [[0; 16]; 16];
     let mut i = 0;
@@ -40,7 +41,7 @@ fn differences(nibble: u8) -> __m256i {
     _mm256_broadcastsi128_si256(row)
 }
 
-/// The lower and the upper nibble of each byte.
+/// Returns the lower and the upper nibble of each byte.
 #[target_feature(enable = "avx2")]
 fn halves(bytes: __m256i) -> [__m256i; 2] {
     let nibble = _mm256_set1_epi8(0x0F);
@@ -50,17 +51,17 @@ fn halves(bytes: __m256i) -> [__m256i; 2] {
     ]
 }
 
-/// One bit for each lane of `sums` that is at most that of `limit`, as unsigned numbers.
+/// Returns one bit for each lane, set if that of `sums` is at most that of `limit`, unsigned.
 #[target_feature(enable = "avx2")]
 fn within(sums: __m256i, limit: __m256i) -> u32 {
     let within = _mm256_cmpeq_epi8(_mm256_min_epu8(sums, limit), sums);
     _mm256_movemask_epi8(within).cast_unsigned()
 }
 
-/// Vectors of a list that are cut at a time: a KiB of nibbles.
-const CUT: usize = 8;
+/// Vectors of a list that are split into nibbles at a time: one KiB.
+const SPLIT_VECTORS: usize = 8;
 
-/// Values up to which one by one is as fast.
+/// Values up to which scalar code is as fast.
 const SCALAR: usize = 3;
 
 impl Avx2 {
@@ -74,21 +75,21 @@ impl Avx2 {
         if values.len() <= SCALAR {
             return Scalar.filter16(values, first, filters, found);
         }
-        let firsts = (first..).step_by(CUT * LANES);
-        for (first, values) in firsts.zip(values.chunks(CUT * LANES)) {
+        let firsts = (first..).step_by(SPLIT_VECTORS * LANES);
+        for (first, values) in firsts.zip(values.chunks(SPLIT_VECTORS * LANES)) {
             // SAFETY: `self` exists, so the CPU has the feature that `filter16` is compiled for.
             unsafe {
                 if values.len() <= LANES {
                     filter16::<1>(values, first, filters, found);
                 } else {
-                    filter16::<CUT>(values, first, filters, found);
+                    filter16::<SPLIT_VECTORS>(values, first, filters, found);
                 }
             }
         }
     }
 }
 
-/// At most `V` vectors of values.
+/// Filters at most `V` vectors of values.
 #[target_feature(enable = "avx2")]
 fn filter16<const V: usize>(
     values: &[u16],
@@ -97,17 +98,17 @@ fn filter16<const V: usize>(
     found: &mut Vec<(u32, u32)>,
 ) {
     let zero = _mm256_setzero_si256();
-    let mut cut = [[zero; 4]; V];
+    let mut split = [[zero; 4]; V];
     let mut lanes = [0; V];
     let vectors = values.len().div_ceil(LANES).min(V);
     let mut padded = [0; LANES];
-    for ((cut, lanes), values) in cut.iter_mut().zip(&mut lanes).zip(values.chunks(LANES)) {
+    for ((split, lanes), values) in split.iter_mut().zip(&mut lanes).zip(values.chunks(LANES)) {
         *lanes = u32::MAX >> (LANES - values.len());
         let values = values.as_array().unwrap_or_else(|| {
             padded[..values.len()].copy_from_slice(values);
             &padded
         });
-        *cut = cut16(values);
+        *split = split16(values);
     }
     for filter in filters {
         let [a, b, c, d] = [0, 4, 8, 12].map(|shift| (filter.value >> shift) as u8);
@@ -115,14 +116,14 @@ fn filter16<const V: usize>(
         let (c, d) = (differences(c), differences(d));
         let limit = _mm256_set1_epi8(filter.limit.min(16) as i8);
         let mut first = first;
-        for (cut, lanes) in cut.iter().zip(lanes).take(vectors) {
+        for (split, lanes) in split.iter().zip(lanes).take(vectors) {
             let low = _mm256_add_epi8(
-                _mm256_shuffle_epi8(a, cut[0]),
-                _mm256_shuffle_epi8(b, cut[1]),
+                _mm256_shuffle_epi8(a, split[0]),
+                _mm256_shuffle_epi8(b, split[1]),
             );
             let high = _mm256_add_epi8(
-                _mm256_shuffle_epi8(c, cut[2]),
-                _mm256_shuffle_epi8(d, cut[3]),
+                _mm256_shuffle_epi8(c, split[2]),
+                _mm256_shuffle_epi8(d, split[3]),
             );
             let mut near = within(_mm256_add_epi8(low, high), limit) & lanes;
             while near != 0 {
@@ -134,9 +135,9 @@ fn filter16<const V: usize>(
     }
 }
 
-/// The nibbles of 32 values, in order, the lowest first.
+/// Splits 32 values into nibbles, the lowest first.
 #[target_feature(enable = "avx2")]
-fn cut16(values: &[u16; LANES]) -> [__m256i; 4] {
+fn split16(values: &[u16; LANES]) -> [__m256i; 4] {
     let (low, high) = values.split_at(LANES / 2);
     // SAFETY: both halves have the 32 bytes that are read; no alignment is needed.
     let (low, high) = unsafe {
@@ -155,20 +156,20 @@ fn cut16(values: &[u16; LANES]) -> [__m256i; 4] {
     [a, b, c, d]
 }
 
-/// Vectors of codes that are cut at a time, and so many codes: at radius 31 three KiB.
+/// Vectors of codes that are split at a time, and the number of codes: three KiB at radius 31.
 const VECTORS: usize = 4;
 pub(super) const BLOCK: usize = VECTORS * LANES;
 
-/// Bytes of a code that are cut at most; their differing bits fit into a byte.
+/// Bytes of a code that are split at most: the number of their differing bits fits a byte.
 const BYTES: usize = 31;
 
-/// Probes that share the load of a vector: their sums and tables fill ten registers.
+/// Probes that share the load of a vector: their sums and tables take ten registers.
 const GROUP: usize = 2;
 
 /// The nibbles of some bytes of [`BLOCK`] codes: for each byte the lower ones, then the upper.
 type Block = [[[__m256i; VECTORS]; 2]; BYTES];
 
-/// The bytes at the front of a code that rule out nearly every random one at a radius;
+/// Returns how many bytes at the front of a code rule out nearly every random code at a radius;
 /// `None` if no number of them does.
 ///
 /// Half of `bits` differ, and three and a half standard deviations less in one of four
@@ -182,8 +183,8 @@ pub(super) fn prefix(radius: u32) -> Option<usize> {
     (1..=BYTES).find(rules_out)
 }
 
-/// Scans whole blocks of `planes` for probes with radii that a prefix of `bytes` suits;
-/// what is left behind them is the caller's.
+/// Scans whole blocks of `planes` for probes with radii that a prefix of `bytes` suits; the caller
+/// scans the codes after them.
 #[target_feature(enable = "avx2")]
 pub(super) fn scan(
     planes: Planes<'_>,
@@ -204,7 +205,7 @@ pub(super) fn scan(
         let planes = planes.slice(start..start + BLOCK);
         let first = first_code.wrapping_add(start as u32);
         for (plane, bytes) in planes.words().iter().zip(block[..bytes].chunks_mut(8)) {
-            cut_plane(plane, bytes);
+            split_plane(plane, bytes);
         }
         let (pairs, rest) = queries.as_chunks::<GROUP>();
         let (probe_pairs, probe_rest) = probes.as_chunks::<GROUP>();
@@ -219,7 +220,7 @@ pub(super) fn scan(
     }
 }
 
-/// One block for a group of probes.
+/// Scans one block for a group of probes.
 #[target_feature(enable = "avx2")]
 fn pass<const Q: usize>(
     block: &[[[__m256i; VECTORS]; 2]],
@@ -264,10 +265,10 @@ fn pass<const Q: usize>(
     }
 }
 
-/// Cuts the first bytes of the words of [`BLOCK`] codes. In what order the 32 codes of a
-/// vector come does not matter: they are looked at again one by one.
+/// Splits the first bytes of the words of [`BLOCK`] codes. The order of the 32 codes of a vector does
+/// not matter, since candidates are compared again one by one.
 #[target_feature(enable = "avx2")]
-fn cut_plane(plane: &[u64], bytes: &mut [[[__m256i; VECTORS]; 2]]) {
+fn split_plane(plane: &[u64], bytes: &mut [[[__m256i; VECTORS]; 2]]) {
     for (v, words) in plane
         .as_chunks::<LANES>()
         .0
@@ -280,9 +281,9 @@ fn cut_plane(plane: &[u64], bytes: &mut [[[__m256i; VECTORS]; 2]]) {
             // SAFETY: the array has the four words that are read; no alignment is needed.
             *vector = unsafe { _mm256_loadu_si256(words.as_ptr().cast()) };
         }
-        // Each round moves the upper bit of a byte's place, 0..16, to a bit of the
-        // vector's number and that one to the lowest of the place: after four the
-        // three bits that say which byte of its word it is are the vector's number.
+        // Each round moves the highest bit of a byte's position in its vector, 0..16, to a bit of
+        // the vector's number, and that bit to the lowest of the position. After four rounds the
+        // number of a vector is the position of its bytes in their words.
         for bit in [0, 1, 2, 0] {
             let before = vectors;
             for i in (0..8).filter(|i| i >> bit & 1 == 0) {
@@ -292,7 +293,7 @@ fn cut_plane(plane: &[u64], bytes: &mut [[[__m256i; VECTORS]; 2]]) {
             }
         }
         for (byte, halves_of_byte) in bytes.iter_mut().enumerate().take(8) {
-            // The highest bit came into the vector's number at 2^1, the next at 2^2.
+            // The highest bit of the position is at 2^1 of the number, the next one at 2^2.
             let number = (byte & 1) | (byte >> 2 & 1) << 1 | (byte >> 1 & 1) << 2;
             let [low, high] = halves(vectors[number]);
             halves_of_byte[0][v] = low;

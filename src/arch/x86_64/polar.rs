@@ -1,4 +1,4 @@
-//! The portable polar gradients, compiled for AVX2, which AVX-512 is no faster than here.
+//! The portable polar gradients, compiled for AVX2; AVX-512 is no faster here.
 
 use crate::arch::polar::{self, Polar};
 

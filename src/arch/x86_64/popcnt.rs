@@ -46,19 +46,19 @@ impl Popcnt {
     }
 }
 
-/// The portable code, compiled for that instruction.
+/// The portable code, compiled for POPCNT.
 #[target_feature(enable = "popcnt")]
 fn within(pairs: &Pairs<'_>, radius: u32, found: &mut Vec<(u32, u32)>) {
     pairs.within(radius, found);
 }
 
-/// Likewise.
+/// The portable code, compiled for POPCNT.
 #[target_feature(enable = "popcnt")]
 fn near(own: &[u64; 2], others: &[[u64; 2]], radius: u32, found: &mut Vec<u32>) {
     near128::near128(own, others, radius, found);
 }
 
-/// Likewise.
+/// The portable code, compiled for POPCNT.
 #[target_feature(enable = "popcnt")]
 fn checks(own: u32, entries: &[[u32; 2]], radius: u32, found: &mut Vec<u32>) {
     near32::near32(own, entries, radius, found);

@@ -1,5 +1,5 @@
 //! The portable passes over rows, compiled for AVX2 with fused operations and for AVX-512; and the
-//! transposition, which compilers make of single loads and stores.
+//! transposition, for which compilers emit single loads and stores.
 
 use std::arch::x86_64::{
     _mm_loadu_ps, _mm256_castps128_ps256, _mm256_insertf128_ps, _mm256_shuffle_ps,
@@ -8,7 +8,7 @@ use std::arch::x86_64::{
 
 use crate::arch::rows::{self, ByteBox, Divisor, LANES, Lanes};
 
-/// Methods of a back end, each the portable code compiled for its instructions.
+/// Defines the methods of a back end: the portable code, compiled for its instructions.
 macro_rules! compiled {
     ($backend:ty, $features:literal, $fused:literal) => {
         impl $backend {
@@ -116,7 +116,7 @@ compiled!(super::avx512::Avx512, "avx512f,avx512bw", true);
 fn transpose(rows: &[f32], stride: usize, lanes: &mut [Lanes]) {
     const SIDE: usize = 8;
     let width = lanes.len();
-    // All rows there, and each as long as `lanes`; else the plain way.
+    // Only if all rows exist and are as long as `lanes`; otherwise portable.
     if width > stride || rows.len() < (LANES - 1) * stride + width {
         return rows::transpose(rows, stride, lanes);
     }

@@ -9,8 +9,8 @@ use crate::arch::{CodeHit, Planes, Probe};
 /// with their words beside the constants of the count.
 const GROUP: usize = 2;
 
-/// Queries from which on cutting codes into nibbles pays.
-const CUT_FROM: usize = 8;
+/// Queries from which on splitting codes into nibbles is faster.
+const MIN_PROBES_TO_SPLIT: usize = 8;
 
 impl Avx2 {
     pub(in crate::arch) fn scan(
@@ -23,7 +23,7 @@ impl Avx2 {
         let widest = probes.iter().map(|probe| probe.radius).max();
         let bytes = widest.and_then(nibbles::prefix);
         if let Some(bytes) = bytes
-            && probes.len() >= CUT_FROM
+            && probes.len() >= MIN_PROBES_TO_SPLIT
         {
             // SAFETY: `self` exists, so the CPU has the feature that `scan` is compiled for.
             unsafe { nibbles::scan(planes, first_code, probes, bytes, hits) };
@@ -35,7 +35,7 @@ impl Avx2 {
         }
     }
 
-    /// The same with every code looked at for itself.
+    /// Scans without splitting codes into nibbles.
     fn scan_whole(
         self,
         planes: Planes<'_>,
