@@ -232,7 +232,7 @@ impl Error {
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn limit_name(&self) -> Option<&str> {
-        // The words of `limit`, so that an error that was stored as text has its name still.
+        // Parsed from the message, so that an error that was stored as text has the name too.
         let limit = self.message().strip_prefix("limit ")?;
         let (name, _) = limit.split_once(" = ")?;
         (self.kind() == ErrorKind::Limit).then_some(name)

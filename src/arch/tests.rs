@@ -1,4 +1,4 @@
-//! Every back end against the oracle, and the oracle against [`Code256::distance`].
+//! Compares every back end with the oracle, and the oracle with [`Code256::distance`].
 
 use proptest::prelude::*;
 
@@ -24,7 +24,7 @@ impl Random {
         Code256(std::array::from_fn(|_| self.next()))
     }
 
-    /// `code` with `flips` random bits turned, some of them perhaps back again.
+    /// Flips `flips` random bits of `code`, some perhaps twice.
     fn near(&mut self, mut code: Code256, flips: u64) -> Code256 {
         for _ in 0..flips {
             let bit = (self.next() % 256) as usize;
@@ -66,14 +66,14 @@ fn naive(codes: &[Code256], probes: &[Probe], first: u32) -> Vec<CodeHit> {
 }
 
 #[test]
-fn detection_gives_one_of_the_available_ones() {
+fn detect_returns_the_last_available_back_end() {
     let all = Backend::available();
     assert_eq!(all[0], Backend::scalar());
     assert_eq!(all.last(), Some(&Backend::detect()));
 }
 
 #[test]
-fn planes_must_be_of_one_length() {
+fn planes_must_have_the_same_length() {
     assert!(Planes::new([&[1], &[1], &[1], &[]]).is_none());
     let planes = Planes::new([&[1, 5], &[2, 6], &[3, 7], &[4, 8]]).unwrap();
     assert_eq!(planes.get(1), Some(Code256([5, 6, 7, 8])));
@@ -82,10 +82,9 @@ fn planes_must_be_of_one_length() {
     assert_eq!(planes.slice(7..9).len(), 0);
 }
 
-/// Codes at every distance 0..=256 from the query, so that each radius has its
-/// own number of hits and an error of one at the border shows.
+/// Codes at every distance 0..=256 from the query: each radius has a different number of hits.
 #[test]
-fn every_radius_cuts_exactly() {
+fn every_radius_is_exact() {
     let mut random = Random(1);
     let center = random.code();
     let mut ladder = vec![center];
@@ -122,7 +121,7 @@ fn every_length_and_group_size_is_covered() {
     for backend in Backend::available() {
         for len in 0..codes.len() {
             for queries in 0..=17 {
-                // Queries near the ends, where a wrong tail would show.
+                // Queries near the ends, to detect errors in the tail.
                 let probes: Vec<_> = (0..queries)
                     .map(|query| Probe {
                         code: random.near(codes[(len + query as usize) % codes.len()], 10),
@@ -167,7 +166,7 @@ proptest! {
             .collect();
         let expected: Vec<(u32, u32)> = (0..)
             .zip(&lists)
-            // What lies outside is passed over: the whole list.
+            // Lists that extend beyond the values are skipped.
             .filter(|(_, list)| list.start < 159 && list.start + list.len as usize <= values.len())
             .flat_map(|(number, list)| {
                 let near = |i: &u32| {
@@ -374,7 +373,7 @@ proptest! {
         let mut random = Random(seed);
         let (width, height) = size;
         let plane: Vec<u8> = (0..width * height).map(|_| random.next() as u8).collect();
-        // Many lie inside only if the steps are short.
+        // With short steps, many samples are inside.
         let part = |(x, y): (f32, f32)| (x / (1 << still) as f32, y / (1 << still) as f32);
         let lattice = Lattice { first, u: part(u), v: part(v) };
         let run = |backend: Backend| {
@@ -436,7 +435,7 @@ proptest! {
     }
 }
 
-/// Symbol after symbol, each merged with the one before where the two are a pair.
+/// Translates symbol by symbol, and merges each with the one before if they are a pair.
 fn one_by_one(alphabet: &Alphabet, last: u8, bytes: &[u8]) -> (usize, Vec<u8>, Vec<u8>) {
     let (mut symbols, mut places) = (vec![last], Vec::new());
     let mut read = 0;

@@ -198,7 +198,7 @@ pub(super) struct GramHasher {
 }
 
 impl GramHasher {
-    /// Makes the hash function number `attempt` for so many grams. Prints are the output of a
+    /// Makes the hash function number `attempt` for this many grams. Prints are the output of a
     /// cipher, so the first one serves; made-up prints may collide under one multiplier, but not
     /// under several.
     pub(super) fn new(grams: usize, attempt: u64) -> Self {

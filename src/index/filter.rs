@@ -59,7 +59,7 @@ fn prints(index: &Index) -> usize {
 }
 
 impl PrintFilter {
-    /// Makes an empty filter with capacity for so many prints or a few more.
+    /// Makes an empty filter with capacity for this many prints or a few more.
     pub(crate) fn new(prints: usize) -> Self {
         let capacity = prints.max(MIN_CAPACITY);
         let words = capacity.div_ceil(u64::BITS as usize / BITS_PER_PRINT);

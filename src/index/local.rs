@@ -22,7 +22,7 @@ pub(crate) const KEY_BITS: usize = 24;
 /// further bit, and a bucket of two cache lines is read as fast as one.
 const PRINTS_PER_BUCKET: usize = 12;
 
-/// Returns the number of low bits that select a bucket, for so many prints.
+/// Returns the number of low bits that select a bucket, for this many prints.
 pub(super) fn key_bits(listed: usize) -> u32 {
     (listed / PRINTS_PER_BUCKET)
         .checked_ilog2()
@@ -30,7 +30,7 @@ pub(super) fn key_bits(listed: usize) -> u32 {
         .min(KEY_BITS as u32)
 }
 
-/// Returns the number of bucket bounds of all tables for so many prints: one more than buckets.
+/// Returns the number of bucket bounds of all tables for this many prints: one more than buckets.
 pub(super) fn bucket_bounds(listed: usize) -> usize {
     (TABLES << key_bits(listed)) + 1
 }
@@ -48,7 +48,7 @@ pub(crate) fn check(word: u64) -> u32 {
 /// Pictures up to which counts of like details need no correction.
 const MAX_UNCROWDED_PICTURES: f64 = 150.0;
 
-/// Returns the crowding of an index of so many pictures: the factor by which chance multiplies the
+/// Returns the crowding of an index of this many pictures: the factor by which chance multiplies the
 /// number of pictures with a like detail, at least 1.
 ///
 /// Among ten thousand pictures, a detail that eight times as many others have is as common as

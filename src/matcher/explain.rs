@@ -187,18 +187,14 @@ impl Matcher {
                 if passed {
                     explanation.score = 1.0;
                 }
-                self.push(
-                    explanation,
-                    part,
-                    item_part,
-                    Measure {
-                        stage,
-                        measure: 1.0,
-                        threshold: 1.0,
-                        passed,
-                        note,
-                    },
-                )?;
+                let measure = Measure {
+                    stage,
+                    measure: 1.0,
+                    threshold: 1.0,
+                    passed,
+                    note,
+                };
+                self.push(explanation, part, item_part, measure)?;
             }
         }
         Ok(())
@@ -218,18 +214,14 @@ impl Matcher {
         let item = self.index_set().picture(view, number)?;
         let quality = prints.pdq.quality.min(item.quality);
         let enough = quality >= picture::MIN_QUALITY;
-        self.push(
-            explanation,
-            part,
-            item_part,
-            Measure {
-                stage: "quality",
-                measure: f64::from(quality),
-                threshold: f64::from(picture::MIN_QUALITY),
-                passed: enough,
-                note: "PDQ quality of the poorer picture, at least",
-            },
-        )?;
+        let measure = Measure {
+            stage: "quality",
+            measure: f64::from(quality),
+            threshold: f64::from(picture::MIN_QUALITY),
+            passed: enough,
+            note: "PDQ quality of the poorer picture, at least",
+        };
+        self.push(explanation, part, item_part, measure)?;
         let Some(best) = picture::Distances::best(prints, &item) else {
             return Ok(());
         };
@@ -250,18 +242,14 @@ impl Matcher {
         ];
         for (stage, distance, limit, bits) in limits {
             let measure = f64::from(distance);
-            self.push(
-                explanation,
-                part,
-                item_part,
-                Measure {
-                    stage,
-                    measure,
-                    threshold: limit,
-                    passed: measure <= limit,
-                    note: &format!("bits of {bits} under the best symmetry, at most"),
-                },
-            )?;
+            let measure = Measure {
+                stage,
+                measure,
+                threshold: limit,
+                passed: measure <= limit,
+                note: &format!("bits of {bits} under the best symmetry, at most"),
+            };
+            self.push(explanation, part, item_part, measure)?;
         }
         let score = if enough && best.pdq <= picture::CANDIDATE_RADIUS && !item.discounted {
             best.score(item.texture)
@@ -274,18 +262,14 @@ impl Matcher {
         } else {
             "score of the hash that agrees least; at least"
         };
-        self.push(
-            explanation,
-            part,
-            item_part,
-            Measure {
-                stage: "image",
-                measure: score,
-                threshold: least,
-                passed: score >= least,
-                note,
-            },
-        )?;
+        let measure = Measure {
+            stage: "image",
+            measure: score,
+            threshold: least,
+            passed: score >= least,
+            note,
+        };
+        self.push(explanation, part, item_part, measure)?;
         explanation.score = explanation.score.max(score);
         Ok(())
     }
@@ -312,41 +296,33 @@ impl Matcher {
             .filter(|region| region.picture == number_in_set);
         let Some(best) = own.max_by(|a, b| a.score.total_cmp(&b.score)) else {
             let note = if prints.local.pixels.get().is_some() {
-                "details of this item that agree on one pose, at least: fewer do, or more details of \
-                 other items do"
+                "details of this item that agree on one pose, at least: fewer do, or more details \
+                 of other items do"
             } else {
-                "details of this item that agree on one pose, at least: not computed, since a stored \
-                 fingerprint has no pixels"
+                "details of this item that agree on one pose, at least: not computed, since a \
+                 stored fingerprint has no pixels"
             };
-            return self.push(
-                explanation,
-                part,
-                item_part,
-                Measure {
-                    stage: "region_pose",
-                    measure: 0.0,
-                    threshold: MIN_POSED_DETAILS,
-                    passed: false,
-                    note,
-                },
-            );
+            let measure = Measure {
+                stage: "region_pose",
+                measure: 0.0,
+                threshold: MIN_POSED_DETAILS,
+                passed: false,
+                note,
+            };
+            return self.push(explanation, part, item_part, measure);
         };
         let compared = f64::from(best.compared);
-        self.push(
-            explanation,
-            part,
-            item_part,
-            Measure {
-                stage: "region_details",
-                measure: compared,
-                threshold: 1.0,
-                passed: compared >= 1.0,
-                note: &format!(
-                    "details of this item that the query could show, at least; it shows {} of them",
-                    best.agreed
-                ),
-            },
-        )?;
+        let measure = Measure {
+            stage: "region_details",
+            measure: compared,
+            threshold: 1.0,
+            passed: compared >= 1.0,
+            note: &format!(
+                "details of this item that the query could show, at least; it shows {} of them",
+                best.agreed
+            ),
+        };
+        self.push(explanation, part, item_part, measure)?;
         let discounted = self.index_set().picture(view, number)?.discounted;
         let note = if discounted {
             "share of details that agree, weighted by rarity, but the item is discounted; at least"
@@ -354,18 +330,14 @@ impl Matcher {
             "share of details that agree, weighted by rarity, reduced where there are few; at least"
         };
         let passed = best.share >= best.needed && !discounted;
-        self.push(
-            explanation,
-            part,
-            item_part,
-            Measure {
-                stage: "region",
-                measure: best.share,
-                threshold: best.needed,
-                passed: passed,
-                note,
-            },
-        )?;
+        let measure = Measure {
+            stage: "region",
+            measure: best.share,
+            threshold: best.needed,
+            passed: passed,
+            note,
+        };
+        self.push(explanation, part, item_part, measure)?;
         if !discounted {
             explanation.score = explanation.score.max(best.score);
         }
@@ -396,21 +368,24 @@ impl Matcher {
             return Ok(());
         }
         let needed = weigh::text_distinctive(Strength::Possible.min_score(), floor);
-        self.push(
-            explanation,
-            part,
-            item_part,
-            Measure {
-                stage: "grams",
-                measure: shared.grams as f64,
-                threshold: 1.0,
-                passed: true,
-                note: "places of shared grams, at least",
-            },
-        )?;
+        let measure = Measure {
+            stage: "grams",
+            measure: shared.grams as f64,
+            threshold: 1.0,
+            passed: true,
+            note: "places of shared grams, at least",
+        };
+        self.push(explanation, part, item_part, measure)?;
         if shared.discounted > 0 {
-            self.push(explanation, part, item_part, Measure { stage: "discounted", measure: f64::from(shared.discounted), threshold: 0.0, passed: true, note: "letters and digits of the query that ignore or background files or too many items \
-                 have, left out" })?;
+            let measure = Measure {
+                stage: "discounted",
+                measure: f64::from(shared.discounted),
+                threshold: 0.0,
+                passed: true,
+                note: "letters and digits of the query that ignore or background files or too \
+                       many items have, left out",
+            };
+            self.push(explanation, part, item_part, measure)?;
         }
         let score = if shared.distinctive >= needed {
             weigh::text_score(shared.distinctive, floor)
@@ -418,8 +393,15 @@ impl Matcher {
             0.0
         };
         let least = weigh::text_distinctive(self.options().min_strength.min_score(), floor);
-        self.push(explanation, part, item_part, Measure { stage: "text", measure: shared.distinctive, threshold: least, passed: shared.distinctive >= least, note: "letters and digits in the best chain, weighed by rarity and by how many items contain the \
-             passage, at least" })?;
+        let measure = Measure {
+            stage: "text",
+            measure: shared.distinctive,
+            threshold: least,
+            passed: shared.distinctive >= least,
+            note: "letters and digits in the best chain, weighted by rarity and by how many items \
+                   contain the passage, at least",
+        };
+        self.push(explanation, part, item_part, measure)?;
         explanation.score = explanation.score.max(score);
         Ok(())
     }
@@ -442,8 +424,15 @@ impl Matcher {
             self.options().min_strength.min_score(),
             record::STRONG_SURPRISE,
         );
-        self.push(explanation, part, item_part, Measure { stage: "record", measure: surprise, threshold: least, passed: surprise >= least, note: "bits by which values of the same rows surprise, two of a row or more, beyond what chance \
-             brings in an index of this size, at least" })?;
+        let measure = Measure {
+            stage: "record",
+            measure: surprise,
+            threshold: least,
+            passed: surprise >= least,
+            note: "bits by which values of the same rows surprise, two of a row or more, beyond \
+                   what chance brings in an index of this size, at least",
+        };
+        self.push(explanation, part, item_part, measure)?;
         explanation.score = explanation.score.max(score);
         Ok(())
     }

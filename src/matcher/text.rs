@@ -78,7 +78,7 @@ pub(super) fn find(
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
     let prints = source.prints;
-    let (gathered, passages) = weighed(indexes, source)?;
+    let (gathered, passages) = weighted_passages(indexes, source)?;
     let mut pacer = source.pacer();
     for passage in passages {
         pacer.steps(REPORT_STEPS)?;
@@ -118,7 +118,7 @@ pub(super) fn find(
 /// surroundings of weak passages are looked up again with all grams: one in 4.5 of these is in the
 /// index, whatever is around it in the query. Passages in a place that another item explains, and
 /// passages that are long enough but common, are not looked up again.
-fn weighed(indexes: &IndexSet, source: &Source<'_>) -> Result<(Gathered, Vec<Passage>)> {
+fn weighted_passages(indexes: &IndexSet, source: &Source<'_>) -> Result<(Gathered, Vec<Passage>)> {
     let threshold = source.reporting_threshold(false);
     let narrow = Bridge::NARROW;
     let deadline = source.deadline;
@@ -254,7 +254,7 @@ struct Sharing {
 }
 
 impl Sharing {
-    /// `passages` must be sorted by item, as parts are.
+    /// Counts the items of passages, which must be sorted by item.
     fn new<'p>(passages: impl Iterator<Item = &'p Passage>, deadline: &Deadline) -> Result<Self> {
         let mut pacer = deadline.pacer(STEPS_PER_CHECK);
         let passages: Vec<&Passage> = passages.collect();
@@ -332,7 +332,7 @@ pub(super) fn shared(indexes: &IndexSet, source: &Source<'_>, item_part: PartId)
     let distinctive = if alone < source.reporting_threshold(false) {
         alone
     } else {
-        let (_, passages) = weighed(indexes, source)?;
+        let (_, passages) = weighted_passages(indexes, source)?;
         let own = passages.iter().filter(|passage| passage.part == item_part);
         own.map(|passage| passage.chain.distinctive)
             .fold(0.0, f64::max)

@@ -133,8 +133,8 @@ fn eight(plane: &[u8], width: __m256i, last: __m256i, lattice: &Lattice, at: usi
     _mm256_madd_epi16(rows, _mm256_or_si256(top, _mm256_slli_epi32::<16>(bottom)))
 }
 
-/// All samples; the lattice is inside of the plane but for its last row, so that this has two rows
-/// of two pixels at the least.
+/// Computes all samples. The lattice must be inside the plane without its last row, so that the plane
+/// has at least two rows of two pixels.
 #[target_feature(enable = "avx2")]
 fn gathered(plane: &[u8], width: usize, lattice: &Lattice) -> [u16; SAMPLES] {
     let last = _mm256_set1_epi32(plane.len().saturating_sub(4) as i32);

@@ -1,11 +1,11 @@
 //! Population counts without an instruction for it, for many queries: values are split into nibbles
 //! once.
 //!
-//! The bits in which a nibble differs from that of a query are one byte shuffle of a
-//! table that belongs to the query's. With the cutting done once for all queries, a
-//! nibble of 32 values costs a shuffle and an addition, and the sums stay bytes: a third
-//! of what counting each difference by a table costs (Muła, Kurz, Lemire, "Faster
-//! population counts using AVX2 instructions", 2018). For few queries it is slower.
+//! One byte shuffle of a table for the query's nibble computes the number of bits in which 32 nibbles
+//! differ from it. Values are split once for all queries, so a nibble of 32 values costs a shuffle
+//! and an addition, and sums are bytes: a third of the cost of counting the bits of each difference
+//! by a table (Muła, Kurz, Lemire, "Faster population counts using AVX2 instructions", 2018). For
+//! few queries it is slower.
 
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_loadu_si128, _mm256_add_epi8, _mm256_and_si256,
@@ -172,8 +172,8 @@ type Block = [[[__m256i; VECTORS]; 2]; BYTES];
 /// Returns how many bytes at the front of a code rule out nearly every random code at a radius;
 /// `None` if no number of them does.
 ///
-/// Half of `bits` differ, and three and a half standard deviations less in one of four
-/// thousand.
+/// Random codes differ in half of the bits on average; one in four thousand differs in three and a
+/// half standard deviations less.
 pub(super) fn prefix(radius: u32) -> Option<usize> {
     let rules_out = |bytes: &usize| {
         let bits = 8 * *bytes as u32;

@@ -247,7 +247,7 @@ pub(in crate::index) struct StoredSet<'a> {
 }
 
 impl<'a> StoredSet<'a> {
-    /// Planes, tables or both over the same codes; with neither there is no code.
+    /// Prepares planes, tables, or both of the same codes for writing; with neither, an empty set.
     pub(super) fn new(planes: Option<Planes<'a>>, tables: Option<MultiIndex<'a>>) -> Result<Self> {
         let planes = match (planes, tables) {
             (None, None) => Some(Planes::default()),

@@ -84,7 +84,7 @@ fn items_and_parts_are_read_back() {
         assert_eq!(index.item_name(item).unwrap(), name);
         assert_eq!(index.item_by_name(name).unwrap(), Some(item));
     }
-    assert_eq!(index.item_by_name("nobody").unwrap(), None);
+    assert_eq!(index.item_by_name("absent").unwrap(), None);
     let parts: Vec<_> = index.item_parts(ItemId(1)).unwrap().collect();
     assert_eq!(parts, [PartId(1), PartId(2), PartId(3)]);
     assert_eq!(index.item_parts(ItemId(4)).unwrap().count(), 0);

@@ -294,7 +294,8 @@ fn damaged_tables_are_detected_and_searched_without_panic() {
     }
 }
 
-/// Makes an index of two pictures with details, and the fingerprint of a picture that shows parts of the first.
+/// Makes an index of two pictures with details, and the fingerprint of a picture that shows parts of
+/// the first.
 fn detailed() -> (Vec<u8>, Fingerprint) {
     use crate::raster::{Pixels, Raster};
     let raster = |moved: u32| {

@@ -231,10 +231,10 @@ impl IndexWriter {
         Ok(item)
     }
 
-    /// Discounts everything in a fingerprint: digests, grams, cells, and pictures that
-    /// look the same. For what is known to be public or shared: signatures,
-    /// disclaimers, templates, logos. It is no evidence by itself any more; in a
-    /// passage it bridges, and the evidence says how much of it there was.
+    /// Discounts the content of a fingerprint: its digests, grams and cells, and pictures that look the
+    /// same. For content that is known to be public or shared: signatures, disclaimers, templates,
+    /// logos. Discounted content is not evidence. A passage may include it, and its evidence says how
+    /// much of it is discounted.
     ///
     /// # Errors
     /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key.
@@ -258,9 +258,8 @@ impl IndexWriter {
         Ok(())
     }
 
-    /// Learns from a sample of ordinary traffic: what two or more background
-    /// fingerprints have in common is discounted. Costs 8 bytes of memory for
-    /// each gram of the sample.
+    /// Adds a fingerprint of ordinary traffic: content that two or more of these have is discounted.
+    /// Takes 8 bytes of memory for each of their grams.
     ///
     /// # Errors
     /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key.
@@ -272,7 +271,7 @@ impl IndexWriter {
     ///
     /// writer.background(&print)?;
     /// assert_eq!(Matcher::new(writer.to_index()?)?.find_text(MEMO)?.len(), 1);
-    /// writer.background(&print)?; // another one that says the same
+    /// writer.background(&print)?; // another document with the same text
     /// assert!(Matcher::new(writer.to_index()?)?.find_text(MEMO)?.is_empty());
     /// # Ok::<(), leakprint::Error>(())
     /// ```

@@ -62,7 +62,7 @@ pub(super) fn cheapest(radius: u32, entries: &[[u64; MAX_BUDGET + 1]; CHUNKS]) -
     chosen.pop()
 }
 
-/// What a query costs, in entries.
+/// Returns the cost of a query with such budgets, in entries.
 pub(super) fn cost(budgets: &Budgets, entries: impl Fn(usize, usize) -> u64) -> u64 {
     let costs = budgets.iter().enumerate().map(|(chunk, &budget)| {
         let budget = usize::from(budget);
