@@ -334,7 +334,7 @@ impl Matcher {
             stage: "region",
             measure: best.share,
             threshold: best.needed,
-            passed: passed,
+            passed,
             note,
         };
         self.push(explanation, part, item_part, measure)?;
