@@ -1,4 +1,4 @@
-//! When to give up: one moment in time and one flag, looked at by every loop whose length an input decides.
+//! Deadlines and cancellation, checked by every loop whose length depends on the input.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// A flag that ends work which nobody waits for any more.
+/// A flag that cancels work, for a [`Deadline`].
 ///
-/// Cheap to clone; clones share one flag, and it is never taken back. Give it to a [`Deadline`].
+/// Cheap to clone; clones share one flag, which cannot be reset.
 ///
 /// ```
 /// use leakprint::{CancellationToken, Deadline, ErrorKind};
@@ -23,28 +23,27 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct CancellationToken(Arc<AtomicBool>);
 
 impl CancellationToken {
-    /// A token that is not cancelled.
+    /// Makes a token that is not cancelled.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Ends the work of every [`Deadline`] that has this token.
+    /// Cancels the work of every [`Deadline`] with this token.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether [`cancel`](Self::cancel) was called.
+    /// Returns whether [`cancel`](Self::cancel) was called.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// The moment at which reading or matching gives up, and a flag that makes it give up at once.
+/// The time at which reading or matching fails, and optionally a token that cancels it before.
 ///
-/// Every loop whose length is decided by an input checks it, so a call that takes a deadline
-/// returns soon after it: within a few milliseconds, or the time of the one step of a decoder that
-/// cannot be interrupted and whose work is bounded by [`Limits`](crate::Limits) instead.
-/// Cheap to clone.
+/// Every loop whose length depends on the input checks it, so a call returns within a few
+/// milliseconds after its deadline. The exception are single steps of decoders that cannot be
+/// interrupted, whose work is bounded by [`Limits`](crate::Limits) instead. Cheap to clone.
 ///
 /// ```
 /// use std::time::Duration;
@@ -63,17 +62,17 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// No deadline: work goes on until it is done.
+    /// Makes a deadline that never passes.
     pub fn never() -> Self {
         Self::default()
     }
 
-    /// A deadline after a duration from now. One that is too far away to be counted is none.
+    /// Makes a deadline after a duration from now. One that is too far away for the clock never passes.
     pub fn after(duration: Duration) -> Self {
         Self::never().within(duration)
     }
 
-    /// The same, or a duration from now if that comes first.
+    /// Moves the deadline to a duration from now if that is earlier.
     #[must_use]
     pub fn within(mut self, duration: Duration) -> Self {
         let new = Instant::now().checked_add(duration);
@@ -85,14 +84,15 @@ impl Deadline {
         self
     }
 
-    /// The same, and work ends as well once the token is cancelled.
+    /// Sets the token that cancels the work.
     #[must_use]
     pub fn with_cancellation(mut self, token: CancellationToken) -> Self {
         self.token = Some(token);
         self
     }
 
-    /// The time that is left, zero once it is over or the work was cancelled; `None` without a deadline.
+    /// Returns the remaining time: zero after the deadline or if the work was cancelled, `None` if the
+    /// deadline never passes.
     pub fn remaining(&self) -> Option<Duration> {
         if self.is_cancelled() {
             return Some(Duration::ZERO);
@@ -101,9 +101,9 @@ impl Deadline {
             .map(|(at, _)| at.saturating_duration_since(Instant::now()))
     }
 
-    /// The deadline of reading, where matching must be over at this one: a quarter of the time that is
-    /// left is kept for it. Of use where [`Matcher::find_media_until`](crate::Matcher::find_media_until)
-    /// is taken apart.
+    /// Returns the deadline for reading where matching must end at this one: a quarter of the
+    /// remaining time earlier. For callers that read and match separately rather than by
+    /// [`Matcher::find_media_until`](crate::Matcher::find_media_until).
     ///
     /// ```
     /// use std::time::Duration;
@@ -129,13 +129,13 @@ impl Deadline {
         token.is_some_and(CancellationToken::is_cancelled)
     }
 
-    /// Fails once the work was cancelled or the time is over. Takes some 25 ns.
+    /// Fails if the work was cancelled or the time is over. Takes about 25 ns.
     ///
     /// # Errors
     /// [`Cancelled`](ErrorKind::Cancelled), or [`Limit`](ErrorKind::Limit) for `time_ms`.
     pub fn check(&self) -> Result<()> {
         if self.is_cancelled() {
-            let message = "cancelled: nobody waits for the result";
+            let message = "cancelled by the caller";
             return Err(Error::new(ErrorKind::Cancelled, message));
         }
         match self.at {
@@ -148,7 +148,7 @@ impl Deadline {
         }
     }
 
-    /// A counter for a tight loop, which checks the deadline once in `every` steps.
+    /// Makes a counter for a tight loop, which checks the deadline once in `every` steps.
     pub(crate) fn pacer(&self, every: u32) -> Pacer {
         Pacer {
             deadline: self.clone(),
@@ -158,7 +158,7 @@ impl Deadline {
     }
 }
 
-/// Counts the steps of a tight loop and checks a [`Deadline`] once in so many.
+/// Counts the steps of a tight loop and checks a [`Deadline`] once in a number of steps.
 #[derive(Clone, Debug)]
 pub(crate) struct Pacer {
     deadline: Deadline,
@@ -167,13 +167,13 @@ pub(crate) struct Pacer {
 }
 
 impl Pacer {
-    /// One step of the loop. Errors as [`Deadline::check`].
+    /// Counts one step. Errors as [`Deadline::check`].
     #[inline]
     pub(crate) fn step(&mut self) -> Result<()> {
         self.steps(1)
     }
 
-    /// Several steps at once, for a loop whose rounds differ in work.
+    /// Counts several steps, for a loop whose iterations differ in work. Errors as [`Deadline::check`].
     #[inline]
     pub(crate) fn steps(&mut self, steps: u32) -> Result<()> {
         match self.left.checked_sub(steps) {
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_earlier_of_two_deadlines_counts() {
+    fn the_earlier_of_two_deadlines_applies() {
         let hour = Duration::from_secs(3600);
         let deadline = Deadline::after(Duration::ZERO).within(hour);
         assert!(deadline.check().is_err());
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pacer_checks_once_in_so_many_steps() {
+    fn a_pacer_checks_once_in_a_number_of_steps() {
         let over = Deadline::after(Duration::ZERO);
         let mut pacer = over.pacer(3);
         let results: Vec<bool> = (0..8).map(|_| pacer.step().is_ok()).collect();

@@ -1,14 +1,14 @@
-//! One error type for the whole crate: an opaque struct with a public kind and
-//! a message that carries both the limit and the value that broke it.
+//! The error type of the crate: an opaque struct with a public kind, and a message that names both
+//! the limit and the value that exceeded it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// The result of everything in this crate that can fail.
+/// The result type of the crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, for programs. The wording for people is in the [`Error`] itself.
+/// The kind of an error, for programs. The [`Error`] has a message for people.
 ///
 /// Serialised as its [word](Self::as_str).
 ///
@@ -16,7 +16,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// use leakprint::{ErrorKind, Fingerprinter};
 ///
 /// let fingerprinter = Fingerprinter::builder().build()?;
-/// // An upload service tells its user what was wrong with the file, or its operator with the host.
+/// // A service reports a fault of the file to its user, a fault of the host to its operator.
 /// let status = |bytes| match fingerprinter.fingerprint(bytes, None) {
 ///     Ok(_) => 200,
 ///     Err(e) if e.kind() == ErrorKind::Io => 500,
@@ -31,34 +31,34 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum ErrorKind {
     /// The operating system refused to read or write.
     Io,
-    /// There is nothing to fingerprint: zero bytes.
+    /// The input has no bytes.
     Empty,
-    /// The bytes are no format that this build reads.
+    /// The input is in no format that this build reads.
     Unsupported,
-    /// The bytes claim to be a known format, but break its rules.
+    /// The input is invalid in its format.
     Malformed,
-    /// A number of [`Limits`](crate::Limits) was exceeded; the message names the field, which may be
-    /// raised if such input is to be read, and the value. Or more was given than can be kept.
+    /// A field of [`Limits`](crate::Limits) was exceeded; the message names the field, which may be
+    /// raised to read such input, and the value. Or a fixed limit of a file format was exceeded.
     Limit,
-    /// A decoder panicked; the panic was contained and the part is lost. Trying again does not help;
-    /// the file is worth a report.
+    /// A decoder panicked. The panic was caught, and the part is lost. Trying again does not help;
+    /// please report the file.
     Panicked,
-    /// A file of ours is damaged: a checksum, bound or stride does not hold. Restore it or make it
-    /// anew; [`repair`](crate::collection::repair) saves what is sound of a collection.
+    /// A file of this crate is damaged: a checksum, bound or stride is wrong. Restore it, or rebuild
+    /// it; [`repair`](crate::collection::repair) saves the undamaged items of a collection.
     Corrupt,
-    /// The file is not an index at all, or of a format version this build cannot read: make it anew
-    /// with this build.
+    /// The file is not one of this crate, or of a format version that this build cannot read: rebuild
+    /// it with this build.
     Version,
-    /// Two recipes or two keys met that must not be mixed, or the key is missing.
+    /// Fingerprints or indexes of different recipes or keys were mixed, or the key is missing.
     Recipe,
-    /// An argument of the call makes no sense; the message says which.
+    /// An argument is invalid; the message says which.
     InvalidInput,
-    /// Somebody else holds what only one may hold: a collection has one writer at a time.
+    /// Another writer has the collection open: there can be one at a time.
     Locked,
     /// The caller's [`CancellationToken`](crate::CancellationToken) ended the work.
     Cancelled,
-    /// The files have an older state than the one that is open, such as a backup that was restored:
-    /// open them again.
+    /// The files have an older state than the open collection, such as a restored backup: open them
+    /// again.
     Stale,
 }
 
@@ -79,7 +79,7 @@ impl ErrorKind {
         Self::Stale,
     ];
 
-    /// The kind as one lower-case word, as the JSON lines of the example programs print it.
+    /// Returns the kind as one lower-case word, as in the JSON lines.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Io => "io",
@@ -108,11 +108,11 @@ impl fmt::Display for ErrorKind {
 impl FromStr for ErrorKind {
     type Err = Error;
 
-    /// The kind of its [word](Self::as_str).
+    /// Parses the [word](Self::as_str) of a kind.
     fn from_str(word: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|kind| kind.as_str() == word);
         found.ok_or_else(|| {
-            let message = format!("no kind of error is called {word:?}");
+            let message = format!("unknown kind of error {word:?}");
             Error::new(Self::InvalidInput, message)
         })
     }
@@ -120,8 +120,8 @@ impl FromStr for ErrorKind {
 
 crate::text_serde::serde_as_text!(ErrorKind);
 
-/// Why an operation failed: a [kind](Error::kind) for programs, a message for
-/// people that says what to do where something can be done, and the file where one is known.
+/// The reason why an operation failed: a [kind](Error::kind) for programs, a message for people, with
+/// a remedy if there is one, and the path of the file if it is known.
 ///
 /// ```
 /// use leakprint::{ErrorKind, Index};
@@ -145,7 +145,7 @@ struct Inner {
 }
 
 impl Error {
-    /// An error of the caller's own making, for code that plugs into this crate.
+    /// Makes an error, for implementations of traits of this crate.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -155,7 +155,7 @@ impl Error {
         }))
     }
 
-    /// Keeps the underlying error as [`source`](std::error::Error::source).
+    /// Sets the underlying error, as [`source`](std::error::Error::source).
     pub(crate) fn with_source(
         mut self,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -164,19 +164,21 @@ impl Error {
         self
     }
 
-    /// Names the file that the error is about.
+    /// Sets the path of the file that the error is about.
     #[must_use]
     pub fn with_path(mut self, path: impl AsRef<Path>) -> Self {
         self.0.path = Some(path.as_ref().to_owned());
         self
     }
 
-    /// The operating system failed at `what`, such as "cannot read".
+    /// Makes an error of kind [`Io`](ErrorKind::Io); `what` is the beginning of the message, such as
+    /// "cannot read".
     pub fn io(what: &str, source: std::io::Error) -> Self {
         Self::new(ErrorKind::Io, format!("{what}: {source}")).with_source(source)
     }
 
-    /// `limit` was exceeded: the name as in [`Limits`](crate::Limits), its value, and the value met.
+    /// Makes the error that a limit was exceeded: its name as in [`Limits`](crate::Limits), its value,
+    /// and the value that exceeds it.
     pub(crate) fn limit(name: &str, limit: impl fmt::Display, value: impl fmt::Display) -> Self {
         Self::new(
             ErrorKind::Limit,
@@ -184,7 +186,7 @@ impl Error {
         )
     }
 
-    /// Whether the work ended because it was cancelled or out of time.
+    /// Returns whether the work was cancelled or out of time.
     pub(crate) fn is_time(&self) -> bool {
         self.kind() == ErrorKind::Cancelled || self.is_timeout()
     }
@@ -197,13 +199,13 @@ impl Error {
         Self::new(ErrorKind::Corrupt, what)
     }
 
-    /// What went wrong, for programs.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Whether it is the limit on time that was exceeded, or would have been: a step that cannot be
-    /// interrupted is refused before it begins if the time that is left cannot suffice for it.
+    /// Returns whether the time limit was exceeded, or would have been: a step that cannot be
+    /// interrupted is refused if it cannot finish in the remaining time.
     ///
     /// ```
     /// use std::time::Duration;
@@ -236,12 +238,12 @@ impl Error {
         (self.kind() == ErrorKind::Limit).then_some(name)
     }
 
-    /// The message without the file's name.
+    /// Returns the message, without the path.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The file that the error is about, where one is known.
+    /// Returns the path of the file that the error is about, if it is known.
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
     }

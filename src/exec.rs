@@ -1,6 +1,5 @@
-//! How work is spread over threads: the pool is given by the caller, never
-//! taken; results come in input order whatever their number. A stream stops when
-//! its source ends or its sink fails.
+//! Parallel work on a thread pool of the caller. Results are in input order and do not depend on the
+//! number of threads. A stream ends with its source, or when its sink fails.
 
 mod sort;
 mod stream;
@@ -13,10 +12,9 @@ use rayon::prelude::*;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Where parallel work runs: on the caller's thread or on a rayon pool the caller gives.
+/// Runs parallel work on the calling thread or on a rayon pool of the caller.
 ///
-/// Cheap to clone. The crate never touches rayon's global pool. The default is
-/// [`serial`](Self::serial).
+/// Cheap to clone. The crate never uses rayon's global pool. The default is [`serial`](Self::serial).
 ///
 /// ```
 /// use leakprint::Executor;
@@ -32,12 +30,12 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// Everything on the calling thread.
+    /// Makes an executor that runs everything on the calling thread.
     pub fn serial() -> Self {
         Self { pool: None }
     }
 
-    /// On a pool that the caller made and may share with other work.
+    /// Makes an executor that runs work on a pool of the caller, which may be shared with other work.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -53,10 +51,10 @@ impl Executor {
         Self { pool: Some(pool) }
     }
 
-    /// A pool of its own with `threads` threads; 0 means one a core.
+    /// Makes an executor with a new pool of `threads` threads; 0 means one for each core.
     ///
     /// # Errors
-    /// [`Io`](ErrorKind::Io) if the operating system gives no threads.
+    /// [`Io`](ErrorKind::Io) if the operating system cannot start the threads.
     pub fn with_threads(threads: usize) -> Result<Self> {
         if threads == 1 {
             return Ok(Self::serial());
@@ -69,12 +67,12 @@ impl Executor {
         Ok(Self::pool(Arc::new(pool)))
     }
 
-    /// The number of threads that work at once.
+    /// Returns the number of threads.
     pub fn threads(&self) -> usize {
         self.pool.as_ref().map_or(1, |p| p.current_num_threads())
     }
 
-    /// `f` of every element, results in input order.
+    /// Calls `f` for every element, and returns the results in input order.
     pub fn map<T: Sync, R: Send>(&self, items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
         match &self.pool {
             None => items.iter().map(f).collect(),
@@ -82,7 +80,7 @@ impl Executor {
         }
     }
 
-    /// `f` of every element, for its effect.
+    /// Calls `f` for every element.
     pub(crate) fn each<T: Send>(&self, items: Vec<T>, f: impl Fn(T) + Sync) {
         match &self.pool {
             None => items.into_iter().for_each(f),
@@ -90,7 +88,7 @@ impl Executor {
         }
     }
 
-    /// Runs `f` inside the pool, so that rayon calls in it use it.
+    /// Runs `f` inside the pool, so that calls of rayon in it use the pool.
     pub fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
             None => f(),
@@ -98,7 +96,7 @@ impl Executor {
         }
     }
 
-    /// Sorts with all threads; equal to `slice.sort_unstable_by_key`.
+    /// Sorts with all threads, as `slice.sort_unstable_by_key` does.
     pub(crate) fn sort_by_key<T: Send, K: Ord>(
         &self,
         slice: &mut [T],
@@ -110,21 +108,21 @@ impl Executor {
         }
     }
 
-    /// `f` of every element of a stream of any length; `sink` gets the results in input order.
+    /// Calls `f` for every element of a stream of any length, and passes the results to `sink` in input
+    /// order.
     ///
-    /// At most `capacity` elements are between `items` and `sink` at any time:
-    /// a slow sink holds back the source, and memory stays flat. `items` runs on
-    /// the calling thread. `sink` runs wherever a result has become due, by one
-    /// thread at a time, so a result never waits for the next element of a slow
-    /// source. An error of `sink` stops the stream and is handed back after the
-    /// work in flight has ended. May be called from a thread of its own pool,
-    /// unless the source waits for elements to be done.
+    /// At most `capacity` elements are in flight at any time: a slow sink holds back the source, and
+    /// memory is constant. `items` is iterated on the calling thread. `sink` is called by the thread
+    /// that finishes the next result, one thread at a time, so a result never waits for the next
+    /// element of a slow source. An error of `sink` stops the stream and is returned after the work in
+    /// flight has ended. May be called from a thread of the pool, unless the source waits for earlier
+    /// elements to be finished.
     ///
     /// # Errors
-    /// The first error of `sink`, unless `f` panicked on a later element meanwhile.
+    /// The first error of `sink`, unless `f` panicked on a later element in the meantime.
     ///
     /// # Panics
-    /// If `f` or `sink` does, after the work in flight has ended.
+    /// If `f` or `sink` panics, after the work in flight has ended.
     ///
     /// ```
     /// use leakprint::Executor;
@@ -169,7 +167,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_stream_keeps_order_and_bounds_what_is_in_flight() {
+    fn a_stream_keeps_order_and_bounds_elements_in_flight() {
         for threads in [1, 2, 4] {
             for capacity in [1, 7, 64] {
                 let exec = Executor::with_threads(threads).unwrap();
@@ -200,7 +198,7 @@ mod tests {
         }
     }
 
-    /// Who asks and waits for the answer before asking again must get it.
+    /// A caller that sends each element only after the result of the one before must not deadlock.
     #[test]
     fn a_result_does_not_wait_for_the_next_element() {
         let exec = Executor::with_threads(2).unwrap();
@@ -224,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_may_run_on_a_thread_of_its_own_pool() {
+    fn a_stream_may_run_on_a_thread_of_its_pool() {
         for threads in [1, 3] {
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
@@ -250,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn other_work_on_the_pool_gets_its_turn() {
+    fn a_stream_does_not_starve_other_work_of_the_pool() {
         let exec = Executor::with_threads(2).unwrap();
         let (other, done) = (exec.clone(), std::sync::atomic::AtomicBool::new(false));
         let most = 200_000;
@@ -273,7 +271,7 @@ mod tests {
             )
             .unwrap();
         });
-        assert!(seen < most, "the other work waited for all of the stream");
+        assert!(seen < most, "the other work waited for the whole stream");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What one piece of media may cost: [`Limits`] are the caller's numbers,
-//! [`Budget`] is what is left of them while one piece is being read.
+//! Limits of the work for one input: [`Limits`] are set by the caller, a [`Budget`] is what remains
+//! of them while an input is read.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 
-/// Upper bounds on the work for one piece of media, containers included.
+/// Upper bounds of the work for one input, including the members of containers.
 ///
-/// Exceeding one is an error of kind [`Limit`](crate::ErrorKind::Limit) that
-/// names the field below and the value met; it loses only the part that broke it.
-/// The defaults suit an upload service: one picture of 64 megapixels decodes
-/// into 64 MB (JPEG) to 256 MB (with alpha), 512 MB while 16-bit samples are
-/// narrowed; an animation is charged for every frame of it. Prints of a text take some 12 bytes a
-/// character on top, 24 if it repeats one character, and 32 for each value in it: all prints of one
-/// input together as many bytes as `decoded_bytes` says, at most.
+/// Exceeding one is an error of kind [`Limit`](crate::ErrorKind::Limit) that names the field and the
+/// value. Only the part that exceeds the limit is lost.
 ///
-/// Serialisable, so that a service keeps them in its configuration; fields that are left out have
+/// The defaults suit an upload service. A picture of 64 megapixels decodes to 64 MB (JPEG) to 256 MB
+/// (with alpha), and takes 512 MB while 16-bit samples are narrowed; every frame of an animation is
+/// charged. Prints of a text take about 12 bytes a character in addition, 24 if it repeats one
+/// character, and 32 for each value in it; all prints of one input take at most `decoded_bytes`.
+///
+/// Serialisable, so that a service can keep them in its configuration; fields that are left out have
 /// their default.
 ///
 /// ```
@@ -40,28 +40,27 @@ pub struct Limits {
     pub input_bytes: u64,
     /// Width times height of one picture.
     pub pixels: u64,
-    /// Width and height of one picture, each: hashing holds some rows of it.
+    /// Width of one picture, and its height: hashing keeps some rows in memory.
     pub side: u32,
-    /// Bytes of all pictures, texts and members decoded from one input, together; and, counted
-    /// apart, of the prints of all its texts.
+    /// Bytes of all pictures, texts and members decoded from one input together; and separately,
+    /// bytes of the prints of all its texts.
     pub decoded_bytes: u64,
     /// Parts in one input: bodies, attachments, pages, pictures.
     pub parts: u32,
-    /// Frames of one animation that become parts, beside the first: those that show something new.
+    /// Frames of one animation that become parts, in addition to the first: those that differ.
     pub frames: u32,
-    /// Containers inside one another: an attachment of a forwarded mail is at depth 2.
+    /// Nested containers: an attachment of a forwarded mail is at depth 2.
     pub depth: u32,
-    /// Decompressed bytes for each compressed byte of an archive member, and of all members in one
-    /// input together for each byte of the input. Small archives may exceed it: one member by
-    /// holding up to 1 MiB, an input by holding up to 16 MiB. The prints of an input's texts may take
-    /// twice as many bytes, or 256 MiB if that is more.
+    /// Decompressed bytes for each compressed byte of an archive member, and of all members of an
+    /// input together for each byte of the input. A member may always have 1 MiB, an input 16 MiB. The
+    /// prints of an input's texts may take twice as many bytes, or 256 MiB if that is more.
     pub archive_ratio: u32,
-    /// Characters of text in one part. One that [folds](crate::text::fold) to several symbols counts
-    /// as so many: an ideograph as two, a syllable of Hangul as two or three, a ligature of words as up to
-    /// 15.
+    /// Characters of text in one part. A character that [folds](crate::text::fold) to several symbols
+    /// counts as that many: an ideograph as two, a syllable of Hangul as two or three, a ligature of
+    /// words as up to 15.
     pub text_chars: u64,
-    /// Wall-clock milliseconds for one input, reading and matching together; checked in every loop
-    /// whose length the input decides (see [`Deadline`]).
+    /// Wall-clock milliseconds for one input, reading and matching together. Checked in every loop
+    /// whose length depends on the input; see [`Deadline`].
     pub time_ms: u64,
 }
 
@@ -82,11 +81,10 @@ impl Default for Limits {
     }
 }
 
-/// What is left of the [`Limits`] while one input is read.
+/// The rest of the [`Limits`] while one input is read.
 ///
-/// One budget runs through all nested containers of an input, so that a zip in
-/// a mail in a zip cannot multiply. [`media::read`](crate::media::read) takes one; whoever only
-/// fingerprints never sees it.
+/// All nested containers of an input share one budget, so that nesting cannot multiply the work.
+/// Needed only for [`media::read`](crate::media::read); fingerprinters make one themselves.
 ///
 /// ```
 /// use leakprint::{Budget, Limits};
@@ -104,21 +102,21 @@ impl Default for Limits {
 pub struct Budget {
     limits: Limits,
     decoded_left: u64,
-    /// What archives may still inflate to, and all that they were given.
+    /// Bytes that archives may still decompress to, and those that they could at first.
     inflated_left: u64,
-    inflated_most: u64,
+    max_inflated: u64,
     parts_left: u32,
     depth: u32,
     deadline: Deadline,
 }
 
 impl Budget {
-    /// A fresh budget; the clock of `time_ms` starts now.
+    /// Makes a budget; the clock of `time_ms` starts now.
     pub fn new(limits: &Limits) -> Self {
         Self::with_deadline(limits, &Deadline::never())
     }
 
-    /// A fresh budget that ends at a deadline as well, if that comes before `time_ms` is over.
+    /// Makes a budget whose time ends at a deadline, or after `time_ms` if that is earlier.
     ///
     /// ```
     /// use std::time::Duration;
@@ -132,7 +130,7 @@ impl Budget {
         Self {
             decoded_left: limits.decoded_bytes,
             inflated_left: u64::MAX,
-            inflated_most: u64::MAX,
+            max_inflated: u64::MAX,
             parts_left: limits.parts,
             depth: 0,
             deadline: deadline
@@ -142,7 +140,7 @@ impl Budget {
         }
     }
 
-    /// The limits that this budget started from.
+    /// Returns the limits that this budget was made from.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -158,8 +156,8 @@ impl Budget {
         Ok(())
     }
 
-    /// Checks a picture's size *before* anything is allocated for it, and
-    /// charges `width * height * bytes_per_pixel` decoded bytes.
+    /// Checks the size of a picture and charges `width * height * bytes_per_pixel` decoded bytes. To
+    /// be called *before* memory is allocated for it.
     ///
     /// # Errors
     /// [`Limit`](crate::ErrorKind::Limit) for `side`, `pixels` or `decoded_bytes`; then nothing is
@@ -220,23 +218,23 @@ impl Budget {
         }
     }
 
-    /// Bounds what all archives in an input of this many bytes may inflate to, together, so that
-    /// neither nesting nor many small members multiply what one member may.
+    /// Bounds the bytes that all archives in an input of this many bytes may decompress to together,
+    /// so that neither nesting nor many small members multiply them.
     pub(crate) fn bound_inflation(&mut self, input: u64) {
         const FREE_BYTES: u64 = 16 << 20;
-        let most = input.saturating_mul(self.limits.archive_ratio.into());
-        self.inflated_most = most.max(FREE_BYTES);
-        self.inflated_left = self.inflated_most;
+        let max = input.saturating_mul(self.limits.archive_ratio.into());
+        self.max_inflated = max.max(FREE_BYTES);
+        self.inflated_left = self.max_inflated;
     }
 
-    /// Charges bytes that came out of a decompressor.
+    /// Charges bytes that a decompressor has produced.
     ///
     /// # Errors
     /// [`Limit`](crate::ErrorKind::Limit) for `archive_ratio` or `decoded_bytes`.
     #[cfg_attr(not(feature = "archive"), allow(dead_code))]
     pub(crate) fn charge_inflated(&mut self, bytes: u64) -> Result<()> {
         let Some(left) = self.inflated_left.checked_sub(bytes) else {
-            let value = format!("the input inflates to more than {}", self.inflated_most);
+            let value = format!("the input inflates to more than {}", self.max_inflated);
             return Err(Error::limit(
                 "archive_ratio",
                 self.limits.archive_ratio,
@@ -247,12 +245,12 @@ impl Budget {
         self.charge_decoded(bytes)
     }
 
-    /// Bytes that may still be decoded.
+    /// Returns how many bytes may still be decoded.
     pub(crate) fn decoded_left(&self) -> u64 {
         self.decoded_left
     }
 
-    /// Checks the characters (Unicode scalar values) of one part's text.
+    /// Checks the number of characters (Unicode scalar values) of one part's text.
     ///
     /// # Errors
     /// [`Limit`](crate::ErrorKind::Limit) for `text_chars`.
@@ -263,7 +261,7 @@ impl Budget {
         Ok(())
     }
 
-    /// Runs `f` one container deeper.
+    /// Runs `f` at one more level of nesting.
     ///
     /// # Errors
     /// [`Limit`](crate::ErrorKind::Limit) for `depth`, and those of `f`.
@@ -281,12 +279,12 @@ impl Budget {
         result
     }
 
-    /// The deadline, for loops that do not charge anything.
+    /// Returns the deadline, for loops that charge nothing.
     pub fn deadline(&self) -> &Deadline {
         &self.deadline
     }
 
-    /// Fails once the time is over or the work was cancelled.
+    /// Fails if the time is over or the work was cancelled.
     ///
     /// # Errors
     /// As [`Deadline::check`].

@@ -74,7 +74,7 @@ fn a_deadline_and_a_token_end_a_search() {
         &[
             "an ordinary upload: matches: 1",
             "a huge one, 2 ms: out of time: limit time_ms = 2 exceeded: the deadline has passed",
-            "a huge one, cancelled: cancelled: nobody waits for the result",
+            "a huge one, cancelled: cancelled by the caller",
             "the next upload: matches: 1",
         ],
     );

@@ -1,46 +1,46 @@
-//! Sorting that a deadline can end: an in-place radix sort whose passes are loops of this crate,
-//! with the standard library's sort for what is small.
+//! Sorting that a deadline can end: an in-place radix sort that checks the deadline in its passes, and
+//! uses the standard library's sort for small slices.
 //!
-//! The standard library's sort of millions of elements takes hundreds of milliseconds and cannot
-//! be left. Source of the distribution: McIlroy, Bostic and McIlroy, "Engineering radix sort"
-//! (American flag sort), 1993.
+//! The standard library's sort of millions of elements takes hundreds of milliseconds and cannot be
+//! interrupted. Source: McIlroy, Bostic and McIlroy, "Engineering radix sort" (American flag sort),
+//! 1993.
 
 use crate::deadline::{Deadline, Pacer};
 use crate::error::Result;
 
-/// So many elements or fewer are sorted in one step: about a millisecond.
-const SMALL: usize = 1 << 15;
+/// Elements up to which the standard library sorts: about a millisecond.
+const MAX_SMALL: usize = 1 << 15;
 
-/// Bits of the key by which elements are distributed at a time.
-const DIGIT: u32 = 8;
-const BUCKETS: usize = 1 << DIGIT;
+/// Bits of the key by which a pass distributes elements.
+const DIGIT_BITS: u32 = 8;
+const BUCKETS: usize = 1 << DIGIT_BITS;
 
-/// Steps between two looks at the clock.
-const STEPS: u32 = 1 << 15;
+/// Steps between two checks of the deadline.
+const STEPS_PER_CHECK: u32 = 1 << 15;
 
-/// Sorts by a key; equal keys in any order. Time is linear in the elements, at most 16 passes.
+/// Sorts by a key, not stably. Takes linear time, at most 16 passes.
 ///
 /// # Errors
-/// As [`Deadline::check`]; the elements are then in any order.
+/// As [`Deadline::check`]; the elements are then in an unspecified order.
 pub(crate) fn sort_until<T>(
     elements: &mut [T],
     key: impl Fn(&T) -> u128 + Copy,
     deadline: &Deadline,
 ) -> Result<()> {
-    if elements.len() <= SMALL {
+    if elements.len() <= MAX_SMALL {
         elements.sort_unstable_by_key(key);
         return Ok(());
     }
-    sort(elements, key, &mut deadline.pacer(STEPS))
+    sort(elements, key, &mut deadline.pacer(STEPS_PER_CHECK))
 }
 
 fn sort<T>(elements: &mut [T], key: impl Fn(&T) -> u128 + Copy, pacer: &mut Pacer) -> Result<()> {
-    pacer.steps(elements.len().min(SMALL) as u32)?;
-    if elements.len() <= SMALL {
+    pacer.steps(elements.len().min(MAX_SMALL) as u32)?;
+    if elements.len() <= MAX_SMALL {
         elements.sort_unstable_by_key(key);
         return Ok(());
     }
-    // The highest bit in which two keys differ: what is above says nothing.
+    // The bits above the highest one in which two keys differ are the same in all keys.
     let first = elements.first().map_or(0, key);
     let mut differ = 0;
     for element in &*elements {
@@ -50,7 +50,7 @@ fn sort<T>(elements: &mut [T], key: impl Fn(&T) -> u128 + Copy, pacer: &mut Pace
     let Some(highest) = differ.checked_ilog2() else {
         return Ok(());
     };
-    let shift = (highest + 1).saturating_sub(DIGIT);
+    let shift = (highest + 1).saturating_sub(DIGIT_BITS);
     let digit = |element: &T| (key(element) >> shift) as usize % BUCKETS;
     let mut ends = [0_usize; BUCKETS];
     for element in &*elements {
@@ -64,7 +64,7 @@ fn sort<T>(elements: &mut [T], key: impl Fn(&T) -> u128 + Copy, pacer: &mut Pace
         sum += *end;
         *end = sum;
     }
-    // The first place of each bucket whose element is not known to belong there.
+    // The first position of each bucket whose element is not known to belong there.
     let mut next = starts;
     for bucket in 0..BUCKETS {
         while next[bucket] < ends[bucket] {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sort_of_many_ends_at_the_deadline() {
+    fn sorting_many_elements_ends_at_the_deadline() {
         let mut many: Vec<u32> = (0..200_000).rev().collect();
         let over = Deadline::after(Duration::ZERO);
         assert!(sort_until(&mut many, |&n| n.into(), &over).is_err());

@@ -1,9 +1,9 @@
-//! A stream over a pool: elements in, results out in order, few of them in between.
+//! A stream on a pool, with results in input order and a bounded number of elements in flight.
 //!
-//! The caller pulls elements into a queue. Workers on the pool, at most one a
-//! thread, take from it until it is empty, so that a busy stream costs neither a
-//! task nor a wake-up for each element. Whoever finishes the result that is due
-//! hands it and its successors to the sink, so that no thread waits for another.
+//! The calling thread moves elements from the source to a queue. Workers on the pool, at most one for
+//! each thread, take them until the queue is empty, so that a busy stream needs neither a task nor a
+//! wake-up for each element. The worker that finishes the next result passes it and those after it
+//! to the sink, so that no thread waits for another.
 
 use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
@@ -12,8 +12,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rayon::{Scope, ThreadPool};
 
-/// Elements that a worker treats before it lets other tasks of the pool have its thread.
-const TURN: usize = 64;
+/// Elements that a worker processes before it yields its thread to other tasks of the pool.
+const ELEMENTS_PER_TASK: usize = 64;
 
 struct Stream<'a, T, R, E, F, S> {
     f: &'a F,
@@ -32,12 +32,12 @@ struct Queue<T> {
 }
 
 struct Results<R, E> {
-    /// Results that are not due yet, by the number of their element.
+    /// Results that are not next, by the number of their element.
     early: BTreeMap<u64, R>,
     started: u64,
     emitted: u64,
-    /// Whether some thread is at the sink.
-    at_sink: bool,
+    /// Whether a thread is calling the sink.
+    in_sink: bool,
     failure: Option<Failure<E>>,
 }
 
@@ -71,7 +71,7 @@ where
             early: BTreeMap::new(),
             started: 0,
             emitted: 0,
-            at_sink: false,
+            in_sink: false,
             failure: None,
         }),
         room: Condvar::new(),
@@ -79,7 +79,7 @@ where
         capacity: capacity.max(1) as u64,
         threads: pool.current_num_threads(),
     };
-    // A thread of the pool that slept here might be the one that has to do the work.
+    // A thread of the pool must not sleep here: it may be the only one that can do the work.
     let is_worker = pool.current_thread_index().is_some();
     pool.in_place_scope(|scope| {
         let mut items = items.fuse();
@@ -87,7 +87,7 @@ where
             let Some(item) = items.next() else { break };
             stream.push(item, scope);
         }
-        // The end of the scope waits for the workers, and helps them where it can.
+        // The end of the scope waits for the workers, and works itself if it is on the pool.
     });
     match lock(&stream.results).failure.take() {
         None => Ok(()),
@@ -104,7 +104,7 @@ where
     F: Fn(T) -> R + Sync,
     S: FnMut(R) -> Result<(), E> + Send,
 {
-    /// Waits until another element may be started; false once the stream has failed.
+    /// Waits until another element may be started; returns false if the stream has failed.
     fn wait_for_room(&self, is_worker: bool) -> bool {
         loop {
             let results = lock(&self.results);
@@ -120,7 +120,7 @@ where
                     rayon::yield_now();
                 }
             } else {
-                // Half of it at once: waking up for every element costs more than a short one.
+                // Until half of it is free: a wake-up costs more than processing a short element.
                 let full = |results: &mut Results<R, E>| {
                     results.failure.is_none()
                         && results.started - results.emitted > self.capacity / 2
@@ -146,7 +146,7 @@ where
     }
 
     fn work<'s>(&'s self, scope: &Scope<'s>) {
-        for _ in 0..TURN {
+        for _ in 0..ELEMENTS_PER_TASK {
             let mut queue = lock(&self.queue);
             let Some((number, item)) = queue.elements.pop_front() else {
                 queue.workers -= 1;
@@ -155,12 +155,12 @@ where
             drop(queue);
             self.run(number, item);
         }
-        // What is spawned here comes before anything else of the pool: let that go first.
+        // A task that is spawned here would run before other tasks of the pool: yield to these first.
         rayon::yield_now();
         scope.spawn(|scope| self.work(scope));
     }
 
-    /// Treats one element on this thread; false if there is none.
+    /// Processes one element on this thread; returns false if there is none.
     fn work_once(&self) -> bool {
         let next = lock(&self.queue).elements.pop_front();
         next.map(|(number, item)| self.run(number, item)).is_some()
@@ -170,7 +170,7 @@ where
         if lock(&self.results).failure.is_some() {
             return;
         }
-        // A panic must reach the caller, not leave it waiting for a result.
+        // A panic must be passed to the caller, not leave it waiting for a result.
         let result = catch_unwind(AssertUnwindSafe(|| (self.f)(item)));
         let mut results = lock(&self.results);
         match result {
@@ -182,15 +182,15 @@ where
         self.emit(results);
     }
 
-    /// Hands everything that is due to the sink, unless another thread is at it.
+    /// Passes the next results to the sink, unless another thread is doing so.
     fn emit<'r>(&'r self, mut results: MutexGuard<'r, Results<R, E>>) {
-        if results.at_sink {
+        if results.in_sink {
             return;
         }
-        results.at_sink = true;
+        results.in_sink = true;
         while results.failure.is_none() {
-            let due = results.emitted;
-            let Some(result) = results.early.remove(&due) else {
+            let next = results.emitted;
+            let Some(result) = results.early.remove(&next) else {
                 break;
             };
             drop(results);
@@ -206,7 +206,7 @@ where
                 self.room.notify_all();
             }
         }
-        results.at_sink = false;
+        results.in_sink = false;
         if results.failure.is_some() {
             self.room.notify_all();
         }
@@ -220,7 +220,7 @@ impl<R, E> Results<R, E> {
     }
 }
 
-/// Panics are caught before they can poison anything.
+/// Locks a mutex. Panics are caught before they can poison one.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

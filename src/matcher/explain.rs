@@ -1,4 +1,5 @@
-//! Why a query does or does not match one item: every stage with its measure and threshold.
+//! Explanations of why a query does or does not match an item: every stage with its measure and
+//! threshold.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,10 +12,10 @@ use crate::fingerprint::{Fingerprint, PartPrints, Sketch};
 use crate::index::{DigestKind, PartId, SearchStats};
 use crate::media::PartPath;
 
-/// Details that must lie in one pose before a part of a picture is looked at.
+/// Details that must agree on one pose for a region to be compared.
 const MIN_POSED_DETAILS: f64 = 4.0;
 
-/// What matching of parts of pictures says of one picture of the query and one of the index.
+/// The result of region matching for one picture of the query and one of the index.
 struct Region {
     picture: u32,
     compared: u32,
@@ -24,14 +25,23 @@ struct Region {
     score: f64,
 }
 
-/// What every stage of matching says of one query and one item: made by [`Matcher::explain`], where an
-/// example stands.
+/// The measure of one stage.
+struct Measure<'a> {
+    stage: &'a str,
+    measure: f64,
+    threshold: f64,
+    passed: bool,
+    note: &'a str,
+}
+
+/// The measures of every stage of matching for one query and one item, returned by
+/// [`Matcher::explain`], which has an example.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Explanation {
     /// The score of the best stage, 0..=1.
     pub score: f64,
-    /// One entry a stage and pair of parts, in the order of the query's parts.
+    /// One entry for each stage and pair of parts, in the order of the query's parts.
     pub stages: Vec<Stage>,
 }
 
@@ -39,28 +49,29 @@ pub struct Explanation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Stage {
-    /// What was compared: `bytes`, `pixels`, `quality`, `pdq`, `gradient`, `sketch`, `image`,
+    /// The stage: `bytes`, `pixels`, `quality`, `pdq`, `gradient`, `sketch`, `image`,
     /// `region_pose`, `region_details`, `region`, `grams`, `discounted`, `text` or `record`.
     pub stage: String,
     /// The query's part.
     pub part: PartPath,
     /// The item's part.
     pub item_part: PartPath,
-    /// What was measured, in the unit that `note` names.
+    /// The measure, in the unit that `note` names.
     pub measure: f64,
-    /// What the measure must reach, or stay below; see `note`.
+    /// The threshold that the measure must reach or must not exceed; see `note`.
     pub threshold: f64,
-    /// Whether it does.
+    /// Whether the measure passes the threshold.
     pub passed: bool,
     /// The unit and the rule, for people.
     pub note: String,
 }
 
 impl Matcher {
-    /// Compares a query with one item, thresholds or not, and tells every stage.
+    /// Compares a query with one item and returns the measures of every stage, whatever the
+    /// thresholds.
     ///
-    /// Costs a search of the index by each picture of the query, and a pass over the item's
-    /// parts for each part of the query; for people who ask why, not for the upload path.
+    /// Searches the whole index for each picture of the query, and compares each part of the query
+    /// with each part of the item: for reviews, not for every upload.
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) if there is no such item, and as [`find`](Self::find).
@@ -74,7 +85,7 @@ impl Matcher {
     /// assert!(matcher.find(&query)?.is_empty());
     /// let explanation = matcher.explain("memo.txt", &query)?;
     /// let text = explanation.stages.iter().find(|stage| stage.stage == "text").unwrap();
-    /// // So many letters and digits in a row, where 80 would have been enough.
+    /// // The letters and digits of the passage, where 80 would have been enough.
     /// assert!((20.0..40.0).contains(&text.measure) && !text.passed);
     /// # Ok::<(), leakprint::Error>(())
     /// ```
@@ -82,7 +93,7 @@ impl Matcher {
         self.explain_until(item, query, &Deadline::never())
     }
 
-    /// [`explain`](Self::explain), which fails at a deadline as well as after
+    /// As [`explain`](Self::explain), but fails at a deadline as well as after
     /// [`Limits::time_ms`](crate::Limits::time_ms).
     ///
     /// # Errors
@@ -107,12 +118,18 @@ impl Matcher {
             score: 0.0,
             stages: Vec::new(),
         };
-        let key = self.query_fingerprinter().local_key();
+
         let regions = query.parts.iter().map(|part| match &part.raster {
-            // Others' claims on a place count too, so the item is not compared alone.
+            // Like details of other items reduce the weight, so the item is not compared alone.
             Some(prints) => {
                 let stats = &mut SearchStats::default();
-                let verdicts = local::verdicts(indexes, key, prints, deadline, stats)?;
+                let source = local::Source {
+                    key: self.query_fingerprinter().local_key(),
+                    part: &part.path,
+                    prints,
+                    deadline,
+                };
+                let verdicts = local::verdicts(indexes, &source, stats)?;
                 let region = verdicts.iter().map(|(picture, verdict)| Region {
                     picture: *picture,
                     compared: verdict.compared,
@@ -160,23 +177,27 @@ impl Matcher {
                 if hit.part != own || hit.kind != kind {
                     continue;
                 }
-                let tells = is_distinctive(part, self.options().text_floor);
-                let note = match (tells, hit.discounted) {
+                let distinctive = is_distinctive(part, self.options().text_floor);
+                let note = match (distinctive, hit.discounted) {
                     (true, false) => "equal digests",
-                    (_, true) => "equal digests, but of what ignore or background files have too",
-                    (false, false) => "equal digests, but of too little to tell",
+                    (_, true) => "equal digests, but ignore or background files have them too",
+                    (false, false) => "equal digests, but of too little content to be evidence",
                 };
-                let passed = tells && !hit.discounted;
+                let passed = distinctive && !hit.discounted;
                 if passed {
                     explanation.score = 1.0;
                 }
                 self.push(
                     explanation,
-                    stage,
                     part,
                     item_part,
-                    (1.0, 1.0, passed),
-                    note,
+                    Measure {
+                        stage,
+                        measure: 1.0,
+                        threshold: 1.0,
+                        passed,
+                        note,
+                    },
                 )?;
             }
         }
@@ -199,11 +220,15 @@ impl Matcher {
         let enough = quality >= picture::MIN_QUALITY;
         self.push(
             explanation,
-            "quality",
             part,
             item_part,
-            (f64::from(quality), f64::from(picture::MIN_QUALITY), enough),
-            "PDQ quality of the poorer picture, at least",
+            Measure {
+                stage: "quality",
+                measure: f64::from(quality),
+                threshold: f64::from(picture::MIN_QUALITY),
+                passed: enough,
+                note: "PDQ quality of the poorer picture, at least",
+            },
         )?;
         let Some(best) = picture::Distances::best(prints, &item) else {
             return Ok(());
@@ -227,11 +252,15 @@ impl Matcher {
             let measure = f64::from(distance);
             self.push(
                 explanation,
-                stage,
                 part,
                 item_part,
-                (measure, limit, measure <= limit),
-                &format!("bits of {bits} under the best symmetry, at most"),
+                Measure {
+                    stage,
+                    measure,
+                    threshold: limit,
+                    passed: measure <= limit,
+                    note: &format!("bits of {bits} under the best symmetry, at most"),
+                },
             )?;
         }
         let score = if enough && best.pdq <= picture::CANDIDATE_RADIUS && !item.discounted {
@@ -241,12 +270,22 @@ impl Matcher {
         };
         let least = self.options().min_strength.min_score();
         let note = if item.discounted {
-            "score of the opinion that agrees least, 0 because the item is discounted; at least"
+            "score of the hash that agrees least, 0 because the item is discounted; at least"
         } else {
-            "score of the opinion that agrees least; at least"
+            "score of the hash that agrees least; at least"
         };
-        let outcome = (score, least, score >= least);
-        self.push(explanation, "image", part, item_part, outcome, note)?;
+        self.push(
+            explanation,
+            part,
+            item_part,
+            Measure {
+                stage: "image",
+                measure: score,
+                threshold: least,
+                passed: score >= least,
+                note,
+            },
+        )?;
         explanation.score = explanation.score.max(score);
         Ok(())
     }
@@ -273,36 +312,60 @@ impl Matcher {
             .filter(|region| region.picture == number_in_set);
         let Some(best) = own.max_by(|a, b| a.score.total_cmp(&b.score)) else {
             let note = if prints.local.pixels.get().is_some() {
-                "details of this item lie in one pose, at least: fewer do, or those of other items \
-                 do in larger numbers"
+                "details of this item that agree on one pose, at least: fewer do, or more details of \
+                 other items do"
             } else {
-                "details of this item lie in one pose, at least: not looked for, since a fingerprint \
-                 that was stored has no pixels left"
+                "details of this item that agree on one pose, at least: not computed, since a stored \
+                 fingerprint has no pixels"
             };
-            let outcome = (0.0, MIN_POSED_DETAILS, false);
-            return self.push(explanation, "region_pose", part, item_part, outcome, note);
+            return self.push(
+                explanation,
+                part,
+                item_part,
+                Measure {
+                    stage: "region_pose",
+                    measure: 0.0,
+                    threshold: MIN_POSED_DETAILS,
+                    passed: false,
+                    note,
+                },
+            );
         };
         let compared = f64::from(best.compared);
         self.push(
             explanation,
-            "region_details",
             part,
             item_part,
-            (compared, 1.0, compared >= 1.0),
-            &format!(
-                "details of this item that the query could show, at least; it shows {} of them",
-                best.agreed
-            ),
+            Measure {
+                stage: "region_details",
+                measure: compared,
+                threshold: 1.0,
+                passed: compared >= 1.0,
+                note: &format!(
+                    "details of this item that the query could show, at least; it shows {} of them",
+                    best.agreed
+                ),
+            },
         )?;
         let discounted = self.index_set().picture(view, number)?.discounted;
         let note = if discounted {
-            "share of details that agree, weighed by rarity, but the item is discounted; at least"
+            "share of details that agree, weighted by rarity, but the item is discounted; at least"
         } else {
-            "share of details that agree, weighed by rarity and less where there are few; at least"
+            "share of details that agree, weighted by rarity, reduced where there are few; at least"
         };
         let passed = best.share >= best.needed && !discounted;
-        let outcome = (best.share, best.needed, passed);
-        self.push(explanation, "region", part, item_part, outcome, note)?;
+        self.push(
+            explanation,
+            part,
+            item_part,
+            Measure {
+                stage: "region",
+                measure: best.share,
+                threshold: best.needed,
+                passed: passed,
+                note,
+            },
+        )?;
         if !discounted {
             explanation.score = explanation.score.max(best.score);
         }
@@ -335,22 +398,19 @@ impl Matcher {
         let needed = weigh::text_distinctive(Strength::Possible.min_score(), floor);
         self.push(
             explanation,
-            "grams",
             part,
             item_part,
-            (shared.grams as f64, 1.0, true),
-            "places of shared grams, at least",
+            Measure {
+                stage: "grams",
+                measure: shared.grams as f64,
+                threshold: 1.0,
+                passed: true,
+                note: "places of shared grams, at least",
+            },
         )?;
         if shared.discounted > 0 {
-            self.push(
-                explanation,
-                "discounted",
-                part,
-                item_part,
-                (f64::from(shared.discounted), 0.0, true),
-                "letters and digits of the query that ignore or background files or too many items \
-                 have, left out",
-            )?;
+            self.push(explanation, part, item_part, Measure { stage: "discounted", measure: f64::from(shared.discounted), threshold: 0.0, passed: true, note: "letters and digits of the query that ignore or background files or too many items \
+                 have, left out" })?;
         }
         let score = if shared.distinctive >= needed {
             weigh::text_score(shared.distinctive, floor)
@@ -358,15 +418,8 @@ impl Matcher {
             0.0
         };
         let least = weigh::text_distinctive(self.options().min_strength.min_score(), floor);
-        self.push(
-            explanation,
-            "text",
-            part,
-            item_part,
-            (shared.distinctive, least, shared.distinctive >= least),
-            "letters and digits in the best chain, weighed by rarity and by how many items contain the \
-             passage, at least",
-        )?;
+        self.push(explanation, part, item_part, Measure { stage: "text", measure: shared.distinctive, threshold: least, passed: shared.distinctive >= least, note: "letters and digits in the best chain, weighed by rarity and by how many items contain the \
+             passage, at least" })?;
         explanation.score = explanation.score.max(score);
         Ok(())
     }
@@ -389,36 +442,28 @@ impl Matcher {
             self.options().min_strength.min_score(),
             record::STRONG_SURPRISE,
         );
-        self.push(
-            explanation,
-            "record",
-            part,
-            item_part,
-            (surprise, least, surprise >= least),
-            "bits by which values of the same rows surprise, two of a row or more, beyond what chance \
-             brings in an index of this size, at least",
-        )?;
+        self.push(explanation, part, item_part, Measure { stage: "record", measure: surprise, threshold: least, passed: surprise >= least, note: "bits by which values of the same rows surprise, two of a row or more, beyond what chance \
+             brings in an index of this size, at least" })?;
         explanation.score = explanation.score.max(score);
         Ok(())
     }
 
+    /// Appends a stage for a pair of parts.
     fn push(
         &self,
         explanation: &mut Explanation,
-        stage: &str,
         part: &PartPrints,
         item_part: PartId,
-        (measure, threshold, passed): (f64, f64, bool),
-        note: &str,
+        measure: Measure<'_>,
     ) -> Result<()> {
         explanation.stages.push(Stage {
-            stage: stage.to_owned(),
+            stage: measure.stage.to_owned(),
             part: part.path.clone(),
             item_part: PartPath::from(self.index_set().part(item_part)?.path),
-            measure,
-            threshold,
-            passed,
-            note: note.to_owned(),
+            measure: measure.measure,
+            threshold: measure.threshold,
+            passed: measure.passed,
+            note: measure.note.to_owned(),
         });
         Ok(())
     }

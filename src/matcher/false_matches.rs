@@ -1,4 +1,4 @@
-//! False matches: what a reviewer has decided is no match, never to be reported again.
+//! False matches: decisions of reviewers that a match is false, so that it is not reported again.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use crate::fingerprint::{Digest, Fingerprint, PartPrints};
 use crate::media::PartPath;
 use crate::time::Timestamp;
 
-/// Bits of 256 in which the PDQ of a query may differ from the one that was marked: what
-/// recompression changes, far less than what tells two pictures apart.
+/// Bits of 256 in which the PDQ of a query may differ from the marked one: as many as recompression
+/// changes, and far fewer than those in which two pictures differ.
 const MAX_PICTURE_DISTANCE: u32 = 8;
 
 /// Which matches of an item are false.
@@ -21,18 +21,18 @@ const MAX_PICTURE_DISTANCE: u32 = 8;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FalseScope {
-    /// Those of queries, or parts of queries, with these bytes or pixels.
+    /// Matches of queries, or parts of queries, with these bytes or pixels.
     Digest(Digest),
-    /// Those of queries, or parts of queries, that show this picture: its PDQ, or one up to 8 bits
-    /// away.
+    /// Matches of queries, or parts of queries, that show this picture: with this PDQ or one up to
+    /// 8 bits away.
     Picture(Code256),
-    /// Those that this part of the item would prove, whatever the query; the empty path is
-    /// the item's own text or picture.
+    /// Matches whose evidence is in this part of the item, whatever the query; the empty path is the
+    /// text or picture of the item itself.
     ItemPart(PartPath),
 }
 
-/// One decision of a reviewer: kept in a collection by
-/// [`CollectionWriter::mark_false`](crate::CollectionWriter::mark_false), or given to a matcher by
+/// A decision of a reviewer that matches are false. Stored in a collection by
+/// [`CollectionWriter::mark_false`](crate::CollectionWriter::mark_false), or passed to a matcher by
 /// [`Matcher::with_false_matches`](super::Matcher::with_false_matches).
 ///
 /// ```
@@ -42,7 +42,7 @@ pub enum FalseScope {
 /// use leakprint::{FalseMatch, FalseScope};
 ///
 /// writer.add(NewItem::new("memo.txt", print.clone()))?;
-/// // These very bytes are public by now; whoever posts other parts of the memo is still found.
+/// // This file is public by now; posts of other parts of the memo are still found.
 /// let scope = FalseScope::Digest(print.parts[0].bytes.unwrap());
 /// writer.mark_false(&[FalseMatch::new("memo.txt", scope.clone(), "ada", "in the press")])?;
 /// let snapshot = writer.collection().snapshot();
@@ -57,19 +57,20 @@ pub enum FalseScope {
 pub struct FalseMatch {
     /// The item's name.
     pub item: String,
-    /// Which of its matches.
+    /// Which of its matches are false.
     #[serde(flatten)]
     pub scope: FalseScope,
-    /// Who decided.
+    /// Who made the decision.
     pub by: String,
-    /// When.
+    /// When it was made.
     pub at: Timestamp,
-    /// Why.
+    /// The reason for it.
     pub why: String,
 }
 
 impl FalseMatch {
-    /// A decision of now: the item's name, which of its matches are false, who says so and why.
+    /// Makes a decision as of now: the item's name, which of its matches are false, who decided, and
+    /// why.
     pub fn new(
         item: impl Into<String>,
         scope: FalseScope,
@@ -86,7 +87,7 @@ impl FalseMatch {
     }
 }
 
-/// Who, when and why.
+/// Who made a decision, when and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Reason {
     by: String,
@@ -94,26 +95,27 @@ struct Reason {
     why: String,
 }
 
-/// All of them, by item.
+/// All decisions, by item.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FalseMatches {
     items: BTreeMap<String, BTreeMap<FalseScope, Reason>>,
     count: usize,
-    /// What [`max_bytes`] of all of them make.
+    /// The sum of their [`max_bytes`].
     bytes: u64,
 }
 
-/// Bytes of a false match in the manifest, no fewer than there are.
+/// Returns an upper bound of the bytes of a decision in the manifest.
 fn max_bytes(item: &str, scope: &FalseScope, reason: &Reason) -> u64 {
     let scope = match scope {
         FalseScope::ItemPart(part) => part.as_str().len(),
         FalseScope::Digest(_) | FalseScope::Picture(_) => 32,
     };
-    // Lengths, the kind of the scope and the time take the rest.
+    // 64 bytes for lengths, the kind of the scope and the time.
     (item.len() + scope + reason.by.len() + reason.why.len()) as u64 + 64
 }
 
 impl FalseMatches {
+    /// Adds a decision; replaces one with the same item and scope.
     pub(crate) fn insert(&mut self, mark: FalseMatch) {
         let FalseMatch {
             item,
@@ -131,7 +133,7 @@ impl FalseMatches {
         self.bytes += more;
     }
 
-    /// False if there was none.
+    /// Removes a decision; returns false if there is none.
     pub(crate) fn remove(&mut self, item: &str, scope: &FalseScope) -> bool {
         let Some(scopes) = self.items.get_mut(item) else {
             return false;
@@ -161,7 +163,7 @@ impl FalseMatches {
         self.count == 0
     }
 
-    /// Bytes of all of them when they are stored, no fewer than there are.
+    /// Returns an upper bound of the bytes of all decisions when they are stored.
     pub(crate) fn stored_bytes(&self) -> u64 {
         self.bytes
     }
@@ -178,12 +180,12 @@ impl FalseMatches {
         })
     }
 
-    /// Whether anything is marked of an item.
+    /// Returns whether there is a decision about an item.
     pub(crate) fn concerns(&self, item: &str) -> bool {
         self.items.contains_key(item)
     }
 
-    /// Takes the evidence that was found to be false from a match; false if nothing is left.
+    /// Removes false evidence from a match; returns false if the rest is below the least strength.
     ///
     /// # Errors
     /// As [`Deadline::check`](crate::Deadline::check).
@@ -201,7 +203,7 @@ impl FalseMatches {
         for evidence in found.evidence.drain(..) {
             let (part, item_part) = evidence.parts();
             let mut is_false = scopes.contains_key(&FalseScope::ItemPart(item_part.clone()));
-            // A decision on the whole query is one on all of its parts.
+            // A decision about the whole query, its first part, applies to all of its parts.
             for (number, shown) in query.parts.iter().enumerate() {
                 pacer.step()?;
                 if is_false {
@@ -227,7 +229,7 @@ impl FalseMatches {
     }
 }
 
-/// Whether a decision is about a part of the query.
+/// Returns whether a decision is about a part of the query.
 fn covers(
     scopes: &BTreeMap<FalseScope, Reason>,
     part: &PartPrints,

@@ -1,4 +1,4 @@
-//! Finding: fingerprint, search, then leave out what expired or was decided to be false.
+//! The `find` methods: fingerprint, search, and leave out expired items and false matches.
 
 use std::collections::HashSet;
 
@@ -16,14 +16,15 @@ use crate::index::SearchStats;
 use crate::limits::Limits;
 use crate::time::Timestamp;
 
-/// Matches between two looks at the clock: less than a millisecond.
+/// Matches processed between two checks of the deadline: less than a millisecond.
 const STEPS_PER_CHECK: u32 = 1 << 8;
 
 impl Matcher {
-    /// Fingerprints one upload and finds what it shows: [`Fingerprinter::fingerprint`], then [`find`](Self::find).
+    /// Fingerprints one upload and finds the items that it contains: [`Fingerprinter::fingerprint`],
+    /// then [`find`](Self::find).
     ///
     /// # Errors
-    /// As those two: most come from the upload, [`kind`](crate::Error::kind) tells.
+    /// As those two. Most errors are faults of the upload; see [`kind`](crate::Error::kind).
     ///
     /// ```
     /// # let index = leakprint::example::memo_index()?;
@@ -39,9 +40,9 @@ impl Matcher {
         self.find_media_until(bytes, name, &Deadline::never())
     }
 
-    /// [`find_media`](Self::find_media), which ends at a deadline as well as at
-    /// [`Limits::time_ms`]. Reading may take three quarters of the time; what was read until then
-    /// is matched in the rest.
+    /// As [`find_media`](Self::find_media), but ends at a deadline as well as after
+    /// [`Limits::time_ms`]. Reading may take three quarters of the time; the parts read by then are
+    /// matched in the rest.
     ///
     /// # Errors
     /// As [`find_media`](Self::find_media); [`Limit`](ErrorKind::Limit) for `time_ms`, and
@@ -58,7 +59,7 @@ impl Matcher {
     /// let token = CancellationToken::new();
     /// let deadline = Deadline::after(Duration::from_secs(60)).with_cancellation(token.clone());
     /// assert_eq!(matcher.find_media_until(memo.as_bytes(), None, &deadline)?.len(), 1);
-    /// token.cancel(); // whoever asked has gone
+    /// token.cancel(); // the client has disconnected
     /// let error = matcher.find_media_until(memo.as_bytes(), None, &deadline).unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Cancelled);
     /// # Ok::<(), leakprint::Error>(())
@@ -76,7 +77,7 @@ impl Matcher {
         self.find_until(&query, &deadline)
     }
 
-    /// Fingerprints one text and finds what it quotes.
+    /// Fingerprints one text and finds the items that it quotes.
     ///
     /// # Errors
     /// As [`Fingerprinter::fingerprint_text`] and [`find`](Self::find).
@@ -96,7 +97,7 @@ impl Matcher {
         self.find_text_until(text, &Deadline::never())
     }
 
-    /// [`find_text`](Self::find_text), which fails at a deadline as well as after
+    /// As [`find_text`](Self::find_text), but fails at a deadline as well as after
     /// [`Limits::time_ms`].
     ///
     /// # Errors
@@ -108,16 +109,16 @@ impl Matcher {
         self.find_until(&query, &deadline)
     }
 
-    /// Returns the items that the query shows, by falling score, then by name.
+    /// Returns the items that the query contains, by descending score, then by name.
     ///
-    /// Over a collection, verdicts on texts and whole pictures do not depend on how the items are
-    /// spread over segments, except for grams in 48 items or more, whose frequencies are rounded, and
-    /// for parts of pictures; see ARCHITECTURE.md.
+    /// In a collection, matches of texts and whole pictures do not depend on how the items are
+    /// distributed to segments, except for grams in more than 48 items, whose frequencies are
+    /// rounded. Matches of regions of pictures do; see ARCHITECTURE.md.
     ///
     /// # Errors
     /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key,
-    /// [`Malformed`](ErrorKind::Malformed) for one whose places contradict each other,
-    /// [`Corrupt`](ErrorKind::Corrupt) if the index file turns out damaged.
+    /// [`Malformed`](ErrorKind::Malformed) for one with inconsistent places,
+    /// [`Corrupt`](ErrorKind::Corrupt) if the index file is damaged.
     ///
     /// ```
     /// # let index = leakprint::example::memo_index()?;
@@ -128,7 +129,7 @@ impl Matcher {
     /// let matcher = Matcher::new(index)?;
     /// let query = matcher.query_fingerprinter().fingerprint_text(memo)?;
     /// assert_eq!(matcher.find(&query)?[0].score, 1.0);
-    /// // Prints of another key say nothing here, and are refused.
+    /// // Prints of another key cannot be compared and are refused.
     /// let foreign = Fingerprinter::builder().build()?.fingerprint_text(memo)?;
     /// assert_eq!(matcher.find(&foreign).unwrap_err().kind(), ErrorKind::Recipe);
     /// # Ok::<(), leakprint::Error>(())
@@ -137,7 +138,7 @@ impl Matcher {
         self.find_until(query, &Deadline::never())
     }
 
-    /// [`find`](Self::find), which fails at a deadline as well as after [`Limits::time_ms`].
+    /// As [`find`](Self::find), but fails at a deadline as well as after [`Limits::time_ms`].
     ///
     /// # Errors
     /// As [`find`](Self::find), [`Limit`](ErrorKind::Limit) for `time_ms`, and
@@ -146,8 +147,8 @@ impl Matcher {
         self.find_at_until(query, Timestamp::now(), deadline)
     }
 
-    /// [`find`](Self::find) as of a time: items of a collection that have
-    /// [expired](crate::Metadata::expires) by then are left out.
+    /// As [`find`](Self::find), but at another time than now: leaves out the items of a collection
+    /// that have [expired](crate::Metadata::expires) by then.
     ///
     /// # Errors
     /// As [`find`](Self::find).
@@ -173,7 +174,7 @@ impl Matcher {
         self.find_at_until(query, now, &Deadline::never())
     }
 
-    /// [`find_at`](Self::find_at) and [`find_until`](Self::find_until) in one.
+    /// Combines [`find_at`](Self::find_at) and [`find_until`](Self::find_until).
     ///
     /// # Errors
     /// As [`find_until`](Self::find_until).
@@ -188,7 +189,7 @@ impl Matcher {
         Ok(matches)
     }
 
-    /// [`find`](Self::find), with the work that it took.
+    /// As [`find`](Self::find), and also returns the work of the search.
     ///
     /// # Errors
     /// As [`find`](Self::find).
@@ -207,7 +208,7 @@ impl Matcher {
         let mut search = Search::new(self, deadline);
         let mut seen: HashSet<Digest> = HashSet::new();
         for part in &query.parts {
-            // A mailbox may hold one picture ten thousand times: comparing it once is enough.
+            // A mailbox may have one picture ten thousand times: comparing it once is enough.
             if part.bytes.is_none_or(|digest| seen.insert(digest)) {
                 search.part(part)?;
             }
@@ -232,7 +233,7 @@ impl Matcher {
         Ok((matches, stats))
     }
 
-    /// Leaves out what has expired and what a reviewer has decided is false.
+    /// Leaves out expired items and false matches.
     fn reported(
         &self,
         query: &Fingerprint,
@@ -261,8 +262,8 @@ impl Matcher {
         query.check(deadline)
     }
 
-    /// [`find`](Self::find) of every query, in parallel; results in input order,
-    /// the same for any number of threads.
+    /// Calls [`find`](Self::find) for every query, in parallel. Results are in input order and do not
+    /// depend on the number of threads.
     ///
     /// ```
     /// # let index = leakprint::example::memo_index()?;
@@ -281,9 +282,8 @@ impl Matcher {
         self.find_batch_until(queries, exec, &Deadline::never())
     }
 
-    /// [`find_batch`](Self::find_batch), in which each query fails as in
-    /// [`find_until`](Self::find_until): the deadline is one for all queries together,
-    /// [`Limits::time_ms`] is for each.
+    /// As [`find_batch`](Self::find_batch), with one deadline for all queries together;
+    /// [`Limits::time_ms`] applies to each.
     pub fn find_batch_until(
         &self,
         queries: &[Fingerprint],
@@ -294,8 +294,8 @@ impl Matcher {
         exec.map(queries, |query| self.find_at_until(query, now, deadline))
     }
 
-    /// [`find_media`](Self::find_media) of every upload, with its file name where there is one, in
-    /// parallel; results in input order, the same for any number of threads.
+    /// Calls [`find_media`](Self::find_media) for every upload and its file name, in parallel. Results
+    /// are in input order and do not depend on the number of threads.
     ///
     /// ```
     /// # let index = leakprint::example::memo_index()?;
@@ -317,8 +317,8 @@ impl Matcher {
         self.find_media_batch_until(uploads, exec, &Deadline::never())
     }
 
-    /// [`find_media_batch`](Self::find_media_batch) with one deadline for all uploads together;
-    /// [`Limits::time_ms`] is for each.
+    /// As [`find_media_batch`](Self::find_media_batch), with one deadline for all uploads together;
+    /// [`Limits::time_ms`] applies to each.
     pub fn find_media_batch_until(
         &self,
         uploads: &[(impl AsRef<[u8]> + Sync, Option<&str>)],
@@ -330,18 +330,16 @@ impl Matcher {
         })
     }
 
-    /// Matches a stream of any length in flat memory: `prepare` turns an
-    /// element into a fingerprint (in parallel, so that decoding is spread too),
-    /// `sink` gets every element's result in input order.
+    /// Matches a stream of any length in constant memory: `prepare` makes the fingerprint of an
+    /// element, in parallel; `sink` receives the result of every element, in input order.
     ///
-    /// At most `capacity` elements are in flight: a slow sink holds back the source. Matching of
-    /// each may take [`Limits::time_ms`], as may what `prepare` reads. Where an element has a
-    /// deadline of its own, `prepare` is the place for reading by it, and [`find_until`](Self::find_until)
-    /// in [`Executor::map_stream`] for matching.
+    /// At most `capacity` elements are in flight: a slow sink holds back the source. Matching an
+    /// element may take [`Limits::time_ms`], and so may reading it in `prepare`. Where elements have
+    /// separate deadlines, use [`find_until`](Self::find_until) in [`Executor::map_stream`] instead.
     ///
     /// # Errors
-    /// The first error of `sink`, which stops the stream and ends what is being matched. A query's
-    /// own error goes to the sink.
+    /// The first error of `sink`, which stops the stream and cancels matching in progress. The error
+    /// of a query is passed to the sink.
     ///
     /// ```
     /// # let index = leakprint::example::memo_index()?;
@@ -376,7 +374,7 @@ impl Matcher {
         T: Send,
         E: Send,
     {
-        // Once the sink has failed nobody waits for what is under way.
+        // Once the sink has failed, the work in progress is not needed.
         let token = CancellationToken::new();
         let deadline = Deadline::never().with_cancellation(token.clone());
         exec.map_stream(

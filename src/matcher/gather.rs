@@ -1,4 +1,4 @@
-//! The look-up of all grams of a text: each distinct one once, hits gathered by item part.
+//! The look-up of all grams of a text. Hits are collected by item part.
 
 use std::borrow::Cow;
 
@@ -13,35 +13,34 @@ use crate::index::{Grams, PartId, PostingList};
 use crate::index::{IndexGroup, IndexSet, IndexView};
 use crate::text::GRAM_LEN;
 
-/// Grams in more items than this only bridge: so many items are not told apart
-/// by what they share, and their lists are the long ones.
+/// Items that may have a gram. A more common gram is discounted: it does not distinguish items, and
+/// its list is long.
 const MAX_DOCUMENT_FREQUENCY: u32 = 400;
 
-/// As do grams with longer lists, in places at the least, however few the items.
+/// Places that the list of a gram may have; a gram with a longer list is discounted too.
 const MAX_PLACES: usize = 1 << 16;
 
-/// Of a gram that stands in a text again and again the first places are aligned,
-/// on both sides: enough for every passage that is repeated, since its grams
-/// agree on which places are the first, and few enough that hits stay
-/// proportional to the text.
+/// Places of a repeated gram that are aligned on either side, the first ones. Enough for every
+/// repeated passage, since its grams agree on which places are the first; and few enough that the
+/// number of hits is proportional to the text.
 const MAX_REPEATS: usize = 16;
 
-/// Hits of one text; beyond it the most common grams only bridge. 24 bytes each.
+/// Hits of one text, 24 bytes each. Beyond this number the most common grams are discounted.
 const MAX_HITS: usize = 4 << 20;
 
-/// Grams of one text that indexes have, each counted once for every index; what stands behind
-/// them in the text is not looked up. Each has a hit at least. 48 bytes each.
+/// Grams of one text that indexes have, counted once for each index, 48 bytes each. Further grams of
+/// the text are ignored. Each gram has at least one hit.
 const MAX_FOUND: usize = 2 * MAX_HITS;
 
-/// Grams, hits or places between two looks at the clock: less than a millisecond.
+/// Grams, hits or places processed between two checks of the deadline: less than a millisecond.
 const STEPS_PER_CHECK: u32 = 1 << 14;
 
-/// What the look-up of all grams of one text gave.
+/// The result of the look-up of all grams of one text.
 #[derive(Default)]
 pub(super) struct Gathered {
-    /// Hits with the part they belong to, sorted by part.
+    /// Hits with their item parts, sorted by part.
     pub(super) hits: Vec<(u32, Hit)>,
-    /// Discounted spans of the query: start, end, and the sum of their lengths before it.
+    /// Discounted spans of the query: start, end, and the total length of the spans before.
     discounted: Vec<(u32, u32, u32)>,
 }
 
@@ -55,7 +54,8 @@ struct Found<'a> {
     list: PostingList<'a>,
 }
 
-/// Looks all grams up. Hits of parts that cannot reach `min_distinctive` with such a bridge may be left out.
+/// Looks up all grams. May leave out hits of parts that cannot reach `min_distinctive` with this
+/// bridge.
 pub(super) fn gather(
     indexes: &IndexSet,
     all: &[Gram],
@@ -64,7 +64,7 @@ pub(super) fn gather(
     deadline: &Deadline,
 ) -> Result<Gathered> {
     let pacer = &mut deadline.pacer(STEPS_PER_CHECK);
-    // In the order of the text: most grams are absent, and those need no sorting.
+    // In the order of the text: most grams are absent and need no sorting.
     let mut found: Vec<Found<'_>> = Vec::new();
     for IndexGroup {
         first,
@@ -97,17 +97,17 @@ pub(super) fn gather(
             let all = 0..grams.len();
             match filter {
                 Some(filter) => {
-                    let asked = all.flat_map(|i| {
+                    let lookups = all.flat_map(|i| {
                         let tags = views.iter().map(|view| view.tag);
                         let tables = filter.indexes(print(i).unwrap_or_default(), tags);
                         tables.map(move |table| (table, i))
                     });
-                    Grams::lookup_in_all(&tables, asked, print, pacer, add)?;
+                    Grams::lookup_in_all(&tables, lookups, print, pacer, add)?;
                 }
                 None => {
                     let each = |table| all.clone().map(move |i| (table, i));
-                    let asked = (0..tables.len()).flat_map(each);
-                    Grams::lookup_in_all(&tables, asked, print, pacer, add)?;
+                    let lookups = (0..tables.len()).flat_map(each);
+                    Grams::lookup_in_all(&tables, lookups, print, pacer, add)?;
                 }
             }
         }
@@ -128,7 +128,7 @@ pub(super) fn gather(
             (cost + own, all + places)
         })
     };
-    // What is alike, with what it would cost, and where it stands in the text.
+    // The occurrences of each gram, with an upper bound of its hits.
     let mut order: Vec<(u64, &[Found<'_>])> = Vec::new();
     let mut all_cost = 0_usize;
     for run in found.chunk_by(|a, b| a.print == b.print) {
@@ -138,14 +138,14 @@ pub(super) fn gather(
         order.push((cost as u64, run));
     }
     if all_cost > MAX_HITS {
-        // The fewest hits first, so that the limit meets the most common grams.
+        // The fewest hits first, so that the limit affects the most common grams.
         let key = |(cost, run): &(u64, &[Found<'_>])| {
             let print = run.first().map_or(0, |found| found.print);
             u128::from(*cost) << 64 | u128::from(print)
         };
         sort_until(&mut order, key, deadline)?;
     } else {
-        // In the order of the text, in which `drop_unreachable` counts best.
+        // In the order of the text, for which `drop_unreachable` is most exact.
         let key =
             |(_, run): &(u64, &[Found<'_>])| u128::from(run.first().map_or(0, |found| found.at));
         sort_until(&mut order, key, deadline)?;
@@ -171,7 +171,7 @@ pub(super) fn gather(
             discounted.extend(of_first.iter().map(|found| found.at));
             continue;
         }
-        // So many places at the most are read before the next look at the clock.
+        // An upper bound of the places that are read next.
         pacer.steps(places as u32)?;
         let mut hidden = 0;
         let first = hits.len();
@@ -184,7 +184,7 @@ pub(super) fn gather(
                 hidden += collect(view, list, of_view, weight, &mut hits)?;
             }
         }
-        // Items that were removed make nothing common.
+        // Hidden items do not make a gram common.
         if hidden > 0 {
             let weight = weigh::gram_weight(frequency.saturating_sub(hidden), indexes.item_count());
             for (_, hit) in hits.get_mut(first..).unwrap_or_default() {
@@ -194,7 +194,7 @@ pub(super) fn gather(
     }
     drop_unreachable(&mut hits, bridge.max_gain(), min_distinctive);
     deadline.check()?;
-    // By part alone: most parts share too little for the order within to matter.
+    // Only by part: most parts share too little to be aligned.
     sort_until(&mut hits, |(part, _)| u128::from(*part), deadline)?;
     sort_until(&mut discounted, |at| u128::from(*at), deadline)?;
     let mut spans = Vec::new();
@@ -208,10 +208,10 @@ pub(super) fn gather(
     })
 }
 
-/// Grams whose words of a filter are asked for before the first of them is looked at.
+/// Grams whose words of a filter are prefetched before the first of them is read.
 const PREFETCH_GROUP: usize = 64;
 
-/// The grams that a filter lets pass.
+/// Returns the grams that a filter lets pass.
 fn passing(grams: &[Gram], filter: &PrintFilter, pacer: &mut Pacer) -> Result<Vec<Gram>> {
     let mut passing = Vec::new();
     for grams in grams.chunks(PREFETCH_GROUP) {
@@ -223,7 +223,7 @@ fn passing(grams: &[Gram], filter: &PrintFilter, pacer: &mut Pacer) -> Result<Ve
     Ok(passing)
 }
 
-/// Adds the hits of one gram in one index; gives how many items that have the gram are hidden.
+/// Appends the hits of one gram in one index. Returns how many hidden items have the gram.
 fn collect(
     view: &IndexView,
     list: &PostingList<'_>,
@@ -271,7 +271,7 @@ fn collect(
         Ok(())
     };
     let mut outcome = Ok(());
-    // Not `try_for_each`: only a fold keeps what the list's reader knows in registers.
+    // Not `try_for_each`: only `fold` keeps the state of the decoder in registers.
     list.iter().for_each(|place| {
         if outcome.is_ok() {
             outcome = add(place);
@@ -280,53 +280,54 @@ fn collect(
     outcome.map(|()| hidden)
 }
 
-/// What the hits of the parts that share a sum may cover at most: every symbol once, by the
-/// heaviest gram around it.
+/// An upper bound of what hits can cover: every symbol once, by the heaviest gram around it.
 #[derive(Clone, Copy, Default)]
-struct Reach {
+struct MaxCovered {
     sum: f32,
     /// The end of the last hit in the query, 0 before the first; and its weight.
     end: u32,
     weight: f32,
 }
 
-impl Reach {
-    /// A hit covers `most` symbols, with those that it may bridge. What it has in common with
-    /// hits before it the last of them covers too, for all are of one length.
+impl MaxCovered {
+    /// Adds a hit, which covers `max_gain` symbols including its bridge. All hits have the same
+    /// length, so the last one covers all that this one has in common with those before it.
     #[inline]
-    fn add(&mut self, hit: &Hit, most: u32) {
-        let end = hit.query.saturating_add(most);
-        // A hit in front of the last one counts whole.
-        let fresh = most.min(end.wrapping_sub(self.end));
+    fn add(&mut self, hit: &Hit, max_gain: u32) {
+        let end = hit.query.saturating_add(max_gain);
+        // A hit before the last one counts in full.
+        let fresh = max_gain.min(end.wrapping_sub(self.end));
         let heavier = (hit.weight - self.weight).max(0.0);
-        self.sum += hit.weight * fresh as f32 + heavier * (most - fresh) as f32;
+        self.sum += hit.weight * fresh as f32 + heavier * (max_gain - fresh) as f32;
         if end >= self.end {
             (self.end, self.weight) = (end, hit.weight);
         }
     }
 }
 
-/// Drops most of the hits of parts whose hits all together cannot cover `min_distinctive`: nearly
-/// all of a post's are, each of another part, and need no sorting. Sums are kept by the part's
-/// lowest bits, so that what is added up of several parts is too much rather than too little; as
-/// it is of hits that are not in the order of the query.
-fn drop_unreachable(hits: &mut Vec<(u32, Hit)>, most: u32, min_distinctive: f64) {
-    const FEW: usize = 64;
-    const MOST_SUMS: usize = 1 << 16;
-    if hits.len() <= FEW {
+/// Drops most of the hits of parts whose hits together cannot cover `min_distinctive`. These are
+/// nearly all hits of a post, each of another part, and need not be sorted.
+///
+/// The bounds are kept by the lowest bits of the part: where several parts share one, it is too
+/// high rather than too low, as it is for hits that are not in the order of the query.
+fn drop_unreachable(hits: &mut Vec<(u32, Hit)>, max_gain: u32, min_distinctive: f64) {
+    const MAX_UNFILTERED: usize = 64;
+    const MAX_BOUNDS: usize = 1 << 16;
+    if hits.len() <= MAX_UNFILTERED {
         return;
     }
-    let mut sums = vec![Reach::default(); hits.len().next_power_of_two().min(MOST_SUMS)];
+    let bounds = hits.len().next_power_of_two().min(MAX_BOUNDS);
+    let mut sums = vec![MaxCovered::default(); bounds];
     let mask = sums.len() - 1;
     for (part, hit) in hits.iter() {
-        sums[*part as usize & mask].add(hit, most);
+        sums[*part as usize & mask].add(hit, max_gain);
     }
-    // Less what sums of so many numbers may be off by.
+    // Allows for the rounding error of the sums.
     let least = (0.99 * min_distinctive) as f32;
     hits.retain(|(part, _)| sums[*part as usize & mask].sum >= least);
 }
 
-/// Adds the gram at `at` to the discounted spans, joined with the last where they touch.
+/// Adds the gram at `at` to the discounted spans; merges it with the last one if they touch.
 fn push_span(spans: &mut Vec<(u32, u32, u32)>, at: u32) {
     let end = at.saturating_add(GRAM_LEN as u32);
     if let Some((_, last_end, _)) = spans.last_mut()
@@ -342,13 +343,13 @@ fn push_span(spans: &mut Vec<(u32, u32, u32)>, at: u32) {
 }
 
 impl Gathered {
-    /// How many symbols of the query before a place are discounted.
+    /// Returns how many symbols of the query before a place are discounted.
     pub(super) fn discounted_before(&self, query: u32) -> u32 {
         discounted_before(&self.discounted, query)
     }
 }
 
-/// How many symbols before `query` lie in discounted spans.
+/// Returns how many symbols before `query` are in discounted spans.
 fn discounted_before(spans: &[(u32, u32, u32)], query: u32) -> u32 {
     let behind = spans.partition_point(|(start, _, _)| *start < query);
     match behind.checked_sub(1).and_then(|i| spans.get(i)) {
@@ -364,9 +365,9 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Never a part of which some chain reaches it, in whatever order its hits come.
+        /// Never drops hits of a part with a chain that reaches the minimum, in any order of hits.
         #[test]
-        fn what_is_dropped_is_hopeless(
+        fn parts_that_can_reach_the_minimum_are_kept(
             mut places in prop::collection::vec((0_u32..3, 0_u32..120, 0_u32..90, 0_u8..4), 65..200),
             in_order in any::<bool>(),
             is_wide in any::<bool>(),
@@ -400,8 +401,8 @@ mod tests {
     }
 
     #[test]
-    fn most_of_what_is_hopeless_is_dropped() {
-        // One part in ten has enough: five grams side by side; nine have three that overlap.
+    fn most_parts_that_cannot_reach_the_minimum_are_dropped() {
+        // One part in ten has enough: five adjacent grams; the others have three that overlap.
         let hit = |part: u32, query| {
             let (item, weight) = (query, 1.0);
             (
@@ -428,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn discounted_spans_join_and_count() {
+    fn touching_discounted_spans_are_merged_and_counted() {
         let mut spans = Vec::new();
         for at in [0, 5, 12, 100] {
             push_span(&mut spans, at);

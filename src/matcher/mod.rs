@@ -1,4 +1,4 @@
-//! From candidates to matches: verification, weighing, evidence.
+//! Matching: candidates from the index are verified, weighted and reported with evidence.
 
 mod catalog;
 mod chain;
@@ -35,11 +35,10 @@ use crate::limits::Limits;
 use crate::media::{PartPath, TextFromImage};
 
 /// Compares fingerprints with an index, or with the [snapshot](crate::collection::Snapshot::matcher) of
-/// a collection, and answers with evidence.
+/// a collection, and returns matches with evidence.
 ///
-/// Cheap to clone, `Send + Sync`: one matcher serves all threads of a service. To put a new index or
-/// snapshot in force, make a new matcher and swap it in; queries that are under way go on with the old
-/// one.
+/// Cheap to clone, `Send + Sync`: one matcher serves all threads of a service. To search a new index or
+/// snapshot, make a new matcher and replace the old one; queries in progress continue with the old one.
 ///
 /// ```
 /// # let index = leakprint::example::memo_index()?;
@@ -68,20 +67,20 @@ pub struct Matcher {
 }
 
 impl Matcher {
-    /// A matcher with default options and limits over an index that holds its own key.
+    /// Makes a matcher with default options and limits over an index that has its key in it.
     ///
     /// # Errors
-    /// [`Recipe`](ErrorKind::Recipe) if the owner kept the key apart: see [`with_key`](Self::with_key).
+    /// [`Recipe`](ErrorKind::Recipe) if the key is not in the index: see [`with_key`](Self::with_key).
     pub fn new(index: Index) -> Result<Self> {
         Self::with_key(index, None::<Key>)
     }
 
-    /// A matcher over an index whose key is kept apart from it. Takes a [`Key`], or an
-    /// `Option<Key>` where there may be one: `None` is as [`new`](Self::new).
+    /// Makes a matcher over an index whose key is stored elsewhere. Takes a [`Key`] or an
+    /// `Option<Key>`; `None` is the same as [`new`](Self::new).
     ///
     /// # Errors
-    /// [`Recipe`](ErrorKind::Recipe) if the key is not the one that the index was made with, or
-    /// is needed and not given.
+    /// [`Recipe`](ErrorKind::Recipe) if the index was made with another key, or if the key is
+    /// missing.
     ///
     /// ```
     /// use leakprint::{ErrorKind, Fingerprinter, IndexWriter, Key, Matcher};
@@ -107,7 +106,7 @@ impl Matcher {
         Ok(Self::over(indexes, fingerprinter))
     }
 
-    /// A matcher over several indexes of the fingerprinter's recipe.
+    /// Makes a matcher over several indexes of the fingerprinter's recipe.
     pub(crate) fn over(indexes: IndexSet, mut fingerprinter: Fingerprinter) -> Self {
         if (indexes.views().iter()).all(|view| view.index.cells().is_empty()) {
             fingerprinter = fingerprinter.without_cells();
@@ -122,7 +121,7 @@ impl Matcher {
         }
     }
 
-    /// Adds what a collection holds beside its indexes.
+    /// Adds what a collection has besides its indexes.
     pub(crate) fn with_catalog(
         mut self,
         catalog: Arc<dyn Catalog>,
@@ -137,7 +136,7 @@ impl Matcher {
         &self.indexes
     }
 
-    /// The same index under other options; the old matcher is as it was if it was cloned.
+    /// Sets the options of matching.
     ///
     /// ```
     /// # let index = leakprint::example::memo_index()?;
@@ -156,7 +155,7 @@ impl Matcher {
         self
     }
 
-    /// Other limits for what [`query_fingerprinter`](Self::query_fingerprinter) reads.
+    /// Sets the limits of reading and matching.
     ///
     /// ```
     /// # let index = leakprint::example::memo_index()?;
@@ -176,10 +175,12 @@ impl Matcher {
         self
     }
 
-    /// Asks a recogniser for the text in pictures that look like text and in which nothing else
-    /// is found; [`query_fingerprinter`](Self::query_fingerprinter) keeps the luma of pictures for it, a
-    /// byte a pixel. Recognising takes far longer than all else. A recogniser that fails costs
-    /// the text of that picture only. [`TextFromImage`] has an example.
+    /// Recognises text in pictures, by a recogniser that is called for pictures that look like text
+    /// and have no other strong match.
+    ///
+    /// [`query_fingerprinter`](Self::query_fingerprinter) keeps the luma of pictures for it, one byte
+    /// per pixel. Recognition takes far longer than everything else. If it fails, only the text of
+    /// that picture is not found. [`TextFromImage`] has an example.
     #[must_use]
     pub fn with_recogniser(mut self, recogniser: Arc<dyn TextFromImage>) -> Self {
         self.fingerprinter = self.fingerprinter.keep_luma();
@@ -187,8 +188,8 @@ impl Matcher {
         self
     }
 
-    /// Leaves out matches that a reviewer has decided are false, in addition to those that a
-    /// collection keeps. Cost: none for items without such a decision.
+    /// Adds decisions of reviewers that matches are false, to those of the collection if there is
+    /// one. Such matches are not reported. Costs nothing for items without such decisions.
     ///
     /// ```
     /// # let index = leakprint::example::memo_index()?;
@@ -211,16 +212,16 @@ impl Matcher {
         self
     }
 
-    /// The indexes that are searched: one, or those of a collection's segments.
+    /// Returns the indexes that are searched: one, or those of a collection's segments.
     pub fn indexes(&self) -> impl Iterator<Item = &Index> {
         self.indexes.views().iter().map(|view| &view.index)
     }
 
-    /// Width and height in pixels of a part of an item; `None` if it is no picture or not there. What
-    /// `item_region` of [evidence](Evidence::Region) lies in.
+    /// Returns width and height in pixels of a part of an item; `None` if it is no picture or does not
+    /// exist. The `item_region` of [evidence](Evidence::Region) is within this size.
     ///
     /// # Errors
-    /// [`Corrupt`](ErrorKind::Corrupt) if the index file turns out damaged.
+    /// [`Corrupt`](ErrorKind::Corrupt) if the index file is damaged.
     ///
     /// ```
     /// use leakprint::raster::{Pixels, Raster};
@@ -254,13 +255,13 @@ impl Matcher {
         Ok(None)
     }
 
-    /// The options in force.
+    /// Returns the options of matching.
     pub fn options(&self) -> &MatchOptions {
         &self.options
     }
 
-    /// Makes the fingerprints that this matcher compares. They are for that alone: where no
-    /// item has a table, they lack the values that stand in texts.
+    /// Returns the fingerprinter for queries. Its fingerprints are only for matching: if no item has
+    /// a table, they lack the values in texts.
     pub fn query_fingerprinter(&self) -> &Fingerprinter {
         &self.fingerprinter
     }

@@ -1,13 +1,12 @@
-//! Records: values that stand beside each other in one row of an item's table and
-//! close together in the query.
+//! Matching of records: values that are in one row of an item's table and close together in the query.
 //!
-//! The measure is surprise, in bits. A value that agrees counts as its kind does
-//! ([`ValuePrint::bits`]), less the more places of the index have it. The values of a row
-//! add up; what a search through all rows of both sides brings by chance is taken off
-//! again: `log2` of the rows of the item and of the places of the query for each row,
-//! and of the tables in the index once. What is left over says how far below one the number of
-//! such agreements is that unrelated material would show (an expectation, as BLAST's E-value
-//! is): a record is strong from [`STRONG_SURPRISE`] bits on.
+//! The measure is surprise, in bits. A value that agrees counts [bits](ValuePrint::bits) by its kind,
+//! minus `log2` of the places of the index that have it. The values of a row are summed, and
+//! corrected for what a search through all rows of both sides finds by chance: minus `log2` of the
+//! rows of the item and of the places of the query for each row, and minus `log2` of the tables in
+//! the index once. The result is the negative binary logarithm of an expectation, as BLAST's
+//! E-value: unrelated material has so few of such agreements. A record is strong from
+//! [`STRONG_SURPRISE`] bits on.
 
 use std::collections::HashSet;
 
@@ -21,37 +20,37 @@ use crate::index::PartId;
 use crate::index::{IndexSet, IndexView};
 use crate::media::PartPath;
 
-/// Bits of surprise that make a strong match: one in sixteen million searches.
+/// Bits of surprise that make a strong match: by chance once in sixteen million searches.
 pub(super) const STRONG_SURPRISE: f64 = 24.0;
 
-/// A row counts if it is surprising by itself: many that are not would add up to anything
-/// in tables whose columns depend on each other.
+/// Bits of surprise that a row must have to count: in tables with dependent columns, many rows below
+/// this would add up to any sum.
 const MIN_ROW_SURPRISE: f64 = 6.0;
 
-/// Characters of running text within which values belong together.
+/// Characters of running text within which values may belong to one record.
 const WINDOW: u32 = 250;
 
-/// Values with more places than this tell no row.
+/// Places of a value in the index. A value with more does not identify a row.
 const MAX_PLACES: usize = 512;
 
-/// Hits of one part of a query; the rest is of the commonest values. 48 bytes each.
+/// Hits of one part of a query, 48 bytes each. Values beyond this number are ignored.
 const MAX_HITS: usize = 1 << 20;
 
 /// Hits of one row that are tried.
 const MAX_HITS_PER_ROW: usize = 64;
 
-/// Rows that evidence names.
+/// Rows that evidence lists.
 const MAX_ROWS: usize = 64;
 
-/// Numbers in one row depend on each other (net and gross, longitude and latitude): all but
-/// the most telling count so many bits together at most, as does a name beside an address,
-/// which is made of it.
+/// Bits that all numbers of a row but the most surprising one count together: they may depend on
+/// each other, as net and gross, or longitude and latitude. The same applies to a name and a mail
+/// address, which may be made of it.
 const MAX_DEPENDENT_BITS: f64 = 4.0;
 
-/// What it costs to look a value up in one index, in steps.
+/// The cost of looking up a value in one index, in steps.
 const LOOKUP_STEPS: u32 = 8;
 
-/// Values, hits or places between two looks at the clock: less than a millisecond.
+/// Values, hits or places processed between two checks of the deadline: less than a millisecond.
 const STEPS_PER_CHECK: u32 = 1 << 12;
 
 /// A value that both sides have.
@@ -68,23 +67,23 @@ struct Hit<'q> {
 }
 
 impl Hit<'_> {
-    /// Whether it may vouch for a row: words do only in columns where they differ.
-    fn tells(&self) -> bool {
+    /// Returns whether the value can identify a row: words can only in columns where they differ.
+    fn identifies_row(&self) -> bool {
         self.cell.kind.is_hard() || self.unique
     }
 }
 
-/// One row of an item as the query shows it.
+/// The values of one row of an item that the query has.
 #[derive(Clone, Debug, Default)]
 struct Record {
     row: u32,
     bits: f64,
-    /// Numbers of the query's cells.
+    /// The numbers of the query's cells.
     cells: Vec<u32>,
     span: [u32; 2],
 }
 
-/// What a query part shares with one table of the index.
+/// The records of one table of the index that a query part has.
 #[derive(Clone, Debug)]
 pub(super) struct Records {
     pub(super) part: PartId,
@@ -106,7 +105,7 @@ impl Records {
     }
 }
 
-/// Reports what of the index's tables a part of a query shows.
+/// Reports the records of the index that a part of a query has.
 pub(super) fn find(
     indexes: &IndexSet,
     part: &PartPath,
@@ -142,7 +141,7 @@ pub(super) fn find(
     Ok(())
 }
 
-/// All tables of the index that share a record with `cells`.
+/// Returns the records of each table of the index that shares at least one with `cells`.
 pub(super) fn search(
     indexes: &IndexSet,
     cells: &[ValuePrint],
@@ -189,7 +188,7 @@ pub(super) fn search(
     Ok(found)
 }
 
-/// The places of a query at which a record may be: its rows, or windows of text.
+/// Returns the number of places of a query at which a record may be: its rows, or windows of text.
 fn places(cells: &[ValuePrint], pacer: &mut Pacer) -> Result<u32> {
     let mut rows: HashSet<u32> = HashSet::new();
     let mut windows = 0_u32;
@@ -226,7 +225,7 @@ fn gather<'q>(
         let may_have = groups
             .iter()
             .filter(|(_, filter)| filter.is_none_or(|filter| filter.may_have_cell(cell.print)));
-        // Even where a filter says that there is none.
+        // Also if a filter rules out the cell.
         pacer.step()?;
         for view in may_have.flat_map(|(views, _)| views) {
             pacer.steps(LOOKUP_STEPS)?;
@@ -234,7 +233,7 @@ fn gather<'q>(
                 lists.push((*view, list));
             }
         }
-        // How rare a value is counts all indexes, those of hidden items too.
+        // The rarity of a value is that in all indexes, including hidden items.
         let places: usize = lists.iter().map(|(_, list)| list.len()).sum();
         let discounted =
             lists.iter().any(|(_, list)| list.discounted()) || indexes.discounts_cell(cell.print);
@@ -267,7 +266,7 @@ fn gather<'q>(
     Ok(hits)
 }
 
-/// The best record among the hits of one row, which come in the order of the query.
+/// Returns the best record among the hits of one row, which must be in the order of the query.
 fn best(hits: &[Hit<'_>]) -> Option<Record> {
     let mut best: Option<Record> = None;
     let hits = hits.get(..MAX_HITS_PER_ROW).unwrap_or(hits);
@@ -275,7 +274,7 @@ fn best(hits: &[Hit<'_>]) -> Option<Record> {
         let near: Vec<Hit<'_>> = hits
             .iter()
             .skip(i)
-            .filter(|hit| together(first.cell, hit.cell))
+            .filter(|hit| are_near(first.cell, hit.cell))
             .copied()
             .collect();
         if let Some(record) = record(near)
@@ -287,15 +286,16 @@ fn best(hits: &[Hit<'_>]) -> Option<Record> {
     best
 }
 
-/// Whether the second of two cells belongs to what the first one begins.
-fn together(first: &ValuePrint, second: &ValuePrint) -> bool {
+/// Returns whether two cells, the second at or after the first, may belong to one record.
+fn are_near(first: &ValuePrint, second: &ValuePrint) -> bool {
     if first.tabular && second.tabular {
         return first.row == second.row;
     }
     second.span[1].saturating_sub(first.span[0]) <= WINDOW
 }
 
-/// What hits that are close together tell of one row: every value once, the most telling first.
+/// Makes the record of hits that are close together: counts every value and column once, the most
+/// surprising first. Returns `None` for fewer than two values.
 fn record(mut hits: Vec<Hit<'_>>) -> Option<Record> {
     hits.sort_by(|a, b| {
         b.bits
@@ -304,7 +304,7 @@ fn record(mut hits: Vec<Hit<'_>>) -> Option<Record> {
             .then_with(|| a.column.cmp(&b.column))
     });
     let mut taken: Vec<Hit<'_>> = Vec::new();
-    for hit in hits.into_iter().filter(Hit::tells) {
+    for hit in hits.into_iter().filter(Hit::identifies_row) {
         let [start, end] = hit.cell.span;
         let free = taken.iter().all(|other| {
             let [from, to] = other.cell.span;
@@ -323,7 +323,7 @@ fn record(mut hits: Vec<Hit<'_>>) -> Option<Record> {
     let of = |kinds: &[ValueKind]| {
         let bits = taken.iter().filter(|hit| kinds.contains(&hit.cell.kind));
         let bits: Vec<f64> = bits.map(|hit| hit.bits).collect();
-        // Sorted by falling bits.
+        // Sorted by descending bits.
         let rest: f64 = bits.iter().skip(1).sum();
         bits.first().copied().unwrap_or(0.0) + rest.min(MAX_DEPENDENT_BITS)
     };
@@ -349,7 +349,7 @@ fn record(mut hits: Vec<Hit<'_>>) -> Option<Record> {
     Some(record)
 }
 
-/// Adds up the records of one table. A value of the query vouches for one row only.
+/// Sums the records of one table. A value of the query counts for one row only.
 fn weigh_records(
     part: PartId,
     mut records: Vec<Record>,
@@ -359,7 +359,7 @@ fn weigh_records(
     deadline: &Deadline,
 ) -> Result<Option<Records>> {
     let pacer = &mut deadline.pacer(STEPS_PER_CHECK);
-    // By falling bits, which are above zero, so that their order is that of their representation.
+    // By descending bits. They are positive, so their representation is in the same order.
     let key = |record: &Record| u128::from(!record.bits.to_bits()) << 32 | u128::from(record.row);
     sort_until(&mut records, key, deadline)?;
     let mut used: HashSet<u32> = HashSet::new();
@@ -378,7 +378,7 @@ fn weigh_records(
             continue;
         }
         used.extend(&record.cells);
-        // Two rows that say the same, in the item and in the query, say it once.
+        // Equal rows count once.
         let values = record
             .cells
             .iter()

@@ -1,4 +1,4 @@
-//! One query: part by part through all stages, and what they found as matches.
+//! The search for one query: passes its parts through all stages and collects the evidence.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,14 @@ use crate::fingerprint::PartPrints;
 use crate::index::{DigestKind, ItemId, PartId, SearchStats};
 use crate::media::PartPath;
 
-/// Pieces of evidence or items between two looks at the clock: less than a millisecond.
+/// Pieces of evidence or items processed between two checks of the deadline: less than a
+/// millisecond.
 const STEPS_PER_CHECK: u32 = 1 << 10;
 
-/// So many names or fewer are sorted in one step.
+/// Names that are sorted without a check of the deadline, at most.
 const MAX_NAMES_PER_SORT: usize = 1 << 12;
 
-/// What one query has shown so far.
+/// A search in progress, with the evidence found so far.
 pub(super) struct Search<'a> {
     matcher: &'a Matcher,
     deadline: &'a Deadline,
@@ -48,8 +49,13 @@ impl<'a> Search<'a> {
         if let Some(raster) = &part.raster {
             let (path, deadline, stats) = (&part.path, self.deadline, &mut self.stats);
             picture::find(indexes, path, raster, deadline, stats, &mut report)?;
-            let key = self.matcher.fingerprinter.local_key();
-            local::find(indexes, key, path, raster, deadline, stats, &mut report)?;
+            let source = local::Source {
+                key: self.matcher.fingerprinter.local_key(),
+                part: path,
+                prints: raster,
+                deadline,
+            };
+            local::find(indexes, &source, stats, &mut report)?;
         }
         if let Some(text) = &part.text {
             let source = text::Source {
@@ -67,7 +73,7 @@ impl<'a> Search<'a> {
             let explained = found.iter().any(|(_, evidence): &(_, Evidence)| {
                 evidence.score() >= Strength::Strong.min_score()
             });
-            if !explained && !self.known(part)? {
+            if !explained && !self.has_digest(part)? {
                 recognised::find(
                     self.matcher,
                     &**recogniser,
@@ -86,8 +92,8 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Whether the index has this very picture.
-    fn known(&self, part: &PartPrints) -> Result<bool> {
+    /// Returns whether an index has an identical picture.
+    fn has_digest(&self, part: &PartPrints) -> Result<bool> {
         let mut pacer = self.deadline.pacer(STEPS_PER_CHECK);
         for digest in part.bytes.into_iter().chain(part.pixels()) {
             for view in self.matcher.indexes.digest_candidates(&digest) {
@@ -102,6 +108,7 @@ impl<'a> Search<'a> {
         Ok(false)
     }
 
+    /// Adds evidence of identical bytes and pixels.
     fn digests(&mut self, part: &PartPrints) -> Result<()> {
         if !is_distinctive(part, self.matcher.options.text_floor) {
             return Ok(());
@@ -145,22 +152,22 @@ impl<'a> Search<'a> {
         }
         let kept = self.items.entry(info.item).or_default();
         kept.push(evidence);
-        // Only the strongest will be asked for; a query of many parts may bring many more.
-        let most = self.matcher.options.max_evidence.max(1);
-        if kept.len() >= most.saturating_mul(2).max(64) {
-            strongest(kept, most);
+        // Only the strongest is reported, and a query of many parts may have much more.
+        let max = self.matcher.options.max_evidence.max(1);
+        if kept.len() >= max.saturating_mul(2).max(64) {
+            keep_strongest(kept, max);
         }
         Ok(())
     }
 
-    /// The matches by rank, and the work that they took.
+    /// Returns the ranked matches, and the work of the search.
     pub(super) fn finish(self) -> Result<(Vec<(ItemId, Match)>, SearchStats)> {
         let options = &self.matcher.options;
         let mut pacer = self.deadline.pacer(STEPS_PER_CHECK);
         let mut matches = Vec::new();
         for (item, mut evidence) in self.items {
             pacer.step()?;
-            strongest(&mut evidence, options.max_evidence.max(1));
+            keep_strongest(&mut evidence, options.max_evidence.max(1));
             let score = evidence.first().map_or(0.0, Evidence::score);
             let Some(strength) = Strength::from_score(score) else {
                 continue;
@@ -182,7 +189,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Puts matches in their order: by falling score, then by name.
+/// Sorts matches by descending score, then by name.
 ///
 /// # Errors
 /// As [`Deadline::check`].
@@ -191,17 +198,17 @@ pub(super) fn rank_until<T>(
     found: impl Fn(&T) -> &Match + Copy,
     deadline: &Deadline,
 ) -> Result<()> {
-    // Scores are not below zero, so that their order is that of their representation.
-    let falling = |one: &T| u128::from(!found(one).score.to_bits());
-    sort_until(matches, falling, deadline)?;
-    for alike in matches.chunk_by_mut(|a, b| falling(a) == falling(b)) {
-        by_name(alike, found, deadline)?;
+    // Scores are not negative, so their bits are in the same order.
+    let descending = |one: &T| u128::from(!found(one).score.to_bits());
+    sort_until(matches, descending, deadline)?;
+    for equal in matches.chunk_by_mut(|a, b| descending(a) == descending(b)) {
+        sort_by_name(equal, found, deadline)?;
     }
     Ok(())
 }
 
-/// Sorts by the names of items.
-fn by_name<T>(
+/// Sorts matches by the names of their items.
+fn sort_by_name<T>(
     matches: &mut [T],
     found: impl Fn(&T) -> &Match + Copy,
     deadline: &Deadline,
@@ -214,7 +221,7 @@ fn by_name<T>(
         matches.sort_by(|a, b| found(a).item.cmp(&found(b).item));
         return Ok(());
     };
-    // By the sixteen bytes behind what all of them begin with.
+    // By the sixteen bytes after the prefix that all names have in common.
     let mut pacer = deadline.pacer(STEPS_PER_CHECK);
     let mut common = found(first).item.as_bytes();
     for one in rest {
@@ -238,25 +245,25 @@ fn by_name<T>(
     };
     sort_until(matches, key, deadline)?;
     let all = matches.len();
-    for alike in matches.chunk_by_mut(|a, b| key(a) == key(b)) {
-        if alike.len() < all {
-            by_name(alike, found, deadline)?;
+    for equal in matches.chunk_by_mut(|a, b| key(a) == key(b)) {
+        if equal.len() < all {
+            sort_by_name(equal, found, deadline)?;
         } else {
-            // Names that differ by zeros at their ends.
-            alike.sort_by(|a, b| found(a).item.cmp(&found(b).item));
+            // Names that differ only in zeros at their ends.
+            equal.sort_by(|a, b| found(a).item.cmp(&found(b).item));
         }
     }
     Ok(())
 }
 
-/// Keeps the strongest; equal scores stay in the order of the query's parts.
-fn strongest(evidence: &mut Vec<Evidence>, most: usize) {
+/// Keeps the strongest evidence; equal scores stay in the order of the query's parts.
+fn keep_strongest(evidence: &mut Vec<Evidence>, max: usize) {
     evidence.sort_by(|a, b| b.score().total_cmp(&a.score()));
-    evidence.truncate(most);
+    evidence.truncate(max);
 }
 
-/// Whether it says anything that a part is the same, byte for byte: a blank
-/// picture or the text "ok" is the same everywhere.
+/// Returns whether an identical part is evidence. A blank picture or the text "ok" is not, since it
+/// is the same everywhere.
 pub(super) fn is_distinctive(part: &PartPrints, text_floor: u32) -> bool {
     if let Some(raster) = &part.raster {
         return raster.pdq.quality >= picture::MIN_QUALITY;
@@ -273,7 +280,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn many_matches_have_the_order_of_few() {
+    fn many_matches_are_sorted_like_few() {
         let one = |score, item: String| Match {
             item,
             score,

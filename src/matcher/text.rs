@@ -1,4 +1,4 @@
-//! Passages of text: the hits of each item part aligned into chains.
+//! Matching of text: the hits of each item part are aligned to passages.
 
 use std::collections::VecDeque;
 
@@ -15,13 +15,13 @@ use crate::index::{ItemId, PartId};
 use crate::media::PartPath;
 use crate::text::GRAM_LEN;
 
-/// Passages of one pair of parts that are weighed: the longest may be boilerplate.
+/// Passages of one pair of parts that are weighted: the longest may be boilerplate.
 const MAX_PASSAGES: usize = 24;
 
-/// Symbols around a weak passage that are looked at again with all their grams.
+/// Symbols around a weak passage that are looked up again with all their grams.
 const CONTEXT_SYMBOLS: u32 = 64;
 
-/// A passage that covers so many times the floor and is weak is so for being common.
+/// Coverage, in multiples of the floor, from which on a passage can only be weak because it is common.
 const MAX_WEAK_COVERAGE: f64 = 1.25;
 
 /// The text of a part of the query.
@@ -29,17 +29,17 @@ pub(super) struct Source<'a> {
     pub(super) fingerprinter: &'a Fingerprinter,
     pub(super) part: &'a PartPath,
     pub(super) prints: &'a TextPrints,
-    /// Whether it was read in a picture.
+    /// Whether the text was recognised in a picture.
     pub(super) in_picture: bool,
-    /// Weighed symbols that make a strong match.
+    /// Weighted symbols that make a strong match.
     pub(super) floor: f64,
     pub(super) deadline: &'a Deadline,
 }
 
-/// Hits, passages or runs between two looks at the clock: less than a millisecond.
+/// Hits, passages or runs processed between two checks of the deadline: less than a millisecond.
 const STEPS_PER_CHECK: u32 = 1 << 14;
 
-/// What a passage costs to report, in steps.
+/// The cost of reporting a passage, in steps.
 const REPORT_STEPS: u32 = 64;
 
 impl Source<'_> {
@@ -47,7 +47,7 @@ impl Source<'_> {
         self.deadline.pacer(STEPS_PER_CHECK)
     }
 
-    /// Weighed symbols that make a strong match with an item's part.
+    /// Returns the weighted symbols that make a strong match with an item's part.
     fn floor(&self, in_picture: bool) -> f64 {
         if self.in_picture && in_picture {
             self.floor * weigh::WINDOW_FLOOR_FACTOR
@@ -56,22 +56,22 @@ impl Source<'_> {
         }
     }
 
-    /// Weighed symbols that an item's part must have to be told of.
-    fn needed(&self, in_picture: bool) -> f64 {
+    /// Returns the weighted symbols from which on a match with an item's part is reported.
+    fn reporting_threshold(&self, in_picture: bool) -> f64 {
         weigh::text_distinctive(Strength::Possible.min_score(), self.floor(in_picture))
     }
 }
 
-/// A passage of one part of an item, weighed.
+/// A weighted passage of one part of an item.
 struct Passage {
     part: PartId,
     item: ItemId,
-    /// Whether the part is a picture whose text was read.
+    /// Whether the part is a picture whose text was recognised.
     in_picture: bool,
     chain: Chain,
 }
 
-/// All passages of one query part: the item's part and the evidence.
+/// Reports all passages of one query part: the item's part and the evidence.
 pub(super) fn find(
     indexes: &IndexSet,
     source: &Source<'_>,
@@ -83,7 +83,7 @@ pub(super) fn find(
     for passage in passages {
         pacer.steps(REPORT_STEPS)?;
         let chain = &passage.chain;
-        if chain.distinctive < source.needed(passage.in_picture) {
+        if chain.distinctive < source.reporting_threshold(passage.in_picture) {
             continue;
         }
         let discounted =
@@ -112,31 +112,31 @@ pub(super) fn find(
     Ok(())
 }
 
-/// All passages, with what was gathered for them.
+/// Returns all weighted passages, and the hits that they were made of.
 ///
-/// Winnowing leaves a short quotation few grams, and each error hides some of them. So where
-/// passages are found that are too weak to be told of, their surroundings are looked at again with all
-/// grams: one in 4.5 of these is in the index, whatever stands around it in the query. Not where another
-/// item explains the place, nor where what is shared is long enough but common.
+/// Winnowing leaves few grams of a short quotation, and each error hides some of them. So the
+/// surroundings of weak passages are looked up again with all grams: one in 4.5 of these is in the
+/// index, whatever is around it in the query. Passages in a place that another item explains, and
+/// passages that are long enough but common, are not looked up again.
 fn weighed(indexes: &IndexSet, source: &Source<'_>) -> Result<(Gathered, Vec<Passage>)> {
-    let needed = source.needed(false);
+    let threshold = source.reporting_threshold(false);
     let narrow = Bridge::NARROW;
     let deadline = source.deadline;
-    let gathered = gather(indexes, &source.prints.grams, narrow, needed, deadline)?;
-    let found = passages(indexes, source, &gathered, narrow, needed)?;
+    let gathered = gather(indexes, &source.prints.grams, narrow, threshold, deadline)?;
+    let found = passages(indexes, source, &gathered, narrow, threshold)?;
     let strong = found
         .iter()
         .filter(|passage| passage.chain.distinctive >= source.floor(passage.in_picture))
         .map(|passage| passage.chain.query);
     let strong = union(strong.collect(), deadline)?;
     let is_explained = |(start, end): (u32, u32)| {
-        let ends_behind = strong.partition_point(|strong| strong.1 <= start);
-        strong.get(ends_behind).is_some_and(|strong| strong.0 < end)
+        let next = strong.partition_point(|strong| strong.1 <= start);
+        strong.get(next).is_some_and(|strong| strong.0 < end)
     };
-    // Weak for want of letters, not of rarity; and no other item explains them.
+    // Weak because they are short, not because they are common, and not explained by another item.
     let weak = found.iter().filter(|passage| {
         let chain = &passage.chain;
-        chain.distinctive >= source.needed(passage.in_picture)
+        chain.distinctive >= source.reporting_threshold(passage.in_picture)
             && f64::from(chain.covered) < MAX_WEAK_COVERAGE * source.floor(passage.in_picture)
             && !is_explained(chain.query)
     });
@@ -153,14 +153,14 @@ fn weighed(indexes: &IndexSet, source: &Source<'_>) -> Result<(Gathered, Vec<Pas
             .denser(source.prints, &spans, deadline)?
     {
         let wide = Bridge::WIDE;
-        let gathered = gather(indexes, &denser, wide, needed, deadline)?;
-        let found = passages(indexes, source, &gathered, wide, needed)?;
+        let gathered = gather(indexes, &denser, wide, threshold, deadline)?;
+        let found = passages(indexes, source, &gathered, wide, threshold)?;
         return Ok((gathered, found));
     }
     Ok((gathered, found))
 }
 
-/// The spans sorted, those that touch joined.
+/// Sorts spans and merges those that touch.
 fn union(mut spans: Vec<(u32, u32)>, deadline: &Deadline) -> Result<Vec<(u32, u32)>> {
     let key = |(start, end): &(u32, u32)| u128::from(u64::from(*start) << 32 | u64::from(*end));
     sort_until(&mut spans, key, deadline)?;
@@ -172,8 +172,8 @@ fn union(mut spans: Vec<(u32, u32)>, deadline: &Deadline) -> Result<Vec<(u32, u3
     Ok(spans)
 }
 
-/// All passages that reach `min_distinctive` by themselves, weighed beside one
-/// another, those of one part together.
+/// Returns all passages that reach `min_distinctive` before they are weighted by how many items
+/// contain them; grouped by part.
 fn passages(
     indexes: &IndexSet,
     source: &Source<'_>,
@@ -209,11 +209,11 @@ fn passages(
         }));
     }
     let sharing = Sharing::new(found.iter(), source.deadline)?;
-    // Two pictures of windows share the window, which no other text has.
+    // Two screenshots share the texts of the window, which no other text has.
     let windows = found.iter().filter(|p| source.in_picture && p.in_picture);
     let windows = Sharing::new(windows, source.deadline)?;
     for passage in &mut found {
-        // A run is looked up in both.
+        // Each run is looked up in both.
         pacer.steps((passage.chain.runs.len() as u32).saturating_mul(8))?;
         let is_window = source.in_picture && passage.in_picture;
         let runs = passage.chain.runs.iter();
@@ -224,9 +224,9 @@ fn passages(
             } else {
                 1.0
             };
-            // Both weights count, though a passage that many items contain is made of
-            // grams that many items hold: by the lighter one alone, two long phrases
-            // that a few items share accused a wrong one.
+            // Both weights apply, although a passage that many items contain consists of grams
+            // that many items have: with only the lower one, two long phrases shared by a few
+            // items led to a false match.
             let whole = f64::from(run.weight) * f64::from(run.length);
             whole * (1.0 - shared.min(window))
         });
@@ -241,15 +241,15 @@ fn sort_hits(hits: &mut [Hit], deadline: &Deadline) -> Result<()> {
     sort_until(hits, key, deadline)
 }
 
-/// Whether the text of a part was read in a picture.
+/// Returns whether a part is a picture.
 fn is_picture(indexes: &IndexSet, part: PartId) -> bool {
     let (view, part) = indexes.locate_part(part);
     view.index.pictures().of_part(part).is_some()
 }
 
-/// How many items contain each place of the query in a passage.
+/// How many items have a passage that contains each place of the query.
 struct Sharing {
-    /// Places at which the number changes, and the number from there on.
+    /// The places at which the number changes, and the number from there on.
     steps: Vec<(u32, u32)>,
 }
 
@@ -261,7 +261,7 @@ impl Sharing {
         let mut edges: Vec<(u32, i32)> = Vec::new();
         let mut spans: Vec<(u32, u32)> = Vec::new();
         for of_item in passages.chunk_by(|a, b| a.item == b.item) {
-            // An item that has a place twice is one item.
+            // An item counts once for each place.
             pacer.steps(of_item.len() as u32)?;
             spans.clear();
             spans.extend(of_item.iter().map(|passage| passage.chain.query));
@@ -275,7 +275,7 @@ impl Sharing {
                 }
             }
         }
-        // Ends before beginnings.
+        // Ends before starts.
         let key = |(place, change): &(u32, i32)| {
             u128::from(u64::from(*place) << 1 | u64::from(*change > 0))
         };
@@ -294,7 +294,7 @@ impl Sharing {
         Ok(Self { steps })
     }
 
-    /// How many items contain the end of a run.
+    /// Returns how many items contain the last symbol of a run.
     fn items(&self, run: &Run) -> u32 {
         let last = run.end.saturating_sub(1);
         let step = self.steps.partition_point(|(place, _)| *place <= last);
@@ -305,17 +305,17 @@ impl Sharing {
 
 /// What a text shares with one part of an item.
 pub(super) struct Shared {
-    /// Hits of grams in common, discounted ones left out.
+    /// Hits of common grams that are not discounted.
     pub(super) grams: usize,
-    /// Symbols of the whole query that are discounted.
+    /// Discounted symbols of the whole query.
     pub(super) discounted: u32,
-    /// Weighed symbols in the best chain.
+    /// Weighted symbols in the best chain.
     pub(super) distinctive: f64,
-    /// Weighed symbols that make a strong match.
+    /// Weighted symbols that make a strong match.
     pub(super) floor: f64,
 }
 
-/// Compares a text with one part of an item, floor or not.
+/// Compares a text with one part of an item, whatever the thresholds.
 pub(super) fn shared(indexes: &IndexSet, source: &Source<'_>, item_part: PartId) -> Result<Shared> {
     let deadline = source.deadline;
     let gathered = gather(indexes, &source.prints.grams, Bridge::NARROW, 0.0, deadline)?;
@@ -328,9 +328,8 @@ pub(super) fn shared(indexes: &IndexSet, source: &Source<'_>, item_part: PartId)
     let before = |query| gathered.discounted_before(query);
     let best = chain::chains(&hits, before, Bridge::NARROW, 0.0, 1, &mut source.pacer())?;
     let alone = best.first().map_or(0.0, |chain| chain.distinctive);
-    let needed = source.needed(false);
-    // What would reach the floor is weighed beside all other items, as `find` does.
-    let distinctive = if alone < needed {
+    // A chain above the threshold is weighted by the other items that share it, as in `find`.
+    let distinctive = if alone < source.reporting_threshold(false) {
         alone
     } else {
         let (_, passages) = weighed(indexes, source)?;
@@ -346,13 +345,13 @@ pub(super) fn shared(indexes: &IndexSet, source: &Source<'_>, item_part: PartId)
     })
 }
 
-/// Whether hits sorted by query place can cover `min_distinctive` in any order at
-/// all: every symbol counted once, by the heaviest gram that covers it.
-fn may_reach(hits: &[Hit], most: u32, min_distinctive: f64) -> bool {
+/// Returns whether hits sorted by query place can cover `min_distinctive` in any order: every symbol
+/// counts once, by the heaviest gram that covers it, with its bridge before it.
+fn may_reach(hits: &[Hit], max_gain: u32, min_distinctive: f64) -> bool {
     const K: u32 = GRAM_LEN as u32;
     let mut sum = 0.0;
-    // Grams, with what they may bridge before them, that reach beyond the place, those that end first in front, and
-    // none behind a heavier one.
+    // End and weight of the grams that extend beyond the current place: ends ascend and weights
+    // descend, as in the maximum of a sliding window.
     let mut heaviest: VecDeque<(u32, f32)> = VecDeque::new();
     let mut at = 0;
     let count = |from: u32, to: u32, heaviest: &mut VecDeque<(u32, f32)>| {
@@ -369,7 +368,7 @@ fn may_reach(hits: &[Hit], most: u32, min_distinctive: f64) -> bool {
         sum
     };
     for hit in hits {
-        let start = hit.query.saturating_sub(most - K);
+        let start = hit.query.saturating_sub(max_gain - K);
         sum += count(at, start, &mut heaviest);
         if sum >= min_distinctive {
             return true;
@@ -392,9 +391,9 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Never less than the best chain: what is passed over could not have been a passage.
+        /// The bound is never below the best chain, so no passage is missed.
         #[test]
-        fn what_may_not_reach_does_not(
+        fn may_reach_is_true_for_every_chain_that_reaches(
             mut places in prop::collection::vec((0_u32..90, 0_u32..90, 0_u8..4), 0..40),
         ) {
             places.sort_unstable();

@@ -1,4 +1,4 @@
-//! PatchComparison-ups of local prints, and the poses that their hits agree on.
+//! Candidates: look-ups of local prints, and the poses on which their hits agree.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::index::{IndexSet, IndexView};
 use crate::index::{KEY_BITS, StoredPrint, TABLES, check};
 use crate::raster::{Keypoint, Patch, direction, scale_of};
 
-/// A print of the query, straight or mirrored.
+/// A print of the query, upright or mirrored.
 #[derive(Clone, Copy)]
 pub(super) struct Probe {
     pub(super) keypoint: Keypoint,
@@ -19,14 +19,14 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    pub(super) fn straight(print: &LocalPrint) -> Self {
+    pub(super) fn upright(print: &LocalPrint) -> Self {
         Self {
             keypoint: print.keypoint(),
             signature: print.signature,
         }
     }
 
-    /// The print that the mirrored picture has in that place.
+    /// Returns the print that the mirrored picture has in this place.
     pub(super) fn mirrored(print: &LocalPrint, patch: &Patch, key: &LocalKey) -> Self {
         Self {
             keypoint: print.keypoint(),
@@ -35,78 +35,79 @@ impl Probe {
     }
 }
 
-/// How a copy differs from the item beyond its place.
+/// Whether a copy is mirrored and inverted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Kind {
     pub(super) mirrored: bool,
     pub(super) inverted: bool,
 }
 
-/// A print of the query that looks like one of an item.
+/// A vote for a picture: a print of the query that is like one of the picture's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Vote {
     pub(super) query: Keypoint,
     /// The print's number in its index.
     pub(super) print: u32,
     pub(super) distance: u32,
-    /// The query's size over the item's, in sixteenths of an octave.
+    /// The ratio of the query's size to the item's, in sixteenths of an octave.
     ratio: i16,
-    /// The turn from the item's direction to the query's, in 256ths.
+    /// The rotation from the item's direction to the query's, in 256ths of a turn.
     turn: u8,
     pub(super) weight: f32,
 }
 
 /// All votes for one picture.
 pub(super) struct Candidate {
-    /// The picture's number on the indexes.
+    /// The picture's number in the set of indexes.
     pub(super) picture: u32,
     pub(super) kind: Kind,
     pub(super) votes: Vec<Vote>,
     pub(super) weight: f32,
 }
 
-/// Prints vote if their signatures differ in no more bits of 128, in fewer the more pictures there
-/// are to look alike by chance ...
+/// Bits of 128 in which the signatures of two prints may differ for a vote, before crowding: the
+/// more pictures there are, the more are like by chance.
 const VOTE_RADIUS: f64 = 20.0;
 
-/// ... of which no more than so many lie in the 32 that stand in a table.
+/// Bits of the 32 in a table's entry that may differ for a vote.
 const CHECK_RADIUS: u32 = 6;
 
 /// Votes that make a candidate.
 const MIN_VOTES: usize = 4;
 
-/// Votes, and their weight, that agree on the pose of most copies: of screens those that were found
-/// at all had 12 and 2.1 at the least, four in five of the others have less than this.
+/// Votes that must agree on a pose, and their weight, or the pose is weak. Of screens, the copies
+/// that were found had at least 12 votes and a weight of 2.1; four in five of the other candidates
+/// have less than these.
 const MIN_POSE_VOTES: usize = 7;
 const MIN_POSE_WEIGHT: f32 = 1.2;
 
-/// Candidates that are looked at further.
+/// Candidates whose poses are computed.
 const MAX_CANDIDATES: usize = 48;
 
-/// Which of the least certain bits of a key are turned, in the order of how
-/// likely it is that just they differ (Lv et al., "Multi-probe LSH", 2007).
+/// The sets of the least certain bits of a key that are flipped, by descending probability that
+/// exactly these differ (Lv et al., "Multi-probe LSH", 2007).
 const FLIPS: [u32; 16] = [
     0b0, 0b1, 0b10, 0b11, 0b100, 0b101, 0b1000, 0b110, 0b1_0000, 0b1001, 0b111, 0b1010, 0b1_0001,
     0b1011, 0b1_0010, 0b1100,
 ];
 
-/// Bits that [`FLIPS`] turns.
+/// Bits that [`FLIPS`] may flip.
 const UNCERTAIN_BITS: usize = 5;
 
-/// Buckets whose bounds are asked for ahead of the one that is read; entries are, by half of that.
+/// Buckets by which bounds are prefetched ahead; entries are by half of this number.
 const AHEAD: usize = 32;
 
-/// Buckets with more entries hold what looks alike everywhere, and cost more than all others.
+/// Entries of a bucket. Larger buckets have details that are like in many pictures, and would cost
+/// more than all others; they are skipped.
 const MAX_BUCKET_ENTRIES: usize = 80;
 
-/// Probes looked up, and candidates judged, between two checks of a deadline: some hundred
-/// microseconds.
+/// Probes or candidates processed between two checks of the deadline: some hundred microseconds.
 const STEPS_PER_CHECK: u32 = 64;
 
-/// Hits that count as one more probe.
+/// Hits that count as one step.
 const HITS_PER_STEP: u32 = 64;
 
-/// One probe's vote for one picture, as long as its weight is not known.
+/// The vote of a probe whose weight is not known yet.
 struct UnweightedVote {
     probe: u32,
     candidate: (u32, Kind),
@@ -114,19 +115,19 @@ struct UnweightedVote {
 }
 
 /// Collects votes by picture.
-pub(super) struct Ballot<'a> {
+pub(super) struct VoteCounter<'a> {
     indexes: &'a IndexSet,
     pub(super) deadline: &'a Deadline,
     votes: HashMap<(u32, Kind), Vec<Vote>>,
-    /// See [`VOTE_RADIUS`].
+    /// [`VOTE_RADIUS`], reduced for the number of pictures.
     radius: u32,
-    /// Codes compared.
+    /// Entries of buckets compared so far.
     pub(super) compared: u64,
 }
 
-impl<'a> Ballot<'a> {
+impl<'a> VoteCounter<'a> {
     pub(super) fn new(indexes: &'a IndexSet, deadline: &'a Deadline) -> Self {
-        // A bit less for every three times that the number of pictures has doubled.
+        // One bit less for every three doublings of the number of pictures.
         let doubled = 2.0 * indexes.crowding().log2();
         Self {
             radius: (VOTE_RADIUS - doubled / 3.0).round() as u32,
@@ -137,7 +138,7 @@ impl<'a> Ballot<'a> {
         }
     }
 
-    /// Looks all probes up; `projected` is what the patch of each projects to.
+    /// Looks up all probes; `projected` holds the projections of their patches.
     pub(super) fn cast(
         &mut self,
         probes: &[Probe],
@@ -148,7 +149,7 @@ impl<'a> Ballot<'a> {
         for view in self.indexes.views() {
             self.look_up(view, probes, mirrored, projected, &mut cast)?;
         }
-        // A print has one vote, whichever indexes have something like it.
+        // A print has one vote in total, shared among the like prints of all indexes.
         cast.sort_by_key(|cast| cast.probe);
         for of_probe in cast.chunk_by(|a, b| a.probe == b.probe) {
             self.vote(of_probe);
@@ -156,7 +157,7 @@ impl<'a> Ballot<'a> {
         Ok(())
     }
 
-    /// What one index has that is like the probes, those of a probe together.
+    /// Appends the like prints of one index, grouped by probe.
     fn look_up(
         &mut self,
         view: &IndexView,
@@ -240,8 +241,8 @@ impl<'a> Ballot<'a> {
         Ok(())
     }
 
-    /// A probe votes for the pictures that have prints like it. Its vote is shared among what it
-    /// looks like: most of it goes to the nearest.
+    /// Adds the votes of one probe for the pictures with like prints. The weights sum to one; the
+    /// nearest print has most of it.
     fn vote(&mut self, cast: &[UnweightedVote]) {
         let nearness = |vote: &Vote| (-(vote.distance as f32) / 4.0).exp2();
         let total: f32 = cast.iter().map(|cast| nearness(&cast.vote)).sum();
@@ -255,7 +256,7 @@ impl<'a> Ballot<'a> {
         }
     }
 
-    /// The pictures with the most votes, each counted by its rarity.
+    /// Returns the pictures with the most votes, by weight.
     pub(super) fn candidates(self) -> Result<Vec<Candidate>> {
         let mut pacer = self.deadline.pacer(STEPS_PER_CHECK);
         let mut candidates: Vec<Candidate> = Vec::new();
@@ -279,32 +280,32 @@ impl<'a> Ballot<'a> {
     }
 }
 
-/// Bins of the ratio of sizes, each half an octave, and of the angle between directions.
-const RATIOS: usize = 24;
-const ANGLES: usize = 16;
+/// Bins of the ratio of sizes, each half an octave, and of the angle of rotation.
+const RATIO_BINS: usize = 24;
+const ANGLE_BINS: usize = 16;
 
-/// Keeps the votes that tell about the same ratio of sizes and the same turn: those of a copy
-/// do, those of chance are spread (Jégou, Douze and Schmid, "Hamming embedding
-/// and weak geometric consistency", 2008).
+/// Keeps the votes in the best bins of size ratio and rotation: the votes for a copy agree, those
+/// by chance are spread (Jégou, Douze and Schmid, "Hamming embedding and weak geometric
+/// consistency", 2008).
 fn concentrate(picture: u32, kind: Kind, mut votes: Vec<Vote>) -> Candidate {
     let bin = |vote: &Vote| {
         let ratio = (i32::from(vote.ratio) + 96).clamp(0, 191) as usize / 8;
-        (ratio, usize::from(vote.turn) * ANGLES / 256)
+        (ratio, usize::from(vote.turn) * ANGLE_BINS / 256)
     };
-    let mut weights = [[0.0_f32; ANGLES]; RATIOS];
+    let mut weights = [[0.0_f32; ANGLE_BINS]; RATIO_BINS];
     for vote in &votes {
         let (ratio, angle) = bin(vote);
         weights[ratio][angle] += vote.weight;
     }
     // The best window of two by two bins.
     let window = |ratio: usize, angle: usize| {
-        let next = (angle + 1) % ANGLES;
-        let above = (ratio + 1).min(RATIOS - 1);
+        let next = (angle + 1) % ANGLE_BINS;
+        let above = (ratio + 1).min(RATIO_BINS - 1);
         weights[ratio][angle] + weights[ratio][next] + weights[above][angle] + weights[above][next]
     };
     let mut best = (0.0, 0, 0);
-    for ratio in 0..RATIOS {
-        for angle in 0..ANGLES {
+    for ratio in 0..RATIO_BINS {
+        for angle in 0..ANGLE_BINS {
             let weight = window(ratio, angle);
             if weight > best.0 {
                 best = (weight, ratio, angle);
@@ -314,7 +315,7 @@ fn concentrate(picture: u32, kind: Kind, mut votes: Vec<Vote>) -> Candidate {
     let (weight, ratio, angle) = best;
     votes.retain(|vote| {
         let (r, a) = bin(vote);
-        (r == ratio || r == ratio + 1) && (a == angle || a == (angle + 1) % ANGLES)
+        (r == ratio || r == ratio + 1) && (a == angle || a == (angle + 1) % ANGLE_BINS)
     });
     votes.sort_by(|a, b| {
         b.weight
@@ -329,7 +330,8 @@ fn concentrate(picture: u32, kind: Kind, mut votes: Vec<Vote>) -> Candidate {
     }
 }
 
-/// The bits of a key whose sums are nearest to turning, of those that select a bucket.
+/// Returns the bits of a key with sums nearest to zero, of those that select a bucket: those most
+/// likely to differ in a copy.
 fn least_certain(sums: &[i32; 64], bits: u32) -> [u32; UNCERTAIN_BITS] {
     let mut least = [(u32::MAX, 0); UNCERTAIN_BITS];
     for (bit, sum) in (0..bits.min(KEY_BITS as u32)).zip(sums) {
@@ -345,10 +347,10 @@ fn least_certain(sums: &[i32; 64], bits: u32) -> [u32; UNCERTAIN_BITS] {
     least.map(|(_, bit)| bit)
 }
 
-/// Votes that poses are made of ...
+/// Votes whose poses are tried.
 const MAX_HYPOTHESES: usize = 24;
 
-/// ... and compared by.
+/// Votes by which poses are scored.
 const MAX_SCORED_VOTES: usize = 100;
 
 /// A pose and the pairs that agree with it.
@@ -360,13 +362,14 @@ pub(super) struct Pose {
 }
 
 impl Pose {
-    /// Whether few votes agree, as chance makes them.
+    /// Returns whether few votes agree, as they may by chance.
     pub(super) fn is_weak(&self) -> bool {
         self.pairs.len() < MIN_POSE_VOTES || self.weight < MIN_POSE_WEIGHT
     }
 }
 
-/// The pose that most votes agree on, each vote for a similarity of its own.
+/// Returns the pose on which most votes agree. The hypotheses are the similarity transforms of single
+/// votes.
 pub(super) fn pose(candidate: &Candidate, first: u32, prints: &[StoredPrint]) -> Option<Pose> {
     let votes: Vec<(&Vote, &StoredPrint)> = candidate
         .votes
@@ -402,7 +405,7 @@ pub(super) fn pose(candidate: &Candidate, first: u32, prints: &[StoredPrint]) ->
             if square((x, y), query) > slack * slack {
                 continue;
             }
-            // Two orientations of one place are one vote.
+            // Two orientations of one place count as one vote.
             let key = (
                 other.query.x.to_bits(),
                 other.query.y.to_bits() ^ item.keypoint.x.to_bits(),
@@ -434,7 +437,7 @@ pub(super) fn place(keypoint: &Keypoint) -> (f64, f64) {
     (f64::from(keypoint.x), f64::from(keypoint.y))
 }
 
-/// The angle by which an item is turned, after it was mirrored if it was.
+/// Returns the angle by which an item is rotated, after mirroring if it is mirrored.
 fn turn(query: u8, item: u8, mirrored: bool) -> u8 {
     if mirrored {
         query.wrapping_add(item)
@@ -443,7 +446,7 @@ fn turn(query: u8, item: u8, mirrored: bool) -> u8 {
     }
 }
 
-/// The similarity that takes one keypoint to the other.
+/// Returns the similarity transform that maps the item's keypoint to the query's.
 fn similarity(query: &Keypoint, item: &Keypoint, mirrored: bool) -> Transform {
     let scale = f64::from(scale_of(query.scale) / scale_of(item.scale));
     let (cos, sin) = direction(turn(query.angle, item.angle, mirrored));
@@ -456,7 +459,7 @@ fn similarity(query: &Keypoint, item: &Keypoint, mirrored: bool) -> Transform {
     Transform::about(place(item), place(query), matrix)
 }
 
-/// Whether two pairs of keypoints tell about the same ratio of sizes.
+/// Returns whether two pairs of keypoints have about the same ratio of sizes.
 fn same_size(a: &Keypoint, b: &Keypoint, c: &Keypoint, d: &Keypoint) -> bool {
     let ratio = |q: &Keypoint, i: &Keypoint| i32::from(q.scale) - i32::from(i.scale);
     (ratio(a, b) - ratio(c, d)).abs() <= 6

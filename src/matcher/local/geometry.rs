@@ -1,13 +1,13 @@
-//! Plane transforms from an item to a query, and their fit to pairs of places.
+//! Plane transforms from an item to a query, and their estimation from pairs of places.
 
 use crate::raster::Frame;
 
-/// A homography: what a flat thing undergoes when it is cropped, scaled, turned,
+/// A homography, row by row: the transform of a flat picture that is cropped, scaled, rotated,
 /// mirrored or photographed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Transform(pub(super) [f64; 9]);
 
-/// A place in the item and where it was found in the query.
+/// A place in the item and the corresponding place in the query.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pair {
     pub(super) item: (f64, f64),
@@ -16,14 +16,14 @@ pub(super) struct Pair {
 }
 
 impl Transform {
-    /// Moves `item` to `query`, then turns by the matrix [a b; c d].
+    /// Returns the affine transform with the matrix [a b; c d] that maps `item` to `query`.
     pub(super) fn about(item: (f64, f64), query: (f64, f64), [a, b, c, d]: [f64; 4]) -> Self {
         let x = query.0 - a * item.0 - b * item.1;
         let y = query.1 - c * item.0 - d * item.1;
         Self([a, b, x, c, d, y, 0.0, 0.0, 1.0])
     }
 
-    /// Where a place of the item lies in the query; `None` behind the horizon.
+    /// Maps a place of the item to the query; returns `None` beyond the horizon.
     pub(super) fn apply(&self, (x, y): (f64, f64)) -> Option<(f64, f64)> {
         let h = &self.0;
         let w = h[6] * x + h[7] * y + h[8];
@@ -35,7 +35,7 @@ impl Transform {
         })
     }
 
-    /// The derivative there: [dx/dx, dx/dy, dy/dx, dy/dy].
+    /// Returns the derivative at a place: [dx/dx, dx/dy, dy/dx, dy/dy].
     fn derivative(&self, (x, y): (f64, f64)) -> [f64; 4] {
         let h = &self.0;
         let w = h[6] * x + h[7] * y + h[8];
@@ -51,7 +51,7 @@ impl Transform {
         ]
     }
 
-    /// The frame in the query of a frame in the item.
+    /// Maps a frame of the item to the query.
     pub(super) fn frame(&self, frame: &Frame) -> Option<Frame> {
         let place = (f64::from(frame.x), f64::from(frame.y));
         let (x, y) = self.apply(place)?;
@@ -68,13 +68,13 @@ impl Transform {
         })
     }
 
-    /// How much larger a length is in the query, about.
+    /// Returns the factor by which lengths at a place are scaled, on average over directions.
     pub(super) fn scale(&self, place: (f64, f64)) -> f64 {
         let [a, b, c, d] = self.derivative(place);
         (a * d - b * c).abs().sqrt()
     }
 
-    /// `self`, then `after`.
+    /// Returns the composition: `self`, then `after`.
     pub(super) fn then(&self, after: &Self) -> Self {
         let (a, b) = (&after.0, &self.0);
         let mut out = [0.0; 9];
@@ -85,7 +85,7 @@ impl Transform {
         Self(out)
     }
 
-    /// The way back; `None` if there is none.
+    /// Returns the inverse; `None` if there is none.
     pub(super) fn inverse(&self) -> Option<Self> {
         let h = &self.0;
         let minor = |a: usize, b: usize, c: usize, d: usize| h[a] * h[d] - h[b] * h[c];
@@ -106,12 +106,13 @@ impl Transform {
         (determinant != 0.0 && inverse.iter().all(|v| v.is_finite())).then_some(Self(inverse))
     }
 
-    /// Whether it turns left into right.
+    /// Returns whether the transform mirrors.
     pub(super) fn mirrors(&self) -> bool {
         self.0[0] * self.0[4] - self.0[1] * self.0[3] < 0.0
     }
 
-    /// The share of a picture of size `from` that comes to lie in one of size `to`, by 256 places.
+    /// Returns the share of a picture of size `from` that is mapped into one of size `to`, estimated
+    /// from 256 places.
     pub(super) fn share_inside(&self, from: (usize, usize), to: (usize, usize)) -> f64 {
         const SIDE: usize = 16;
         let at = |i: usize, length: usize| (i as f64 + 0.5) / SIDE as f64 * length as f64 - 0.5;
@@ -124,14 +125,14 @@ impl Transform {
         count as f64 / (SIDE * SIDE) as f64
     }
 
-    /// Scales both axes.
+    /// Returns the transform that scales both axes.
     pub(super) fn scaling(x: f64, y: f64) -> Self {
-        // Places are those of the middles of pixels.
+        // Places are centers of pixels.
         Self([x, 0.0, 0.5 * x - 0.5, 0.0, y, 0.5 * y - 0.5, 0.0, 0.0, 1.0])
     }
 
-    /// The transform whose weighted squares of distances in the query are least:
-    /// affine for few pairs, else a homography. `None` if the pairs do not tell.
+    /// Fits a transform by weighted least squares of distances in the query: affine for fewer than 12
+    /// pairs, otherwise a homography. Returns `None` if the pairs do not determine one.
     pub(super) fn fit(pairs: &[Pair]) -> Option<Self> {
         let free = if pairs.len() < 3 {
             return None;
@@ -140,7 +141,7 @@ impl Transform {
         } else {
             8
         };
-        // Coordinates around 0 and of size 1 keep the equations well conditioned.
+        // Coordinates with mean 0 and deviation 1 keep the equations well conditioned.
         let to_unit = |place: fn(&Pair) -> (f64, f64)| {
             let total: f64 = pairs.iter().map(|p| p.weight).sum();
             let mean = |axis: fn((f64, f64)) -> f64| {
@@ -160,7 +161,7 @@ impl Transform {
         let (ix, iy, is) = to_unit(|p| p.item);
         let (qx, qy, qs) = to_unit(|p| p.query);
         let mut h = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0];
-        // The denominators of the last round weigh the next.
+        // Each round is weighted by the denominators of the one before.
         for _ in 0..if free == 8 { 3 } else { 1 } {
             let mut normal = [[0.0; 9]; 8];
             for pair in pairs {
@@ -207,10 +208,10 @@ impl Transform {
 /// Triples of pairs that are tried for a consensus.
 const MAX_TRIALS: u32 = 160;
 
-/// Pairs that a trial is judged by.
+/// Pairs by which a trial is scored.
 const MAX_SCORED_PAIRS: usize = 150;
 
-/// The square of how far a pair is off, in units of its own size.
+/// Returns the squared error of a pair, in units of its size.
 fn error(transform: &Transform, pair: &Pair) -> f64 {
     match transform.apply(pair.item) {
         Some((x, y)) => ((x - pair.query.0).powi(2) + (y - pair.query.1).powi(2)) * pair.weight,
@@ -218,12 +219,12 @@ fn error(transform: &Transform, pair: &Pair) -> f64 {
     }
 }
 
-/// The pairs that the affine transform of three of them agrees with to `tolerance`
-/// sizes, as many as can be found (Fischler and Bolles, "Random sample consensus",
-/// 1981; the samples are the same every time).
+/// Returns the pairs within `tolerance` sizes of the affine transform of three of them, for the best
+/// of a number of samples (Fischler and Bolles, "Random sample consensus", 1981; the samples are
+/// deterministic).
 pub(super) fn consensus(pairs: &[Pair], tolerance: f64) -> Vec<Pair> {
     let step = pairs.len().div_ceil(MAX_SCORED_PAIRS).max(1);
-    let judges: Vec<&Pair> = pairs.iter().step_by(step).collect();
+    let scored: Vec<&Pair> = pairs.iter().step_by(step).collect();
     let mut state = 0x9E37_79B9_u32;
     let mut pick = |n: usize| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -235,13 +236,13 @@ pub(super) fn consensus(pairs: &[Pair], tolerance: f64) -> Vec<Pair> {
         let Some(transform) = Transform::fit(&sample) else {
             continue;
         };
-        let agree = judges
+        let agree = scored
             .iter()
             .filter(|pair| error(&transform, pair) <= tolerance * tolerance)
             .count();
         if agree > best.0 {
             best = (agree, Some(transform));
-            if agree * 10 > judges.len() * 7 {
+            if agree * 10 > scored.len() * 7 {
                 break;
             }
         }
@@ -255,7 +256,7 @@ pub(super) fn consensus(pairs: &[Pair], tolerance: f64) -> Vec<Pair> {
     agree.copied().collect()
 }
 
-/// The fit to the pairs that agree with it: those far off weigh ever less (Cauchy's weights).
+/// Fits a transform robustly: reweights pairs by Cauchy's function of their errors.
 pub(super) fn fit_robustly(pairs: &[Pair]) -> Option<Transform> {
     let mut transform = Transform::fit(pairs)?;
     for scale in [2.0, 1.0, 0.5, 0.5] {
@@ -274,7 +275,7 @@ pub(super) fn fit_robustly(pairs: &[Pair]) -> Option<Transform> {
     Some(transform)
 }
 
-/// Gaussian elimination with pivots; column 8 is the right side.
+/// Solves linear equations by Gaussian elimination with pivots; column 8 is the right-hand side.
 fn solve(mut m: [[f64; 9]; 8], n: usize) -> Option<[f64; 8]> {
     for i in 0..n {
         let pivot = (i..n).max_by(|&a, &b| m[a][i].abs().total_cmp(&m[b][i].abs()))?;
@@ -328,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn there_and_back_again() {
+    fn the_inverse_maps_places_back() {
         let tilted = Transform([0.7, -0.1, 30.0, 0.2, 0.6, -14.0, 1e-4, -2e-4, 1.0]);
         let back = tilted.inverse().unwrap();
         for place in [(0.0, 0.0), (640.0, 20.0), (300.0, 480.0)] {
@@ -346,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_tell_is_refused() {
+    fn pairs_that_determine_no_transform_are_refused() {
         let line: Vec<Pair> = (0..20)
             .map(|i| Pair {
                 item: (f64::from(i), f64::from(i)),

@@ -1,4 +1,4 @@
-//! The query's prints by place, and the pairs that an estimated transform leads to.
+//! The query's prints by place, and the pairs found with an estimated transform.
 
 use super::candidates::{Probe, place};
 use super::geometry::{Pair, Transform};
@@ -6,10 +6,10 @@ use crate::fingerprint::signature_distance;
 use crate::index::StoredPrint;
 use crate::raster::scale_of;
 
-/// Prints are alike if their signatures differ in no more bits of 128.
+/// Bits of 128 in which the signatures of a pair may differ.
 const RADIUS: u32 = 28;
 
-/// The query's prints by place, for finding those near where an item's should be.
+/// The query's prints in a grid of cells, for finding those near a place.
 pub(super) struct Grid {
     cell: f32,
     columns: usize,
@@ -47,7 +47,7 @@ impl Grid {
         }
     }
 
-    /// The probes within the cells that a circle touches.
+    /// Returns the probes in the cells that a circle touches.
     fn near(&self, x: f32, y: f32, radius: f32) -> impl Iterator<Item = u32> + '_ {
         let range = |v: f32, n: usize| {
             let low = ((v - radius).max(0.0) / self.cell) as usize;
@@ -67,7 +67,8 @@ impl Grid {
     }
 }
 
-/// The best pair for every print of the item near where the transform takes it.
+/// Returns for every print of the item the most similar print of the query near the place to which
+/// the transform maps it.
 pub(super) fn guided(
     transform: &Transform,
     prints: &[StoredPrint],

@@ -1,11 +1,10 @@
-//! Parts of pictures: candidates by local prints, a transform that their places
-//! agree on, and verification patch by patch through it.
+//! Matching of regions of pictures: candidates by local prints, a transform on which their places
+//! agree, and verification of every patch under this transform.
 //!
-//! Finding the item is easy, deciding is the problem: every e-mail in one mail
-//! program agrees in its window, its buttons and its signature. So what is
-//! counted is not how many places agree, but which share of all that the item
-//! shows in the visible region does, each place weighed by how many other
-//! pictures of the index have it too.
+//! Finding candidates is easy, deciding is hard: screenshots of one mail program agree in window,
+//! buttons and signature, whatever the mail. So the measure is not how many details agree, but the
+//! share of the item's details in the visible region that agree, each weighted by how few other
+//! pictures of the index have it.
 
 mod candidates;
 mod geometry;
@@ -26,32 +25,40 @@ use crate::index::{PartId, SearchStats, StoredPrint};
 use crate::media::PartPath;
 use crate::raster::{Frame, working_size};
 
-use candidates::{Ballot, Probe};
+use candidates::{Probe, VoteCounter};
 use grid::Grid;
-use verdict::{Claims, Rival, Verdict};
+use verdict::{AgreementMap, Competitor, Verdict};
 
-/// Prints of the query that are comparisons up as they are, and as the mirrored picture has them: most
-/// copies are not mirrored, and one that is has prints to spare.
+/// Prints of the query that are looked up.
 const MAX_PROBES: usize = 1400;
+
+/// Prints of the mirrored query that are looked up. Fewer, since few copies are mirrored, and those
+/// have more prints than needed.
 const MAX_MIRRORED_PROBES: usize = 700;
 
 /// Candidates whose details are compared.
 const MAX_VERIFIED: usize = 12;
 
-/// Of these, candidates whose pose few votes agree on.
+/// Candidates with a [weak](candidates::Pose::is_weak) pose among these.
 const MAX_WEAK: usize = 2;
 
-/// All matches of parts of one picture: the item's part and the evidence.
+/// A picture of the query.
+pub(super) struct Source<'a> {
+    pub(super) key: &'a LocalKey,
+    pub(super) part: &'a PartPath,
+    pub(super) prints: &'a RasterPrints,
+    pub(super) deadline: &'a Deadline,
+}
+
+/// Reports all matches of regions of one picture: the item's part and the evidence.
 pub(super) fn find(
     indexes: &IndexSet,
-    key: &LocalKey,
-    part: &PartPath,
-    prints: &RasterPrints,
-    deadline: &Deadline,
+    source: &Source<'_>,
     stats: &mut SearchStats,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
-    for (picture, verdict) in verdicts(indexes, key, prints, deadline, stats)? {
+    let Source { part, prints, .. } = *source;
+    for (picture, verdict) in verdicts(indexes, source, stats)? {
         let (view, picture) = indexes.locate_picture(picture);
         let picture = indexes.picture(view, picture)?;
         if picture.discounted || verdict.score() < super::Strength::Possible.min_score() {
@@ -67,27 +74,31 @@ pub(super) fn find(
     Ok(())
 }
 
-/// What is to be said of every picture of the index that the query's prints point to.
+/// Returns the verdict on every candidate picture, with the picture's number in the set.
 pub(super) fn verdicts(
     indexes: &IndexSet,
-    key: &LocalKey,
-    prints: &RasterPrints,
-    deadline: &Deadline,
+    source: &Source<'_>,
     stats: &mut SearchStats,
 ) -> Result<Vec<(u32, Verdict)>> {
-    let Some(seen) = prints.local.pixels.get() else {
+    let Source {
+        key,
+        prints,
+        deadline,
+        ..
+    } = *source;
+    let Some(decoded) = prints.local.pixels.get() else {
         return Ok(Vec::new());
     };
     let is_empty = indexes.views().iter().all(|v| v.index.locals().is_empty());
     if is_empty || prints.local.prints.is_empty() {
         return Ok(Vec::new());
     }
-    let query = Query::new(prints, seen, key);
-    let mut ballot = Ballot::new(indexes, deadline);
-    query.cast(&mut ballot)?;
-    stats.entries += ballot.compared;
+    let query = Query::new(prints, decoded, key);
+    let mut votes = VoteCounter::new(indexes, deadline);
+    query.cast(&mut votes)?;
+    stats.entries += votes.compared;
     let mut posed = Vec::new();
-    for candidate in ballot.candidates()? {
+    for candidate in votes.candidates()? {
         deadline.check()?;
         let (view, picture) = indexes.locate_picture(candidate.picture);
         let (first, prints) = view.index.locals().of_picture(picture)?;
@@ -116,22 +127,22 @@ pub(super) fn verdicts(
             comparisons.push((candidate, comparison));
         }
     }
-    // Of the same index or of another one, whose opinion on what is rare then counts too.
-    let claims: Vec<Claims> = comparisons
+    // Candidates of all indexes: those of another index have another measure of rarity.
+    let agreements: Vec<AgreementMap> = comparisons
         .iter()
-        .map(|(_, comparison)| Claims::of(comparison))
+        .map(|(_, comparison)| AgreementMap::of(comparison))
         .collect();
     let mut verdicts: Vec<(u32, Verdict)> = Vec::new();
     for (candidate, comparison) in &comparisons {
         deadline.check()?;
         let (view, picture) = indexes.locate_picture(candidate.picture);
         let item = view.index.pictures().get(picture)?;
-        let rivals: Vec<Rival<'_>> = comparisons
+        let competitors: Vec<Competitor<'_>> = comparisons
             .iter()
-            .zip(&claims)
+            .zip(&agreements)
             .filter(|((other, _), _)| other.picture != candidate.picture)
-            .map(|((other, _), claims)| Rival {
-                claims,
+            .map(|((other, _), agreements)| Competitor {
+                agreements,
                 elsewhere: indexes.locate_picture(other.picture).0.first_picture
                     != view.first_picture,
             })
@@ -140,8 +151,14 @@ pub(super) fn verdicts(
             working_size(prints.width, prints.height),
             working_size(item.width, item.height),
         ];
-        let verdict = Verdict::new(comparison, candidate.kind, &rivals, item.texture, sizes);
-        // Straight and mirrored candidates may come to the same transform.
+        let verdict = Verdict::new(
+            comparison,
+            candidate.kind,
+            &competitors,
+            item.texture,
+            sizes,
+        );
+        // Upright and mirrored candidates may have the same transform.
         match verdicts.iter_mut().find(|(p, _)| *p == candidate.picture) {
             Some((_, known)) if known.overlaps(&verdict) => {
                 if verdict.score() > known.score() {
@@ -154,38 +171,38 @@ pub(super) fn verdicts(
     Ok(verdicts)
 }
 
-/// A picture that is compared with many items.
+/// The picture of the query, prepared for comparison with many items.
 struct Query<'a> {
-    seen: &'a DecodedPicture,
+    decoded: &'a DecodedPicture,
     prints: &'a [LocalPrint],
     key: &'a LocalKey,
-    straight: Vec<Probe>,
+    upright: Vec<Probe>,
     grid: Grid,
-    /// Made when an item turns up that the picture seems to show mirrored.
+    /// Computed when the first mirrored candidate is compared.
     mirrored: OnceCell<Vec<Probe>>,
 }
 
 impl<'a> Query<'a> {
-    fn new(raster: &'a RasterPrints, seen: &'a DecodedPicture, key: &'a LocalKey) -> Self {
+    fn new(raster: &'a RasterPrints, decoded: &'a DecodedPicture, key: &'a LocalKey) -> Self {
         let prints = raster.local.prints.as_slice();
         let (width, height) = working_size(raster.width, raster.height);
-        let straight: Vec<Probe> = prints.iter().map(Probe::straight).collect();
+        let upright: Vec<Probe> = prints.iter().map(Probe::upright).collect();
         Self {
-            seen,
+            decoded,
             prints,
             key,
-            grid: Grid::new(&straight, width, height),
-            straight,
+            grid: Grid::new(&upright, width, height),
+            upright,
             mirrored: OnceCell::new(),
         }
     }
 
-    /// Looks up a share of the prints in both handednesses.
-    fn cast(&self, ballot: &mut Ballot<'_>) -> Result<()> {
+    /// Looks up a sample of the prints, upright and mirrored.
+    fn cast(&self, votes: &mut VoteCounter<'_>) -> Result<()> {
         for (mirrored, most) in [(false, MAX_PROBES), (true, MAX_MIRRORED_PROBES)] {
             let step = self.prints.len().div_ceil(most).max(1);
-            let chosen = || self.prints.iter().zip(&self.seen.patches).step_by(step);
-            ballot.deadline.check()?;
+            let chosen = || self.prints.iter().zip(&self.decoded.patches).step_by(step);
+            votes.deadline.check()?;
             let projected: Vec<Projected> = chosen()
                 .map(|(_, patch)| match mirrored {
                     false => self.key.project(patch),
@@ -199,26 +216,27 @@ impl<'a> Query<'a> {
                     signature: projected.signature(),
                 })
                 .collect();
-            ballot.cast(&probes, mirrored, &projected)?;
+            votes.cast(&probes, mirrored, &projected)?;
         }
         Ok(())
     }
 
-    /// All prints in one handedness.
+    /// Returns all prints, upright or mirrored.
     fn probes(&self, mirrored: bool) -> &[Probe] {
         if !mirrored {
-            return &self.straight;
+            return &self.upright;
         }
         self.mirrored.get_or_init(|| {
-            let all = self.prints.iter().zip(&self.seen.patches);
+            let all = self.prints.iter().zip(&self.decoded.patches);
             all.map(|(print, patch)| Probe::mirrored(print, patch, self.key))
                 .collect()
         })
     }
 
-    /// How far what the query shows in a frame is from the item's signature, in bits.
+    /// Returns the distance in bits between a frame of the query and the signature of an item's print;
+    /// `None` if the frame is flat.
     fn distance(&self, frame: &Frame, print: &StoredPrint, inverted: bool) -> Option<u32> {
-        let patch = self.seen.pyramid.patch(frame)?;
+        let patch = self.decoded.pyramid.patch(frame)?;
         let patch = if print.keypoint.bright == inverted {
             patch.inverted()
         } else {

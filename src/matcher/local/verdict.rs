@@ -1,11 +1,11 @@
-//! What a comparison amounts to: each detail credited by how alike it is, weighed by how rare
-//! it is, left out where something lies over it.
+//! The verdict on a comparison: each detail gets credit for its similarity, is weighted by its
+//! rarity, and is left out where something occludes it.
 //!
-//! The credit of a detail falls from 1 to 0 between two distances. What a copy has lost by
-//! shrinking or compression it has lost everywhere, so the first one follows the distance that the
-//! best quarter of the details keeps; the second does not, since other words in the same place
-//! are as far off whatever became of the picture. It is stricter for screens, where other
-//! words in the same font are no strangers to one another, than for photographs.
+//! The credit of a detail falls from 1 to 0 between two distances. Shrinking and compression affect
+//! the whole copy, so the first distance depends on that of the best quarter of the details. The
+//! second does not, since other words in the same place differ as much whatever was done to the
+//! picture. It is stricter for screens, where other words in the same font are similar to some
+//! degree, than for photographs.
 
 use std::collections::HashMap;
 
@@ -16,22 +16,24 @@ use crate::matcher::{picture, weigh};
 use crate::media::PartPath;
 use crate::raster::{Frame, SCALE_STEPS, Texture, working_size};
 
-/// One print of an item, and what the query shows in its place.
+/// One print of an item, compared with the same place of the query.
 #[derive(Clone, Copy)]
 pub(super) struct PatchComparison {
-    /// Bits of 128, more than that where the query is flat.
+    /// The distance in bits of 128; more than that where the query is flat.
     pub(super) distance: u32,
+    /// The patch in the query.
     pub(super) frame: Frame,
-    /// What most of the patch in the query has, if it is solid; known where the distance is large
-    /// and for some others.
-    pub(super) solid: Option<u8>,
+    /// The tone of the patch's background in the query, if it is solid; known where the distance is
+    /// large, and for a sample of the others.
+    pub(super) background: Option<u8>,
+    /// The patch in the item.
     pub(super) item: Frame,
     pub(super) scale: u8,
-    /// 1 if no other picture of the index has the detail, less the more of them do.
+    /// 1 if no other picture of the index has a like detail, less the more pictures have.
     pub(super) weight: f64,
 }
 
-/// What verification of one candidate saw.
+/// The comparison of one candidate with the query.
 pub(super) struct Comparison {
     /// From the item's working pixels to the query's.
     pub(super) transform: Transform,
@@ -39,8 +41,7 @@ pub(super) struct Comparison {
     pub(super) patches: Vec<PatchComparison>,
 }
 
-/// Limits that depend on what kind of picture an item is: the value for a photograph and that
-/// for a screen.
+/// A parameter that depends on the kind of the item's picture.
 struct Rule {
     photograph: f64,
     screen: f64,
@@ -52,33 +53,33 @@ impl Rule {
     }
 }
 
-/// The distance up to which a detail has full credit, at least.
+/// The least distance in bits up to which a detail has full credit.
 const FULL_CREDIT_DISTANCE: Rule = Rule {
     photograph: 24.0,
     screen: 3.0,
 };
-/// The distance from which on it has none.
+/// The distance in bits from which on a detail has no credit.
 const NO_CREDIT_DISTANCE: Rule = Rule {
     photograph: 44.0,
     screen: 24.0,
 };
-/// Weight of details that disagree and that every comparison starts with: a few that agree say
-/// little.
+/// The weight of disagreeing details that is added to every comparison, so that a few details that
+/// agree are not enough.
 const PRIOR_WEIGHT: Rule = Rule {
     photograph: 10.0,
     screen: 2.0,
 };
-/// The weighed share of agreement from which on a match is strong.
+/// The weighted share of agreement from which on a match is strong.
 const STRONG_SHARE: Rule = Rule {
     photograph: 0.56,
     screen: 0.61,
 };
 
-/// Of two photographs of one wall or floor, each shows a part that the other does not. A copy
-/// shows most of the item, or is filled by it, by this share at least.
+/// The share of the item that a copy shows, or of the query that the item fills, at least. Below it
+/// the share of a photograph is reduced: two photographs of one wall or floor overlap in part.
 const MIN_COVERAGE: f64 = 0.4;
 
-/// How credit falls with distance.
+/// The function from distance to credit.
 #[derive(Clone, Copy)]
 struct Credit {
     full: f64,
@@ -106,18 +107,18 @@ impl Credit {
     }
 }
 
-/// Where in the query a candidate's details agree, coarsely, and how rare its index
-/// has them.
-pub(super) struct Claims(HashMap<(i32, i32, i32), f64>);
+/// The coarse places of the query where a candidate's details agree, with the weight of the details
+/// in its index.
+pub(super) struct AgreementMap(HashMap<(i32, i32, i32), f64>);
 
-/// Another candidate.
-pub(super) struct Rival<'a> {
-    pub(super) claims: &'a Claims,
-    /// Of another index, which counts other pictures.
+/// Another candidate for the same query.
+pub(super) struct Competitor<'a> {
+    pub(super) agreements: &'a AgreementMap,
+    /// Whether it is of another index, which counts other pictures.
     pub(super) elsewhere: bool,
 }
 
-impl Claims {
+impl AgreementMap {
     fn key(frame: &Frame) -> (i32, i32, i32) {
         let size = frame.u.0.hypot(frame.u.1).max(0.5);
         let level = (2.0 * size.log2()).round() as i32;
@@ -130,9 +131,9 @@ impl Claims {
     }
 
     pub(super) fn of(comparison: &Comparison) -> Self {
-        // Halfway between the rules: what the item is does not matter to others.
+        // Halfway between photograph and screen: the kind of this item does not matter to others.
         let credit = Credit::new(&comparison.patches, 0.5);
-        let mut claims = HashMap::new();
+        let mut agreements = HashMap::new();
         for patch in &comparison.patches {
             if credit.of(patch.distance) < 0.5 {
                 continue;
@@ -140,15 +141,15 @@ impl Claims {
             let (x, y, level) = Self::key(&patch.frame);
             for dx in -1..=1 {
                 for dy in -1..=1 {
-                    let weight: &mut f64 = claims.entry((x + dx, y + dy, level)).or_insert(1.0);
+                    let weight: &mut f64 = agreements.entry((x + dx, y + dy, level)).or_insert(1.0);
                     *weight = weight.min(patch.weight);
                 }
             }
         }
-        Self(claims)
+        Self(agreements)
     }
 
-    /// How rare a detail that agrees in a place is, if there is one.
+    /// Returns the weight of a detail that agrees at a place, if there is one.
     fn weight(&self, frame: &Frame) -> Option<f64> {
         self.0.get(&Self::key(frame)).copied()
     }
@@ -159,37 +160,37 @@ pub(crate) struct Verdict {
     /// From the item's working pixels to the query's.
     transform: Transform,
     inverted: bool,
-    /// Details of the item that the query could show, and those that it does.
+    /// Details of the item in the visible region, and those that agree.
     pub(crate) compared: u32,
     pub(crate) agreed: u32,
-    /// The same, weighed by rarity.
+    /// The same, weighted by rarity.
     compared_weight: f64,
     agreed_weight: f64,
-    /// Shares of the area: of the query that the item fills, of the item that the query shows.
+    /// The share of the query's area that the item fills, and of the item's area that the query shows.
     of_query: f64,
     of_item: f64,
     /// How far the item is a screen, 0..=1.
     screen: f64,
-    /// Left, top, right, bottom of what agrees, in working pixels.
+    /// Left, top, right, bottom of the details that agree, in working pixels.
     in_query: [f64; 4],
     in_item: [f64; 4],
 }
 
 impl Verdict {
-    /// `rivals` are the claims of other pictures' comparisons, `sizes` the working sizes of the
-    /// query and of the item.
+    /// Judges a comparison. `competitors` are the comparisons of other pictures, `sizes` the working
+    /// sizes of the query and of the item.
     pub(super) fn new(
         comparison: &Comparison,
         kind: Kind,
-        rivals: &[Rival<'_>],
+        competitors: &[Competitor<'_>],
         texture: Texture,
         sizes: [(usize, usize); 2],
     ) -> Self {
         let screen = picture::screenness(texture);
         let credit = Credit::new(&comparison.patches, screen);
-        // In a photograph anything may be of one tone.
-        let hidden = if screen >= 0.5 {
-            hidden(&comparison.patches, credit)
+        // In a photograph any surface may have one tone.
+        let occluded = if screen >= 0.5 {
+            occluded(&comparison.patches, credit)
         } else {
             vec![false; comparison.patches.len()]
         };
@@ -216,23 +217,23 @@ impl Verdict {
             in_query: EMPTY,
             in_item: EMPTY,
         };
-        let mut hidden_weight = 0.0;
-        for (patch, hidden) in comparison.patches.iter().zip(hidden) {
+        let mut occluded_weight = 0.0;
+        for (patch, occluded) in comparison.patches.iter().zip(occluded) {
             let mut weight = patch.weight;
-            let mut claimed = 0;
-            for rival in rivals {
-                if let Some(known) = rival.claims.weight(&patch.frame) {
-                    claimed += 1;
-                    // What one index has once may be in every picture of another.
-                    if rival.elsewhere {
+            let mut agreeing = 0;
+            for competitor in competitors {
+                if let Some(known) = competitor.agreements.weight(&patch.frame) {
+                    agreeing += 1;
+                    // A detail that is rare in one index may be in every picture of another.
+                    if competitor.elsewhere {
                         weight = weight.min(known);
                     }
                 }
             }
             let steps = f64::from(patch.scale - finest) / f64::from(SCALE_STEPS);
-            let weight = weight.min(1.0 / (1.0 + f64::from(claimed))) * (-steps).exp2();
-            if hidden {
-                hidden_weight += weight;
+            let weight = weight.min(1.0 / (1.0 + f64::from(agreeing))) * (-steps).exp2();
+            if occluded {
+                occluded_weight += weight;
                 continue;
             }
             let credit = credit.of(patch.distance);
@@ -245,20 +246,20 @@ impl Verdict {
                 extend(&mut verdict.in_item, &patch.item);
             }
         }
-        // What is called covered beyond the usual is just something else.
-        let usual = MAX_OCCLUDED_SHARE * (verdict.compared_weight + hidden_weight);
-        verdict.compared_weight += (hidden_weight - usual).max(0.0);
+        // Beyond this share, details are different rather than occluded.
+        let usual = MAX_OCCLUDED_SHARE * (verdict.compared_weight + occluded_weight);
+        verdict.compared_weight += (occluded_weight - usual).max(0.0);
         verdict
     }
 
-    /// The weighed share of details that agree, in doubt where there are few, 0..=1.
+    /// Returns the weighted share of details that agree, reduced where there are few, 0..=1.
     pub(crate) fn share(&self) -> f64 {
         let share = self.agreed_weight / (self.compared_weight + PRIOR_WEIGHT.of(self.screen));
         let reach = (self.of_query.max(self.of_item) / MIN_COVERAGE).min(1.0);
         share * (reach + (1.0 - reach) * self.screen)
     }
 
-    /// The share from which on the match is strong.
+    /// Returns the share from which on the match is strong.
     pub(crate) fn needed(&self) -> f64 {
         STRONG_SHARE.of(self.screen)
     }
@@ -273,7 +274,7 @@ impl Verdict {
         })
     }
 
-    /// Whether both are of about the same place in the query.
+    /// Returns whether both are about the same region of the query.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         let (a, b) = (&self.in_query, &other.in_query);
         let length = |low: f64, high: f64| (high - low).max(0.0);
@@ -287,7 +288,7 @@ impl Verdict {
         common >= 0.5 * area(a).min(area(b))
     }
 
-    /// The evidence, in the pixels of both pictures.
+    /// Returns the evidence, in pixels of both pictures.
     pub(super) fn evidence(
         &self,
         part: &PartPath,
@@ -304,7 +305,7 @@ impl Verdict {
             .then(&self.transform)
             .then(&Transform::scaling(qx, qy));
         let rect = |region: &[f64; 4], (fx, fy): (f64, f64), (width, height): (u32, u32)| {
-            let clamp = |v: f64, most: u32| v.clamp(0.0, f64::from(most)) as u32;
+            let clamp = |v: f64, max: u32| v.clamp(0.0, f64::from(max)) as u32;
             let (left, top) = (clamp(region[0] * fx, width), clamp(region[1] * fy, height));
             let (right, bottom) = (clamp(region[2] * fx, width), clamp(region[3] * fy, height));
             [
@@ -333,47 +334,48 @@ impl Verdict {
     }
 }
 
-/// The weighed share of an item's details that may be left out as covered.
+/// The weighted share of an item's details that may be left out as occluded.
 const MAX_OCCLUDED_SHARE: f64 = 0.15;
 
-/// How rare a ground must be among the details that agree for it to be a cover.
-const MIN_RARITY: u32 = 40;
+/// A background is that of something in front of the picture if at most one in this many agreeing
+/// details has it.
+const MIN_BACKGROUND_RARITY: u32 = 40;
 
-/// Which details lie under something, or so near to it that their patch is cut by it: where the
-/// query is solid in a tone that next to nothing of what agrees stands on.
-fn hidden(patches: &[PatchComparison], credit: Credit) -> Vec<bool> {
+/// Returns which details are occluded, or so near an occlusion that it cuts their patch: where the
+/// query has a solid background that hardly any agreeing detail has.
+fn occluded(patches: &[PatchComparison], credit: Credit) -> Vec<bool> {
     let agrees = |patch: &PatchComparison| credit.of(patch.distance) >= 0.5;
-    let mut grounds = [0_u32; 256];
-    let mut grounded = 0;
-    for ground in patches.iter().filter(|l| agrees(l)).filter_map(|l| l.solid) {
-        grounds[usize::from(ground)] += 1;
-        grounded += 1;
+    let agreeing = patches.iter().filter(|patch| agrees(patch));
+    let mut tones = [0_u32; 256];
+    let mut total = 0;
+    for tone in agreeing.filter_map(|patch| patch.background) {
+        tones[usize::from(tone)] += 1;
+        total += 1;
     }
-    let covered = |patch: &PatchComparison| {
-        patch.solid.is_some_and(|ground| {
-            let near =
-                usize::from(ground.saturating_sub(12))..=usize::from(ground.saturating_add(12));
-            let like: u32 = grounds.get(near).unwrap_or_default().iter().sum();
-            like * MIN_RARITY < grounded
+    let is_foreign = |patch: &PatchComparison| {
+        patch.background.is_some_and(|tone| {
+            let near = usize::from(tone.saturating_sub(12))..=usize::from(tone.saturating_add(12));
+            let like: u32 = tones.get(near).unwrap_or_default().iter().sum();
+            like * MIN_BACKGROUND_RARITY < total
         })
     };
-    let covers: Vec<Frame> = patches
+    let occluders: Vec<Frame> = patches
         .iter()
-        .filter(|patch| !agrees(patch) && covered(patch))
+        .filter(|patch| !agrees(patch) && is_foreign(patch))
         .map(|patch| patch.frame)
         .collect();
-    let touched = |patch: &PatchComparison| {
+    let is_touched = |patch: &PatchComparison| {
         let reach = 0.8 * patch.frame.reach();
-        covers.iter().any(|cover| {
-            let away = (cover.x - patch.frame.x)
+        occluders.iter().any(|occluder| {
+            let away = (occluder.x - patch.frame.x)
                 .abs()
-                .max((cover.y - patch.frame.y).abs());
-            away < reach + 0.35 * cover.reach()
+                .max((occluder.y - patch.frame.y).abs());
+            away < reach + 0.35 * occluder.reach()
         })
     };
     patches
         .iter()
-        .map(|patch| !agrees(patch) && touched(patch))
+        .map(|patch| !agrees(patch) && is_touched(patch))
         .collect()
 }
 

@@ -1,5 +1,5 @@
-//! Verification of one candidate: the transform is refined, then every print of the item that
-//! the query could show is compared with what is there.
+//! Verification of one candidate: refines the transform, then compares every print of the item in
+//! the visible region with the query.
 
 use super::Query;
 use super::candidates::{Kind, Pose};
@@ -9,7 +9,7 @@ use super::verdict::{Comparison, PatchComparison};
 use crate::index::StoredPrint;
 use crate::raster::Frame;
 
-/// Moves tried around each place, in parts of the distance between samples.
+/// Offsets tried around each place, in units of the distance between samples.
 const MOVES: [(f32, f32); 9] = [
     (0.0, 0.0),
     (0.6, 0.0),
@@ -22,29 +22,30 @@ const MOVES: [(f32, f32); 9] = [
     (-0.6, 0.6),
 ];
 
-/// Patches further apart than this are not made to agree by moving one a little.
+/// Bits of 128 by which patches may differ for an offset to be worth trying.
 const MAX_IMPROVABLE_DISTANCE: u32 = 44;
 
-/// Patches this near are as good as equal.
+/// Bits of 128 up to which no better offset is looked for.
 const MAX_EQUAL_DISTANCE: u32 = 8;
 
-/// Patches agree well enough to tell where they lie: a correlation of about .75.
+/// Bits of 128 up to which patches are aligned well enough to refine the transform: a correlation of
+/// about .75.
 const MAX_AGREEING_DISTANCE: u32 = 30;
 
-/// Prints by which a transform is refined, and by which it is judged whether it is worth more.
+/// Prints by which a transform is refined.
 const MAX_REFINING_PRINTS: usize = 160;
 
-/// Of these at least one in so many must agree, and of the first few too.
-const MIN_AGREEMENT: usize = 4;
+/// The comparison goes on only if at least one in this many of these prints agrees.
+const PRINTS_PER_AGREEMENT: usize = 4;
 
-/// The first few.
+/// Prints after which agreement is checked for the first time.
 const EARLY_EXIT_PRINTS: usize = 48;
 
-/// Of what agrees, the ground is looked at for one in so many.
+/// The background is computed for one in this many prints that agree.
 const BACKGROUND_STEP: usize = 3;
 
-/// The comparison under the best transform that the candidate's pairs lead to; `None` if they lead
-/// nowhere. `crowding` is that of the [index](crate::index::Locals::crowding) of the prints.
+/// Compares a candidate with the query under the best transform of its pairs; returns `None` if there
+/// is none. `crowding` is that of the print's [index](crate::index::Locals::crowding).
 pub(super) fn verify(
     query: &Query<'_>,
     prints: &[StoredPrint],
@@ -93,18 +94,18 @@ pub(super) fn verify(
     if count < 4 {
         return None;
     }
-    // Pixels tell the place better than keypoints: where the patch agrees best.
+    // Pixels are more exact than keypoints: refine by the offsets with the best agreement.
     let step = prints.len().div_ceil(MAX_REFINING_PRINTS).max(1);
     let mut pairs = Vec::new();
     let mut shown = 0;
-    // In three rounds, each of all sizes.
+    // In three rounds, each with prints of all sizes.
     let rounds = (0..3).flat_map(|r| prints.iter().skip(r * step).step_by(3 * step));
     for print in rounds {
         let Some((distance, frame)) = compare_patch(query, &transform, print, kind.inverted) else {
             continue;
         };
         shown += 1;
-        if shown == EARLY_EXIT_PRINTS && pairs.len() * MIN_AGREEMENT < shown {
+        if shown == EARLY_EXIT_PRINTS && pairs.len() * PRINTS_PER_AGREEMENT < shown {
             return None;
         }
         if distance <= MAX_AGREEING_DISTANCE {
@@ -116,7 +117,7 @@ pub(super) fn verify(
             });
         }
     }
-    if pairs.len() * MIN_AGREEMENT < shown {
+    if pairs.len() * PRINTS_PER_AGREEMENT < shown {
         return None;
     }
     if pairs.len() >= 6
@@ -129,11 +130,13 @@ pub(super) fn verify(
         let Some((distance, frame)) = compare_patch(query, &transform, print, kind.inverted) else {
             continue;
         };
-        let asked = distance > MAX_EQUAL_DISTANCE || i % BACKGROUND_STEP == 0;
+        let is_sampled = distance > MAX_EQUAL_DISTANCE || i % BACKGROUND_STEP == 0;
         patches.push(PatchComparison {
             distance,
             frame,
-            solid: asked.then(|| query.seen.pyramid.solid(&frame)).flatten(),
+            background: is_sampled
+                .then(|| query.decoded.pyramid.solid(&frame))
+                .flatten(),
             item: Frame::of(&print.keypoint),
             scale: print.keypoint.scale,
             weight: if print.discounted {
@@ -146,8 +149,9 @@ pub(super) fn verify(
     (!patches.is_empty()).then_some(Comparison { transform, patches })
 }
 
-/// The best agreement around where a print should be: bits, and the frame. `None`
-/// where the query cannot show it: outside, or too small. A flat place is no agreement.
+/// Returns the least distance in bits around the place of a print, and its frame. Returns `None` where
+/// the query cannot show the print because it would be outside or too small. A flat place does not
+/// agree.
 fn compare_patch(
     query: &Query<'_>,
     transform: &Transform,
@@ -155,12 +159,12 @@ fn compare_patch(
     inverted: bool,
 ) -> Option<(u32, Frame)> {
     let frame = transform.frame(&Frame::of(&print.keypoint))?;
-    if !query.seen.pyramid.shows(&frame) {
+    if !query.decoded.pyramid.shows(&frame) {
         return None;
     }
     let mut best = (u32::MAX, frame);
     for (i, (along, across)) in MOVES.into_iter().enumerate() {
-        // Half a sample does not make another patch the same.
+        // An offset of half a sample does not make a different patch similar.
         if i == 1 && best.0 > MAX_IMPROVABLE_DISTANCE {
             break;
         }
@@ -170,7 +174,7 @@ fn compare_patch(
         {
             best = (distance, moved);
         }
-        // Nothing to gain.
+        // No offset is much better.
         if best.0 <= MAX_EQUAL_DISTANCE {
             break;
         }
