@@ -62,7 +62,7 @@ impl<'f> Collector<'f> {
     }
 
     /// Bounds the memory of the prints by the size of the input as well, as
-    /// [`fingerprint`](Fingerprinter::fingerprint) does (see [`Limits::archive_ratio`](crate::Limits::archive_ratio)).
+    /// [`fingerprint`](super::Fingerprinter::fingerprint) does (see [`Limits::archive_ratio`](crate::Limits::archive_ratio)).
     #[must_use]
     pub fn within_input(mut self, bytes: u64) -> Self {
         self.bounds.within_input(self.limits, bytes);
