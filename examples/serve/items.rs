@@ -105,11 +105,21 @@ fn metadata(uri: &Uri) -> Result<Metadata, Refusal> {
                 }
                 _ => return Err(Refusal::invalid("a tag is KEY=VALUE")),
             },
-            "expires" => metadata.expires = Some(value.parse()?),
+            "expires" => metadata.expires = Some(future(&value, metadata.added)?),
             _ => return Err(unknown(&key)),
         }
     }
     Ok(metadata)
+}
+
+/// Parses a time to expire. One in the past would answer "added" for an item that is never found.
+fn future(value: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
+    let expires: Timestamp = value.parse()?;
+    if expires <= now {
+        let message = format!("expires is {expires}, which is past: it is {now}");
+        return Err(Refusal::invalid(message));
+    }
+    Ok(expires)
 }
 
 /// `DELETE`: gone once the answer comes.

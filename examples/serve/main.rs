@@ -52,80 +52,82 @@ use app::{App, Shared};
 #[derive(Parser)]
 #[command(name = "serve", version)]
 struct Args {
-    /// The collection's folder. With --token-file it is written by this process alone, and made where
-    /// there is none.
+    /// Folder of the collection. With --token-file only this process writes it, and creates it if there
+    /// is none.
     #[arg(long, required_unless_present_any = ["routes", "read_uploads"])]
     collection: Option<PathBuf>,
-    /// Where to listen; port 0 is any that is free.
+    /// Address and port to listen on; port 0 picks a free one.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: String,
-    /// Tokens of at least 16 characters, one a line, for whoever may write. Without it nobody may.
+    /// File of tokens that permit writing, one per line, at least 16 characters each. Without it nobody
+    /// can write.
     #[arg(long)]
     token_file: Option<PathBuf>,
-    /// Follow what another process writes, as without --token-file; the token is for reloading.
+    /// Follow a collection that another process writes, as without --token-file; the token permits
+    /// reloading.
     #[arg(long)]
     follow: bool,
-    /// The owner's key, if it is not stored in the collection: 32 bytes or 64 hex digits.
+    /// File of the key, if it is not stored in the collection: 32 bytes or 64 hex digits.
     #[arg(long)]
     key: Option<PathBuf>,
-    /// Threads that match; 0 means one a core.
+    /// Number of threads that match; 0 means one per core.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024))]
     threads: u16,
-    /// From the last byte of a request to its answer.
+    /// Time from the last byte of a request to its answer, in milliseconds.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     deadline_ms: u64,
-    /// Bytes of one body.
+    /// Largest body, in bytes.
     #[arg(long, default_value_t = 32 << 20, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     max_body: u64,
-    /// Bytes of all bodies at once.
+    /// Memory for all bodies at once, in bytes.
     #[arg(long, default_value_t = 256 << 20, value_parser = clap::value_parser!(u64).range(1..=1 << 38))]
     max_bodies: u64,
-    /// Requests that may wait for a thread, in each of the two lanes: small texts, and all else.
+    /// Number of requests that may wait for a thread, in each of the two lanes: small texts, and all else.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     queue: u32,
-    /// Connections at once.
+    /// Largest number of connections at once.
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_connections: u32,
-    /// How long a client may take to send a head, to begin with a body, or to read on.
+    /// How long a client may take to send a head, to start a body, or to go on reading, in milliseconds.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     stalled_ms: u64,
-    /// How long to go on with what was accepted, once the service is to end.
+    /// How long to finish accepted requests after the signal to end, in milliseconds.
     #[arg(long, default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(..=3_600_000))]
     grace_ms: u64,
-    /// How often to look for what another process has written.
+    /// How often to look for changes of another process, in milliseconds.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     follow_ms: u64,
-    /// Limits for what one input may cost, as JSON; what is not there is as by default.
+    /// File of limits on the cost of one input, as JSON; fields that are left out have their defaults.
     #[arg(long)]
     limits: Option<PathBuf>,
-    /// Read uploads in so many child processes with limits on memory and processor time: one that breaks
-    /// down costs its upload a 422 and is replaced. Texts and common pictures (PNG, JPEG, GIF, WebP) are
-    /// still read by the service itself. More than --threads are of no use. Linux, macOS, FreeBSD.
+    /// Read uploads in this number of child processes with limits on memory and processor time: if one
+    /// dies, its upload gets a 422 and the process is replaced. Texts and common pictures (PNG, JPEG, GIF,
+    /// WebP) are still read by the service itself. More than --threads are of no use. Linux, macOS,
+    /// FreeBSD.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     isolate: Option<u16>,
-    /// Read texts and common pictures in those processes as well; only UTF-8 that is sent as text/plain,
-    /// which needs no decoding, is not.
+    /// Read texts and common pictures in child processes too, except UTF-8 that is sent as text/plain,
+    /// which needs no decoding.
     #[arg(long, requires = "isolate")]
     isolate_all: bool,
-    /// Address space of each process that reads uploads, in MiB; by default what the limits allow an
-    /// upload to need.
+    /// Address space of each child process, in MiB; by default the memory that the limits allow an upload.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=isolate::MOST_MB))]
     isolate_memory_mb: Option<u64>,
-    /// Processor seconds that each upload may take of such a process; by default what the deadline allows.
+    /// Processor time of each upload in a child process, in seconds; by default that of the deadline.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     isolate_cpu_s: Option<u64>,
-    /// Be one of the processes that read uploads.
+    /// Run as a child process that reads uploads.
     #[arg(long, hide = true, requires_all = ["isolate_memory_mb", "isolate_cpu_s"])]
     read_uploads: bool,
-    /// What to log: off, error, warn, info.
+    /// Level of the log: off, error, warn or info.
     #[arg(long, default_value_t = LevelFilter::INFO)]
     log: LevelFilter,
-    /// Print method and path of all that can be called, and end.
+    /// Print the method and path of every route and exit.
     #[arg(long)]
     routes: bool,
 }
 
-/// Why nothing could be served.
+/// Why the service could not run.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
@@ -145,7 +147,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// False if something that was accepted could not be finished.
+/// Returns false if an accepted request could not be finished.
 fn run(args: &Args) -> Result<bool, Failure> {
     if args.routes {
         for (method, path) in routes::names() {
@@ -226,7 +228,7 @@ fn app(args: &Args) -> Result<App, Failure> {
     })
 }
 
-/// The processes that read uploads, if there are to be some.
+/// Starts the child processes that read uploads, if any are wanted.
 fn readers(
     args: &Args,
     limits: &Limits,
@@ -283,7 +285,7 @@ async fn serve(args: &Args, app: &Shared) -> Result<bool, Failure> {
     Ok(listen::serve(listener, routes::router(app), app, patience, stop).await)
 }
 
-/// Looks for what another process has written, for as long as anybody serves it.
+/// Looks for changes of another process as long as the collection is served.
 fn follow(app: &Shared, every: Duration) -> io::Result<()> {
     let app = Arc::downgrade(app);
     let thread = std::thread::Builder::new().name("follow".to_owned());
@@ -299,7 +301,7 @@ fn follow(app: &Shared, every: Duration) -> io::Result<()> {
     spawned.map(drop)
 }
 
-/// Ends when the service is to end.
+/// Returns at the signal to end.
 #[cfg(unix)]
 fn signals() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -313,7 +315,7 @@ fn signals() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Ends when the service is to end.
+/// Returns at the signal to end.
 #[cfg(not(unix))]
 fn signals() -> io::Result<impl Future<Output = ()>> {
     Ok(async {

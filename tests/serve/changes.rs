@@ -43,8 +43,17 @@ fn items_come_and_go() {
     assert_eq!(item["expires"], "2999-01-01T00:00:00Z");
     assert_eq!(lines(&service.ask("GET", "/v1/items", b"")), [item]);
 
-    // What is past its time is not found.
-    service.put("old.txt?expires=2001-01-01", MERGER.as_bytes());
+    let path = "/v1/items/old.txt?expires=2001-01-01";
+    let answer = service.ask("PUT", path, MERGER.as_bytes());
+    assert_eq!(
+        (answer.status, kind(&answer).as_str()),
+        (400, "invalid_input")
+    );
+    let message = &json(&answer)["error"]["message"];
+    assert!(
+        message.as_str().unwrap().contains("which is past"),
+        "{message}"
+    );
     assert!(service.finds(MERGER).is_empty());
 
     for (path, body) in [
