@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::Matcher;
 use super::evidence::Match;
 use super::search::{Search, rank_until};
-use crate::deadline::{CancellationToken, Deadline, Pacer};
+use crate::deadline::{CancellationToken, Deadline};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::Result;
@@ -248,23 +248,14 @@ impl Matcher {
                 search.part(part)?;
             }
         }
-        let (found, mut stats) = search.finish()?;
-        let mut pacer = deadline.pacer(STEPS_PER_CHECK);
-        let mut matches = Vec::with_capacity(found.len());
-        for (item, mut found) in found {
-            pacer.step()?;
-            if let Some(catalog) = &self.catalog {
-                found.metadata = Some(catalog.metadata(item)?);
-            }
-            matches.push(found);
-        }
+        let (mut matches, mut stats) = search.finish()?;
         if let Some(catalog) = &self.catalog {
             catalog.find_codes(query, &self.options, deadline, &mut stats, &mut matches)?;
         }
         if self.catalog.is_some() || !self.false_matches.is_empty() {
-            matches = self.reported(query, matches, now, &mut pacer)?;
-            rank_until(&mut matches, |found| found, deadline)?;
+            matches = self.reported(query, matches, now, deadline)?;
         }
+        rank_until(&mut matches, deadline)?;
         Ok((matches, stats))
     }
 
@@ -274,8 +265,9 @@ impl Matcher {
         query: &Fingerprint,
         matches: Vec<Match>,
         now: Timestamp,
-        pacer: &mut Pacer,
+        deadline: &Deadline,
     ) -> Result<Vec<Match>> {
+        let mut pacer = deadline.pacer(STEPS_PER_CHECK);
         let (marks, least) = (&self.false_matches, self.options.min_strength);
         let mut reported = Vec::with_capacity(matches.len());
         for mut found in matches {
@@ -283,7 +275,7 @@ impl Matcher {
             let expired = found.metadata.as_ref().is_some_and(|m| m.is_expired(now));
             if !expired
                 && (!marks.concerns(&found.item)
-                    || marks.filter(query, &mut found, least, pacer)?)
+                    || marks.filter(query, &mut found, least, &mut pacer)?)
             {
                 reported.push(found);
             }

@@ -160,8 +160,8 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Returns the ranked matches, and the work of the search.
-    pub(super) fn finish(self) -> Result<(Vec<(ItemId, Match)>, SearchStats)> {
+    /// Returns the matches in the order of their items, and the work of the search.
+    pub(super) fn finish(self) -> Result<(Vec<Match>, SearchStats)> {
         let options = &self.matcher.options;
         let mut pacer = self.deadline.pacer(STEPS_PER_CHECK);
         let mut matches = Vec::new();
@@ -175,16 +175,15 @@ impl<'a> Search<'a> {
             if strength < options.min_strength {
                 continue;
             }
-            let found = Match {
+            let catalog = self.matcher.catalog.as_ref();
+            matches.push(Match {
                 item: self.matcher.indexes.item_name(item)?.to_owned(),
                 score,
                 strength,
                 evidence,
-                metadata: None,
-            };
-            matches.push((item, found));
+                metadata: catalog.map(|catalog| catalog.metadata(item)).transpose()?,
+            });
         }
-        rank_until(&mut matches, |(_, found)| found, self.deadline)?;
         Ok((matches, self.stats))
     }
 }
@@ -193,49 +192,41 @@ impl<'a> Search<'a> {
 ///
 /// # Errors
 /// As [`Deadline::check`].
-pub(super) fn rank_until<T>(
-    matches: &mut [T],
-    found: impl Fn(&T) -> &Match + Copy,
-    deadline: &Deadline,
-) -> Result<()> {
+pub(super) fn rank_until(matches: &mut [Match], deadline: &Deadline) -> Result<()> {
     // Scores are not negative, so their bits are in the same order.
-    let descending = |one: &T| u128::from(!found(one).score.to_bits());
+    let descending = |one: &Match| u128::from(!one.score.to_bits());
     sort_until(matches, descending, deadline)?;
     for equal in matches.chunk_by_mut(|a, b| descending(a) == descending(b)) {
-        sort_by_name(equal, found, deadline)?;
+        sort_by_name(equal, deadline)?;
     }
     Ok(())
 }
 
 /// Sorts matches by the names of their items.
-fn sort_by_name<T>(
-    matches: &mut [T],
-    found: impl Fn(&T) -> &Match + Copy,
-    deadline: &Deadline,
-) -> Result<()> {
+fn sort_by_name(matches: &mut [Match], deadline: &Deadline) -> Result<()> {
     let Some((first, rest)) = matches
         .split_first()
         .filter(|_| matches.len() > MAX_NAMES_PER_SORT)
     else {
         deadline.check()?;
-        matches.sort_by(|a, b| found(a).item.cmp(&found(b).item));
+        matches.sort_by(|a, b| a.item.cmp(&b.item));
         return Ok(());
     };
     // By the sixteen bytes after the prefix that all names have in common.
     let mut pacer = deadline.pacer(STEPS_PER_CHECK);
-    let mut common = found(first).item.as_bytes();
+    let mut common = first.item.as_bytes();
     for one in rest {
         pacer.step()?;
         let alike = common
             .iter()
-            .zip(found(one).item.as_bytes())
+            .zip(one.item.as_bytes())
             .take_while(|(a, b)| a == b);
         common = common.get(..alike.count()).unwrap_or_default();
     }
     let common = common.len();
-    let key = |one: &T| {
+    let key = |one: &Match| {
         let mut bytes = [0; 16];
-        let rest = found(one).item.as_bytes().get(common..);
+        let rest = one.item.as_bytes().get(common..);
         let rest = rest.unwrap_or_default();
         bytes
             .iter_mut()
@@ -247,10 +238,10 @@ fn sort_by_name<T>(
     let all = matches.len();
     for equal in matches.chunk_by_mut(|a, b| key(a) == key(b)) {
         if equal.len() < all {
-            sort_by_name(equal, found, deadline)?;
+            sort_by_name(equal, deadline)?;
         } else {
             // Names that differ only in zeros at their ends.
-            equal.sort_by(|a, b| found(a).item.cmp(&found(b).item));
+            equal.sort_by(|a, b| a.item.cmp(&b.item));
         }
     }
     Ok(())
@@ -308,8 +299,8 @@ mod tests {
                 .then_with(|| a.item.cmp(&b.item))
         });
         let over = Deadline::after(Duration::ZERO);
-        assert!(rank_until(&mut matches, |one| one, &over).is_err());
-        rank_until(&mut matches, |one| one, &Deadline::never()).unwrap();
+        assert!(rank_until(&mut matches, &over).is_err());
+        rank_until(&mut matches, &Deadline::never()).unwrap();
         assert_eq!(matches, expected);
     }
 }
