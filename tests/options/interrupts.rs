@@ -13,6 +13,16 @@ use super::{MEMO, command, folder, parse, text, write};
 /// everything before it.
 const BLANK: usize = 1 << 19;
 
+/// Matches lines of standard input, which a test leaves open.
+const MATCH: [&str; 6] = [
+    "match",
+    "leak.lpx",
+    "--jsonl",
+    "/dev/stdin",
+    "--threads",
+    "1",
+];
+
 fn start(folder: &Path, arguments: &[&str]) -> (Child, ChildStdin) {
     let mut child = command(folder, arguments)
         .stdin(Stdio::piped())
@@ -56,15 +66,7 @@ fn answers_that_were_found_are_written() {
     let folder = folder();
     let folder = folder.path();
     // Buffered: somebody who asks line by line would have each answer at once.
-    let arguments = [
-        "match",
-        "leak.lpx",
-        "--jsonl",
-        "/dev/stdin",
-        "--threads",
-        "1",
-    ];
-    let (child, mut input) = start(folder, &arguments);
+    let (child, mut input) = start(folder, &MATCH);
     feed(&mut input);
     let (out, err) = interrupt(child, input);
     let found = parse(&out);
@@ -73,7 +75,7 @@ fn answers_that_were_found_are_written() {
     assert!(err.contains("printed"), "{err}");
 
     write(folder, "out.jsonl", "old\n".repeat(1000));
-    let (child, mut input) = start(folder, &[&arguments[..], &["-o", "out.jsonl"]].concat());
+    let (child, mut input) = start(folder, &[&MATCH[..], &["-o", "out.jsonl"]].concat());
     feed(&mut input);
     let (nothing, err) = interrupt(child, input);
     assert_eq!(nothing, "");
@@ -82,7 +84,7 @@ fn answers_that_were_found_are_written() {
 
     // Nothing was answered yet, so nothing is lost that was there.
     write(folder, "out.jsonl", "old");
-    let (child, mut input) = start(folder, &[&arguments[..], &["-o", "out.jsonl"]].concat());
+    let (child, mut input) = start(folder, &[&MATCH[..], &["-o", "out.jsonl"]].concat());
     input.write_all(&vec![b'\n'; BLANK]).unwrap();
     interrupt(child, input);
     assert_eq!(fs::read(folder.join("out.jsonl")).unwrap(), b"old");
@@ -92,17 +94,7 @@ fn answers_that_were_found_are_written() {
 fn a_run_with_resume_goes_on() {
     let folder = folder();
     let folder = folder.path();
-    let arguments = [
-        "match",
-        "leak.lpx",
-        "--jsonl",
-        "/dev/stdin",
-        "--threads",
-        "1",
-        "-o",
-        "out.jsonl",
-        "--resume",
-    ];
+    let arguments = [&MATCH[..], &["-o", "out.jsonl", "--resume"]].concat();
     let (child, mut input) = start(folder, &arguments);
     feed(&mut input);
     let (_, err) = interrupt(child, input);

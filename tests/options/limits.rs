@@ -28,7 +28,7 @@ fn limits_of_a_file_hold() {
         "limit"
     );
 
-    // People are told the option.
+    // The table names the option that helps.
     let table = [&["match", "leak.lpx", "--format", "table"][..], &limited].concat();
     assert!(done(folder, &table).contains("(`--limits FILE` can raise input_bytes)"));
     let (_, _, err) = told(folder, &[&["index", "-o", "x.lpx"][..], &limited].concat());
