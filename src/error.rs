@@ -144,6 +144,10 @@ struct Inner {
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+/// The words in the message of [`Error::missing_key`] by which it is recognised, as
+/// [`Error::limit_name`] recognises a limit: errors that were stored as text are, too.
+const MISSING_KEY: &str = "does not hold its key";
+
 impl Error {
     /// Makes an error, for implementations of traits of this crate.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
@@ -183,6 +187,15 @@ impl Error {
         Self::new(
             ErrorKind::Limit,
             format!("limit {name} = {limit} exceeded: {value}"),
+        )
+    }
+
+    /// Makes the error that `what`, an index or a collection, does not hold its key; `id` is the key's.
+    pub(crate) fn missing_key(what: &str, id: impl fmt::Display) -> Self {
+        let remedy = format!("the owner kept it apart: open it with the key {id}");
+        Self::new(
+            ErrorKind::Recipe,
+            format!("the {what} {MISSING_KEY}, {remedy}"),
         )
     }
 
@@ -236,6 +249,21 @@ impl Error {
         let limit = self.message().strip_prefix("limit ")?;
         let (name, _) = limit.split_once(" = ")?;
         (self.kind() == ErrorKind::Limit).then_some(name)
+    }
+
+    /// Returns whether an index or a collection cannot be searched because it does not hold its key,
+    /// and none was given.
+    ///
+    /// ```
+    /// use leakprint::{Fingerprinter, IndexWriter, Key, Matcher};
+    ///
+    /// let kept_apart = Fingerprinter::builder().key(Key::from_bytes([7; 32])).build()?;
+    /// let index = IndexWriter::from(&kept_apart).to_index()?;
+    /// assert!(Matcher::new(index).unwrap_err().is_missing_key());
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn is_missing_key(&self) -> bool {
+        self.kind() == ErrorKind::Recipe && self.message().contains(MISSING_KEY)
     }
 
     /// Returns the message, without the path.

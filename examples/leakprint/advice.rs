@@ -14,9 +14,7 @@ pub(crate) fn on(error: &Error) -> Option<String> {
             let name = error.limit_name().filter(|name| is_field(name))?;
             Some(format!("`--limits FILE` can raise {name}"))
         }
-        ErrorKind::Recipe if error.message().contains("does not hold its key") => {
-            Some("`--key FILE` gives it".to_owned())
-        }
+        ErrorKind::Recipe if error.is_missing_key() => Some("`--key FILE` gives it".to_owned()),
         ErrorKind::Io if is_no_collection(error) => {
             Some("the folder holds no collection".to_owned())
         }

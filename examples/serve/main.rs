@@ -136,9 +136,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(e) => {
             let advice = match e.downcast_ref::<leakprint::Error>() {
-                Some(e) if e.message().contains("does not hold its key") => {
-                    " (`--key FILE` gives it)"
-                }
+                Some(e) if e.is_missing_key() => " (`--key FILE` gives it)",
                 _ => "",
             };
             let _ = writeln!(io::stderr(), "serve: {e}{advice}");

@@ -93,13 +93,7 @@ impl Recipe {
 
     /// The error where the key of `what`, an index or a collection, is needed and was not given.
     pub(crate) fn without_key(&self, what: &str) -> Error {
-        Error::new(
-            ErrorKind::Recipe,
-            format!(
-                "the {what} does not hold its key, the owner kept it apart: open it with the key {}",
-                self.key_id
-            ),
-        )
+        Error::missing_key(what, self.key_id)
     }
 
     /// Fails with [`Recipe`](ErrorKind::Recipe) unless prints of both recipes are comparable.
