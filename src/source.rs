@@ -1,9 +1,11 @@
 //! Opening what posts are compared with, by its path: an index file or a collection's folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::collection::{Collection, Snapshot, verify};
-use crate::error::{Error, ErrorKind, Result};
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::fingerprint::{Key, Recipe};
 use crate::index::Index;
@@ -31,6 +33,7 @@ use crate::matcher::{MatchOptions, Matcher};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Source {
+    path: PathBuf,
     kind: Kind,
     key: Option<Key>,
 }
@@ -66,7 +69,11 @@ impl Source {
             checked.map_err(|e| e.with_path(path))?;
             Kind::Index(index)
         };
-        Ok(Self { kind, key })
+        Ok(Self {
+            path: path.to_owned(),
+            kind,
+            key,
+        })
     }
 
     /// Reads all of it to see whether it is what was written.
@@ -74,16 +81,13 @@ impl Source {
     /// # Errors
     /// [`Corrupt`](ErrorKind::Corrupt) with the first damage, or [`Io`](ErrorKind::Io).
     pub fn verify(&self, exec: &Executor) -> Result<()> {
-        match &self.kind {
+        let result = match &self.kind {
             Kind::Index(index) => index.verify(exec).map(drop),
             Kind::Collection(snapshot) => {
-                let report = verify(snapshot.collection().path(), exec)?;
-                report.damage.first().map_or(Ok(()), |damage| {
-                    let message = format!("{damage}: `repair` saves what is sound");
-                    Err(Error::new(ErrorKind::Corrupt, message))
-                })
+                verify(snapshot.collection().path(), exec).and_then(|report| report.check())
             }
-        }
+        };
+        result.map_err(|e| self.named(e))
     }
 
     /// Returns a matcher for many queries: [`Matcher::with_key`] or [`Snapshot::matcher`].
@@ -91,12 +95,19 @@ impl Source {
     /// # Errors
     /// [`Recipe`](ErrorKind::Recipe) if the owner keeps the key and it was not given.
     pub fn matcher(&self, options: MatchOptions) -> Result<Matcher> {
-        match &self.kind {
-            Kind::Index(index) => {
-                let matcher = Matcher::with_key(index.clone(), self.key.clone())?;
-                Ok(matcher.with_options(options))
-            }
+        let result = match &self.kind {
+            Kind::Index(index) => Matcher::with_key(index.clone(), self.key.clone())
+                .map(|matcher| matcher.with_options(options)),
             Kind::Collection(snapshot) => snapshot.matcher(options),
+        };
+        result.map_err(|e| self.named(e))
+    }
+
+    /// Names the file or folder in an error that names none.
+    fn named(&self, e: Error) -> Error {
+        match e.path() {
+            Some(_) => e,
+            None => e.with_path(&self.path),
         }
     }
 

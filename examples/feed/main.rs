@@ -69,9 +69,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             let advice = match e.downcast_ref::<leakprint::Error>() {
-                Some(e) if e.message().contains("does not hold its key") => {
-                    " (`--key FILE` gives it)"
-                }
+                Some(e) if e.is_missing_key() => " (`--key FILE` gives it)",
                 _ => "",
             };
             let _ = writeln!(io::stderr(), "feed: {e}{advice}");
@@ -101,13 +99,9 @@ fn run(args: &Args) -> Result<(), Failure> {
     let exec = Executor::with_threads(args.threads.into())?;
     let options = MatchOptions::default().with_min_strength(args.min);
     let key = args.key.as_deref().map(Key::from_file).transpose()?;
-    let named = |e: leakprint::Error| match e.path() {
-        Some(_) => e,
-        None => e.with_path(&args.index),
-    };
-    let source = Source::open_with_key(&args.index, key).map_err(named)?;
-    source.verify(&exec).map_err(named)?;
-    let matcher = source.matcher(options).map_err(named)?;
+    let source = Source::open_with_key(&args.index, key)?;
+    source.verify(&exec)?;
+    let matcher = source.matcher(options)?;
 
     scan(args, &matcher, &exec)?;
     let ranked = accounts::rank(&args.output)?;

@@ -20,7 +20,7 @@ use crate::resume::{
     settled_kind,
 };
 use crate::settings::Settings;
-use crate::target::{check, key};
+use crate::target::key;
 use crate::{Failure, IndexArgs};
 
 #[derive(Serialize)]
@@ -251,7 +251,8 @@ struct VerifiedCollection<'a> {
 
 pub(crate) fn verify(path: &PathBuf) -> Result<(), Failure> {
     if path.is_dir() {
-        let report = check(path, &Executor::with_threads(0)?)?;
+        let report = leakprint::collection::verify(path, &Executor::with_threads(0)?)?;
+        report.check()?;
         let line = VerifiedCollection {
             collection: path,
             sound: true,

@@ -2,24 +2,11 @@
 
 use std::path::Path;
 
-use leakprint::collection::{VerifyReport, verify};
 use leakprint::{Error, ErrorKind, Executor, Key, MatchOptions, Matcher, Result, Source};
 
 /// Reads the key in a file, if there is one.
 pub(crate) fn key(path: Option<&Path>) -> Result<Option<Key>> {
     path.map(Key::from_file).transpose()
-}
-
-/// Reads all of a collection; the first damage is the error.
-pub(crate) fn check(path: &Path, exec: &Executor) -> Result<VerifyReport> {
-    let report = verify(path, exec)?;
-    match report.damage.first() {
-        None => Ok(report),
-        Some(damage) => Err(Error::new(
-            ErrorKind::Corrupt,
-            format!("{damage}: `repair` saves what is sound"),
-        )),
-    }
 }
 
 /// What is matched against, and how.
@@ -40,12 +27,11 @@ impl Target {
         let wrong = key_file.unwrap_or(path);
         let blame = |e: Error| match e.kind() {
             ErrorKind::Recipe => e.with_path(wrong),
-            _ if e.path().is_none() => e.with_path(path),
             _ => e,
         };
         let source = Source::open_with_key(path, key(key_file)?).map_err(blame)?;
         if let Some(exec) = verify {
-            source.verify(exec).map_err(blame)?;
+            source.verify(exec)?;
         }
         let matcher = source.matcher(options).map_err(blame)?;
         Ok(Self { source, matcher })

@@ -32,6 +32,20 @@ pub struct VerifyReport {
     pub unfinished_bytes: u64,
 }
 
+impl VerifyReport {
+    /// Fails with the first damage, if there is any.
+    ///
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt).
+    pub fn check(&self) -> Result<()> {
+        self.damage.first().map_or(Ok(()), |damage| {
+            Err(Error::corrupt(format!(
+                "{damage}: `repair` saves what is sound"
+            )))
+        })
+    }
+}
+
 /// Reads every file of a collection and compares it with the manifest; finds every changed bit. Cost:
 /// reading and hashing all of it twice. A writer may be active, but files that it removes meanwhile are
 /// reported as missing.
