@@ -74,8 +74,13 @@
 //! let matcher = source.matcher(MatchOptions::default())?.with_limits(limits);
 //! // On any thread, for each upload:
 //! let deadline = Deadline::after(Duration::from_secs(2));
-//! for found in matcher.find_media_until(upload, Some("upload.txt"), &deadline)? {
+//! let (matches, warnings) =
+//!     matcher.find_media_with_warnings(upload, Some("upload.txt"), &deadline)?;
+//! for found in matches {
 //!     println!("{} {} {:?}", found.item, found.strength, found.evidence);
+//! }
+//! for unread in warnings {
+//!     println!("{}: {}", unread.part, unread.message); // not checked, so not clean
 //! }
 //! # Ok::<(), leakprint::Error>(())
 //! ```
@@ -104,7 +109,13 @@
 //! ```
 //!
 //! Bound the number of such tasks, for instance by a semaphore with a permit for each core: more of them
-//! only make each other late.
+//! only make each other late. Move the permit into the closure, since a permit that the future holds is
+//! released when the client disconnects, while the thread is still working; and create the deadline before
+//! waiting for the permit.
+//!
+//! Errors and HTTP: [`Error::is_timeout`] is a 504; [`Error::limit_name`] `input_bytes` a 413; the kinds
+//! `Unsupported` a 415; `Empty`, `Malformed`, `Panicked` and other limits a 422; `Cancelled` needs no answer;
+//! the rest, such as `Corrupt`, `Recipe` and `Io`, are faults of the service.
 //!
 //! # Threads, state, output
 //! Everything is `Send + Sync + 'static`, there is no mutable global state, and nothing is printed.

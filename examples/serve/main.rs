@@ -67,7 +67,7 @@ struct Args {
     /// reloading only.
     #[arg(long)]
     follow: bool,
-    /// The owner's key, if it is not stored in the collection: 32 bytes or 64 hex digits.
+    /// A file with the owner's key, 32 bytes or 64 hex digits, if it is not stored in the collection.
     #[arg(long)]
     key: Option<PathBuf>,
     /// Number of matching threads; 0 means one per core.

@@ -148,7 +148,7 @@ impl Table<'_> {
         let mut bucket = Bucket::default();
         bucket
             .set_start(self.end)
-            .ok_or_else(|| Error::limit("bytes of postings", 1_u64 << 48, self.end))?;
+            .ok_or_else(|| Error::limit("bytes of postings", 1_u64 << 40, self.end))?;
         self.coded.clear();
         // The encoded bytes, weight and tag of each list.
         let mut coded: Vec<(std::ops::Range<usize>, u8, Tag)> = Vec::with_capacity(SLOTS);
