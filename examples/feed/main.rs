@@ -93,9 +93,7 @@ fn run(args: &Args) -> Result<(), Failure> {
         let of_collection =
             args.index.is_dir() && path.parent().is_some_and(|p| same(&args.index, p));
         if of_collection || read.into_iter().flatten().any(|r| same(r, path)) {
-            return Err(
-                format!("{} is an input and would be overwritten", path.display()).into(),
-            );
+            return Err(format!("{} is an input and would be overwritten", path.display()).into());
         }
     }
     let exec = Executor::with_threads(args.threads.into())?;

@@ -310,7 +310,9 @@ fn summary(located: &Located) -> String {
             discounted,
             ..
         } => {
-            format!("{covered} letters and digits in the same order as in the item, {discounted} discounted")
+            format!(
+                "{covered} letters and digits in the same order as in the item, {discounted} discounted"
+            )
         }
         Evidence::Record { rows, cells, .. } => {
             let rows: Vec<String> = rows.iter().take(8).map(u32::to_string).collect();
@@ -441,11 +443,7 @@ fn side(
 }
 
 fn picture(page: &mut String, who: &str, picture: &Picture, region: Option<[u32; 4]>) {
-    let Picture {
-        width,
-        height,
-        url,
-    } = picture;
+    let Picture { width, height, url } = picture;
     let _ = write!(
         page,
         "<figure><svg class=\"picture\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{who}\">\
