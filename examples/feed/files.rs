@@ -25,10 +25,7 @@ pub(crate) fn check_writable(option: &str, path: &Path) -> Result<(), Failure> {
     }
     let folder = path.parent().unwrap_or(Path::new(""));
     if !folder.as_os_str().is_empty() && !folder.is_dir() {
-        let message = format!(
-            "the folder {} does not exist, create it first",
-            folder.display()
-        );
+        let message = format!("there is no folder {}, make it first", folder.display());
         return Err(named(message));
     }
     let probe = beside(path);
