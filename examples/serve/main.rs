@@ -59,7 +59,7 @@ struct Args {
     /// Address and port to listen on; port 0 picks a free port.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: String,
-    /// Tokens that authorise changes, one per line, at least 16 characters each. Without this option
+    /// A file of tokens that authorise changes, one per line, at least 16 characters each. Without this option
     /// the service is read-only.
     #[arg(long)]
     token_file: Option<PathBuf>,
