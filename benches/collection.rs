@@ -1,9 +1,9 @@
 //! A live collection: opening, adding, searching many segments, merging, importing.
 //!
 //! `cargo bench --bench collection` measures a million codes and a hundred thousand texts,
-//! `LEAKPRINT_BENCH_PERCENT` a part of them, `-- --test` a hundredth. Times of adding stand beside those of a plain file
-//! that is written and synced; searching beside one segment; merging's memory beside the segment that it
-//! writes.
+//! `LEAKPRINT_BENCH_PERCENT` a part of them, `-- --test` a hundredth. Adding is compared with writing
+//! and syncing a plain file, searching with one segment, and the memory of merging with the segment that
+//! it writes.
 
 mod common;
 
@@ -68,7 +68,7 @@ fn main() {
     reloading(&path, &fingerprinter);
 }
 
-/// Without a thread, so that nothing else is measured.
+/// Without background threads, so that nothing else is measured.
 fn options() -> WriterOptions {
     let mut options = WriterOptions::default();
     options.background = false;
@@ -156,7 +156,7 @@ fn importing(writer: &CollectionWriter, list: &[u8]) {
     ));
 }
 
-/// Anonymous memory of this process, in bytes; 0 where the system does not tell.
+/// Anonymous memory of this process, in bytes; 0 if the system does not report it.
 fn memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status
@@ -166,7 +166,7 @@ fn memory() -> u64 {
     kib.unwrap_or_default() << 10
 }
 
-/// The most memory that `f` takes beyond what there is.
+/// Peak memory of `f` beyond the current use.
 fn peak<T>(f: impl FnOnce() -> T) -> (T, u64) {
     let before = memory();
     let (done, most) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -234,7 +234,7 @@ fn time_of(matcher: &leakprint::Matcher, queries: &[Fingerprint]) -> Duration {
 fn searching(writer: &CollectionWriter, fingerprinter: &Fingerprinter, sizes: &Sizes) {
     for n in 0..sizes.head as u64 {
         let item = item(fingerprinter, 1_000_000 + n);
-        // One at a time, as they come, but without waiting for the disk each time.
+        // One at a time, without waiting for the disk each time.
         writer.add_batch(&[item]).expect("adding");
     }
     let apart = writer.collection().snapshot();

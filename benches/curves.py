@@ -6,7 +6,7 @@
 
 Both files have lines {"id": ..., "text": ...}: the leak, which is indexed, and texts that are not of it.
 A quotation is a piece of one leaked text that at most two of them share; noise replaces, drops, doubles or swaps so many of a hundred of
-its characters; it stands within 3 kB of other text. All texts of OTHER, cut into posts of 600 characters,
+its characters, and is embedded in 3 kB of other text. All texts of OTHER, cut into posts of 600 characters,
 are matched too. Prints a table in Markdown and draws it with --svg. Standard library only.
 """
 import argparse
@@ -46,7 +46,7 @@ def lines(path):
 
 
 def own_words(quotation, leak):
-    """Whether a quotation is prose, and no piece of it stands in more than two texts."""
+    """Whether a quotation is prose, and no piece of it occurs in more than two texts."""
     pieces = [quotation[at : at + 40] for at in range(0, len(quotation) - 39, 20)]
     letters = sum(c.isalnum() for c in quotation)
     return letters > 0.7 * len(quotation) and all(sum(p in item["text"] for item in leak) <= 2 for p in pieces)

@@ -1,7 +1,7 @@
 //! How long after its deadline a call returns: uploads that are slow to read or to match, all of them
 //! legitimate, with 50 milliseconds each.
 //!
-//! Beside the time of each call this prints the median and the longest of all of an upload's calls.
+//! Prints the time of each call, and the median and the maximum over all calls of an upload.
 //! On a quiet machine none takes 100 milliseconds.
 
 mod common;
@@ -19,14 +19,14 @@ use image::codecs::gif::GifEncoder;
 use image::{Frame, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use jpeg_encoder::{ColorType, Encoder};
 use leakprint::{Fingerprinter, Index, IndexWriter, Limits, Matcher};
-use page::{Look, mail};
+use page::{Style, mail};
 
-/// What each call is given.
+/// The time limit of each call.
 const TIME_MS: u64 = 50;
 
-/// Screens in the index, of which [`DRAWN`] differ.
+/// Screens in the index, of which [`DISTINCT_SCREENS`] differ.
 const SCREENS: u32 = 2000;
-const DRAWN: u32 = 40;
+const DISTINCT_SCREENS: u32 = 40;
 
 /// A value that looks like noise, of a place.
 fn noise(x: u32, y: u32) -> u8 {
@@ -34,7 +34,7 @@ fn noise(x: u32, y: u32) -> u8 {
     ((mixed ^ mixed >> 15).wrapping_mul(0x85EB_CA77) >> 24) as u8
 }
 
-/// Waves with some grain: what a camera takes.
+/// Waves with some grain: a photo-like picture.
 fn photo(side: u32) -> RgbImage {
     RgbImage::from_fn(side, side, |x, y| {
         let wave = ((x as f32 / 90.0).sin() + (y as f32 / 70.0).cos()) * 55.0 + 118.0;
@@ -126,20 +126,20 @@ fn text(chars: usize) -> String {
 }
 
 fn screen(seed: u64) -> RgbImage {
-    let mut look = Look::new(seed / 25);
-    look.size = (1200, 800);
-    mail(&look, seed)
+    let mut style = Style::new(seed / 25);
+    style.size = (1200, 800);
+    mail(&style, seed)
 }
 
 /// An index of many screens; of those that are equal each is an item.
 fn index(fingerprinter: &Fingerprinter) -> Index {
     let mut writer = IndexWriter::from(fingerprinter);
-    for drawn in 0..DRAWN {
+    for drawn in 0..DISTINCT_SCREENS {
         let jpeg = common::jpeg(&screen(u64::from(drawn)));
         let print = fingerprinter
             .fingerprint(&jpeg, None)
             .expect("a sound picture");
-        for copy in 0..SCREENS / DRAWN {
+        for copy in 0..SCREENS / DISTINCT_SCREENS {
             writer
                 .add(&format!("{drawn}/{copy}"), &print)
                 .expect("a new name");

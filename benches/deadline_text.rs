@@ -1,5 +1,6 @@
-//! How long after its deadline `find_media_until` returns, for the dearest texts: prints the
-//! largest of several runs, each with 50 milliseconds. No verdict, since a busy machine is late.
+//! How long after its deadline `find_media_until` returns, for the costliest texts: prints the
+//! maximum over several runs, each with 50 milliseconds. There is no threshold, since a busy machine
+//! returns later.
 //!
 //! `cargo bench --bench deadline_text`; with `-- --whole`, how long each takes without a deadline.
 
@@ -13,8 +14,8 @@ use std::time::{Duration, Instant};
 use common::{fingerprinter, prose};
 use leakprint::{Deadline, Fingerprinter, IndexWriter, Limits, Matcher};
 
-/// The time that each run has.
-const GIVEN: Duration = Duration::from_millis(50);
+/// The time limit of each run.
+const TIME_LIMIT: Duration = Duration::from_millis(50);
 
 const RUNS: u32 = 7;
 
@@ -25,7 +26,7 @@ struct Case {
     file: &'static str,
 }
 
-/// About so many bytes of prose that repeats nothing but phrases of its own.
+/// About so many bytes of prose that repeats only its own phrases.
 fn long(bytes: usize) -> String {
     let page = prose(7, 160_000);
     let words: Vec<&str> = page.split(' ').collect();
@@ -200,9 +201,9 @@ fn main() {
             );
             continue;
         }
-        let runs = (0..RUNS).map(|_| find(&Deadline::after(GIVEN)));
+        let runs = (0..RUNS).map(|_| find(&Deadline::after(TIME_LIMIT)));
         let (took, found) = runs.max().expect("one run");
-        let late = took.saturating_sub(GIVEN).as_secs_f64() * 1e3;
+        let late = took.saturating_sub(TIME_LIMIT).as_secs_f64() * 1e3;
         println!("{late:>9.1} ms late, {found}: {}", case.name);
     }
 }

@@ -5,7 +5,7 @@
     cargo build --release --example leakprint
     python3 benches/peers.py [--n 100000,1000000,10000000] [--rows REGEX] [--repeats 3]
 
-One thread, processor time (time by the clock where the system does not tell). For
+One thread, processor time (wall time if the system does not report it). For
 each row both programs run in turn, `--repeats` times, and the medians are compared;
 results are checked to be the same by number of pairs and, where pairs are found, by
 the digest of query, code and distance. The set is saved once and searched three
@@ -133,7 +133,7 @@ class Data:
 
 
 def row(data, name, queries, radius, repeats, single, engine, forms):
-    # FAISS scans: a few queries tell its time, all of them ours.
+    # FAISS scans every code: a few queries suffice to time it; ours needs all of them.
     n = data.n
     few = queries[: max(4, min(len(queries), int((2e9 if single else 4e9) / n)))]
     sources = {"built": data.raw}

@@ -9,7 +9,7 @@ from pathlib import Path
 from svg import chart
 
 HERE = Path(__file__).resolve().parent
-HEADING = "### Tables as they are: AVX-512"
+HEADING = "### Current tables: AVX-512"
 
 
 def rows():

@@ -1,6 +1,6 @@
 //! Parts of pictures: extraction beside decoding, and a query against an index of screens.
 //!
-//! By default against 200 screens that are drawn here. `LEAKPRINT_SCREENS=FILE` takes an index
+//! By default against 200 generated screens. `LEAKPRINT_SCREENS=FILE` takes an index
 //! file instead, such as one of the ten thousand that the example `screens` draws.
 
 mod common;
@@ -11,17 +11,17 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use leakprint::{Executor, Fingerprinter, Index, IndexWriter, Matcher};
-use page::{Look, mail};
+use page::{Style, mail};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 
-/// Screens in the index that is made here.
+/// Screens in the generated index.
 const SCREENS: u64 = 200;
 
 fn screen(seed: u64) -> image::RgbImage {
-    let mut look = Look::new(seed / 25);
-    look.size = (1200, 800);
-    mail(&look, seed)
+    let mut style = Style::new(seed / 25);
+    style.size = (1200, 800);
+    mail(&style, seed)
 }
 
 fn extraction(c: &mut Criterion) {
@@ -67,16 +67,16 @@ fn fingerprint(fingerprinter: &Fingerprinter, picture: &image::RgbImage) -> leak
     fingerprinter.fingerprint(&jpeg, None).expect("a picture")
 }
 
-/// Queries are fingerprinted before: what is measured comes after extraction.
+/// Queries are fingerprinted beforehand: only matching is measured.
 fn matching(c: &mut Criterion) {
     let matcher = matcher();
     let fingerprinter = matcher.query_fingerprinter();
     let crop = image::imageops::crop_imm(&screen(42), 300, 60, 800, 400).to_image();
     let queries = [
         ("an unrelated photo", common::photo()),
-        ("a screen in a look that is not there", screen(1_000_000)),
+        ("a screen in a style that is not there", screen(1_000_000)),
         (
-            "another mail in a look that is there",
+            "another mail in a style that is there",
             screen(43 + SCREENS * 8),
         ),
         ("a crop of an item, if it is there", crop),

@@ -4,12 +4,12 @@
 //! cargo bench --bench soak -- 1000000
 //! ```
 //!
-//! Prints the rate and the resident memory of each tenth, and compares the last with the first: what
-//! leaks, or gets slower with time, shows there.
+//! Prints the rate and the resident memory of each tenth, and compares the last with the first, which
+//! shows leaks and slow-downs.
 
 mod common;
 
-// Files that are not what they should be are those of the tests.
+// Damaged files are shared with the tests.
 #[allow(dead_code, unreachable_pub, reason = "the soak uses a part of it")]
 #[path = "../tests/absurd_numbers/doc.rs"]
 mod doc;
@@ -33,18 +33,18 @@ use leakprint::{Collection, ErrorKind, MatchOptions, Result};
 use common::{Random, jpeg, prose};
 use doc::Edit;
 
-/// Queries if the command line says no number, and for `cargo bench -- --test`.
-const USUAL: u64 = 20_000;
-const FEW: u64 = 60;
+/// Default number of queries, and the number for `cargo bench -- --test`.
+const DEFAULT_QUERIES: u64 = 20_000;
+const TEST_QUERIES: u64 = 60;
 
-/// Items of each kind that a collection has at a time.
+/// Items of each kind in the collection at a time.
 const TEXTS: usize = 300;
 const PICTURES: usize = 12;
 
-/// Queries after which a worker takes the newest state.
-const RELOAD: u64 = 500;
+/// Queries after which a worker reloads the collection.
+const QUERIES_PER_RELOAD: u64 = 500;
 
-/// Threads that ask.
+/// Querying threads.
 const WORKERS: usize = 2;
 
 /// A query and the name of its file.
@@ -82,7 +82,7 @@ impl Pool {
         let documents = (1..=TEXTS as u64).map(|seed| prose(seed, 400)).collect();
         let mut pictures = Vec::new();
         for seed in 0..3 * PICTURES as u64 {
-            // Two thirds show no item.
+            // Two thirds contain no item.
             let whole = picture(1 + seed);
             let part = imageops::crop_imm(&whole, 40, 30, 220, 160).to_image();
             pictures.push(Query(jpeg(&whole), "a.jpg"));
@@ -117,8 +117,8 @@ impl Pool {
         }
     }
 
-    /// One query: how many items it finds.
-    fn ask(&self, matcher: &leakprint::Matcher, random: &mut Random) -> Result<usize> {
+    /// Runs one query; returns the number of items found.
+    fn query(&self, matcher: &leakprint::Matcher, random: &mut Random) -> Result<usize> {
         let fingerprinter = matcher.query_fingerprinter();
         let pick = |of: &[Query], random: &mut Random| {
             let Query(bytes, name) = &of[random.below(of.len())];
@@ -142,7 +142,7 @@ impl Pool {
     }
 }
 
-/// Adds items and takes old ones away until the queries are done.
+/// Adds items and removes old ones until the queries are done.
 fn change(
     writer: &CollectionWriter,
     pool: &Pool,
@@ -169,7 +169,7 @@ fn change(
     Ok(())
 }
 
-/// Resident memory in MiB, where the system tells.
+/// Resident memory in MiB, if the system reports it.
 fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -177,7 +177,7 @@ fn resident() -> f64 {
     word.unwrap_or(0.0) / 1024.0
 }
 
-/// Processor time of the process in seconds, where the system tells.
+/// Processor time of the process in seconds, if the system reports it.
 fn spent() -> f64 {
     let account = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let words = account.rsplit(") ").next().unwrap_or_default();
@@ -192,9 +192,15 @@ fn spent() -> f64 {
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let told = arguments.iter().find_map(|word| word.parse().ok());
+    let count = arguments.iter().find_map(|word| word.parse().ok());
     let is_test = arguments.iter().any(|word| word == "--test");
-    let queries: u64 = told.unwrap_or(if is_test { FEW } else { USUAL }).max(10);
+    let queries: u64 = count
+        .unwrap_or(if is_test {
+            TEST_QUERIES
+        } else {
+            DEFAULT_QUERIES
+        })
+        .max(10);
 
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("soak");
@@ -213,7 +219,7 @@ fn main() -> Result<()> {
         writer.add(NewItem::new(format!("picture {number}"), print))?;
     }
 
-    // Readers have a handle of their own, as other processes would.
+    // Readers have a separate handle, as other processes would.
     let reader = Collection::open(&path)?;
     let (next, changes) = (AtomicU64::new(0), AtomicU64::new(0));
     let (found, refused, reloads) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
@@ -221,15 +227,15 @@ fn main() -> Result<()> {
     let work = |seed: u64| -> Result<()> {
         let mut random = Random::new(seed);
         let mut matcher = reader.snapshot().matcher(MatchOptions::default())?;
-        let mut asked = 0;
+        let mut done = 0;
         while next.fetch_add(1, Ordering::Relaxed) < queries {
-            if asked % RELOAD == RELOAD - 1 {
+            if done % QUERIES_PER_RELOAD == QUERIES_PER_RELOAD - 1 {
                 reader.refresh()?;
                 matcher = reader.snapshot().matcher(MatchOptions::default())?;
                 reloads.fetch_add(1, Ordering::Relaxed);
             }
-            asked += 1;
-            match pool.ask(&matcher, &mut random) {
+            done += 1;
+            match pool.query(&matcher, &mut random) {
                 Ok(items) => found.fetch_add(u64::from(items > 0), Ordering::Relaxed),
                 Err(error) => {
                     assert_ne!(error.kind(), ErrorKind::Panicked, "{error}");
@@ -258,7 +264,7 @@ fn main() -> Result<()> {
             while next.load(Ordering::Relaxed) < to && !workers.iter().all(|w| w.is_finished()) {
                 std::thread::sleep(Duration::from_millis(20));
             }
-            // A worker failed, which joining it says.
+            // A worker failed; joining it reports the error.
             if next.load(Ordering::Relaxed) < to {
                 break;
             }

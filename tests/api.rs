@@ -1,5 +1,5 @@
-//! What the public API promises to those who embed it: handles that are shared by threads,
-//! results and configuration that serde reads back, errors that say what to do.
+//! Promises of the public API: handles that are shared by threads, results and configuration that
+//! survive a round trip through serde, errors that say what to do.
 
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ fn a_service_may_share_everything_between_threads() {
     shared::<Format>();
 }
 
-/// Writes and reads back; what comes back writes the same.
+/// Checks that a value survives a round trip through JSON.
 fn round_trip<T: Serialize + DeserializeOwned>(value: &T) -> T {
     let json = serde_json::to_string(value).unwrap();
     let back: T = serde_json::from_str(&json).unwrap();
@@ -76,7 +76,7 @@ fn returns<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value:
 
 #[test]
 fn every_kind_of_evidence_is_read_back() {
-    // As the JSON lines have them: the names are a promise.
+    // The names in the JSON lines are stable.
     let kinds = [
         r#"{"kind":"bytes","part":"","item_part":"attachment:1"}"#,
         r#"{"kind":"pixels","part":"","item_part":""}"#,
@@ -95,7 +95,7 @@ fn every_kind_of_evidence_is_read_back() {
 }
 
 #[test]
-fn configuration_is_read_back_and_mistakes_in_it_are_told() {
+fn configuration_is_read_back_and_mistakes_are_reported() {
     let mut limits = Limits::default();
     limits.pixels = 7;
     returns(&limits);
@@ -253,14 +253,14 @@ fn one_call_serves_with_a_key_and_without() {
             }
         }
     }
-    // A matcher's own fingerprinter was given its key: what it writes does not hold it either.
+    // The fingerprinter of a matcher was given its key, so an index that it writes does not contain it.
     let matcher = Matcher::with_key(index(&kept), key).unwrap();
     assert!(index(matcher.query_fingerprinter()).key().is_none());
     assert!(index(&random).key().is_some());
 }
 
 /// The message of a call that fails.
-fn told<T>(result: Result<T, Error>) -> String {
+fn error_message<T>(result: Result<T, Error>) -> String {
     result.err().expect("an error").to_string()
 }
 
@@ -288,49 +288,55 @@ fn errors_say_what_to_do() {
     let stranger = foreign.fingerprint_text(MEMO).unwrap();
     for (message, remedy) in [
         (
-            told(Matcher::new(index.clone())),
+            error_message(Matcher::new(index.clone())),
             format!("open it with the key {id}"),
         ),
         (
-            told(Matcher::with_key(index, foreign.key().clone())),
+            error_message(Matcher::with_key(index, foreign.key().clone())),
             format!("made with {id}: give that one"),
         ),
         (
-            told(Collection::open(&leak).unwrap().fingerprinter()),
+            error_message(Collection::open(&leak).unwrap().fingerprinter()),
             format!("open it with the key {id}"),
         ),
         (
-            told(matcher.find(&stranger)),
+            error_message(matcher.find(&stranger)),
             "one recipe and key".to_owned(),
         ),
         (
-            told(writer.add("memo.txt", &print)),
+            error_message(writer.add("memo.txt", &print)),
             "a unique name".to_owned(),
         ),
         (
-            told(matcher.explain("memo", &print)),
+            error_message(matcher.explain("memo", &print)),
             "as it was added".to_owned(),
         ),
         (
-            told(Index::from_bytes(&bytes[..bytes.len() - 1])),
+            error_message(Index::from_bytes(&bytes[..bytes.len() - 1])),
             "copy it again".to_owned(),
         ),
-        (told(Index::from_bytes(old)), "rebuild the index".to_owned()),
-        (told(Index::open(&leak)), "this is a folder".to_owned()),
         (
-            told(Collection::open(at("notes.txt"))),
+            error_message(Index::from_bytes(old)),
+            "rebuild the index".to_owned(),
+        ),
+        (
+            error_message(Index::open(&leak)),
+            "this is a folder".to_owned(),
+        ),
+        (
+            error_message(Collection::open(at("notes.txt"))),
             "a collection is a folder".to_owned(),
         ),
         (
-            told(Collection::open(at("none"))),
+            error_message(Collection::open(at("none"))),
             "no such folder".to_owned(),
         ),
         (
-            told(CollectionWriter::open(folder.path(), options())),
+            error_message(CollectionWriter::open(folder.path(), options())),
             "a new or an empty one".to_owned(),
         ),
         (
-            told(Key::from_file_bytes(b"password")),
+            error_message(Key::from_file_bytes(b"password")),
             "openssl rand -hex 32".to_owned(),
         ),
     ] {

@@ -1,15 +1,15 @@
-//! What an index gives away, measured: the attacks of THREAT-MODEL.md.
+//! What an index reveals, measured: the attacks of THREAT-MODEL.md.
 //!
-//! An attacker has the index file and knows the program. With the key he can test guesses,
-//! and with a little known text and a model of the language he can go on from there, gram by
-//! gram. Without the key he has nothing to compare with.
+//! An attacker has the index file and knows the program. With the key, the attacker can test guesses,
+//! and with a little known text and a language model can continue from there, gram by gram. Without
+//! the key, there is nothing to compare with.
 
 use std::collections::HashMap;
 
 use leakprint::text::{GRAM_LEN, GramKey, Sampling, fold, grams};
 use leakprint::{Executor, Fingerprinter, Index, IndexWriter, Key};
 
-/// Letters begin here that the attacker does not know.
+/// The attacker does not know the letters from here on.
 const KNOWN: &str = "From: the office of the chief executive\nSubject: ";
 
 const SECRETS: [&str; 3] = [
@@ -115,11 +115,11 @@ impl Stolen {
         found.is_some_and(|list| list.iter().any(|place| place.unwrap().1 as usize == at))
     }
 
-    /// Goes on from what is known, the likeliest first; gives how many symbols behind it are
-    /// rebuilt as they are in `truth`.
+    /// Continues the known text, the likeliest symbols first; returns how many of the following symbols
+    /// are rebuilt as in `truth`.
     fn rebuild(&self, language: &Language, truth: &[u32], known: usize) -> usize {
         const BEAM: usize = 400;
-        // Symbols, likelihood, grams since one was confirmed.
+        // Symbols, likelihood, grams since the last confirmed one.
         let mut beam = vec![(truth[..known].to_vec(), 0.0, 0)];
         while beam
             .first()
@@ -134,7 +134,7 @@ impl Stolen {
                     symbols.push(symbol);
                     let has = self.has(&symbols);
                     confirmed |= has;
-                    // One of so many neighbouring grams is always kept.
+                    // One of each window of neighbouring grams is always kept.
                     if has || since + 1 < self.window {
                         next.push((symbols, likelihood, if has { 0 } else { since + 1 }));
                     }
@@ -158,7 +158,7 @@ impl Stolen {
     }
 }
 
-/// Symbols rebuilt of each secret behind known text of several lengths.
+/// Symbols rebuilt of each secret after known text of several lengths.
 fn attack(window: u32, key: &Key, lengths: &[usize]) -> Vec<Vec<usize>> {
     let language = Language::learn(ORDINARY);
     let known = fold(KNOWN).symbols().len();
@@ -180,9 +180,9 @@ fn chaining_rebuilds_text_where_every_gram_is_stored_and_less_by_default() {
     let lengths: Vec<usize> = (0..150).step_by(30).collect();
     let all = attack(1, &key, &lengths[..1]).concat();
     let default = attack(leakprint::Recipe::DEFAULT_WINDOW, &key, &lengths);
-    // The attack is a real one ...
+    // The attack works ...
     assert!(all.iter().all(|&rebuilt| rebuilt > 200), "{all:?}");
-    // ... which thinning makes harder and does not end.
+    // ... and thinning makes it harder, not impossible.
     let default = default.concat();
     let (sum, most) = (default.iter().sum::<usize>(), default.iter().max());
     assert!(sum < 10 * default.len() && most > Some(&3), "{default:?}");
@@ -201,7 +201,7 @@ fn without_the_key_there_is_nothing_to_start_from() {
     }
 }
 
-/// With the key, what has few values is found by trying all of them.
+/// With the key, a value with few possibilities is found by trying them all.
 #[test]
 fn salaries_are_guessed_with_the_key_and_not_without() {
     let key = Key::from_bytes([7; 32]);

@@ -38,7 +38,7 @@ fn lines(folder: &Path, arguments: &[&str]) -> Vec<Value> {
         .collect()
 }
 
-/// The one line of a run that can do nothing.
+/// The one line of a run that must fail.
 fn refused(folder: &Path, arguments: &[&str]) -> String {
     let output = run(folder, arguments);
     assert_eq!(output.status.code(), Some(2), "{arguments:?}");
@@ -156,7 +156,7 @@ fn add_match_list_remove_compact_verify() {
     );
     assert_eq!(run(at, &["info", "c"]).status.code(), Some(0));
 
-    // Expired where it comes from: nobody can add such an item by mistake.
+    // An item that had already expired when it was exported is imported.
     let expires = ["add", "c", "leak/memo.txt", "--expires", "2001-01-01"];
     assert!(refused(at, &expires).contains("in the past"));
     lines(at, &["add", "c", "leak/memo.txt"]);
@@ -334,7 +334,7 @@ fn lists_and_fingerprints_are_exchanged() {
     );
 }
 
-/// What is ignored in a collection is what is ignored in an index.
+/// A collection ignores the same content as an index.
 #[test]
 fn ignore_and_background_files_are_kept() {
     let folder = folder();
@@ -403,7 +403,7 @@ fn ignore_and_background_files_are_kept() {
         let writer = CollectionWriter::open(at.join("c"), WriterOptions::default()).unwrap();
         writer.compact().unwrap();
     }
-    // To another collection and back to what it was.
+    // To another collection and back, unchanged.
     let exported = run(at, &["export", "c", "--as", "fingerprints"]).stdout;
     fs::write(at.join("all.jsonl"), exported).unwrap();
     lines(at, &["add", "d", "leak/memo.txt", "--key", "key"]);
@@ -422,7 +422,7 @@ fn ignore_and_background_files_are_kept() {
     assert_eq!(count(&matches("d")), [2, 2, 1, 1, 1]);
 }
 
-/// Names that a run promised, until it was killed.
+/// Names that a run printed before it was killed.
 fn add_and_kill(at: &Path, file: &str, after: Duration) -> Vec<String> {
     let mut child = Command::new(program("leakprint"))
         .current_dir(at)
@@ -447,9 +447,9 @@ fn add_and_kill(at: &Path, file: &str, after: Duration) -> Vec<String> {
     reading.join().unwrap()
 }
 
-/// `LEAKPRINT_KILLS` sets how many.
+/// `LEAKPRINT_KILLS` sets the number of kills.
 #[test]
-fn what_was_printed_survives_being_killed() {
+fn printed_changes_survive_being_killed() {
     let kills: u64 = std::env::var("LEAKPRINT_KILLS")
         .ok()
         .and_then(|n| n.parse().ok())
@@ -490,7 +490,7 @@ fn what_was_printed_survives_being_killed() {
             assert!(there.contains_key(name), "{name} was promised and is lost");
         }
         assert!(there.keys().all(|name| offered.contains_key(name)));
-        // Removed is removed, too.
+        // Removed items stay removed.
         if let Some(name) = promised.keys().next().cloned() {
             let writer = CollectionWriter::open(at.join("c"), WriterOptions::default()).unwrap();
             writer.remove(&[&name]).unwrap();
@@ -514,7 +514,7 @@ fn say(line: &str) {
     writeln!(out, "{line}").and_then(|()| out.flush()).unwrap();
 }
 
-/// What [`what_a_process_with_refreshing_readers_acknowledged_survives_being_killed`] starts and kills:
+/// What [`acknowledged_changes_survive_being_killed_beside_refreshing_readers`] starts and kills:
 /// a writer with its merging thread, and threads of the same process that refresh, read and list.
 #[test]
 #[ignore = "runs until it is killed"]
@@ -567,9 +567,9 @@ fn writes_until_it_is_killed() {
     });
 }
 
-/// `LEAKPRINT_KILLS` sets how many.
+/// `LEAKPRINT_KILLS` sets the number of kills.
 #[test]
-fn what_a_process_with_refreshing_readers_acknowledged_survives_being_killed() {
+fn acknowledged_changes_survive_being_killed_beside_refreshing_readers() {
     let kills = std::env::var("LEAKPRINT_KILLS").ok();
     let kills: u64 = kills.and_then(|n| n.parse().ok()).unwrap_or(4);
     let folder = tempfile::tempdir().unwrap();
@@ -638,7 +638,7 @@ fn info_says_why_a_merge_failed_until_one_succeeds() {
     let folder = folder();
     let at = folder.path();
     lines(at, &["add", "c", "leak/memo.txt"]);
-    // Nothing can be written to where the new manifest goes.
+    // The new manifest cannot be written.
     let blocked = at.join("c/manifest.new");
     fs::create_dir(&blocked).unwrap();
     assert_eq!(run(at, &["compact", "c"]).status.code(), Some(2));
@@ -657,7 +657,7 @@ fn info_says_why_a_merge_failed_until_one_succeeds() {
     assert_eq!(lines(at, &["list", "c"]).len(), 2);
 }
 
-/// Other processes see what a writer does.
+/// Other processes see the changes of a writer.
 #[test]
 fn readers_in_other_processes_keep_up() {
     let folder = folder();
@@ -681,7 +681,7 @@ fn readers_in_other_processes_keep_up() {
     drop(one);
 }
 
-/// Collections that earlier versions wrote.
+/// Collections written by earlier versions.
 #[test]
 fn collections_of_every_version_open() {
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/collections");

@@ -37,7 +37,7 @@ fn parse(stdout: &[u8]) -> Vec<Value> {
         .collect()
 }
 
-/// The one line of a run that can do nothing.
+/// The one line of a run that must fail.
 fn refused(folder: &Path, arguments: &[&str]) -> String {
     let output = run(folder, arguments);
     assert_eq!(output.status.code(), Some(2), "{arguments:?}");
@@ -51,7 +51,7 @@ const MEMO: &str = "The winter slate moves by six weeks, and Lighthouse opens in
     territories with no press screening before the Wednesday, even though it tested at \
     seventy-one and the exhibitors were told forty-five days.";
 
-/// A leak of two files, what is posted, and damaged input.
+/// A leak of two files, posts, and damaged input.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, content: &[u8]| {
@@ -214,7 +214,7 @@ fn json_lines_in_and_out() {
     assert_eq!(parse(&fs::read(folder.join("e.jsonl")).unwrap()).len(), 3);
 }
 
-/// Who writes a line and waits must get the answer, on any number of threads.
+/// A client that writes a line and waits gets the answer, on any number of threads.
 #[test]
 fn standard_input_is_answered_line_by_line() {
     let folder = folder();
@@ -228,14 +228,14 @@ fn standard_input_is_answered_line_by_line() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut ask = child.stdin.take().unwrap();
+        let mut input = child.stdin.take().unwrap();
         let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
         for id in ["one", "two"] {
-            writeln!(ask, "{{\"id\":\"{id}\",\"text\":\"hello\"}}").unwrap();
+            writeln!(input, "{{\"id\":\"{id}\",\"text\":\"hello\"}}").unwrap();
             let answer: Value = serde_json::from_str(&answers.next().unwrap().unwrap()).unwrap();
             assert_eq!(answer["query"], id);
         }
-        drop(ask);
+        drop(input);
         assert!(child.wait().unwrap().success());
     }
 }
@@ -254,7 +254,7 @@ fn a_key_kept_apart_is_needed_and_must_be_the_right_one() {
 }
 
 #[test]
-fn what_can_not_be_done_is_said_in_one_line() {
+fn failures_are_reported_in_one_line() {
     let folder = folder();
     let folder = folder.path();
     lines(folder, &["index", "leak", "-o", "x.lpx"]);
@@ -379,7 +379,7 @@ fn page(seed: u32) -> image::RgbImage {
 }
 
 #[test]
-fn what_is_found_is_drawn() {
+fn matches_are_drawn() {
     let folder = folder();
     let folder = folder.path();
     let ground = image::Rgb([120, 130, 140]);
@@ -394,7 +394,7 @@ fn what_is_found_is_drawn() {
     post.save(folder.join("posts/two.png")).unwrap();
     page(3).save(folder.join("posts/other.png")).unwrap();
     lines(folder, &["index", "leak", "-o", "leak.lpx"]);
-    // The folder of drawings lies among the queries, and none of it is one.
+    // The folder of drawings is inside the folder of queries, and is not matched.
     let arguments = ["match", "leak.lpx", "posts", "--draw", "posts/drawn"];
     for _ in 0..2 {
         let found = lines(folder, &arguments);
@@ -413,7 +413,7 @@ fn what_is_found_is_drawn() {
     let path = folder.join("posts/drawn/posts%2Ftwo.png.png");
     let drawing = image::open(&path).unwrap().into_rgb8();
     assert_eq!(drawing.dimensions(), post.dimensions());
-    // The colour that is nowhere in the post and crosses the middle of a side.
+    // A colour that does not occur in the post and crosses the middle of a side.
     let side = |x: u32, y: u32| {
         let near = (x - 6..=x + 6).flat_map(|x| (y - 6..=y + 6).map(move |y| (x, y)));
         let colours = near.map(|(x, y)| *drawing.get_pixel(x, y));
@@ -450,7 +450,7 @@ fn what_is_found_is_drawn() {
     assert!(plate(40, left) > 3000 && plate(570, right) > 3000);
     assert_eq!(*drawing.get_pixel(5, 5), ground);
 
-    // One drawing that can not be written costs nothing but itself.
+    // A drawing that cannot be written does not affect the others.
     fs::remove_file(&path).unwrap();
     fs::create_dir_all(path.join("in the way")).unwrap();
     let output = run(folder, &arguments);

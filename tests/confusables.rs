@@ -44,7 +44,7 @@ fn matcher<'a>(texts: impl IntoIterator<Item = (&'a str, &'a str)>) -> Matcher {
     Matcher::new(Index::from_bytes(bytes).unwrap()).unwrap()
 }
 
-/// Letters of an alphabet that lies in Unicode as `A`-`Z` and `a`-`z` do.
+/// Letters of an alphabet that Unicode encodes in the order of `A`-`Z` and `a`-`z`.
 fn shifted(text: &str, upper: u32, lower: u32) -> String {
     let shift = |c: char, from: char, to: u32| char::from_u32(to + c as u32 - from as u32).unwrap();
     text.chars()
@@ -56,7 +56,7 @@ fn shifted(text: &str, upper: u32, lower: u32) -> String {
         .collect()
 }
 
-/// Each character that stands in `from` by the one in its place in `to`.
+/// Replaces each character of `from` by the one at the same position in `to`.
 fn mapped(text: &str, from: &str, to: &str) -> String {
     let pairs: Vec<(char, char)> = from.chars().zip(to.chars()).collect();
     assert_eq!(from.chars().count(), to.chars().count());
@@ -69,7 +69,7 @@ fn mapped(text: &str, from: &str, to: &str) -> String {
     text.chars().map(map).collect()
 }
 
-/// What `insert` gives behind every character.
+/// Inserts the result of `insert` after every character.
 fn behind(text: &str, mut insert: impl FnMut(usize, char) -> String) -> String {
     let chars = text.chars().enumerate();
     chars
@@ -88,7 +88,7 @@ fn behind_letters(text: &str, marks: &[&str]) -> String {
     })
 }
 
-/// Lines of seven words, each behind a prefix.
+/// Lines of seven words, each after a prefix.
 fn lines(text: &str, prefix: &str) -> String {
     let words: Vec<&str> = text.split(' ').collect();
     let lines = words
@@ -219,7 +219,7 @@ fn disguises(text: &str) -> Vec<(String, String)> {
             "\u{20b3}\u{e3f}\u{20b5}\u{20a3}\u{20b2}\u{20ad}\u{20a5}\u{20a6}\u{20b1}$\u{20ae}\u{20a9}",
         ),
     );
-    // What is not shown.
+    // Invisible characters.
     for (name, mark) in [
         ("zero-width space", "\u{200b}"),
         ("zero-width joiners", "\u{200c}\u{200d}"),

@@ -1,5 +1,5 @@
-//! What texts may cost: symbols, memory and time follow the limits, in reading and in matching,
-//! and prints that were made elsewhere are not believed.
+//! The cost of texts: symbols, memory and time stay within the limits, in reading and in matching,
+//! and prints from elsewhere are validated.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn fingerprinter(set: impl FnOnce(&mut Limits)) -> Fingerprinter {
     Fingerprinter::builder().limits(limits).build().unwrap()
 }
 
-/// Words that repeat nothing but single words.
+/// Text without repeated phrases.
 fn prose(words: usize) -> String {
     let mut state = 7_u64;
     let mut text = String::new();
@@ -130,8 +130,8 @@ fn a_row_of_very_many_values_keeps_the_best_of_them() {
     }
 }
 
-/// Numbers that commas join were looked at anew for each comma, which took hours for a megabyte:
-/// within the default limit on time only if each byte is looked at once.
+/// Numbers joined by commas were scanned again at each comma, which took hours for a megabyte. Within
+/// the default time limit only if each byte is scanned once.
 #[test]
 fn a_long_word_of_digits_and_commas_is_read() {
     for text in ["1,".repeat(1 << 20), "12,".repeat(1 << 19)] {
@@ -139,7 +139,7 @@ fn a_long_word_of_digits_and_commas_is_read() {
         let print = fingerprinter.fingerprint_text(&text).unwrap();
         assert!(print.parts[0].cells.len() <= 1);
     }
-    // What is joined has not changed.
+    // The joined values have not changed.
     let print = fingerprinter(|_| {})
         .fingerprint_text("1,234,567.50 and 1,2 x,12")
         .unwrap();
@@ -209,7 +209,7 @@ fn cancelled_work_is_an_error_and_gives_no_half_answer() {
     }
 }
 
-/// A fingerprint whose JSON was changed.
+/// A fingerprint with modified JSON.
 fn changed(print: &Fingerprint, change: impl FnOnce(&mut Value)) -> Fingerprint {
     let mut value = serde_json::to_value(print).unwrap();
     change(&mut value["parts"][0]);
@@ -254,7 +254,7 @@ fn prints_that_no_fingerprinter_makes_are_refused() {
     let matcher = Matcher::with_key(writer.to_index().unwrap(), key).unwrap();
     assert_eq!(matcher.find(&sheet).unwrap()[0].item, "sheet");
     for (number, print) in hostile.iter().enumerate() {
-        // Bytes carry the same; what reads them believes nothing either.
+        // The binary form has the same content, and is validated too.
         let print = Fingerprint::from_bytes(&print.to_bytes()).unwrap();
         let found = matcher.find(&print).unwrap_err();
         let added = writer.add("hostile", &print).unwrap_err();

@@ -1,4 +1,4 @@
-//! From bytes to matches, through an index in memory, on media that the tests make.
+//! From bytes to matches, through an index in memory, on generated media.
 
 use std::io::Cursor;
 
@@ -256,7 +256,7 @@ fn disguised_text_is_found() {
 }
 
 #[test]
-fn what_is_ignored_accuses_nobody() {
+fn ignored_content_matches_nothing() {
     let matcher = matcher();
     assert!(matcher.find_text(FOOTER).unwrap().is_empty());
     let innocent = format!("See you at the pier on Sunday, bring the kite.\n\n{FOOTER}");
@@ -327,11 +327,11 @@ fn a_fingerprint_survives_serialisation() {
     let json = serde_json::to_string(&print).unwrap();
     let back: Fingerprint = serde_json::from_str(&json).unwrap();
     assert_eq!(back, print);
-    // Parts of pictures are verified against the pixels, which stay behind; the rest is the same.
+    // Parts of pictures are verified against the pixels, which a fingerprint lacks; the rest is the same.
     let mut expected = matcher.find(&print).unwrap();
     expected[0].evidence.retain(|e| e.kind() != "region");
     assert_eq!(matcher.find(&back).unwrap(), expected);
-    // A text's exact offsets stay behind; the passage is found all the same.
+    // A fingerprint lacks the exact offsets of a text; the passage is found nevertheless.
     let print = matcher
         .query_fingerprinter()
         .fingerprint_text(MEMO)
@@ -394,9 +394,9 @@ fn page(text: &str) -> RgbImage {
     page
 }
 
-/// Nothing but the parts of a picture tells a crop of it.
+/// A crop is found only by the prints of parts.
 #[test]
-fn explain_tells_of_parts_of_pictures() {
+fn explain_reports_parts_of_pictures() {
     let fingerprinter = fingerprinter();
     let key = Some(fingerprinter.key().clone());
     let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), key).unwrap();
@@ -438,7 +438,7 @@ fn explain_tells_of_parts_of_pictures() {
     assert!((region.measure - share).abs() < 1e-4);
     assert_eq!(details.measure, f64::from(compared));
 
-    // Unlike the page in everything.
+    // Unlike the page in every respect.
     let print = matcher
         .query_fingerprinter()
         .fingerprint(&png(&picture(5)), None);
@@ -500,12 +500,12 @@ fn index_of(texts: &[(&str, &str)]) -> Index {
     Index::from_bytes(writer.to_bytes(&Executor::serial()).unwrap()).unwrap()
 }
 
-/// Every gram of one meets every gram of the other: quadratic if nothing bounds it.
+/// Every gram of one matches every gram of the other: quadratic without a bound.
 #[test]
 fn repetitive_texts_are_matched_in_linear_work() {
     let run = "a".repeat(60_000);
     let matcher = Matcher::new(index_of(&[("run", &run), ("memo.txt", MEMO)])).unwrap();
-    // Half a minute and gigabytes once; a longer run than the item's, so that no digest helps.
+    // Took half a minute and gigabytes once; longer than the item, so that the digests differ.
     let longer = "a".repeat(70_000);
     let _ = matcher.find_text(&longer).unwrap();
     let hidden = format!("{}{MEMO}{}", &run[..20_000], &run[..20_000]);

@@ -1,4 +1,4 @@
-//! The examples in single files: each runs, and prints what it is there to show.
+//! The single-file examples: each runs, and prints what it demonstrates.
 
 mod programs;
 
@@ -9,7 +9,7 @@ use leakprint::{Executor, Fingerprinter, IndexWriter};
 
 use programs::program;
 
-/// What an example prints.
+/// The output of an example.
 fn printed(name: &str, arguments: &[&Path]) -> String {
     let output = Command::new(program(name))
         .args(arguments)
@@ -40,7 +40,7 @@ fn assert_lines(name: &str, expected: &[&str]) {
 }
 
 #[test]
-fn background_discounts_what_everybody_writes() {
+fn background_discounts_common_text() {
     assert_lines(
         "background",
         &[
@@ -109,7 +109,7 @@ fn a_recogniser_finds_text_in_a_picture() {
 }
 
 #[test]
-fn a_reload_interrupts_nobody() {
+fn a_reload_interrupts_no_query() {
     assert_lines(
         "reload",
         &[
@@ -158,7 +158,7 @@ fn the_ten_lines_in_an_upload_service() {
     assert!(lines[3].contains("missing.txt: not read: "), "{printed}");
 }
 
-/// It fails where it finds less or more than it should.
+/// It fails if it finds less or more than it should.
 #[test]
 fn the_quickstart_finds_all_and_nothing_else() {
     let printed = printed("quickstart", &[]);

@@ -1,5 +1,5 @@
-//! The contract of the example program `feed`: lines in order, accounts, resuming, a report that
-//! cannot be rewritten by what it reports.
+//! The contract of the example program `feed`: lines in order, accounts, resuming, and a report that posts
+//! cannot inject HTML into.
 
 mod programs;
 
@@ -108,7 +108,7 @@ fn posts_accounts_and_a_report() {
     assert_eq!(found[3]["error"]["kind"], "malformed");
     assert_eq!(
         found[5]["error"]["kind"], "invalid_input",
-        "a path out of the base"
+        "a path outside the base folder"
     );
     assert!(found[4]["error"].is_null());
 
@@ -129,18 +129,18 @@ fn posts_accounts_and_a_report() {
     assert!(report.contains("&lt;script&gt;") && !report.contains("<script"));
     assert!(
         !report.contains("http://") && !report.contains("https://"),
-        "works without a network"
+        "the report works offline"
     );
 }
 
 #[test]
-fn a_collection_says_what_an_index_of_its_items_says() {
+fn a_collection_gives_the_same_result_as_an_index_of_its_items() {
     use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     index(folder);
     posts(folder);
-    // With one key, or the spans differ by some characters.
+    // With the same key, because spans depend on it.
     fs::write(folder.join("key"), [5; 32]).unwrap();
     let written = ["matches.jsonl", "accounts.jsonl"];
     let run = |target: &str| {
@@ -151,14 +151,14 @@ fn a_collection_says_what_an_index_of_its_items_says() {
             .args(["--key", "key"])
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(
             output.status.code(),
-            Some(if said.is_empty() { 0 } else { 2 }),
-            "{said}"
+            Some(if err.is_empty() { 0 } else { 2 }),
+            "{err}"
         );
         (
-            said,
+            err,
             written.map(|name| fs::read_to_string(folder.join(name)).unwrap()),
         )
     };
@@ -183,8 +183,8 @@ fn a_collection_says_what_an_index_of_its_items_says() {
         }
         writer.remove(&["gone.txt"]).unwrap();
     }
-    let (said, of_collection) = run("leak");
-    assert_eq!((said.as_str(), &of_collection), ("", &of_index));
+    let (err, of_collection) = run("leak");
+    assert_eq!((err.as_str(), &of_collection), ("", &of_index));
     let report = fs::read_to_string(folder.join("report.html")).unwrap();
     assert!(report.contains("slate.txt"));
 
@@ -196,7 +196,7 @@ fn a_collection_says_what_an_index_of_its_items_says() {
 }
 
 #[test]
-fn a_run_that_was_cut_goes_on() {
+fn an_interrupted_run_is_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     index(folder);
@@ -204,7 +204,7 @@ fn a_run_that_was_cut_goes_on() {
     assert!(feed(folder, &[]).status.success());
     let path = folder.join("matches.jsonl");
     let whole = fs::read(&path).unwrap();
-    // Cut in the middle of a line, at its end, before all.
+    // Cut at the start, at the end of a line, and within a line.
     let second = whole.iter().position(|&b| b == b'\n').unwrap() + 1;
     for cut in [0, second, second + 20, whole.len() - 1, whole.len()] {
         fs::write(&path, &whole[..cut]).unwrap();

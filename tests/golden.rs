@@ -1,8 +1,8 @@
 //! Recipe 2, pinned: every print of fixed inputs under a fixed key.
 //!
-//! If one of these fails, prints have changed, and every index and fingerprint
-//! out there would silently stop matching. Don't adjust the values: make a new
-//! recipe version that gets values of its own.
+//! If one of these fails, prints have changed, and every existing index and fingerprint
+//! would silently stop matching. Don't adjust the values: make a new recipe version
+//! with separate values.
 
 use leakprint::fingerprint::ValueKind;
 use leakprint::raster::{Pixels, Raster};
@@ -16,7 +16,7 @@ fn fingerprinter() -> Fingerprinter {
         .unwrap()
 }
 
-/// Rings, a gradient and a hard edge; with alpha where asked for.
+/// Rings, a gradient and a hard edge; optionally with alpha.
 fn picture(alpha: bool) -> Raster {
     let (width, height) = (333_u32, 222_u32);
     let samples = (0..height)

@@ -149,7 +149,7 @@ impl Graph {
         None
     }
 
-    /// What breaks the order of `layers`, the lowest first.
+    /// The imports that violate the order of `layers`, the lowest first.
     fn against(&self, layers: &[Vec<&str>]) -> Vec<String> {
         let layer = |module: &Module| {
             let top = module.first()?.as_str();
@@ -157,7 +157,7 @@ impl Graph {
         };
         let mut problems = BTreeSet::new();
         for (module, imports) in &self.edges {
-            // The root declares and re-exports all of it.
+            // The root declares and re-exports everything.
             let Some(top) = module.first() else { continue };
             let Some(own) = layer(module) else {
                 problems.insert(format!("{top} is in no layer"));
@@ -237,13 +237,13 @@ fn resolve(
     Some(absolute)
 }
 
-/// What matters of a file.
+/// The relevant contents of a file.
 #[derive(Default)]
 struct File {
     imports: Vec<Import>,
-    /// Names that it imports, and what each stands for.
+    /// Imported names, and the paths they refer to.
     names: HashMap<String, Vec<String>>,
-    /// Its modules that exist under test only.
+    /// Modules that exist under test only.
     test_modules: Vec<String>,
 }
 

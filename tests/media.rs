@@ -1,5 +1,5 @@
-//! From bytes to parts, through the public door: every kind of media that is
-//! read, each made here, whole and damaged.
+//! From bytes to parts, through the public API: every format that is read,
+//! generated here, intact and damaged.
 
 use std::io::Cursor;
 
@@ -13,24 +13,24 @@ use leakprint::raster::Pixels::{self, Luma8, Rgb8, Rgba8};
 use leakprint::raster::Raster;
 use leakprint::{Budget, Dihedral, Error, ErrorKind, Limits};
 
-/// What a part held.
+/// The content of a part.
 #[derive(Clone, Debug, PartialEq)]
 enum Held {
-    /// And whether it counts as lossless.
+    /// A picture, and whether it counts as lossless.
     Picture(Raster, bool),
     Text(String),
     Opaque,
 }
 
-/// What a sink was told, in order.
+/// A sink that records parts and warnings in order.
 #[derive(Debug, Default, PartialEq)]
-struct Seen {
+struct Recorded {
     /// Path, whether there were bytes, content.
     parts: Vec<(String, bool, Held)>,
     warnings: Vec<(String, ErrorKind, String)>,
 }
 
-impl PartSink for Seen {
+impl PartSink for Recorded {
     fn part(&mut self, part: Part<'_>) {
         let held = match part.content {
             Content::Raster { raster, lossless } => Held::Picture(raster, lossless),
@@ -48,8 +48,8 @@ impl PartSink for Seen {
     }
 }
 
-impl Seen {
-    /// The paths of all parts, those without bytes of their own in brackets.
+impl Recorded {
+    /// The paths of all parts, those without bytes in brackets.
     fn paths(&self) -> Vec<String> {
         let path = |(path, has_bytes, _): &(String, bool, Held)| match has_bytes {
             true => path.clone(),
@@ -70,7 +70,7 @@ impl Seen {
         }
     }
 
-    /// Where there were warnings, and of what kind.
+    /// The paths and kinds of the warnings.
     #[cfg(feature = "html")]
     fn problems(&self) -> Vec<(&str, ErrorKind)> {
         let warnings = self.warnings.iter();
@@ -80,18 +80,18 @@ impl Seen {
     }
 }
 
-fn read_as(bytes: &[u8], name: Option<&str>, limits: &Limits) -> Result<Seen, Error> {
-    let mut seen = Seen::default();
+fn read_as(bytes: &[u8], name: Option<&str>, limits: &Limits) -> Result<Recorded, Error> {
+    let mut seen = Recorded::default();
     match media::read(bytes, name, &mut Budget::new(limits), &mut seen) {
         Ok(()) => Ok(seen),
         Err(error) => {
-            assert_eq!(seen, Seen::default(), "told before {error}");
+            assert_eq!(seen, Recorded::default(), "parts before {error}");
             Err(error)
         }
     }
 }
 
-fn read(bytes: &[u8]) -> Seen {
+fn read(bytes: &[u8]) -> Recorded {
     read_as(bytes, None, &Limits::default()).unwrap()
 }
 
@@ -136,7 +136,7 @@ fn xorshift(mut state: u32) -> impl FnMut() -> u32 {
 const WIDTH: u32 = 7;
 const HEIGHT: u32 = 5;
 
-/// Samples without symmetry, so that a wrong turn or order of channels shows.
+/// Samples without symmetry, so that a wrong orientation or channel order shows.
 fn samples(channels: u32) -> Vec<u8> {
     let count = WIDTH * HEIGHT * channels;
     (0..count).map(|i| (i * i * 3 + i * 11 + 5) as u8).collect()
@@ -170,8 +170,8 @@ const FORMATS: [ImageFormat; 6] = [
     ImageFormat::Tiff,
 ];
 
-/// A PNG by hand, for what the encoder does not write: `data` holds the rows,
-/// each behind its filter byte.
+/// A PNG built by hand, for variants that the encoder does not write: `data` holds
+/// the rows, each after its filter byte.
 fn raw_png(ihdr: (u32, u32, u8, u8), extra: &[(&[u8; 4], &[u8])], data: &[u8]) -> Vec<u8> {
     let (width, height, depth, color) = ihdr;
     let mut header = [width.to_be_bytes(), height.to_be_bytes()].concat();
@@ -243,7 +243,7 @@ fn a_png_of_eight_bits_gives_the_layout_that_it_needs() {
 
 #[test]
 fn sixteen_bits_are_rounded_to_eight() {
-    // 257 steps a level: halfway lies between 128 and 129.
+    // 257 steps per level: the midpoint is between 128 and 129.
     let levels = [
         (0, 0),
         (128, 0),
@@ -291,7 +291,7 @@ fn palettes_and_few_bits_are_expanded() {
         (opaque.clone(), thin.clone())
     );
     assert_eq!(indexed(8, &[0, 1, 0]), (opaque, thin));
-    // Alpha that no pixel uses is no alpha; the third colour has none of its own.
+    // Alpha that no pixel uses is ignored; the third colour has no alpha.
     let opaque = row(Rgb8(vec![1, 2, 3, 10, 20, 30]));
     assert_eq!(indexed(8, &[0, 2, 0]), (opaque.clone(), opaque));
 }
@@ -305,7 +305,7 @@ fn lossless_formats_give_the_raster_of_the_png() {
         if format != ImageFormat::Jpeg {
             assert_eq!(picture(&encode(&rgb(), format)), opaque, "{format:?}");
         }
-        // A pixel of a GIF is there or not.
+        // A GIF pixel is opaque or transparent.
         if !matches!(format, ImageFormat::Jpeg | ImageFormat::Gif) {
             assert_eq!(picture(&encode(&rgba, format)), alpha, "{format:?}");
         }
@@ -373,7 +373,7 @@ fn lossy_formats_are_marked_and_close() {
     };
     let luma: Vec<f32> = samples(3).chunks(3).map(weigh).collect();
     check(&samples(3), ExtendedColorType::Rgb8, &luma);
-    // `image` writes no lossy WebP: one pixel from elsewhere.
+    // `image` writes no lossy WebP: one pixel from another encoder.
     let webp = b"RIFF\x22\0\0\0WEBPVP8 \x16\0\0\0\x30\x01\0\x9d\x01\x2a\x01\0\x01\0\
         \x0e\xc0\xfe\x25\xa4\0\x03p\0\0\0\0";
     let (raster, lossless) = picture(webp);
@@ -419,7 +419,7 @@ fn turned(from: &[u8], dihedral: Dihedral) -> Raster {
 }
 
 #[test]
-fn pictures_stand_upright() {
+fn pictures_are_turned_upright() {
     let jpeg = encode(&rgb(), ImageFormat::Jpeg);
     let (stored, _) = picture(&jpeg);
     // What has to be done to the stored picture, in the order of the EXIF numbers.
@@ -448,7 +448,7 @@ fn pictures_stand_upright() {
             assert!(picture(&webp) == expected, "webp, orientation {number}");
         }
     }
-    // Numbers that mean nothing and broken blocks are no reason to lose a picture.
+    // Meaningless numbers and broken blocks must not cost the picture.
     for block in [&exif(0, true), &exif(9, false), &exif(6, true)[..13], b"II"] {
         assert!(picture(&with_exif(&jpeg, block)).0 == stored, "{block:?}");
     }
@@ -497,7 +497,7 @@ fn a_picture_that_claims_to_be_huge_is_refused_before_it_is_decoded() {
         bytes
     };
     check(&raw_png((60_000, 60_000, 8, 2), &[], &[0]), 60_000);
-    // Both sides where they stand in the file; 60,000 is EA60.
+    // Both sides at their offsets in the file; 60,000 is EA60.
     let gif = patched(ImageFormat::Gif, 6, b"\x60\xEA\x60\xEA");
     check(&gif, 60_000);
     let bmp = patched(ImageFormat::Bmp, 18, b"\x60\xEA\0\0\x60\xEA\0\0");
@@ -511,8 +511,8 @@ fn a_picture_that_claims_to_be_huge_is_refused_before_it_is_decoded() {
     check(&webp, 16_383);
 }
 
-/// Reads damaged media: it may be whole enough, or an error that says what is
-/// wrong with it. A panic that was caught at the border is neither.
+/// Reads damaged media, which may succeed or fail with a typed error, but not with
+/// a caught panic.
 fn survive(bytes: &[u8], what: &str) {
     let small = limits(|limits| limits.pixels = 1 << 16);
     match read_as(bytes, None, &small) {
@@ -594,7 +594,7 @@ fn base64(bytes: &[u8]) -> String {
 mod mail {
     use super::*;
 
-    /// A header and a body, as they stand in a message.
+    /// A header and a body, as in a message.
     fn entity(header: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
         [header.as_bytes(), b"\r\n\r\n", body.as_ref()].concat()
     }
@@ -662,7 +662,7 @@ mod mail {
     }
 
     #[test]
-    fn of_alternatives_the_plain_one_counts_unless_it_is_a_stub() {
+    fn the_plain_alternative_counts_unless_it_is_a_stub() {
         let page = html("<p>The winter slate moves by <b>six</b> weeks.</p>");
         for (text, shown) in [
             ("The slate moves six weeks.", "The slate moves six weeks."),
@@ -676,7 +676,7 @@ mod mail {
     }
 
     #[test]
-    fn the_pictures_of_an_html_body_stand_behind_it() {
+    fn the_pictures_of_an_html_body_follow_it() {
         let png = encode(&rgb(), ImageFormat::Png);
         let source = format!("data:image/png;base64,{}", base64(&png));
         let page = html(&format!("<p>Look:<img src='{source}'><img src='cid:1'>"));
@@ -698,7 +698,7 @@ mod mail {
         let entities = [
             plain("See below."),
             entity(latin, b"Gr\xFC\xDFe"),
-            // A lie about the kind of a picture changes nothing.
+            // A wrong media type changes nothing.
             attached("application/pdf; name=a.pdf", &png),
             attached("application/octet-stream", b"\0\x01\x02\x03"),
             attached("image/png", &png[..60]),
@@ -711,7 +711,7 @@ mod mail {
         assert_eq!(seen.text("body"), "See below.");
         assert_eq!(seen.text("attachment:1"), "Gr\u{fc}\u{df}e");
         assert_eq!(seen.held("attachment:2"), read(&png).held(""));
-        // What cannot be read still has its bytes.
+        // An unreadable part still has its bytes.
         assert_eq!(seen.held("attachment:3"), &Held::Opaque);
         assert_eq!(seen.held("attachment:4"), &Held::Opaque);
         assert_eq!(seen.text("attachment:6"), "The last.");
@@ -724,7 +724,7 @@ mod mail {
     }
 
     #[test]
-    fn forwarded_messages_have_parts_of_their_own() {
+    fn forwarded_messages_are_separate_parts() {
         let png = attached("image/png", &encode(&rgb(), ImageFormat::Png));
         let inner = message("Inner", multipart("related", &[plain("Deep."), png]));
         // One without transport fields: only its label makes it a message.
@@ -805,7 +805,7 @@ fn a_mail_needs_its_feature() {
 
 #[cfg(feature = "html")]
 #[test]
-fn a_page_is_its_text_and_the_pictures_that_stand_in_it() {
+fn a_page_is_its_text_and_its_pictures() {
     let bmp = encode(&rgb(), ImageFormat::Bmp);
     let page = format!(
         "<!DOCTYPE html><title>Slate</title><script>no()</script><h1>Winter &amp; spring</h1>\

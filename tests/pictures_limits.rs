@@ -109,7 +109,7 @@ mod jpeg {
         let mut file = start(0);
         file.extend(frame(0xC0, 8191, 8191, &[0x11; 3]));
         for _ in 0..5000 {
-            // Each begins the picture anew.
+            // Each restarts the picture.
             file.extend(scan(&[1], 0, 63, 0));
             file.push(0);
         }
@@ -155,7 +155,7 @@ mod jpeg {
     }
 
     #[test]
-    fn what_encoders_write_is_read() {
+    fn output_of_encoders_is_read() {
         let pixels: Vec<u8> = (0..90 * 60 * 3).map(|i| (i * i / 7) as u8).collect();
         for progressive in [false, true] {
             for scans in [4, 20] {
@@ -298,7 +298,7 @@ mod tiff {
     }
 
     #[test]
-    fn what_is_ordinary_is_read() {
+    fn ordinary_files_are_read() {
         let data = zlib(&[7; 256 * 256]);
         let tiled = made(
             head([50, 40], 8, 1, 1),
@@ -327,7 +327,7 @@ mod tiff {
     }
 
     #[test]
-    fn samples_that_are_not_shown_count() {
+    fn hidden_samples_count() {
         let data = zlib(&[0; 1 << 16]);
         let mut rest = strips(8000, 1, data.len());
         rest.push((338, vec![0; 59_997]));

@@ -1,4 +1,4 @@
-//! Text in pictures: asked for only where nothing else explains a picture that looks like text,
+//! Text in pictures: recognised only if nothing else explains a picture that looks like text, and
 //! found with the place of its words.
 
 use std::io::Cursor;
@@ -20,7 +20,7 @@ const OTHER: &str = "Rain is expected along the coast until Thursday, with gusts
     front from the west. Ferries run on the summer timetable, except for the night boat, which is cancelled \
     this week. Visitors should bring warm clothes and check the notices at the pier.";
 
-/// A page of lines in a proportional font, and its words with their places.
+/// A page of lines in a proportional font, and its words with their boxes.
 fn page(text: &str, size: f32, ink: u8, paper: u8) -> (GrayImage, Vec<Word>) {
     let font = FontRef::try_from_slice(epaint_default_fonts::UBUNTU_LIGHT).unwrap();
     let font = font.as_scaled(PxScale::from(size));
@@ -63,18 +63,18 @@ fn png(picture: &GrayImage) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// Knows what it will be shown, and counts how often it is asked.
+/// A recogniser with fixed words that counts its calls.
 #[derive(Debug, Default)]
-struct Told {
+struct Scripted {
     words: Vec<Word>,
     fails: bool,
-    asked: AtomicUsize,
+    calls: AtomicUsize,
 }
 
-impl TextFromImage for Told {
+impl TextFromImage for Scripted {
     fn words(&self, picture: &GreyPicture) -> Result<Vec<Word>, Error> {
         assert_eq!((picture.width(), picture.height()), (700, 420));
-        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.calls.fetch_add(1, Ordering::Relaxed);
         if self.fails {
             return Err(Error::new(ErrorKind::Limit, "too slow"));
         }
@@ -101,15 +101,15 @@ fn matcher(items: &[(&str, &[u8])], fingerprinter: &Fingerprinter) -> Matcher {
 }
 
 #[test]
-fn what_a_picture_says_is_found_where_it_says_it() {
+fn text_in_a_picture_is_found_at_its_place() {
     let (picture, words) = page(MEMO, 16.0, 20, 245);
-    let told = Arc::new(Told {
+    let recogniser = Arc::new(Scripted {
         words,
-        ..Told::default()
+        ..Scripted::default()
     });
     let matcher = matcher(&[("memo.txt", MEMO.as_bytes())], &fingerprinter());
     assert!(matcher.find_media(&png(&picture), None).unwrap().is_empty());
-    let matcher = matcher.with_recogniser(told.clone());
+    let matcher = matcher.with_recogniser(recogniser.clone());
     let matches = matcher.find_media(&png(&picture), None).unwrap();
     assert_eq!(matches.len(), 1);
     let Evidence::Text {
@@ -127,54 +127,54 @@ fn what_a_picture_says_is_found_where_it_says_it() {
     );
     assert!(width > 500 && height > 40, "{region:?}");
     assert!(item_span[1] - item_span[0] > 200);
-    assert_eq!(told.asked.load(Ordering::Relaxed), 1);
-    // It is part of the answer's JSON, and nothing of the text is.
+    assert_eq!(recogniser.calls.load(Ordering::Relaxed), 1);
+    // The region is in the JSON of the match, and the text is not.
     let json = serde_json::to_string(&matches).unwrap();
     assert!(json.contains("\"region\":[") && !json.contains("Vancouver"));
 }
 
 #[test]
-fn a_recogniser_is_asked_only_where_it_may_help() {
+fn a_recogniser_is_called_only_where_it_may_help() {
     let (known, words) = page(MEMO, 16.0, 20, 245);
-    let told = Arc::new(Told {
+    let recogniser = Arc::new(Scripted {
         words,
-        ..Told::default()
+        ..Scripted::default()
     });
     let items: [(&str, &[u8]); 2] = [("memo.txt", MEMO.as_bytes()), ("screen.png", &png(&known))];
-    let matcher = matcher(&items, &fingerprinter()).with_recogniser(told.clone());
-    let asked = || told.asked.load(Ordering::Relaxed);
-    // The index has this very picture.
+    let matcher = matcher(&items, &fingerprinter()).with_recogniser(recogniser.clone());
+    let calls = || recogniser.calls.load(Ordering::Relaxed);
+    // The index contains this very picture.
     let matches = matcher.find_media(&png(&known), None).unwrap();
-    assert_eq!((matches[0].item.as_str(), asked()), ("screen.png", 0));
-    // It looks like no text.
+    assert_eq!((matches[0].item.as_str(), calls()), ("screen.png", 0));
+    // It does not look like text.
     let ramp = GrayImage::from_fn(700, 420, |x, y| Luma([(x / 4 + y / 6) as u8]));
     assert!(matcher.find_media(&png(&ramp), None).unwrap().is_empty());
-    assert_eq!(asked(), 0);
+    assert_eq!(calls(), 0);
     // Another picture of text.
     let (other, _) = page(OTHER, 18.0, 230, 30);
     assert!(!matcher.find_media(&png(&other), None).unwrap().is_empty());
-    assert_eq!(asked(), 1);
+    assert_eq!(calls(), 1);
 }
 
 #[test]
 fn a_recogniser_that_fails_costs_the_text_only() {
     let (picture, _) = page(MEMO, 16.0, 20, 245);
-    let told = Arc::new(Told {
+    let recogniser = Arc::new(Scripted {
         fails: true,
-        ..Told::default()
+        ..Scripted::default()
     });
     let matcher = matcher(&[("memo.txt", MEMO.as_bytes())], &fingerprinter());
-    let matcher = matcher.with_recogniser(told.clone());
+    let matcher = matcher.with_recogniser(recogniser.clone());
     assert!(matcher.find_media(&png(&picture), None).unwrap().is_empty());
-    assert_eq!(told.asked.load(Ordering::Relaxed), 1);
+    assert_eq!(recogniser.calls.load(Ordering::Relaxed), 1);
 }
 
 #[test]
 fn the_text_of_an_indexed_picture_is_found_as_text() {
     let (picture, words) = page(MEMO, 16.0, 20, 245);
-    let owner = fingerprinter().with_recogniser(Arc::new(Told {
+    let owner = fingerprinter().with_recogniser(Arc::new(Scripted {
         words,
-        ..Told::default()
+        ..Scripted::default()
     }));
     let matcher = matcher(&[("screen.png", &png(&picture))], &owner);
     let matches = matcher.find_text(MEMO).unwrap();
@@ -186,15 +186,15 @@ fn the_text_of_an_indexed_picture_is_found_as_text() {
     assert!(matcher.find_text(OTHER).unwrap().is_empty());
 }
 
-/// The list of mails that stands in every window of a mailbox, and buttons.
+/// The list of mails and the buttons in every window of a mailbox.
 const WINDOW: &str = "Inbox 8,214 messages Astrid Moreau driver tweak for homemade kernels Colin Brandt \
     Warchalking FAQ Louise Zeller Liberalism in America Leonid Ashworth Keeping up with the Sims Petra \
     Rowley semaphores on seven From Tomas Ashworth To Irene Moreau Reply Reply all Forward Archive ";
 
-/// Three windows of one mailbox are indexed with what they say; a fourth is posted, and one of
-/// the mails in another program.
+/// Three windows of one mailbox are indexed with their text; a fourth is posted, and one of the
+/// mails in another program.
 #[test]
-fn windows_are_not_told_by_what_every_window_says() {
+fn text_shared_by_all_windows_identifies_none() {
     const BODIES: [&str; 3] = [
         MEMO,
         "The lawyers want the second draft of the settlement by Monday, with the schedule of payments \
@@ -204,18 +204,18 @@ fn windows_are_not_told_by_what_every_window_says() {
          recall, and the plant in Tampere stood still for nine days. Let us agree on one wording before \
          the call with the analysts, and not mention the insurance at all.",
     ];
-    let told = |text: &str, size| {
+    let draw = |text: &str, size| {
         let (picture, words) = page(text, size, 20, 245);
-        let recogniser = Told {
+        let recogniser = Scripted {
             words,
-            ..Told::default()
+            ..Scripted::default()
         };
         (png(&picture), Arc::new(recogniser))
     };
     let key = Some(fingerprinter().key().clone());
     let mut writer = IndexWriter::new(fingerprinter().recipe().clone(), key).unwrap();
     for (number, body) in BODIES.iter().enumerate() {
-        let (picture, recogniser) = told(&format!("{WINDOW}{body}"), 13.0);
+        let (picture, recogniser) = draw(&format!("{WINDOW}{body}"), 13.0);
         let owner = fingerprinter().with_recogniser(recogniser);
         let print = owner.fingerprint(&picture, None).unwrap();
         writer.add(&number.to_string(), &print).unwrap();
@@ -223,7 +223,7 @@ fn windows_are_not_told_by_what_every_window_says() {
     let index = Index::from_bytes(writer.to_bytes(&Executor::serial()).unwrap()).unwrap();
     let matcher = Matcher::new(index).unwrap();
     let texts = |query: &str, size: f32| {
-        let (picture, recogniser) = told(query, size);
+        let (picture, recogniser) = draw(query, size);
         let matcher = matcher.clone().with_recogniser(recogniser);
         let matches = matcher.find_media(&picture, None).unwrap();
         let texts = matches.into_iter().filter(|found| {
@@ -238,11 +238,11 @@ fn windows_are_not_told_by_what_every_window_says() {
         texts(&format!("Sent from my telephone {}", BODIES[1]), 17.0),
         ["1"]
     );
-    // A post that quotes the list in so many words has copied it.
+    // A post that quotes the list word for word has copied it.
     assert!(!matcher.find_text(WINDOW).unwrap().is_empty());
 }
 
-/// Small, large, and light on dark: read by the real program.
+/// Small, large, and light on dark, with the real program.
 #[test]
 #[ignore = "needs the program tesseract"]
 #[cfg(feature = "tesseract")]

@@ -1,5 +1,5 @@
-//! Parts of pictures, on screens and photograph-like pictures that the tests draw: every transform
-//! with its true geometry, look-alikes, background, and what does not change the verdict.
+//! Parts of pictures, on generated screens and photo-like pictures: every transform with its true
+//! geometry, look-alikes, background, and changes that must not matter.
 
 #[path = "../benches/screens/page.rs"]
 mod page;
@@ -14,13 +14,13 @@ use leakprint::{
     Evidence, Executor, Fingerprinter, Index, IndexWriter, Key, Match, MatchOptions, Matcher,
     Strength,
 };
-use page::{Look, Random, mail};
+use page::{Random, Style, mail};
 
-/// Mails in the index, in three looks.
+/// Mails in the index, in three styles.
 const MAILS: u64 = 9;
 
 fn screen(seed: u64) -> RgbImage {
-    mail(&Look::new(seed % 3), seed)
+    mail(&Style::new(seed % 3), seed)
 }
 
 /// Overlapping discs and boxes of many sizes under a grain: corners and blobs as in a photograph.
@@ -74,7 +74,7 @@ fn fingerprinter(key: u8) -> Fingerprinter {
     Fingerprinter::builder().key(key).build().unwrap()
 }
 
-/// An index of all mails and four photographs; `background` pictures are ordinary traffic.
+/// An index of all mails and four photographs; `background` pictures are ordinary material.
 fn matcher_with(background: &[RgbImage]) -> Matcher {
     let fingerprinter = fingerprinter(7);
     let key = Some(fingerprinter.key().clone());
@@ -153,7 +153,7 @@ fn assert_placed(
     (mirrored, inverted)
 }
 
-/// The picture seen through a homography from its pixels to the new ones, on grey.
+/// The picture warped by a homography, on grey.
 fn warp(
     picture: &RgbImage,
     (width, height): (u32, u32),
@@ -173,7 +173,7 @@ fn warp(
 }
 
 #[test]
-fn crops_lie_where_they_were_cut() {
+fn crops_are_located() {
     for (item, picture) in [("mail4", screen(4)), ("photo1", photo(1))] {
         let (width, height) = picture.dimensions();
         for share in [0.8, 0.6, 0.45] {
@@ -191,7 +191,7 @@ fn crops_lie_where_they_were_cut() {
 }
 
 #[test]
-fn smaller_larger_turned_and_tilted_copies_lie_where_they_are() {
+fn smaller_larger_turned_and_tilted_copies_are_located() {
     for (item, picture) in [("mail2", screen(2)), ("photo2", photo(2))] {
         let (width, height) = picture.dimensions();
         for factor in [0.5, 0.75, 1.5] {
@@ -218,7 +218,7 @@ fn smaller_larger_turned_and_tilted_copies_lie_where_they_are() {
             let what = format!("{item} turned by {degrees}");
             assert_placed(&what, &jpeg(&turned, 80), item, (width, height), 3.0, truth);
         }
-        // As a camera beside the screen sees it.
+        // As seen by a camera beside the screen.
         let back = |(x, y): (f64, f64)| {
             let w = 1.0 + 2.4e-4 * x - 1.2e-4 * y;
             (
@@ -242,14 +242,14 @@ fn smaller_larger_turned_and_tilted_copies_lie_where_they_are() {
 }
 
 #[test]
-fn mirrored_and_inverted_copies_are_told() {
+fn mirrored_and_inverted_copies_are_reported() {
     for (item, picture) in [("mail7", screen(7)), ("photo3", photo(3))] {
         let (width, height) = picture.dimensions();
         let w = width * 7 / 10;
         let cut = imageops::crop_imm(&picture, 0, 0, w, height).to_image();
         let flipped = imageops::flip_horizontal(&cut);
         let truth = |(x, y): (f64, f64)| (f64::from(w) - 1.0 - x, y);
-        let told = assert_placed(
+        let flags = assert_placed(
             "mirrored",
             &jpeg(&flipped, 80),
             item,
@@ -257,10 +257,10 @@ fn mirrored_and_inverted_copies_are_told() {
             2.5,
             truth,
         );
-        assert_eq!(told, (true, false), "{item}");
+        assert_eq!(flags, (true, false), "{item}");
         let mut inverted = cut.clone();
         imageops::invert(&mut inverted);
-        let told = assert_placed(
+        let flags = assert_placed(
             "inverted",
             &jpeg(&inverted, 80),
             item,
@@ -268,7 +268,7 @@ fn mirrored_and_inverted_copies_are_told() {
             2.5,
             |p| p,
         );
-        assert_eq!(told, (false, true), "{item}");
+        assert_eq!(flags, (false, true), "{item}");
     }
 }
 
@@ -359,15 +359,15 @@ fn other_mails_in_the_same_look_and_other_pictures_are_not_matched() {
     assert!(find(&png(&blank)).is_empty());
 }
 
-/// The window, the signature and the disclaimer of mails in one look that another mail shows too.
+/// The window, the signature and the disclaimer that mails in one style share.
 #[test]
-fn background_pictures_take_the_weight_from_what_they_show() {
+fn background_pictures_discount_what_they_contain() {
     let weigh = |matcher: &Matcher| {
         let options = MatchOptions::default();
         assert_eq!(options.min_strength, Strength::Strong);
         let picture = screen(4);
         let (width, height) = picture.dimensions();
-        // The folders at the left and the bar above: nothing of the letter.
+        // The folders on the left and the bar at the top: nothing of the letter.
         let mut chrome =
             RgbImage::from_pixel(width, height, *picture.get_pixel(width - 2, height - 2));
         let side = imageops::crop_imm(&picture, 0, 0, 110, height).to_image();
@@ -380,7 +380,7 @@ fn background_pictures_take_the_weight_from_what_they_show() {
             matcher.find_media(&jpeg(&picture, 80), None).unwrap(),
         )
     };
-    // Other mails, none of which is in the index, in the looks of those that are.
+    // Mails that are not in the index, in the styles of those that are.
     let traffic: Vec<RgbImage> = (60..72).map(screen).collect();
     let (chrome, copy) = weigh(&matcher_with(&traffic));
     assert!(chrome.is_empty(), "{chrome:?}");
@@ -415,10 +415,10 @@ fn inversion_and_doubling_change_the_score_little() {
     assert!(score(&doubled) > plain - 0.1);
 }
 
-/// Who has the index without the key learns nothing from signatures: under another key the same
-/// picture has others, as far off as those of another picture.
+/// Without the key, signatures reveal nothing: under another key, those of the same picture are as
+/// distant as those of another picture.
 #[test]
-fn signatures_tell_nothing_without_the_key() {
+fn signatures_reveal_nothing_without_the_key() {
     let picture = photo(5);
     let prints = |key| {
         let print = fingerprinter(key)

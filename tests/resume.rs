@@ -1,5 +1,5 @@
 //! `leakprint index --resume` and `match --resume`: whatever happened to an earlier run, its journal and
-//! the files in between, the result is what a run without `--resume` makes of the same files.
+//! the files, the result is that of a run without `--resume` over the same files.
 
 mod programs;
 
@@ -25,32 +25,32 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
     command(folder, arguments).output().unwrap()
 }
 
-/// What a run that must succeed says on both channels.
+/// Standard output and standard error of a run that must succeed.
 fn done(folder: &Path, arguments: &[&str]) -> (String, String) {
-    told(run(folder, arguments))
+    streams(run(folder, arguments))
 }
 
-fn told(output: Output) -> (String, String) {
+fn streams(output: Output) -> (String, String) {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let (out, err) = (text(output.stdout), text(output.stderr));
     assert_eq!(output.status.code(), Some(0), "{err}");
     (out, err)
 }
 
-/// Why a run can do nothing.
+/// Standard error of a run that must fail.
 fn refused(folder: &Path, arguments: &[&str]) -> String {
     let output = run(folder, arguments);
     assert_eq!(output.status.code(), Some(2), "{arguments:?}");
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// Inputs known by their times, known by their digests, and done.
+/// Numbers of inputs unchanged by time, unchanged by digest, and processed.
 fn tally(line: &str) -> [u64; 3] {
     let line: Value = serde_json::from_str(line).unwrap();
     ["by_time", "by_digest", "afresh"].map(|what| line["resumed"][what].as_u64().unwrap())
 }
 
-/// Words that are told by `seed` alone.
+/// Words that depend on `seed` alone.
 fn words(seed: u32, count: u32) -> String {
     let syllables = [
         "ba", "con", "del", "for", "gan", "hin", "jo", "kar", "lor", "men", "su", "vi",
@@ -72,7 +72,7 @@ fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) {
     fs::write(path, content).unwrap();
 }
 
-/// A leak of texts, a sheet, pictures and files that cannot be read; posts that quote it; a key.
+/// A leak of texts, a sheet, pictures and unreadable files; posts that quote it; a key.
 fn folder() -> tempfile::TempDir {
     let temporary = tempfile::tempdir().unwrap();
     let folder = temporary.path();
@@ -110,7 +110,7 @@ fn folder() -> tempfile::TempDir {
 const INDEX: [&str; 5] = ["index", "leak", "-o", "leak.lpx", "--resume"];
 const KEY: [&str; 2] = ["--key", "key"];
 
-/// The index of the leak as it is, by a run without `--resume`.
+/// The index of the current leak, by a run without `--resume`.
 fn fresh(folder: &Path, more: &[&str]) -> Vec<u8> {
     done(
         folder,
@@ -123,7 +123,7 @@ fn len(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
-/// Waits until a file has so many bytes.
+/// Waits until a file has the given size.
 fn wait_for(path: &Path, bytes: u64) {
     let begun = Instant::now();
     while len(path) < bytes {
@@ -145,15 +145,14 @@ fn line(id: &str, text: &str) -> String {
     json!({"id": id, "text": text}).to_string() + "\n"
 }
 
-/// Starts a run that waits for lines when it is through with its files, so that it cannot end
-/// before it is killed.
+/// Starts a run that waits for lines after its files, so that it cannot end before it is killed.
 fn start(folder: &Path, arguments: &[&str]) -> Child {
     let mut command = command(folder, &[arguments, &["--jsonl", "-"]].concat());
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command.stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Kills runs of `arguments` at several points, lets one come to its end and returns what it says.
+/// Kills runs of `arguments` at several points, lets one finish and returns its output.
 fn killed_and_finished(folder: &Path, arguments: &[&str], journal: &str) -> String {
     let journal = folder.join(journal);
     let lines = [
@@ -162,13 +161,13 @@ fn killed_and_finished(folder: &Path, arguments: &[&str], journal: &str) -> Stri
         line("x/2", &words(102, 60)),
         line("x/3", &words(103, 60)),
     ];
-    // At the beginning, then some records further each time.
+    // At the start, then some records later each time.
     for more in [1, 300, 900] {
         let child = start(folder, arguments);
         wait_for(&journal, len(&journal) + more);
         kill(child);
     }
-    // Perhaps among the lines.
+    // Perhaps while it reads lines.
     let mut child = start(folder, arguments);
     let mut input = child.stdin.take().unwrap();
     input.write_all(lines[..3].concat().as_bytes()).unwrap();
@@ -180,7 +179,7 @@ fn killed_and_finished(folder: &Path, arguments: &[&str], journal: &str) -> Stri
     let mut input = child.stdin.take().unwrap();
     input.write_all(lines.concat().as_bytes()).unwrap();
     drop(input);
-    let (out, err) = told(child.wait_with_output().unwrap());
+    let (out, err) = streams(child.wait_with_output().unwrap());
     write(folder, "lines.jsonl", lines.concat());
     out + &err
 }
@@ -208,7 +207,7 @@ fn an_index_of_killed_runs_is_that_of_one() {
     );
     let read = |name: &str| fs::read(folder.join(name)).unwrap();
     assert!(read("leak.lpx") == read("fresh.lpx"));
-    // Lines without a name are called by the file they stand in.
+    // Lines without an id are named after their file.
     let errors = String::from_utf8(read("resumed.jsonl")).unwrap();
     let plain = String::from_utf8(read("plain.jsonl")).unwrap();
     assert_eq!(errors.replace("\"-:2\"", "\"lines.jsonl:2\""), plain);
@@ -216,7 +215,7 @@ fn an_index_of_killed_runs_is_that_of_one() {
 }
 
 #[test]
-fn lines_are_known_by_what_they_say() {
+fn lines_are_identified_by_their_content() {
     let temporary = folder();
     let folder = temporary.path();
     let items = [
@@ -237,9 +236,9 @@ fn lines_are_known_by_what_they_say() {
     ];
     let index = || tally(&done(folder, &options).0);
     assert_eq!(index(), [0, 0, 3]);
-    // What has no name is called by its place, and that may change.
+    // Lines without an id are named by their position, which may change.
     assert_eq!(index(), [0, 2, 1]);
-    // Another order, one with another text, and one that is new.
+    // Another order, one with another text, and a new one.
     let items = [
         line("c", "something new"),
         line("b", &words(2, 60)),
@@ -262,7 +261,7 @@ fn lines_are_known_by_what_they_say() {
     );
     assert!(whole == fs::read(folder.join("fresh.lpx")).unwrap());
 
-    // A run that answers line by line is killed after each of them.
+    // A run that answers line by line is killed after each line.
     let options = [
         "match",
         "leak.lpx",
@@ -290,7 +289,7 @@ fn lines_are_known_by_what_they_say() {
     let mut input = child.stdin.take().unwrap();
     input.write_all(items.concat().as_bytes()).unwrap();
     drop(input);
-    let (_, said) = told(child.wait_with_output().unwrap());
+    let (_, said) = streams(child.wait_with_output().unwrap());
     assert!(
         said.contains("2 unchanged, 2 of them by digest, 1 matched"),
         "{said}"
@@ -309,18 +308,18 @@ fn lines_are_known_by_what_they_say() {
 }
 
 #[test]
-fn what_has_not_changed_is_taken_and_the_rest_is_done() {
+fn unchanged_files_are_reused_and_the_rest_is_processed() {
     let temporary = folder();
     let folder = temporary.path();
     let index = || done(folder, &[&INDEX[..], &KEY].concat()).0;
     let file = |name: &str| File::options().write(true).open(folder.join(name)).unwrap();
-    // Times of files younger than two seconds prove nothing.
+    // The times of a file younger than two seconds prove nothing.
     sleep(Duration::from_millis(2_100));
     let resumed = fs::read_dir(folder.join("leak")).unwrap().count() as u64;
     assert_eq!(tally(&index()), [0, 0, resumed]);
     assert_eq!(tally(&index()), [resumed, 0, 0]);
 
-    // The same size and time of modification, and other content, as somebody who hides a change does it.
+    // The same size and modification time with other content, as by someone who hides a change.
     let before = fs::metadata(folder.join("leak/0.txt")).unwrap();
     let other = words(77, 200);
     write(folder, "leak/0.txt", &other[..before.len() as usize]);
@@ -337,7 +336,7 @@ fn what_has_not_changed_is_taken_and_the_rest_is_done() {
     write(folder, "leak/7.txt", words(78, 50));
     fs::remove_file(folder.join("leak/empty.txt")).unwrap();
     write(folder, "leak/broken.png", words(79, 50));
-    // Where the system does not tell when a file was changed, a change that is hidden like this goes unnoticed.
+    // On systems without a change time, a change hidden like this goes unnoticed.
     let hidden = u64::from(cfg!(not(unix)));
     assert_eq!(tally(&index()), [resumed - 6 + hidden, 1, 4 - hidden]);
     if cfg!(unix) {
@@ -345,7 +344,7 @@ fn what_has_not_changed_is_taken_and_the_rest_is_done() {
         assert!(index == fresh(folder, &KEY));
     }
 
-    // What is dead is thrown away before there is more of it than of the rest.
+    // Stale records are dropped before they outnumber the others.
     let journal = folder.join("leak.lpx.resume");
     let size = len(&journal);
     for i in 0..3 {
@@ -370,7 +369,7 @@ fn what_has_not_changed_is_taken_and_the_rest_is_done() {
 }
 
 #[test]
-fn damage_of_the_journal_costs_work_and_nothing_else() {
+fn damage_to_the_journal_costs_only_work() {
     let temporary = folder();
     let folder = temporary.path();
     let options = [&INDEX[..], &KEY].concat();
@@ -386,18 +385,18 @@ fn damage_of_the_journal_costs_work_and_nothing_else() {
             fs::read(folder.join("leak.lpx")).unwrap() == index,
             "{what}"
         );
-        // What was damaged stands there again.
+        // The damaged record has been restored.
         let [by_time, by_digest, afresh] = tally(&done(folder, &options).0);
         assert!(by_time + by_digest > 10 && afresh == 0, "{what}");
         (tally(&out)[2], err)
     };
-    // Torn in the head, behind it, in the last record, and with garbage behind it.
+    // Truncated in the header, after it, in the last record, and with trailing garbage.
     assert!(again(&journal[..5], "5 bytes").0 > 10);
     assert!(again(&journal[..100], "100 bytes").0 > 10);
     assert_eq!(again(&journal[..journal.len() - 1], "a byte less").0, 1);
     let garbage = [&journal[..], &[0; 700], &journal[..300]].concat();
     assert_eq!(again(&garbage, "garbage").0, 0);
-    // A bit in the head, and here and there in the records.
+    // A flipped bit in the header, and at several places in the records.
     let (_, said) = again(&flipped(&journal, 40), "the head");
     assert!(said.contains("damaged at its beginning"), "{said}");
     for part in 1..8 {
@@ -406,7 +405,7 @@ fn damage_of_the_journal_costs_work_and_nothing_else() {
         assert!((1..=2).contains(&afresh), "at {at}: {afresh}");
         assert!(said.contains("damaged"), "at {at}: {said}");
     }
-    // A piece that is missing, and one that stands where another was.
+    // A missing piece, and a piece overwritten by another.
     let middle = journal.len() / 2;
     let cut = [&journal[..middle], &journal[middle + 999..]].concat();
     assert!(again(&cut, "a hole").0 > 1);
@@ -422,7 +421,7 @@ fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
 }
 
 #[test]
-fn other_settings_make_all_of_it_anew_and_say_so() {
+fn other_settings_start_over_and_say_so() {
     let temporary = folder();
     let folder = temporary.path();
     let all = {
@@ -555,7 +554,7 @@ fn every_query_of_killed_runs_is_answered_once_and_in_order() {
         read("plain.jsonl")
     );
 
-    // Half a line, more lines than queries, a line that somebody changed.
+    // An incomplete line, more lines than queries, a modified line.
     let whole = plain(&[]);
     let changed = whole.replacen("posts/3", "posts/9", 1);
     for there in [
@@ -569,7 +568,7 @@ fn every_query_of_killed_runs_is_answered_once_and_in_order() {
         assert_eq!(found(), whole);
     }
 
-    // Queries that changed, that are gone and that are new.
+    // Changed, deleted and new queries.
     write(
         folder,
         "posts/1.txt",
@@ -579,7 +578,7 @@ fn every_query_of_killed_runs_is_answered_once_and_in_order() {
     write(folder, "posts/11.txt", "nothing");
     let (_, said) = done(folder, &resume);
     assert_eq!(found(), plain(&[]));
-    // The new one, the changed one, and the one that is missing, which may be there next time.
+    // The new one, the changed one, and the missing one, which may be there next time.
     assert!(said.contains(" 3 matched"), "{said}");
 
     // Another index, and other options.
@@ -603,7 +602,7 @@ fn every_query_of_killed_runs_is_answered_once_and_in_order() {
 }
 
 #[test]
-fn a_drawing_that_is_gone_is_drawn_again() {
+fn a_deleted_drawing_is_drawn_again() {
     let temporary = folder();
     let folder = temporary.path();
     fresh(folder, &KEY);

@@ -311,7 +311,7 @@ fn one_person_is_found_in_a_sentence() {
 }
 
 #[test]
-fn first_and_last_name_in_columns_of_their_own_are_one_name() {
+fn first_and_last_name_in_separate_columns_are_one_name() {
     let matcher = matcher();
     let leak: Vec<[String; 3]> = staff(7, 40)
         .iter()
@@ -369,7 +369,7 @@ fn common_values_beside_each_other_are_no_record() {
     let text = "Jane, Berlin, 2024: 100 of 1,000 seats in Los Angeles and San Francisco, 50 percent, 0 left. \
                 Senior Manager, Marketing, Human Resources, Vice President";
     assert!(matcher.find_text(text).unwrap().is_empty());
-    // Two telling values, but of two people, or far from each other.
+    // Two rare values, but of two people, or far apart.
     let (a, b) = (&leak[0], &leak[1]);
     let of_two = format!("{} and {}", a[1], b[2]);
     assert!(matcher.find_text(&of_two).unwrap().is_empty());
@@ -379,9 +379,9 @@ fn common_values_beside_each_other_are_no_record() {
     assert!(!matcher.find_text(&near).unwrap().is_empty());
 }
 
-/// What a background or ignore file has proves nothing, such as the company's switchboard.
+/// A value in a background or ignore file, such as the company's switchboard, proves nothing.
 #[test]
-fn what_is_ignored_is_no_evidence() {
+fn ignored_content_is_no_evidence() {
     let fingerprinter = Fingerprinter::builder()
         .key(Key::from_bytes([7; 32]))
         .build()
@@ -411,7 +411,7 @@ fn what_is_ignored_is_no_evidence() {
 }
 
 #[test]
-fn explain_tells_of_records() {
+fn explain_reports_records() {
     let matcher = matcher();
     let row = &staff(5, 40)[8];
     let query = format!("{} {}", row[0], row[2]);

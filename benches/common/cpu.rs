@@ -1,16 +1,15 @@
-//! Processor time in place of that by the clock, which other programs on the machine
-//! lengthen.
+//! Processor time instead of wall time, which other programs on the machine lengthen.
 
 use std::time::Duration;
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 
-/// The time that the measuring thread ran; by the clock where the system does not tell.
+/// Processor time of the measuring thread; wall time if the system does not report it.
 pub(crate) struct CpuTime;
 
-/// Since the thread began, to the nanosecond, from the scheduler of Linux.
+/// Processor time of the thread in nanoseconds, from the Linux scheduler.
 fn ran() -> Option<Duration> {
-    // The scheduler brings its account up to date when the thread offers its place.
+    // The scheduler updates its account when the thread yields.
     std::thread::yield_now();
     let account = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let nanoseconds = account.split(' ').next()?.parse().ok()?;

@@ -1,6 +1,6 @@
-//! Material that the benchmarks make for themselves.
+//! Generated material for the benchmarks.
 
-#![allow(dead_code, reason = "each benchmark uses its part")]
+#![allow(dead_code, reason = "each benchmark uses a part")]
 
 pub(crate) mod cpu;
 
@@ -76,7 +76,7 @@ pub(crate) fn photo() -> RgbImage {
     })
 }
 
-/// A baseline JPEG as cameras and services write it: quality 85, 4:2:0.
+/// A baseline JPEG as written by cameras and services: quality 85, 4:2:0.
 pub(crate) fn jpeg(picture: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, 85);
@@ -89,7 +89,7 @@ pub(crate) fn jpeg(picture: &RgbImage) -> Vec<u8> {
 }
 
 /// Pseudo-random sentences: as many distinct words as ordinary prose has,
-/// capitals and punctuation where they belong.
+/// with capitals and punctuation.
 pub(crate) fn prose(seed: u64, words: usize) -> String {
     const SYLLABLES: [&str; 32] = [
         "ba", "con", "de", "el", "for", "ga", "hin", "in", "jo", "ka", "lor", "men", "nor", "o",

@@ -1,8 +1,8 @@
-//! What a file holds, part by part: `cargo run --release --example extract -- [--time] FILE...`
+//! Prints the parts of files: `cargo run --release --example extract -- [--time] FILE...`
 //!
 //! Prints the path and the text of every part, and what could not be read. With
-//! `--time` nothing but, for each extension, the number of files and bytes and the
-//! seconds that reading them took, on one thread.
+//! `--time` prints only, for each extension, the number of files and bytes and the
+//! seconds that reading them took on one thread.
 
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
@@ -49,7 +49,7 @@ impl PartSink for Printer<'_> {
     }
 }
 
-/// What files of one extension came to.
+/// Totals for the files of one extension.
 #[derive(Default)]
 struct Sum {
     files: u32,

@@ -1,30 +1,30 @@
-//! A small HTTP/1.1 client on one connection: what a load program and tests need, and bodies that are not
-//! what they should be.
+//! A small HTTP/1.1 client with one connection, for the load program and the tests; it can also send
+//! malformed requests.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// Bytes of one answer, at most.
-const LONGEST: usize = 256 << 20;
+/// Maximum length of a response, in bytes.
+const MAX_RESPONSE_BYTES: usize = 256 << 20;
 
-/// One connection, which is opened anew when the service has closed it.
+/// One connection, reopened if the service has closed it.
 pub(crate) struct Client {
     address: String,
     timeout: Duration,
     stream: Option<BufReader<TcpStream>>,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     /// The value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
@@ -32,12 +32,12 @@ impl Answer {
     }
 }
 
-/// What is asked.
+/// A request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct Request<'a> {
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
-    /// Without the colon and the space.
+    /// Names and values.
     pub(crate) headers: &'a [(&'a str, &'a str)],
     pub(crate) body: &'a [u8],
 }
@@ -52,49 +52,49 @@ impl Client {
         }
     }
 
-    /// Asks, and waits for the answer. A connection that the service has closed in between is opened
-    /// anew, once.
-    pub(crate) fn ask(&mut self, ask: &Ask<'_>) -> io::Result<Answer> {
+    /// Sends a request, and waits for the response. Reopens the connection once if the service has
+    /// closed it.
+    pub(crate) fn send(&mut self, request: &Request<'_>) -> io::Result<Response> {
         let is_used = self.stream.is_some();
-        match self.ask_once(ask) {
+        match self.send_once(request) {
             Err(_) if is_used => {
                 self.stream = None;
-                self.ask_once(ask)
+                self.send_once(request)
             }
             result => result,
         }
     }
 
-    fn ask_once(&mut self, ask: &Ask<'_>) -> io::Result<Answer> {
+    fn send_once(&mut self, request: &Request<'_>) -> io::Result<Response> {
         let mut head = format!(
             "{} {} HTTP/1.1\r\nhost: {}\r\n",
-            ask.method, ask.path, self.address
+            request.method, request.path, self.address
         );
-        for (name, value) in ask.headers {
+        for (name, value) in request.headers {
             head += &format!("{name}: {value}\r\n");
         }
-        head += &format!("content-length: {}\r\n\r\n", ask.body.len());
+        head += &format!("content-length: {}\r\n\r\n", request.body.len());
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => connect(&self.address, self.timeout)?,
         };
         // Short requests in one packet.
         let mut bytes = head.into_bytes();
-        let whole = ask.body.len() <= 16 << 10;
+        let whole = request.body.len() <= 16 << 10;
         if whole {
-            bytes.extend_from_slice(ask.body);
+            bytes.extend_from_slice(request.body);
         }
         stream.get_mut().write_all(&bytes)?;
-        if !whole && let Err(e) = stream.get_mut().write_all(ask.body) {
-            // A refusal may be there although the body was not taken.
-            let answer = read(&mut stream);
-            return answer.map(|(answer, _)| answer).map_err(|_| e);
+        if !whole && let Err(e) = stream.get_mut().write_all(request.body) {
+            // The service may have responded without reading the body.
+            let response = read(&mut stream);
+            return response.map(|(response, _)| response).map_err(|_| e);
         }
-        let (answer, goes_on) = read(&mut stream)?;
-        if goes_on {
+        let (response, keeps_alive) = read(&mut stream)?;
+        if keeps_alive {
             self.stream = Some(stream);
         }
-        Ok(answer)
+        Ok(response)
     }
 }
 
@@ -107,15 +107,15 @@ pub(crate) fn connect(address: &str, timeout: Duration) -> io::Result<BufReader<
     Ok(BufReader::new(stream))
 }
 
-/// Reads an answer; tells whether the connection goes on.
-pub(crate) fn read(stream: &mut impl BufRead) -> io::Result<(Answer, bool)> {
-    let bad = || io::Error::new(io::ErrorKind::InvalidData, "no HTTP answer");
+/// Reads a response; returns it and whether the connection stays open.
+pub(crate) fn read(stream: &mut impl BufRead) -> io::Result<(Response, bool)> {
+    let bad = || io::Error::new(io::ErrorKind::InvalidData, "not an HTTP response");
     let first = line(stream)?;
     let status = first
         .split(' ')
         .nth(1)
         .and_then(|status| status.parse().ok());
-    let mut answer = Answer {
+    let mut response = Response {
         status: status.ok_or_else(bad)?,
         headers: Vec::new(),
         body: Vec::new(),
@@ -127,23 +127,23 @@ pub(crate) fn read(stream: &mut impl BufRead) -> io::Result<(Answer, bool)> {
         }
         let (name, value) = line.split_once(':').ok_or_else(bad)?;
         let header = (name.to_ascii_lowercase(), value.trim().to_owned());
-        answer.headers.push(header);
+        response.headers.push(header);
     }
-    if answer.header("transfer-encoding") == Some("chunked") {
+    if response.header("transfer-encoding") == Some("chunked") {
         loop {
             let size = usize::from_str_radix(line(stream)?.trim(), 16).map_err(|_| bad())?;
-            take(stream, size, &mut answer.body)?;
+            take(stream, size, &mut response.body)?;
             line(stream)?;
             if size == 0 {
                 break;
             }
         }
-    } else if let Some(len) = answer.header("content-length") {
+    } else if let Some(len) = response.header("content-length") {
         let len = len.parse().map_err(|_| bad())?;
-        take(stream, len, &mut answer.body)?;
+        take(stream, len, &mut response.body)?;
     }
-    let goes_on = answer.header("connection") != Some("close");
-    Ok((answer, goes_on))
+    let keeps_alive = response.header("connection") != Some("close");
+    Ok((response, keeps_alive))
 }
 
 fn line(stream: &mut impl BufRead) -> io::Result<String> {
@@ -156,7 +156,7 @@ fn line(stream: &mut impl BufRead) -> io::Result<String> {
 }
 
 fn take(stream: &mut impl BufRead, len: usize, body: &mut Vec<u8>) -> io::Result<()> {
-    if len > LONGEST - body.len() {
+    if len > MAX_RESPONSE_BYTES - body.len() {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "too long"));
     }
     let before = body.len();

@@ -1,4 +1,4 @@
-//! What goes on beside the queries: changes, reloads, lists, and clients as nobody wishes for them.
+//! Load besides the queries: changes, reloads, lists, and slow, oversized and hostile clients.
 
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,25 +7,25 @@ use std::time::{Duration, Instant};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::client::{Answer, Ask, Client, connect, read};
+use crate::client::{Client, Request, Response, connect, read};
 use crate::inputs::{Random, text};
 use crate::tally::Tally;
 use crate::traffic::names;
 
-/// How long to wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for a response.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Where and as who.
+/// The address and credentials of the service.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
     pub(crate) address: &'a str,
-    /// The header's value.
+    /// The value of the authorization header.
     pub(crate) bearer: &'a str,
-    /// Bytes of a body that are too many.
+    /// The maximum body size of the service, in bytes.
     pub(crate) max_body: usize,
 }
 
-/// Disturbs until `stop`.
+/// Runs all disturbances until `stop`.
 pub(crate) fn run(target: Target<'_>, stop: &AtomicBool) -> Tally {
     let kinds: [fn(Target<'_>, &AtomicBool) -> Tally; 6] = [
         changes,
@@ -48,7 +48,7 @@ pub(crate) fn run(target: Target<'_>, stop: &AtomicBool) -> Tally {
     })
 }
 
-/// Sleeps, but not longer than until `stop`; false once it is time to end.
+/// Sleeps until the time is over or `stop` is set; returns false if it is set.
 fn wait(time: Duration, stop: &AtomicBool) -> bool {
     let until = Instant::now() + time;
     while !stop.load(Ordering::Relaxed) {
@@ -61,32 +61,32 @@ fn wait(time: Duration, stop: &AtomicBool) -> bool {
     false
 }
 
-/// One client that counts what it is answered.
-struct Counting<'t> {
+/// A client that counts its responses.
+struct CountingClient<'t> {
     client: Client,
     bearer: &'t str,
     tally: Tally,
 }
 
-impl<'t> Counting<'t> {
+impl<'t> CountingClient<'t> {
     fn new(target: Target<'t>) -> Self {
         Self {
-            client: Client::new(target.address, PATIENCE),
+            client: Client::new(target.address, TIMEOUT),
             bearer: target.bearer,
             tally: Tally::default(),
         }
     }
 
-    /// Asks with the token; statuses that are not expected are told, but for a full queue.
-    fn ask(
+    /// Sends a request with the token; records unexpected statuses, except for a full queue.
+    fn request(
         &mut self,
         kind: &'static str,
         (method, path): (&str, &str),
         body: &[u8],
         expected: &[u16],
-    ) -> Option<Answer> {
+    ) -> Option<Response> {
         let started = Instant::now();
-        let ask = Ask {
+        let request = Request {
             method,
             path,
             headers: &[
@@ -95,19 +95,20 @@ impl<'t> Counting<'t> {
             ],
             body,
         };
-        match self.client.ask(&ask) {
-            Ok(answer) if expected.contains(&answer.status) => {
-                self.tally.answered(kind, answer.status, started.elapsed());
-                Some(answer)
+        match self.client.send(&request) {
+            Ok(response) if expected.contains(&response.status) => {
+                self.tally
+                    .answered(kind, response.status, started.elapsed());
+                Some(response)
             }
-            Ok(answer) if [503, 504].contains(&answer.status) => {
-                self.tally.status(kind, answer.status);
+            Ok(response) if [503, 504].contains(&response.status) => {
+                self.tally.status(kind, response.status);
                 None
             }
-            Ok(answer) => {
-                let body = String::from_utf8_lossy(&answer.body).into_owned();
+            Ok(response) => {
+                let body = String::from_utf8_lossy(&response.body).into_owned();
                 self.tally
-                    .unexpected(kind, format!("{} {body}", answer.status));
+                    .unexpected(kind, format!("{} {body}", response.status));
                 None
             }
             Err(e) => {
@@ -118,9 +119,9 @@ impl<'t> Counting<'t> {
     }
 }
 
-/// Adds an item, finds it, marks the match as false, takes that back, removes the item.
+/// Adds an item, finds it, marks the match as false, removes the mark, removes the item.
 fn changes(target: Target<'_>, stop: &AtomicBool) -> Tally {
-    let mut asks = Counting::new(target);
+    let mut client = CountingClient::new(target);
     let mut random = Random(0xADD);
     for round in 0_u64.. {
         if round > 0 && !wait(Duration::from_millis(100), stop) {
@@ -130,71 +131,78 @@ fn changes(target: Target<'_>, stop: &AtomicBool) -> Tally {
         let name = format!("load/{}.txt", round % 50);
         let path = format!("/v1/items/{name}?label=load&tag=round={round}");
         let item = item.as_bytes();
-        if asks.ask("add", ("PUT", &path), item, &[200, 201]).is_none() {
+        if client
+            .request("add", ("PUT", &path), item, &[200, 201])
+            .is_none()
+        {
             continue;
         }
         let query = ("POST", "/v1/match");
-        let finds = |answer: &Answer| names(&answer.body).contains(&name);
-        if let Some(answer) = asks.ask("match after add", query, item, &[200])
-            && !finds(&answer)
+        let finds = |response: &Response| names(&response.body).contains(&name);
+        if let Some(response) = client.request("match after add", query, item, &[200])
+            && !finds(&response)
         {
-            asks.tally.unexpected("match after add", "not found");
+            client.tally.unexpected("match after add", "not found");
         }
         let marks = format!("/v1/false-matches?item={name}&by=load&why=test");
-        if asks.ask("mark", ("POST", &marks), item, &[201]).is_some()
-            && let Some(answer) = asks.ask("match after mark", query, item, &[200])
-            && finds(&answer)
+        if client
+            .request("mark", ("POST", &marks), item, &[201])
+            .is_some()
+            && let Some(response) = client.request("match after mark", query, item, &[200])
+            && finds(&response)
         {
-            asks.tally.unexpected("match after mark", "it came back");
+            client.tally.unexpected("match after mark", "still found");
         }
         let digest = leakprint::Digest::of_bytes(item);
         let marks = format!("/v1/false-matches?item={name}&digest={digest}");
-        asks.ask("unmark", ("DELETE", &marks), b"", &[200, 404]);
-        // Every other item stays until its name comes again, so that there is something to merge.
+        client.request("unmark", ("DELETE", &marks), b"", &[200, 404]);
+        // Every other item stays until its name is used again, so that there is something to merge.
         if round % 2 == 0 {
             let path = format!("/v1/items/{name}");
-            if asks.ask("remove", ("DELETE", &path), b"", &[200]).is_some()
-                && let Some(answer) = asks.ask("match after remove", query, item, &[200])
-                && finds(&answer)
+            if client
+                .request("remove", ("DELETE", &path), b"", &[200])
+                .is_some()
+                && let Some(response) = client.request("match after remove", query, item, &[200])
+                && finds(&response)
             {
-                asks.tally.unexpected("match after remove", "still found");
+                client.tally.unexpected("match after remove", "still found");
             }
         }
         if round % 100 == 50 {
-            asks.ask("compact", ("POST", "/v1/compact"), b"", &[202, 409]);
+            client.request("compact", ("POST", "/v1/compact"), b"", &[202, 409]);
         }
     }
-    asks.tally
+    client.tally
 }
 
-/// Reloads, lists, and looks at the metrics.
+/// Reloads, lists, and reads the metrics.
 fn reloads(target: Target<'_>, stop: &AtomicBool) -> Tally {
-    let mut asks = Counting::new(target);
+    let mut client = CountingClient::new(target);
     for round in 0_u64.. {
         if round > 0 && !wait(Duration::from_millis(200), stop) {
             break;
         }
-        asks.ask("reload", ("POST", "/v1/reload"), b"", &[200]);
+        client.request("reload", ("POST", "/v1/reload"), b"", &[200]);
         if round % 5 == 0 {
-            asks.ask("list", ("GET", "/v1/items"), b"", &[200]);
-            asks.ask("metrics", ("GET", "/metrics"), b"", &[200]);
-            asks.ask("ready", ("GET", "/readyz"), b"", &[200]);
+            client.request("list", ("GET", "/v1/items"), b"", &[200]);
+            client.request("metrics", ("GET", "/metrics"), b"", &[200]);
+            client.request("ready", ("GET", "/readyz"), b"", &[200]);
         }
     }
-    asks.tally
+    client.tally
 }
 
-/// Begins a head and never ends it: the service must hang up.
+/// Starts a head and never finishes it: the service must close the connection.
 fn slow_heads(target: Target<'_>, stop: &AtomicBool) -> Tally {
     let mut tally = Tally::default();
     while wait(Duration::from_millis(500), stop) {
-        let hung_up = connect(target.address, PATIENCE).and_then(|mut stream| {
+        let closed = connect(target.address, TIMEOUT).and_then(|mut stream| {
             stream
                 .get_mut()
                 .write_all(b"POST /v1/match HTTP/1.1\r\nhost: x\r\n")?;
             stream.read_to_end(&mut Vec::new())
         });
-        match hung_up {
+        match closed {
             Ok(_) => tally.status("slow head", "closed"),
             Err(e) if e.kind() == std::io::ErrorKind::ConnectionReset => {
                 tally.status("slow head", "closed");
@@ -205,32 +213,32 @@ fn slow_heads(target: Target<'_>, stop: &AtomicBool) -> Tally {
     tally
 }
 
-/// Sends a body a byte at a time: the service must refuse.
+/// Sends a body byte by byte: the service must refuse it.
 fn slow_bodies(target: Target<'_>, stop: &AtomicBool) -> Tally {
     let mut tally = Tally::default();
     while wait(Duration::from_millis(500), stop) {
-        let answer = connect(target.address, PATIENCE).and_then(|mut stream| {
+        let response = connect(target.address, TIMEOUT).and_then(|mut stream| {
             let head = b"POST /v1/match HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n";
             stream.get_mut().write_all(head)?;
             stream
                 .get_ref()
                 .set_read_timeout(Some(Duration::from_millis(200)))?;
             loop {
-                // Whether it has answered shows when there is something to read.
+                // There is something to read once the service has responded.
                 match stream.get_ref().peek(&mut [0]) {
                     Ok(_) => break,
                     Err(e) if is_timeout(&e) => stream.get_mut().write_all(b"x")?,
                     Err(e) => return Err(e),
                 }
             }
-            stream.get_ref().set_read_timeout(Some(PATIENCE))?;
+            stream.get_ref().set_read_timeout(Some(TIMEOUT))?;
             read(&mut stream)
         });
-        match answer {
-            Ok((answer, _)) if [408, 503].contains(&answer.status) => {
-                tally.status("slow body", answer.status);
+        match response {
+            Ok((response, _)) if [408, 503].contains(&response.status) => {
+                tally.status("slow body", response.status);
             }
-            Ok((answer, _)) => tally.unexpected("slow body", answer.status),
+            Ok((response, _)) => tally.unexpected("slow body", response.status),
             Err(e) => tally.unexpected("slow body", e),
         }
     }
@@ -242,53 +250,53 @@ fn is_timeout(e: &std::io::Error) -> bool {
     [TimedOut, WouldBlock].contains(&e.kind())
 }
 
-/// Sends more than may be sent.
+/// Sends bodies over the limit.
 fn oversized(target: Target<'_>, stop: &AtomicBool) -> Tally {
-    let mut asks = Counting::new(target);
+    let mut client = CountingClient::new(target);
     let body = vec![b'a'; target.max_body + 1];
     loop {
-        asks.ask("oversized", ("POST", "/v1/match"), &body, &[413]);
+        client.request("oversized", ("POST", "/v1/match"), &body, &[413]);
         if !wait(Duration::from_millis(1000), stop) {
-            return asks.tally;
+            return client.tally;
         }
     }
 }
 
-/// Sends what is broken, made to break something, or not asked for.
+/// Sends malformed and malicious bodies, invalid requests, and no HTTP.
 fn hostile(target: Target<'_>, stop: &AtomicBool) -> Tally {
     let bodies = hostile_bodies();
-    let mut asks = Counting::new(target);
+    let mut client = CountingClient::new(target);
     for round in 0.. {
         if round > 0 && !wait(Duration::from_millis(100), stop) {
             break;
         }
         let body = &bodies[round % bodies.len()];
-        asks.ask(
+        client.request(
             "hostile",
             ("POST", "/v1/match?name=x.bin"),
             body,
             &[200, 422],
         );
-        asks.ask("no path", ("GET", "/v1/nothing"), b"", &[404]);
-        asks.ask("no method", ("PATCH", "/v1/match"), b"", &[405]);
-        asks.ask("no query", ("POST", "/v1/match?min=sure"), b"x", &[400]);
-        let bearer = std::mem::replace(&mut asks.bearer, "Bearer guessed-guessed-guessed");
-        asks.ask("no token", ("PUT", "/v1/items/x"), b"x", &[401]);
-        asks.bearer = bearer;
-        // No HTTP, and a body that breaks off: nobody waits for an answer.
+        client.request("no path", ("GET", "/v1/nothing"), b"", &[404]);
+        client.request("no method", ("PATCH", "/v1/match"), b"", &[405]);
+        client.request("no query", ("POST", "/v1/match?min=sure"), b"x", &[400]);
+        let bearer = std::mem::replace(&mut client.bearer, "Bearer guessed-guessed-guessed");
+        client.request("no token", ("PUT", "/v1/items/x"), b"x", &[401]);
+        client.bearer = bearer;
+        // No HTTP, and an incomplete body: neither expects a response.
         for bytes in [
             &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
             b"POST /v1/match HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nhalf",
         ] {
-            let sent = connect(target.address, PATIENCE)
+            let sent = connect(target.address, TIMEOUT)
                 .and_then(|mut stream| stream.get_mut().write_all(bytes));
             match sent {
-                Ok(()) => asks.tally.status("broken off", "sent"),
-                Err(e) => asks.tally.unexpected("broken off", e),
+                Ok(()) => client.tally.status("broken off", "sent"),
+                Err(e) => client.tally.unexpected("broken off", e),
             }
         }
     }
-    asks.tally
+    client.tally
 }
 
 fn hostile_bodies() -> Vec<Vec<u8>> {
@@ -300,7 +308,7 @@ fn hostile_bodies() -> Vec<Vec<u8>> {
     let mut crc = flate2::Crc::new();
     crc.update(&bomb[12..]);
     bomb.extend(crc.sum().to_be_bytes());
-    // 64 MB of nothing in 64 kB.
+    // 64 MB of zeros in 64 kB.
     let mut zeros = GzEncoder::new(Vec::new(), Compression::best());
     let block = vec![0; 1 << 20];
     // Writing to a vector cannot fail.

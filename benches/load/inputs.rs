@@ -1,4 +1,4 @@
-//! What is sent: texts and pictures, made or from a folder; some show an item of the collection.
+//! The queries: texts and pictures, generated or from a folder; some contain an item of the collection.
 
 use std::fs;
 use std::io::Cursor;
@@ -33,11 +33,11 @@ impl Random {
 pub(crate) struct Input {
     pub(crate) bytes: Vec<u8>,
     pub(crate) is_text: bool,
-    /// The item that it shows.
+    /// The item that it contains.
     pub(crate) shows: Option<String>,
 }
 
-/// What is searched for, and what is sent.
+/// The items and the queries.
 pub(crate) struct Inputs {
     /// Names and bytes.
     pub(crate) items: Vec<(String, Vec<u8>)>,
@@ -51,7 +51,7 @@ const SYLLABLES: [&str; 32] = [
     "fra", "gle", "mi", "no", "stra",
 ];
 
-/// A text of some words.
+/// A text with a number of words.
 pub(crate) fn text(random: &mut Random, words: usize) -> String {
     let mut text = String::new();
     for i in 0..words {
@@ -65,7 +65,7 @@ pub(crate) fn text(random: &mut Random, words: usize) -> String {
     text
 }
 
-/// What a mail program shows: letters in lines, with a bar and a column at its side.
+/// A screenshot of a mail program: lines of text, with a bar and a side column.
 fn screen(random: &mut Random) -> RgbImage {
     let (width, height) = (1200, 800);
     let paper = 235 + random.below(20) as u8;
@@ -100,10 +100,10 @@ fn write(picture: &mut RgbImage, (x, y): (u32, u32), text: &str) {
     }
 }
 
-/// What a camera shows: round things of all sizes under one light, with grain.
+/// A photo-like picture: discs of all sizes on a gradient, with grain.
 fn photo(random: &mut Random) -> RgbImage {
     let (width, height) = (1200_i64, 800_i64);
-    let things: Vec<_> = (0..40)
+    let discs: Vec<_> = (0..40)
         .map(|_| {
             let (x, y) = (random.below(1200) as i64, random.below(800) as i64);
             let radius = 10 + random.below(140) as i64;
@@ -123,7 +123,7 @@ fn photo(random: &mut Random) -> RgbImage {
             (220 - y / 7) as u32,
             (190 - y / 10) as u32,
         ];
-        for (cx, cy, radius, own) in &things {
+        for (cx, cy, radius, own) in &discs {
             let distance = (x - cx) * (x - cx) + (y - cy) * (y - cy);
             if distance < *radius {
                 colour = own.map(|c| c * (256 - (distance * 150 / radius) as u32) / 256);
@@ -147,9 +147,9 @@ fn png(picture: &RgbImage) -> Result<Vec<u8>, Failure> {
 }
 
 impl Inputs {
-    /// Made of a seed: so many items that are pictures, and 25 times as many texts; every third query
-    /// shows one of them.
-    pub(crate) fn made(seed: u64, items: usize) -> Result<Self, Failure> {
+    /// Generates inputs from a seed: `items` pictures, and 25 times as many texts; every third query
+    /// contains one of them.
+    pub(crate) fn generate(seed: u64, items: usize) -> Result<Self, Failure> {
         let mut random = Random(seed);
         let mut inputs = Self {
             items: Vec::new(),
@@ -193,7 +193,7 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// Sends the files of a folder instead, told by their content.
+    /// Replaces the queries by the files of a folder; their format is detected from content.
     pub(crate) fn with_folder(mut self, folder: &Path) -> Result<Self, Failure> {
         let mut paths = Vec::new();
         walk(folder, &mut paths)?;
@@ -215,12 +215,12 @@ impl Inputs {
             }
         }
         if self.texts.is_empty() && self.pictures.is_empty() {
-            return Err(format!("{}: there is nothing to send", folder.display()).into());
+            return Err(format!("{}: no files to send", folder.display()).into());
         }
         Ok(self)
     }
 
-    /// Query number `n`: so many in a hundred are pictures, evenly spread.
+    /// Query number `n`; `pictures_in_100` of a hundred are pictures, evenly distributed.
     pub(crate) fn query(&self, n: usize, pictures_in_100: usize) -> &Input {
         let before = n * pictures_in_100 / 100;
         let is_picture = (n + 1) * pictures_in_100 / 100 > before;

@@ -1,4 +1,4 @@
-//! What the library does by itself with the same queries, on the same cores.
+//! The library alone, with the same queries on the same cores.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ fn find(matcher: &Matcher, input: &Input) -> Result<Vec<String>> {
     Ok(matches.into_iter().map(|m| m.item).collect())
 }
 
-/// Queries a second, fingerprints included, for some time.
+/// Measures queries per second, including fingerprinting, for a duration.
 pub(crate) fn rate(
     collection: &leakprint::Collection,
     inputs: &Inputs,
@@ -32,7 +32,7 @@ pub(crate) fn rate(
     exec.map_stream(
         numbers,
         32 * exec.threads(),
-        // What cannot be read takes its time as well.
+        // Queries that cannot be read count too.
         |n| find(&matcher, inputs.query(n, pictures_in_100)).is_ok(),
         |_| {
             done += 1;
@@ -42,8 +42,11 @@ pub(crate) fn rate(
     Ok((done as f64 / started.elapsed().as_secs_f64(), done))
 }
 
-/// Forgets what queries show where the library does not find it: of the service no more is asked.
-pub(crate) fn settle(collection: &leakprint::Collection, inputs: &mut Inputs) -> Result<usize> {
+/// Removes the expectations that the library does not meet either; returns their number.
+pub(crate) fn drop_missed(
+    collection: &leakprint::Collection,
+    inputs: &mut Inputs,
+) -> Result<usize> {
     let matcher = collection.snapshot().matcher(MatchOptions::default())?;
     let mut missed = 0;
     for input in inputs.texts.iter_mut().chain(&mut inputs.pictures) {

@@ -1,11 +1,11 @@
-//! Puts load on the service: `cargo build --release --example serve`, then `cargo run --release --example load
+//! Load test of the service: `cargo build --release --example serve`, then `cargo run --release --example load
 //! -- --seconds 60`
 //!
-//! Starts `serve` on a free port with a collection that it makes (or asks one that runs, by `--address`),
-//! sends texts and pictures on many connections, and beside them changes, reloads, slow and
-//! hostile clients. Prints one JSON object: latencies by kind, statuses, what should not have
-//! come, and the rate beside that of the library alone with the same queries on the same
-//! cores, in turns. Exit 1 if anything came that should not.
+//! Starts `serve` on a free port with a new collection (or uses a running service, with `--address`),
+//! and sends texts and pictures on many connections, together with changes, reloads, slow and hostile
+//! clients. Prints one JSON object: latencies by kind, statuses, unexpected responses, and the rate
+//! compared with the library alone, with the same queries on the same cores in alternating turns. Exits
+//! with 1 if any response was unexpected.
 
 mod client;
 mod disturb;
@@ -27,52 +27,52 @@ use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};
 use leakprint::{Collection, Executor};
 use serde::Serialize;
 
-use client::{Ask, Client};
+use client::{Client, Request};
 use inputs::Inputs;
 use service::{Service, usage};
 use tally::{Report, Tally};
 
-/// Puts load on the service.
+/// Runs a load test on the service.
 #[derive(Parser)]
 #[command(name = "load", version)]
 struct Args {
-    /// Host and port of a service that runs; otherwise `serve`, which lies beside this program, is started.
+    /// Host and port of a running service; by default, starts `serve` from this program's folder.
     #[arg(long, requires = "token_file")]
     address: Option<String>,
-    /// The token of a service that runs.
+    /// A file with the token of the running service.
     #[arg(long)]
     token_file: Option<PathBuf>,
-    /// Seconds of load in all.
+    /// Total duration of the load, in seconds.
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
-    /// Turns of the library alone and the service.
+    /// Number of alternating turns of the library and the service.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
-    /// Connections that ask, each one request at a time.
+    /// Number of connections, each with one request at a time.
     #[arg(long, default_value_t = 16)]
     connections: usize,
-    /// Requests a second; 0 for as many as there can be.
+    /// Requests per second; 0 means as many as possible.
     #[arg(long, default_value_t = 0.0)]
     rate: f64,
-    /// Pictures in a hundred queries.
+    /// Pictures per hundred queries.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(..=100))]
     pictures: u8,
-    /// Items that are pictures; there are 25 times as many texts.
+    /// Number of picture items; there are 25 times as many text items.
     #[arg(long, default_value_t = 12)]
     items: usize,
-    /// Send the files of this folder.
+    /// Send the files of this folder instead of generated queries.
     #[arg(long)]
     inputs: Option<PathBuf>,
-    /// Threads of the service that is started, and of the library; 0 means one a core.
+    /// Number of threads of the started service, and of the library; 0 means one per core.
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Queries alone, nothing beside them.
+    /// Send queries only, without changes, reloads and hostile clients.
     #[arg(long)]
     plain: bool,
-    /// Where the service that is started logs to.
+    /// The log file of the started service.
     #[arg(long)]
     log: Option<PathBuf>,
-    /// More arguments for the service that is started, such as `-- --isolate 2`.
+    /// More arguments for the started service, such as `-- --isolate 2`.
     #[arg(last = true)]
     service: Vec<String>,
 }
@@ -80,13 +80,13 @@ struct Args {
 /// Why there is no result.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// A token for a service that nobody else knows of.
+/// The token of the started service.
 const TOKEN: &str = "a token for load alone";
 
-/// Bytes of a body that the service which is started takes.
+/// Maximum body size of the started service, in bytes.
 const MAX_BODY: usize = 4 << 20;
 
-/// The default of a service that runs.
+/// Default maximum body size of a running service, in bytes.
 const DEFAULT_MAX_BODY: usize = 32 << 20;
 
 fn main() -> ExitCode {
@@ -110,7 +110,7 @@ struct Turn {
     service_cpu_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     library_cpu_ms: Option<f64>,
-    /// Memory of the service that is not files, at the start of the turn and at its end.
+    /// Anonymous memory of the service, at the start and at the end of the turn.
     #[serde(skip_serializing_if = "Option::is_none")]
     service_mib: Option<(f64, f64)>,
 }
@@ -120,23 +120,23 @@ struct Summary {
     connections: usize,
     pictures_in_100: u8,
     threads: usize,
-    /// Items that the library does not find in their copies.
+    /// Copies in which the library does not find the item.
     missed: usize,
     turns: Vec<Turn>,
-    /// Median of the turns: queries a second of the service, in parts of those of the library.
+    /// Median over the turns: queries per second of the service divided by those of the library.
     rate_ratio: Option<f64>,
-    /// Likewise, processor time a query of the library in parts of that of the service.
+    /// Likewise, processor time per query of the library divided by that of the service.
     cpu_ratio: Option<f64>,
     #[serde(flatten)]
     report: Report,
-    /// Whether the service ended well when it was asked to, and after how many milliseconds.
+    /// Whether the service shut down successfully, and after how many milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped: Option<(bool, f64)>,
 }
 
-/// True if nothing came that should not.
+/// Returns true if every response was expected.
 fn run(args: &Args) -> Result<bool, Failure> {
-    let mut inputs = Inputs::made(7, args.items.clamp(1, 10_000))?;
+    let mut inputs = Inputs::generate(7, args.items.clamp(1, 10_000))?;
     if let Some(folder) = &args.inputs {
         inputs = inputs.with_folder(folder)?;
     }
@@ -160,7 +160,7 @@ fn run(args: &Args) -> Result<bool, Failure> {
     };
     let bearer = format!("Bearer {token}");
     let missed = match &collection {
-        Some(collection) => library::settle(collection, &mut inputs)?,
+        Some(collection) => library::drop_missed(collection, &mut inputs)?,
         None => put_items(&service.address, &bearer, &inputs)?,
     };
     let exec = Executor::with_threads(args.threads)?;
@@ -172,7 +172,7 @@ fn run(args: &Args) -> Result<bool, Failure> {
         tally.add(seen);
     }
     let stopped = service.stop()?;
-    let went_well = !tally.has_unexpected() && stopped.is_none_or(|(well, _)| well);
+    let is_good = !tally.has_unexpected() && stopped.is_none_or(|(well, _)| well);
     let summary = Summary {
         connections: args.connections,
         pictures_in_100: args.pictures,
@@ -187,10 +187,10 @@ fn run(args: &Args) -> Result<bool, Failure> {
     let mut out = io::stdout();
     serde_json::to_writer_pretty(&mut out, &summary)?;
     out.write_all(b"\n")?;
-    Ok(went_well)
+    Ok(is_good)
 }
 
-/// Makes the collection that is searched.
+/// Creates the collection.
 fn make(folder: &Path, inputs: &Inputs) -> Result<(), Failure> {
     let writer = CollectionWriter::open(folder, WriterOptions::default())?;
     let fingerprinter = writer.collection().fingerprinter()?;
@@ -222,7 +222,7 @@ fn start(args: &Args, folder: &Path, collection: &Path) -> Result<Service, Failu
         ("--max-body", MAX_BODY),
         ("--stalled-ms", 2000),
         ("--deadline-ms", 60_000),
-        // Nobody is refused but for a reason.
+        // The queue must not refuse queries by itself.
         ("--queue", args.connections.max(64)),
     ] {
         arguments.extend([name.to_owned(), value.to_string()]);
@@ -232,27 +232,29 @@ fn start(args: &Args, folder: &Path, collection: &Path) -> Result<Service, Failu
     Service::start(&arguments, &log)
 }
 
-/// Adds the items to a service that runs.
+/// Adds the items to a running service.
 fn put_items(address: &str, bearer: &str, inputs: &Inputs) -> Result<usize, Failure> {
     let mut client = Client::new(address, Duration::from_secs(60));
     for (name, bytes) in &inputs.items {
-        let answer = client.ask(&Ask {
+        let response = client.send(&Request {
             method: "PUT",
             path: &format!("/v1/items/{name}?label=load"),
             headers: &[("authorization", bearer)],
             body: bytes,
         })?;
-        if ![200, 201].contains(&answer.status) {
-            let body = String::from_utf8_lossy(&answer.body).into_owned();
-            return Err(
-                format!("the service does not take items: {} {body}", answer.status).into(),
-            );
+        if ![200, 201].contains(&response.status) {
+            let body = String::from_utf8_lossy(&response.body).into_owned();
+            return Err(format!(
+                "the service does not accept items: {} {body}",
+                response.status
+            )
+            .into());
         }
     }
     Ok(0)
 }
 
-/// The library alone, then the service.
+/// Runs the library alone, then the service.
 fn turn(
     args: &Args,
     service: &Service,

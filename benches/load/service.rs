@@ -1,4 +1,4 @@
-//! The service under test: one that runs, or one that is started beside this program.
+//! The service under test: already running, or started by this program.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -8,24 +8,24 @@ use std::time::{Duration, Instant};
 
 use crate::Failure;
 
-/// A service that answers.
+/// A running service.
 pub(crate) struct Service {
     /// Host and port.
     pub(crate) address: String,
     child: Option<Child>,
 }
 
-/// What the system says of a process.
+/// Resources used by a process.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
     /// Processor time so far, in seconds.
     pub(crate) cpu: f64,
-    /// Resident memory that is not files, in bytes.
+    /// Resident anonymous memory, in bytes.
     pub(crate) memory: u64,
 }
 
 impl Service {
-    /// One that runs somewhere.
+    /// Uses a service that is already running.
     pub(crate) fn at(address: &str) -> Self {
         Self {
             address: address.to_owned(),
@@ -33,14 +33,14 @@ impl Service {
         }
     }
 
-    /// Starts `serve`, which lies beside this program, on a free port; its log goes to a file.
+    /// Starts `serve` from this program's folder on a free port; its log goes to a file.
     pub(crate) fn start(arguments: &[String], log: &Path) -> Result<Self, Failure> {
         let own = std::env::current_exe()?;
         let name = format!("serve{}", std::env::consts::EXE_SUFFIX);
         let program = own.with_file_name(name);
         if !program.exists() {
             let hint = "build it: cargo build --release --example serve";
-            return Err(format!("{}: there is no such program; {hint}", program.display()).into());
+            return Err(format!("{}: program not found; {hint}", program.display()).into());
         }
         let mut child = Command::new(program)
             .args(arguments)
@@ -55,8 +55,8 @@ impl Service {
         }
         let Some(address) = line.trim().strip_prefix("http://") else {
             let _ = child.wait();
-            let said = fs::read_to_string(log).unwrap_or_default();
-            return Err(format!("the service does not start: {said}").into());
+            let log = fs::read_to_string(log).unwrap_or_default();
+            return Err(format!("the service does not start: {log}").into());
         };
         Ok(Self {
             address: address.to_owned(),
@@ -64,11 +64,11 @@ impl Service {
         })
     }
 
-    /// What it and the processes that it has started have used so far, where the system tells.
+    /// Resources used so far by the service and its child processes, if the system reports them.
     pub(crate) fn usage(&self) -> Option<Usage> {
         let id = self.child.as_ref()?.id().to_string();
         let mut all = usage(&id)?;
-        // One may end meanwhile; then its processor time is in the service's own.
+        // A child that has ended meanwhile is included in the service's own processor time.
         for child in children(&id).iter().filter_map(|child| usage(child)) {
             all.cpu += child.cpu;
             all.memory += child.memory;
@@ -76,7 +76,7 @@ impl Service {
         Some(all)
     }
 
-    /// Asks it to end, and waits until it has; tells whether it ended well, and after how long.
+    /// Shuts the service down; returns whether it succeeded, and how long it took.
     pub(crate) fn stop(mut self) -> io::Result<Option<(bool, Duration)>> {
         let Some(mut child) = self.child.take() else {
             return Ok(None);
@@ -99,12 +99,12 @@ impl Drop for Service {
     }
 }
 
-/// What a process has used, by `/proc` of Linux.
+/// Resources used by a process, from `/proc` on Linux.
 pub(crate) fn usage(process: &str) -> Option<Usage> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name may hold anything but stands in brackets.
+    // The name may contain anything, but it is in parentheses.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    // Of itself and of children that have ended, as a user and in the system.
+    // User and system time, of the process and of children that have ended.
     let ticks = fields.get(11..15)?.iter();
     let ticks: u64 = ticks
         .map(|field| field.parse::<u64>().ok())
@@ -115,13 +115,13 @@ pub(crate) fn usage(process: &str) -> Option<Usage> {
         .find_map(|line| line.strip_prefix("RssAnon:"))?;
     let kibibytes: u64 = anonymous.split_whitespace().next()?.parse().ok()?;
     Some(Usage {
-        // Linux tells in hundredths of a second.
+        // In hundredths of a second.
         cpu: ticks as f64 / 100.0,
         memory: kibibytes << 10,
     })
 }
 
-/// The processes that a process has started and that run.
+/// The running child processes of a process.
 fn children(process: &str) -> Vec<String> {
     let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else {
         return Vec::new();

@@ -1,14 +1,14 @@
-//! What came back: latencies, statuses, and what should not have come.
+//! The results: latencies, statuses, and unexpected responses.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// Texts of unexpected answers that are kept.
-const KEPT: usize = 20;
+/// Maximum number of unexpected responses that are quoted.
+const MAX_EXAMPLES: usize = 20;
 
-/// What one thread saw, or all of them together.
+/// The results of one thread, or of all threads.
 #[derive(Default)]
 pub(crate) struct Tally {
     /// Microseconds by kind of request.
@@ -29,24 +29,24 @@ pub(crate) struct Latency {
 }
 
 impl Tally {
-    /// An answer that was expected.
+    /// Records an expected response.
     pub(crate) fn answered(&mut self, kind: &'static str, status: u16, took: Duration) {
         let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
         self.latencies.entry(kind).or_default().push(micros);
         self.status(kind, status);
     }
 
-    /// An answer whose time is not of interest.
+    /// Records a status without a latency.
     pub(crate) fn status(&mut self, kind: &'static str, status: impl ToString) {
         let key = format!("{kind} {}", status.to_string());
         *self.statuses.entry(key).or_default() += 1;
     }
 
-    /// What should not have come.
+    /// Records an unexpected outcome.
     pub(crate) fn unexpected(&mut self, kind: &'static str, what: impl ToString) {
         self.unexpected += 1;
         self.status(kind, "unexpected");
-        if self.examples.len() < KEPT {
+        if self.examples.len() < MAX_EXAMPLES {
             self.examples.push(format!("{kind}: {}", what.to_string()));
         }
     }
@@ -60,10 +60,10 @@ impl Tally {
         }
         self.unexpected += other.unexpected;
         self.examples.extend(other.examples);
-        self.examples.truncate(KEPT);
+        self.examples.truncate(MAX_EXAMPLES);
     }
 
-    /// Queries that were answered.
+    /// Number of answered queries.
     pub(crate) fn queries(&self) -> usize {
         let of = |kind: &str| self.latencies.get(kind).map_or(0, Vec::len);
         of("text") + of("picture")
@@ -99,12 +99,12 @@ impl Tally {
     }
 }
 
-/// A tally as it is printed.
+/// A tally as printed.
 #[derive(Serialize)]
 pub(crate) struct Report {
     latencies: BTreeMap<&'static str, Latency>,
     statuses: BTreeMap<String, u64>,
-    /// Answers that are not documented, or missing.
+    /// Unexpected or missing responses.
     unexpected: u64,
     examples: Vec<String>,
 }

@@ -1,35 +1,37 @@
-//! Queries: so many connections, each of which asks, waits for the answer and asks again.
+//! Queries: each connection sends a request, waits for the response and sends the next.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::client::{Ask, Client};
+use crate::client::{Client, Request};
 use crate::inputs::{Input, Inputs};
 use crate::tally::Tally;
 
-/// How long to wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for a response.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What is asked, and how fast.
+/// The queries, and how fast to send them.
 pub(crate) struct Plan<'a> {
     pub(crate) address: &'a str,
     pub(crate) inputs: &'a Inputs,
     pub(crate) pictures_in_100: usize,
     pub(crate) connections: usize,
-    /// Requests a second of all connections; 0 for as many as there can be.
+    /// Requests per second over all connections; 0 means as many as possible.
     pub(crate) rate: f64,
     pub(crate) time: Duration,
 }
 
-/// Asks for some time.
+/// Sends queries for the planned duration.
 pub(crate) fn run(plan: &Plan<'_>) -> Tally {
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let started = Instant::now();
     std::thread::scope(|scope| {
-        let ask = || connection(plan, started, &next, &stop);
-        let threads: Vec<_> = (0..plan.connections).map(|_| scope.spawn(ask)).collect();
+        let request = || connection(plan, started, &next, &stop);
+        let threads: Vec<_> = (0..plan.connections)
+            .map(|_| scope.spawn(request))
+            .collect();
         std::thread::sleep(plan.time);
         stop.store(true, Ordering::Relaxed);
         let mut all = Tally::default();
@@ -45,51 +47,51 @@ pub(crate) fn run(plan: &Plan<'_>) -> Tally {
 
 fn connection(plan: &Plan<'_>, start: Instant, next: &AtomicUsize, stop: &AtomicBool) -> Tally {
     let mut tally = Tally::default();
-    let mut client = Client::new(plan.address, PATIENCE);
+    let mut client = Client::new(plan.address, TIMEOUT);
     while !stop.load(Ordering::Relaxed) {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let input = plan.inputs.query(number, plan.pictures_in_100);
-        let mut asked = Instant::now();
+        let mut scheduled = Instant::now();
         if plan.rate > 0.0 {
-            // The time counts from when it should have been asked, or a slow answer would hide the
-            // ones behind it.
-            asked = start + Duration::from_secs_f64(number as f64 / plan.rate);
-            std::thread::sleep(asked.saturating_duration_since(Instant::now()));
+            // The latency counts from the scheduled time, or a slow response would hide the delay of the
+            // following ones.
+            scheduled = start + Duration::from_secs_f64(number as f64 / plan.rate);
+            std::thread::sleep(scheduled.saturating_duration_since(Instant::now()));
         }
-        query(&mut client, input, asked, &mut tally);
+        query(&mut client, input, scheduled, &mut tally);
     }
     tally
 }
 
-fn query(client: &mut Client, input: &Input, asked: Instant, tally: &mut Tally) {
+fn query(client: &mut Client, input: &Input, scheduled: Instant, tally: &mut Tally) {
     let kind = if input.is_text { "text" } else { "picture" };
     let content = match input.is_text {
         true => "text/plain",
         false => "application/octet-stream",
     };
-    let ask = Ask {
+    let request = Request {
         method: "POST",
         path: "/v1/match?name=load",
         headers: &[("content-type", content)],
         body: &input.bytes,
     };
-    match client.ask(&ask) {
-        Ok(answer) if answer.status == 200 => {
-            tally.answered(kind, 200, asked.elapsed());
+    match client.send(&request) {
+        Ok(response) if response.status == 200 => {
+            tally.answered(kind, 200, scheduled.elapsed());
             if let Some(item) = &input.shows
-                && !names(&answer.body).contains(item)
+                && !names(&response.body).contains(item)
             {
                 tally.unexpected(kind, format!("{item} was not found"));
             }
         }
-        // The queue is full, or the time is over; what cannot be read is of a folder.
-        Ok(answer) if [422, 503, 504].contains(&answer.status) => {
-            tally.status(kind, answer.status);
-            if answer.status == 503 && answer.header("retry-after").is_none() {
+        // The queue is full, the deadline has passed, or a file of the folder cannot be read.
+        Ok(response) if [422, 503, 504].contains(&response.status) => {
+            tally.status(kind, response.status);
+            if response.status == 503 && response.header("retry-after").is_none() {
                 tally.unexpected(kind, "503 without Retry-After");
             }
         }
-        Ok(answer) => tally.unexpected(kind, answer.status),
+        Ok(response) => tally.unexpected(kind, response.status),
         Err(e) => tally.unexpected(kind, e),
     }
 }

@@ -1,7 +1,7 @@
-//! Writes made-up screenshots of mail programs, for measuring recall, false matches and speed in
+//! Writes generated screenshots of mail programs, for measuring recall, false matches and speed in
 //! large indexes: `screens DIR COUNT [SEED]`.
 //!
-//! Eight mails in a row share the list beside them, and a look serves a few hundred, as in a real
+//! Eight mails in a row share the list beside them, and a few hundred mails share a style, as in a real
 //! leak; names, signatures and the disclaimer repeat throughout.
 
 #![allow(clippy::print_stderr, reason = "a program for people")]
@@ -13,8 +13,8 @@ use std::process::ExitCode;
 
 use rayon::prelude::*;
 
-/// Mails in one look.
-const LOOK: u64 = 250;
+/// Mails in one style.
+const MAILS_PER_STYLE: u64 = 250;
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
@@ -36,8 +36,11 @@ fn main() -> ExitCode {
     let failed: Vec<String> = (0..count)
         .into_par_iter()
         .filter_map(|i| {
-            let look = page::Look::new(seed.wrapping_mul(1_000_003).wrapping_add(i / LOOK));
-            let picture = page::mail(&look, (seed << 32) | i);
+            let style = page::Style::new(
+                seed.wrapping_mul(1_000_003)
+                    .wrapping_add(i / MAILS_PER_STYLE),
+            );
+            let picture = page::mail(&style, (seed << 32) | i);
             let path = dir.join(format!("mail{i:06}.png"));
             picture
                 .save(&path)

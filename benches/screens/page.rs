@@ -1,4 +1,4 @@
-//! Draws what a mail program shows: windows, folders, a list of mails, a letter, a signature and
+//! Draws the screen of a mail program: windows, folders, a list of mails, a letter, a signature and
 //! a disclaimer, in proportional letters. The same seed gives the same screen.
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
@@ -77,7 +77,7 @@ const COMPANIES: [&str; 5] = [
     "Halcyon Media",
 ];
 
-/// A letter's text: common words, and rare ones of the letter's own.
+/// A letter's text: common words, and rare ones that only this letter has.
 pub(crate) fn sentence(random: &mut Random) -> String {
     let mut text = String::new();
     for i in 0..6 + random.below(12) {
@@ -99,9 +99,9 @@ pub(crate) fn sentence(random: &mut Random) -> String {
     text
 }
 
-/// How one mail program looks.
+/// The style of one mail program.
 #[derive(Clone, Debug)]
-pub(crate) struct Look {
+pub(crate) struct Style {
     pub(crate) size: (u32, u32),
     paper: Rgb<u8>,
     side: Rgb<u8>,
@@ -114,8 +114,8 @@ pub(crate) struct Look {
     list: u32,
 }
 
-impl Look {
-    /// Look number `n` of as many as there are numbers; some are dark.
+impl Style {
+    /// The style for a seed; some are dark.
     pub(crate) fn new(n: u64) -> Self {
         let mut random = Random(n ^ 0x10_0c);
         let dark = random.below(3) == 0;
@@ -221,7 +221,7 @@ impl Canvas {
         at
     }
 
-    /// Writes a text within `width` from the line at `y` on; returns the base of the line behind it.
+    /// Writes a text within `width` from the line at `y` on; returns the base of the following line.
     pub(crate) fn paragraph(
         &mut self,
         (x, y): (f32, f32),
@@ -242,14 +242,14 @@ impl Canvas {
     }
 }
 
-/// The screen of mail `seed` in a look; its people and its company go with the seed.
-pub(crate) fn mail(look: &Look, seed: u64) -> RgbImage {
+/// The screen of mail `seed` in a style; the seed determines its people and its company.
+pub(crate) fn mail(style: &Style, seed: u64) -> RgbImage {
     let mut random = Random(seed);
-    let (width, height) = look.size;
-    let mut canvas = Canvas::new(look.size, look.paper);
-    canvas.fill([0, 0, width, 44], look.bar);
+    let (width, height) = style.size;
+    let mut canvas = Canvas::new(style.size, style.paper);
+    canvas.fill([0, 0, width, 44], style.bar);
     canvas.write(16.0, 28.0, 20.0, Rgb([250; 3]), "Mail");
-    canvas.fill([0, 44, look.folders, height], look.side);
+    canvas.fill([0, 44, style.folders, height], style.side);
     for (i, folder) in [
         "Inbox",
         "Starred",
@@ -264,31 +264,42 @@ pub(crate) fn mail(look: &Look, seed: u64) -> RgbImage {
     .iter()
     .enumerate()
     {
-        canvas.write(12.0, 76.0 + 28.0 * i as f32, look.letters, look.ink, folder);
+        canvas.write(
+            12.0,
+            76.0 + 28.0 * i as f32,
+            style.letters,
+            style.ink,
+            folder,
+        );
     }
-    let mut left = look.folders as f32 + 16.0;
-    if look.list > 0 {
+    let mut left = style.folders as f32 + 16.0;
+    if style.list > 0 {
         // The list is that of the day, not of the mail.
         let mut others = Random((seed / 8) ^ 0x11_57);
         let mut y = 72.0;
         while y < height as f32 {
             let name = *others.pick(&NAMES);
-            canvas.write(left, y, look.letters, look.ink, name);
+            canvas.write(left, y, style.letters, style.ink, name);
             let subject = sentence(&mut others);
             let short: String = subject.chars().take(24).collect();
-            canvas.write(left, y + 20.0, look.letters - 1.0, look.bar, &short);
+            canvas.write(left, y + 20.0, style.letters - 1.0, style.bar, &short);
             y += 56.0;
         }
-        left += look.list as f32;
-        canvas.fill([left as u32 - 10, 44, 1, height], look.side);
+        left += style.list as f32;
+        canvas.fill([left as u32 - 10, 44, 1, height], style.side);
     }
     let column = (width as f32 - left - 24.0).max(120.0);
     let subject = sentence(&mut random);
-    let mut y =
-        canvas.paragraph((left, 80.0), column, look.letters + 6.0, look.ink, &subject) + 8.0;
+    let mut y = canvas.paragraph(
+        (left, 80.0),
+        column,
+        style.letters + 6.0,
+        style.ink,
+        &subject,
+    ) + 8.0;
     let from = *random.pick(&NAMES);
-    canvas.fill([left as u32, y as u32 - 16, 34, 34], look.accent);
-    canvas.write(left + 44.0, y, look.letters, look.ink, from);
+    canvas.fill([left as u32, y as u32 - 16, 34, 34], style.accent);
+    canvas.write(left + 44.0, y, style.letters, style.ink, from);
     let date = format!(
         "{} {} 2014 {}:{:02}",
         ["Mon", "Tue", "Wed", "Thu", "Fri"][random.below(5)],
@@ -296,24 +307,30 @@ pub(crate) fn mail(look: &Look, seed: u64) -> RgbImage {
         random.below(24),
         random.below(60)
     );
-    canvas.write(left + 44.0, y + 18.0, look.letters - 2.0, look.grey, &date);
+    canvas.write(
+        left + 44.0,
+        y + 18.0,
+        style.letters - 2.0,
+        style.grey,
+        &date,
+    );
     y += 52.0;
     for _ in 0..2 + random.below(4) {
         let text: Vec<String> = (0..1 + random.below(4))
             .map(|_| sentence(&mut random))
             .collect();
-        y = canvas.paragraph((left, y), column, look.letters, look.ink, &text.join(" ")) + 8.0;
+        y = canvas.paragraph((left, y), column, style.letters, style.ink, &text.join(" ")) + 8.0;
     }
     let company = *random.pick(&COMPANIES);
     for line in [from, "Vice President", company, "T: +1 (202) 555-0100"] {
-        canvas.write(left, y, look.letters, look.ink, line);
-        y += 1.3 * look.letters;
+        canvas.write(left, y, style.letters, style.ink, line);
+        y += 1.3 * style.letters;
     }
     canvas.paragraph(
         (left, y + 10.0),
         column,
-        look.letters - 3.0,
-        look.grey,
+        style.letters - 3.0,
+        style.grey,
         "This message and any attachments are confidential and may be legally privileged. If you are not the \
          intended recipient please notify the sender and delete it. Any disclosure or copying is unlawful.",
     );

@@ -1,8 +1,8 @@
 //! Accounts ranked by what they posted.
 //!
-//! Who quotes a sentence reports the news. So a passage of text counts as posting an item only
-//! from [`QUOTATION`] on, and an account is called a repeat poster only for several items in
-//! several posts.
+//! Quoting a sentence is reporting. A passage of text therefore counts as posting an item only from
+//! [`MIN_POSTED`] characters on, and only an account with several items in several posts is a repeat
+//! poster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,10 +12,11 @@ use serde::Serialize;
 
 use crate::posts::{PostMatch, read_found};
 
-/// Folded characters in order below which a passage is a quotation: two or three sentences.
-const QUOTATION: u32 = 160;
+/// Folded characters from which a passage counts as posted; a shorter one, of two or three sentences, is a
+/// quotation.
+const MIN_POSTED: u32 = 160;
 
-/// How an account is to be seen.
+/// The verdict on an account.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Verdict {
@@ -23,7 +24,7 @@ pub(crate) enum Verdict {
     Repeat,
     /// One leaked item, or several in one post.
     Single,
-    /// Quotations, or nothing that is strong.
+    /// Quotations only, or no strong match.
     Weak,
 }
 
@@ -37,15 +38,15 @@ impl Verdict {
     }
 }
 
-/// An account with any match.
+/// An account with at least one match.
 #[derive(Serialize)]
 pub(crate) struct Account {
     pub(crate) account: String,
     pub(crate) rank: usize,
     pub(crate) verdict: Verdict,
-    /// Items posted, or quoted if none was posted.
+    /// The posted items, or the quoted ones if none was posted.
     pub(crate) items: Vec<String>,
-    /// Posts with a match, in their order.
+    /// Posts with a match, in order.
     pub(crate) posts: Vec<String>,
     pub(crate) reasons: Vec<String>,
 }
@@ -55,24 +56,24 @@ struct Tally {
     posted: BTreeSet<String>,
     quoted: BTreeSet<String>,
     posts: Vec<String>,
-    /// Posts that show an item.
-    showing: usize,
+    /// Number of posts that post an item.
+    posting: usize,
     certain: usize,
     kinds: BTreeMap<&'static str, usize>,
 }
 
-/// Whether a match shows the item, and is not a quotation of it.
-pub(crate) fn shows(found: &PostMatch) -> bool {
-    let shows = |evidence: &Evidence| match evidence {
-        Evidence::Text { covered, .. } => *covered >= QUOTATION,
+/// Whether a match counts as posting the item and not as quoting it.
+pub(crate) fn is_posted(found: &PostMatch) -> bool {
+    let is_long = |evidence: &Evidence| match evidence {
+        Evidence::Text { covered, .. } => *covered >= MIN_POSTED,
         _ => true,
     };
     let strong = Strength::Strong.min_score();
     let mut evidence = found.evidence.iter().map(|located| &located.evidence);
-    evidence.any(|e| e.score() >= strong && shows(e))
+    evidence.any(|e| e.score() >= strong && is_long(e))
 }
 
-/// Ranks the accounts of an output.
+/// Ranks the accounts of an output file.
 pub(crate) fn rank(output: &Path) -> Result<Vec<Account>> {
     let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
     for found in read_found(output)? {
@@ -82,12 +83,12 @@ pub(crate) fn rank(output: &Path) -> Result<Vec<Account>> {
         }
         let tally = tallies.entry(found.account).or_default();
         tally.posts.push(found.post);
-        tally.showing += usize::from(found.matches.iter().any(shows));
+        tally.posting += usize::from(found.matches.iter().any(is_posted));
         for m in &found.matches {
             tally.certain += usize::from(m.strength == Strength::Certain);
             let best = m.evidence.first().map_or("", |e| e.evidence.kind());
             *tally.kinds.entry(best).or_default() += 1;
-            let set = if shows(m) {
+            let set = if is_posted(m) {
                 &mut tally.posted
             } else {
                 &mut tally.quoted
@@ -101,7 +102,7 @@ pub(crate) fn rank(output: &Path) -> Result<Vec<Account>> {
             (
                 t.verdict(),
                 usize::MAX - t.posted.len(),
-                usize::MAX - t.showing,
+                usize::MAX - t.posting,
             )
         };
         key(x)
@@ -117,7 +118,7 @@ pub(crate) fn rank(output: &Path) -> Result<Vec<Account>> {
 
 impl Tally {
     fn verdict(&self) -> Verdict {
-        match (self.posted.len(), self.showing) {
+        match (self.posted.len(), self.posting) {
             (0, _) => Verdict::Weak,
             (2.., 2..) => Verdict::Repeat,
             _ => Verdict::Single,
@@ -132,8 +133,8 @@ impl Tally {
                 "{} leaked {} shown in {} {}",
                 self.posted.len(),
                 plural(self.posted.len(), "item"),
-                self.showing,
-                plural(self.showing, "post")
+                self.posting,
+                plural(self.posting, "post")
             ));
         }
         if self.certain > 0 {
@@ -147,7 +148,7 @@ impl Tally {
         let only_quoted = self.quoted.difference(&self.posted).count();
         if only_quoted > 0 {
             reasons.push(format!(
-                "{only_quoted} {} quoted in passages shorter than {QUOTATION} letters and digits, \
+                "{only_quoted} {} quoted in passages shorter than {MIN_POSTED} letters and digits, \
                  which do not count",
                 plural(only_quoted, "item")
             ));

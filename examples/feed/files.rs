@@ -1,4 +1,4 @@
-//! Files that are written: seen to be writable before the work, and replaced when the work is done.
+//! Output files: checked before the work starts, and replaced when it is done.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use crate::Failure;
 
-/// Fails before the work is done if what `option` names cannot be written.
+/// Fails if the output file of `option` cannot be written.
 pub(crate) fn check_writable(option: &str, path: &Path) -> Result<(), Failure> {
     let named = |what: String| -> Failure { format!("{option} {}: {what}", path.display()).into() };
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
-            return Err(named("is a folder, give the name of a file".to_owned()));
+            return Err(named("is a folder, give a file name".to_owned()));
         }
         Ok(metadata) if metadata.is_file() => {
             let opened = OpenOptions::new().append(true).open(path);
@@ -19,7 +19,7 @@ pub(crate) fn check_writable(option: &str, path: &Path) -> Result<(), Failure> {
                 .map(drop)
                 .map_err(|e| named(format!("cannot write: {e}")));
         }
-        // A pipe or a device takes what it is given.
+        // A pipe or a device.
         Ok(_) => return Ok(()),
         Err(_) => {}
     }
@@ -34,7 +34,7 @@ pub(crate) fn check_writable(option: &str, path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes a file that takes the place of the old one when it is complete.
+/// Writes a file, which replaces the old one when it is complete.
 pub(crate) fn replace(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<(), Failure>,
@@ -47,7 +47,7 @@ pub(crate) fn replace(
         write(&mut out)?;
         return out.flush().map_err(named);
     }
-    // Where a link points to, or the link would be replaced.
+    // Follows a link, or the link itself would be replaced.
     let target = fs::canonicalize(path).unwrap_or(path.to_owned());
     let temporary = beside(&target);
     let file = File::create_new(&temporary).map_err(named)?;
@@ -66,7 +66,7 @@ pub(crate) fn replace(
     written
 }
 
-/// A name in the same folder that nobody else uses.
+/// A temporary name in the same folder.
 fn beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))

@@ -1,9 +1,9 @@
 //! Scans posts of accounts for a leak: `cargo run --release --example feed -- INDEX POSTS.jsonl -o
 //! MATCHES.jsonl --report FILE.html --accounts FILE.jsonl`
 //!
-//! Reads posts as JSON lines (`id`, `account`, `time`, `text`, `media`), writes one line a post
-//! with what it shows and why, one line an account, and a report for people: one file that
-//! needs no network. Posts are streamed; memory is that of the posts that match.
+//! Reads posts as JSON lines (`id`, `account`, `time`, `text`, `media`). Writes one line per post with its
+//! matches and their evidence, one line per account, and a report for people as one HTML file that works
+//! offline. Posts are streamed; only matching posts are kept in memory.
 
 mod accounts;
 mod files;
@@ -34,23 +34,23 @@ pub(crate) struct Args {
     /// The folder that media paths are relative to.
     #[arg(long, value_name = "DIR", default_value = ".")]
     base: PathBuf,
-    /// The folder of the leaked items, if their owner runs this: the report then shows both sides.
+    /// The folder of the leaked files, for their owner: the report then shows them beside the posts.
     #[arg(long, value_name = "DIR")]
     originals: Option<PathBuf>,
-    /// The file for the lines of the posts. An existing one is replaced when the first line is there.
+    /// The output file, one line per post. An existing file is replaced once the first line is ready.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// The file for the report, as HTML.
+    /// The output file for the HTML report.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// The file for the lines of the accounts.
+    /// The output file for the accounts, one line per account with a match.
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
-    /// The file with the owner's key, 32 bytes or 64 hex digits, if the index or collection does not
-    /// hold it.
+    /// The file with the owner's key, 32 bytes or 64 hex digits, if it is not stored in the index or
+    /// collection.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Report matches of this strength and above: possible, strong or certain.
+    /// The lowest strength to report: possible, strong or certain.
     #[arg(long, value_name = "STRENGTH", default_value = "strong")]
     min: Strength,
     /// Number of threads, 0 to 1024; 0 means one per core.
@@ -61,7 +61,7 @@ pub(crate) struct Args {
     resume: bool,
 }
 
-/// Why nothing could be done.
+/// Why the program failed.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
@@ -91,9 +91,7 @@ fn run(args: &Args) -> Result<(), Failure> {
         let of_collection =
             args.index.is_dir() && path.parent().is_some_and(|p| same(&args.index, p));
         if of_collection || read.into_iter().flatten().any(|r| same(r, path)) {
-            return Err(
-                format!("{} would be overwritten by what is written", path.display()).into(),
-            );
+            return Err(format!("{} is an input and would be overwritten", path.display()).into());
         }
     }
     let exec = Executor::with_threads(args.threads.into())?;
@@ -122,12 +120,12 @@ fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Matches all posts, or those that an earlier run has not come to, and appends their lines.
+/// Matches all posts, or those that an earlier run has not processed, and appends their lines.
 fn scan(args: &Args, matcher: &Matcher, exec: &Executor) -> Result<(), Failure> {
     let all = Posts::open(&args.posts)?;
     let bar = bar(all.bytes());
     let mut all = all.peekable();
-    // Before the output is emptied: what holds no posts at all costs nobody the lines that are there.
+    // Before the output is truncated: a file without posts must not cost the existing lines.
     if let Some(Err(_)) = all.peek() {
         all.next().transpose()?;
     }
@@ -141,7 +139,7 @@ fn scan(args: &Args, matcher: &Matcher, exec: &Executor) -> Result<(), Failure> 
         let next = all.next().transpose()?;
         if next.as_ref().is_none_or(|line| line.id() != *known) {
             return Err(format!(
-                "{}: line {} is of post {known}, which {} does not have there: resume with the \
+                "{}: line {} is for post {known}, but {} has another post there: resume with the \
                  same posts, or leave --resume out",
                 args.output.display(),
                 number + 1,
@@ -169,7 +167,7 @@ fn scan(args: &Args, matcher: &Matcher, exec: &Executor) -> Result<(), Failure> 
             bar.inc(length);
             serde_json::to_writer(&mut out, &found)?;
             out.write_all(b"\n")?;
-            // What a run that is cut off has done is kept.
+            // An interrupted run keeps what is flushed.
             if number % 256 == 0 {
                 out.flush()?;
             }
@@ -194,7 +192,7 @@ fn same(a: &Path, b: &Path) -> bool {
     place(a).is_some_and(|a| Some(a) == place(b))
 }
 
-/// Bytes of the posts done, with rate and time left; shown on a terminal only.
+/// A progress bar over the bytes of the posts; shown on a terminal only.
 fn bar(bytes: u64) -> ProgressBar {
     let bar = ProgressBar::new(bytes);
     let style = "{wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";

@@ -1,4 +1,4 @@
-//! Posts as they come, and what each of them shows.
+//! Reading posts, and matching each of them.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read as _};
@@ -7,10 +7,10 @@ use std::path::{Component, Path, PathBuf};
 use leakprint::{Error, ErrorKind, Evidence, Match, Matcher, Result, Strength};
 use serde::{Deserialize, Serialize};
 
-/// The longest line.
+/// Maximum length of a line, in bytes.
 const MAX_LINE: u64 = 16 << 20;
 
-/// Media of one post that are looked at.
+/// Maximum number of media per post that are matched.
 const MAX_MEDIA: usize = 64;
 
 /// A post.
@@ -27,7 +27,7 @@ pub(crate) struct Post {
     pub(crate) media: Vec<String>,
 }
 
-/// A line of the file of posts.
+/// A line of the input.
 pub(crate) struct Line {
     number: u64,
     length: u64,
@@ -35,7 +35,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// The post's name, or the number of a line that is no post.
+    /// The post's identifier, or the line number if the line is not a post.
     pub(crate) fn id(&self) -> String {
         match &self.post {
             Ok(post) => post.id.clone(),
@@ -102,7 +102,7 @@ impl Iterator for Posts {
                 continue;
             }
             let post = serde_json::from_slice(&line).map_err(|e| {
-                let message = format!("line {} is no post: {e}", self.number);
+                let message = format!("line {} is not a post: {e}", self.number);
                 Error::new(ErrorKind::Malformed, message)
             });
             let number = self.number;
@@ -115,7 +115,7 @@ impl Iterator for Posts {
     }
 }
 
-/// Where in a post a piece of evidence was found, and the evidence.
+/// A piece of evidence, and where in the post it was found.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Located {
     /// `text`, or the path of the media.
@@ -125,7 +125,7 @@ pub(crate) struct Located {
     pub(crate) evidence: Evidence,
 }
 
-/// An item that a post shows.
+/// An item that was found in a post.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct PostMatch {
     pub(crate) item: String,
@@ -150,7 +150,7 @@ pub(crate) struct Found {
     pub(crate) error: Option<Problem>,
 }
 
-/// What a post shows; what of it cannot be read is said, and does not hide the rest.
+/// Matches a post. A part that cannot be read is reported, and does not affect the other parts.
 pub(crate) fn find(matcher: &Matcher, base: &Path, line: Line) -> Found {
     let mut found = Found {
         post: line.id(),
@@ -189,7 +189,7 @@ pub(crate) fn find(matcher: &Matcher, base: &Path, line: Line) -> Found {
     }
     if post.media.len() > MAX_MEDIA {
         let message = format!(
-            "{} media, of which {MAX_MEDIA} were looked at",
+            "{} media, of which {MAX_MEDIA} were matched",
             post.media.len()
         );
         add("", Err(Error::new(ErrorKind::Limit, message)));
@@ -223,30 +223,30 @@ fn merge(all: &mut Vec<PostMatch>, source: &str, m: Match) {
     }
 }
 
-/// Reads a media file below `base`: a post must not lead anywhere else.
-pub(crate) fn read_media(base: &Path, media: &str, most: u64) -> Result<Vec<u8>> {
+/// Reads a media file below `base`; a path that leads outside is refused.
+pub(crate) fn read_media(base: &Path, media: &str, max: u64) -> Result<Vec<u8>> {
     let path = Path::new(media);
     if !path
         .components()
         .all(|c| matches!(c, Component::Normal(_) | Component::CurDir))
     {
-        let message = "a media path must lie below the base folder";
+        let message = "a media path must be below the base folder";
         return Err(Error::new(ErrorKind::InvalidInput, message).with_path(path));
     }
     let named = |e| Error::io("cannot read", e).with_path(path);
     let file = File::open(base.join(path)).map_err(named)?;
     let mut bytes = Vec::new();
-    file.take(most.saturating_add(1))
+    file.take(max.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(named)?;
-    if bytes.len() as u64 > most {
-        let message = format!("more than {most} bytes");
+    if bytes.len() as u64 > max {
+        let message = format!("more than {max} bytes");
         return Err(Error::new(ErrorKind::Limit, message).with_path(path));
     }
     Ok(bytes)
 }
 
-/// Lines of an earlier run.
+/// Reads the lines of an output file.
 pub(crate) fn read_found(path: &Path) -> Result<impl Iterator<Item = Result<Found>>> {
     let named = |path: PathBuf| move |e| Error::io("cannot read", e).with_path(&path);
     let file = File::open(path).map_err(named(path.to_owned()))?;
@@ -254,35 +254,35 @@ pub(crate) fn read_found(path: &Path) -> Result<impl Iterator<Item = Result<Foun
     Ok(BufReader::new(file).lines().map(move |line| {
         let line = line.map_err(named(path.clone()))?;
         serde_json::from_str(&line).map_err(|e| {
-            let message = format!("not a line that this program wrote: {e}");
+            let message = format!("not a line written by this program: {e}");
             Error::new(ErrorKind::Malformed, message).with_path(&path)
         })
     }))
 }
 
-/// Opens an earlier output to go on: the posts that it has, and the file behind its last whole
-/// line. What was cut off is cut.
+/// Opens the output of an earlier run to continue it. Returns the file, positioned after its last complete
+/// line, and the identifiers of its posts. Truncates an incomplete line.
 ///
 /// # Errors
-/// If it cannot be read or written, or holds anything else: that must not be overwritten.
+/// If the file cannot be read or written, or contains anything else, which must not be overwritten.
 pub(crate) fn resume(path: &Path) -> Result<(File, Vec<String>)> {
-    let named = |e| Error::io("cannot go on", e).with_path(path);
+    let named = |e| Error::io("cannot continue", e).with_path(path);
     let file = OpenOptions::new()
         .read(true)
         .append(true)
         .create(true)
         .open(path)
         .map_err(named)?;
-    let (mut whole, mut done) = (0, Vec::new());
+    let (mut complete, mut done) = (0, Vec::new());
     let mut reader = BufReader::new(&file);
     let mut line = Vec::new();
     loop {
         line.clear();
         let length = reader.read_until(b'\n', &mut line).map_err(named)?;
         if line.last() != Some(&b'\n') {
-            // Half a line, where an earlier run was cut off.
-            let common = line.len().min(START.len());
-            if line[..common] != START[..common] {
+            // An incomplete line, where an earlier run was interrupted.
+            let common = line.len().min(LINE_START.len());
+            if line[..common] != LINE_START[..common] {
                 return Err(foreign(path, done.len() + 1));
             }
             break;
@@ -290,20 +290,20 @@ pub(crate) fn resume(path: &Path) -> Result<(File, Vec<String>)> {
         let Ok(found) = serde_json::from_slice::<Found>(&line) else {
             return Err(foreign(path, done.len() + 1));
         };
-        whole += length as u64;
+        complete += length as u64;
         done.push(found.post);
     }
     drop(reader);
-    file.set_len(whole).map_err(named)?;
+    file.set_len(complete).map_err(named)?;
     Ok((file, done))
 }
 
-/// How every line begins.
-const START: &[u8] = b"{\"post\":";
+/// The start of every line.
+const LINE_START: &[u8] = b"{\"post\":";
 
 fn foreign(path: &Path, number: usize) -> Error {
     let message = format!(
-        "line {number} is none that this program wrote: leave --resume out to replace the file, or give \
+        "line {number} was not written by this program: leave --resume out to replace the file, or give \
          another one with -o"
     );
     Error::new(ErrorKind::Malformed, message).with_path(path)

@@ -1,4 +1,4 @@
-//! The report: one HTML file for people, with everything that it needs inside.
+//! The report: one self-contained HTML file for people.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -7,20 +7,21 @@ use std::path::Path;
 
 use leakprint::{Evidence, Limits, Matcher, PartPath, Source};
 
-use crate::accounts::{Account, shows};
+use crate::accounts::{Account, is_posted};
 use crate::posts::{Found, Located, Post, Posts, read_found, read_media};
 use crate::show::{self, Picture, Shown};
 use crate::{Args, Failure};
 
-/// Posts that are shown with their evidence, of each account and in all: the lines have the rest.
-const POSTS_OF_ACCOUNT: usize = 30;
-const POSTS: usize = 400;
+/// Maximum number of posts shown with their evidence, per account and in total. The output file has the
+/// rest.
+const MAX_POSTS_OF_ACCOUNT: usize = 30;
+const MAX_POSTS: usize = 400;
 
-/// Items shown of one post.
-const ITEMS_OF_POST: usize = 4;
+/// Maximum number of items shown per post.
+const MAX_ITEMS_OF_POST: usize = 4;
 
-/// Columns of the timeline at most.
-const COLUMNS: usize = 96;
+/// Maximum number of columns of the timeline.
+const MAX_COLUMNS: usize = 96;
 
 /// A post with matches.
 struct Hit {
@@ -34,7 +35,7 @@ struct Totals {
     matched: u64,
     failed: u64,
     accounts: std::collections::HashSet<String>,
-    /// Posts by the hour, and those of them with a match.
+    /// Posts per hour, and how many of them have a match.
     hours: BTreeMap<String, (u32, u32)>,
 }
 
@@ -50,7 +51,7 @@ pub(crate) fn write(
     let mut page = String::new();
     head(&mut page, args, &totals, ranked, source);
     out.write_all(page.as_bytes())?;
-    let mut left = POSTS;
+    let mut left = MAX_POSTS;
     for account in ranked {
         page.clear();
         let of_account = hits.remove(&account.account).unwrap_or_default();
@@ -61,7 +62,7 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// Reads posts and their lines side by side, and keeps those with a match.
+/// Reads posts together with their output lines, and keeps those with a match.
 fn collect(args: &Args) -> Result<(Totals, HashMap<String, Vec<Hit>>), Failure> {
     let mut totals = Totals::default();
     let mut hits: HashMap<String, Vec<Hit>> = HashMap::new();
@@ -97,7 +98,7 @@ fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            // Marks that turn the direction of writing would let a post rewrite the page.
+            // Bidirectional control characters would let a post reorder the text of the page.
             '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => {}
             c if c.is_control() && c != '\n' => out.push(' '),
             c => out.push(c),
@@ -120,7 +121,7 @@ fn head(page: &mut String, args: &Args, totals: &Totals, ranked: &[Account], sou
          <li><b>{all}</b>posts</li><li><b>{matched}</b>with leaked material</li>\
          <li><b>{accounts}</b>accounts</li><li><b class=\"repeat\">{repeat}</b>repeat posters</li>\
          <li><b class=\"single\">{single}</b>posted once</li>\
-         <li><b class=\"weak\">{weak}</b>only quoted</li><li><b>{failed}</b>posts not read whole</li></ul>",
+         <li><b class=\"weak\">{weak}</b>only quoted</li><li><b>{failed}</b>posts not read completely</li></ul>",
         css = include_str!("report.css"),
         posts = name(&args.posts),
         index = name(&args.index),
@@ -155,15 +156,15 @@ fn head(page: &mut String, args: &Args, totals: &Totals, ranked: &[Account], sou
     }
     page.push_str(
         "</tbody></table></div><p class=\"quiet\"><b>repeat</b>: several leaked items in several posts. \
-         <b>single</b>: one item, or several in one post. <b>weak</b>: short quotations, as the press makes \
-         them; no accusation.</p>",
+         <b>single</b>: one item, or several in one post. <b>weak</b>: short quotations only, as in news \
+         reports; no accusation.</p>",
     );
 }
 
-/// Posts over time, those with leaked material in front.
+/// Posts over time, with those that contain leaked material highlighted.
 fn timeline(page: &mut String, hours: &BTreeMap<String, (u32, u32)>) {
     let columns: Vec<(&str, (u32, u32))> = hours.iter().map(|(h, n)| (h.as_str(), *n)).collect();
-    let step = columns.len().div_ceil(COLUMNS).max(1);
+    let step = columns.len().div_ceil(MAX_COLUMNS).max(1);
     let columns: Vec<(&str, u32, u32)> = columns
         .chunks(step)
         .map(|c| {
@@ -174,7 +175,7 @@ fn timeline(page: &mut String, hours: &BTreeMap<String, (u32, u32)>) {
             )
         })
         .collect();
-    let most = columns.iter().map(|c| c.1).max().unwrap_or(1).max(1);
+    let max = columns.iter().map(|c| c.1).max().unwrap_or(1).max(1);
     let (first, last) = (
         columns.first().map_or("", |c| c.0),
         columns.last().map_or("", |c| c.0),
@@ -187,7 +188,7 @@ fn timeline(page: &mut String, hours: &BTreeMap<String, (u32, u32)>) {
     for (i, (hour, all, hit)) in columns.iter().enumerate() {
         let x = i as f64 * wide;
         for (class, n) in [("all", all), ("hit", hit)] {
-            let height = 100.0 * f64::from(*n) / f64::from(most);
+            let height = 100.0 * f64::from(*n) / f64::from(max);
             let _ = write!(
                 page,
                 "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\">\
@@ -200,13 +201,13 @@ fn timeline(page: &mut String, hours: &BTreeMap<String, (u32, u32)>) {
     }
     let _ = write!(
         page,
-        "</svg><p class=\"quiet\">{} to {}, {}; coloured: with leaked material, of {most} posts at most.</p>",
+        "</svg><p class=\"quiet\">{} to {}, {}; coloured: with leaked material; the highest column is {max} posts.</p>",
         escape(first),
         escape(last),
         if step == 1 {
             "by the hour".to_owned()
         } else {
-            format!("{step} hours a column")
+            format!("{step} hours per column")
         },
     );
 }
@@ -228,19 +229,19 @@ fn account_section(
         escape(&account.reasons.join("; ")),
         v = account.verdict.as_str(),
     );
-    let shown = hits.len().min(POSTS_OF_ACCOUNT).min(*left);
+    let shown = hits.len().min(MAX_POSTS_OF_ACCOUNT).min(*left);
     *left -= shown;
     let hidden = hits.len() - shown;
-    // What shows an item before what quotes one, in the order of the posts.
+    // Posts that post an item before those that only quote one, each in order.
     let mut hits = hits;
-    hits.sort_by_key(|hit| !hit.found.matches.iter().any(shows));
+    hits.sort_by_key(|hit| !hit.found.matches.iter().any(is_posted));
     for hit in hits.iter().take(shown) {
         post_section(page, args, hit, limits);
     }
     if hidden > 0 {
         let _ = write!(
             page,
-            "<p class=\"quiet\">and {hidden} more posts, in the lines.</p>"
+            "<p class=\"quiet\">and {hidden} more posts, see the output file.</p>"
         );
     }
     page.push_str("</section>");
@@ -253,7 +254,7 @@ fn post_section(page: &mut String, args: &Args, hit: &Hit, limits: &Limits) {
         escape(&hit.post.id),
         escape(&hit.post.time)
     );
-    for found in hit.found.matches.iter().take(ITEMS_OF_POST) {
+    for found in hit.found.matches.iter().take(MAX_ITEMS_OF_POST) {
         let _ = write!(
             page,
             "<article class=\"match\"><header><b>{}</b><span>{} {:.2}</span></header>",
@@ -262,7 +263,7 @@ fn post_section(page: &mut String, args: &Args, hit: &Hit, limits: &Limits) {
             found.score
         );
         if let Some(located) = found.evidence.first() {
-            let _ = write!(page, "<p class=\"quiet\">{}</p>", escape(&told(located)));
+            let _ = write!(page, "<p class=\"quiet\">{}</p>", escape(&summary(located)));
             page.push_str("<div class=\"sides\">");
             query_side(page, args, hit, located, limits);
             item_side(page, args, &found.item, &located.evidence, limits);
@@ -270,24 +271,24 @@ fn post_section(page: &mut String, args: &Args, hit: &Hit, limits: &Limits) {
         }
         page.push_str("</article>");
     }
-    let more = hit.found.matches.len().saturating_sub(ITEMS_OF_POST);
+    let more = hit.found.matches.len().saturating_sub(MAX_ITEMS_OF_POST);
     if more > 0 {
         let _ = write!(
             page,
-            "<p class=\"quiet\">and {more} more items, in the lines.</p>"
+            "<p class=\"quiet\">and {more} more items, see the output file.</p>"
         );
     }
 }
 
-/// The evidence in a sentence.
-fn told(located: &Located) -> String {
+/// The evidence in one sentence.
+fn summary(located: &Located) -> String {
     let what = match &located.evidence {
         Evidence::Bytes { .. } => "the same bytes".to_owned(),
         Evidence::Pixels { .. } => "the same pixels".to_owned(),
         Evidence::Image {
             distance, inverted, ..
         } => format!(
-            "the same picture, {distance} of 256 bits off{}",
+            "the same picture, {distance} of 256 bits differ{}",
             if *inverted { ", colours inverted" } else { "" }
         ),
         Evidence::Region {
@@ -299,7 +300,7 @@ fn told(located: &Located) -> String {
             ..
         } => format!(
             "a part of the picture: {agreed} of {compared} details agree, {:.0} % of the item is \
-             seen{}{}",
+             visible{}{}",
             100.0 * of_item,
             if *mirrored { ", mirrored" } else { "" },
             if *inverted { ", colours inverted" } else { "" }
@@ -309,21 +310,23 @@ fn told(located: &Located) -> String {
             discounted,
             ..
         } => {
-            format!("{covered} letters and digits in the item's order, {discounted} discounted")
+            format!(
+                "{covered} letters and digits in the same order as in the item, {discounted} discounted"
+            )
         }
         Evidence::Record { rows, cells, .. } => {
             let rows: Vec<String> = rows.iter().take(8).map(u32::to_string).collect();
-            format!("{cells} values of the item's rows {}", rows.join(", "))
+            format!("{cells} values from the item's rows {}", rows.join(", "))
         }
         Evidence::Code { distance, .. } => {
-            format!("the hash of a listed picture, {distance} of 256 bits off")
+            format!("the hash of a listed picture, {distance} of 256 bits differ")
         }
         other => other.kind().to_owned(),
     };
     format!("{what} (in {})", located.source)
 }
 
-/// Part of the query, part of the item, and where in both.
+/// The parts of the query and of the item, and the places in them.
 struct Places<'e> {
     part: &'e PartPath,
     item_part: &'e PartPath,
@@ -351,7 +354,7 @@ fn places(evidence: &Evidence) -> Places<'_> {
         } => {
             (places.region, places.item_region) = (Some(*region), Some(*item_region));
         }
-        // What was recognised in a picture has its place there.
+        // Recognised text is located by its region in the picture.
         Evidence::Text {
             query_span,
             item_span,
@@ -386,7 +389,7 @@ fn query_side(page: &mut String, args: &Args, hit: &Hit, located: &Located, limi
     side(page, "the post", shown, places.region, places.span);
 }
 
-/// The item's side: its own content where the owner gave it, else its name and place.
+/// The item's side: its content if the originals are given, otherwise its name and place.
 fn item_side(page: &mut String, args: &Args, item: &str, evidence: &Evidence, limits: &Limits) {
     let places = places(evidence);
     let original = args.originals.as_ref().and_then(|folder| {
@@ -410,7 +413,7 @@ fn item_side(page: &mut String, args: &Args, item: &str, evidence: &Evidence, li
     let place = match (places.item_region, places.item_span) {
         (Some([x, y, w, h]), _) => format!(": {w} x {h} pixels at {x}, {y}"),
         (_, Some([start, end])) => format!(": characters {start} to {end}"),
-        _ => ": the whole".to_owned(),
+        _ => ": all of it".to_owned(),
     };
     let _ = write!(
         page,
@@ -440,15 +443,11 @@ fn side(
 }
 
 fn picture(page: &mut String, who: &str, picture: &Picture, region: Option<[u32; 4]>) {
-    let Picture {
-        width,
-        height,
-        address,
-    } = picture;
+    let Picture { width, height, url } = picture;
     let _ = write!(
         page,
         "<figure><svg class=\"picture\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{who}\">\
-         <image href=\"{address}\" width=\"{width}\" height=\"{height}\" preserveAspectRatio=\"none\"/>"
+         <image href=\"{url}\" width=\"{width}\" height=\"{height}\" preserveAspectRatio=\"none\"/>"
     );
     if let Some([x, y, w, h]) = region {
         let _ = write!(
@@ -460,7 +459,7 @@ fn picture(page: &mut String, who: &str, picture: &Picture, region: Option<[u32;
 }
 
 fn passage(page: &mut String, who: &str, text: &str, span: Option<[u32; 2]>) {
-    let [before, within, behind] = match span {
+    let [before, within, after] = match span {
         Some(span) => show::passage(text, span),
         None => [
             text.chars().take(600).collect(),
@@ -473,6 +472,6 @@ fn passage(page: &mut String, who: &str, text: &str, span: Option<[u32; 2]>) {
         "<figure><blockquote>{}<mark>{}</mark>{}</blockquote><figcaption>{who}</figcaption></figure>",
         escape(&before),
         escape(&within),
-        escape(&behind)
+        escape(&after)
     );
 }

@@ -1,4 +1,4 @@
-//! What evidence points to, for people: small pictures and passages.
+//! Extracts what evidence points to, for the report: small pictures and passages.
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,15 +9,15 @@ use leakprint::media::{self, Content, Part, PartPath, PartSink};
 use leakprint::raster::{Pixels, Raster};
 use leakprint::{Budget, Error, Limits};
 
-/// The longer side of a picture in the report.
-const SIDE: u32 = 560;
+/// The longer side of a picture in the report, in pixels.
+const MAX_SIDE: u32 = 560;
 
-/// A picture, small, with the size that regions are told in.
+/// A small picture, with the original size, to which regions refer.
 pub(crate) struct Picture {
     pub(crate) width: u32,
     pub(crate) height: u32,
-    /// A `data:` address of a JPEG.
-    pub(crate) address: String,
+    /// A `data:` URL of a JPEG.
+    pub(crate) url: String,
 }
 
 /// One part of a media file.
@@ -30,13 +30,13 @@ pub(crate) enum Shown {
 pub(crate) fn part(bytes: &[u8], name: &str, path: &PartPath, limits: &Limits) -> Option<Shown> {
     let mut wanted = Wanted { path, found: None };
     let mut budget = Budget::new(limits);
-    // What cannot be read as a whole may have the part.
+    // A file that cannot be read completely may still contain the part.
     let _ = media::read(bytes, Some(name), &mut budget, &mut wanted);
     match wanted.found? {
         Kept::Text(text) => Some(Shown::Text(text)),
         Kept::Picture(raster) => {
             let size = (raster.width(), raster.height());
-            // The prints of JPEG need no colours, people do.
+            // The library decodes JPEG without colours.
             let coloured = (path.as_str().is_empty())
                 .then(|| coloured(bytes, size, limits))
                 .flatten();
@@ -44,7 +44,7 @@ pub(crate) fn part(bytes: &[u8], name: &str, path: &PartPath, limits: &Limits) -
             Some(Shown::Picture(Picture {
                 width: size.0,
                 height: size.1,
-                address: address(&picture)?,
+                url: data_url(&picture)?,
             }))
         }
     }
@@ -76,22 +76,22 @@ impl PartSink for Wanted<'_> {
     fn warning(&mut self, _: PartPath, _: Error) {}
 }
 
-/// The whole file as a picture in colours, if it has the size that its prints have.
+/// Decodes the whole file in colour, if its size is that of the decoded part.
 fn coloured(bytes: &[u8], size: (u32, u32), limits: &Limits) -> Option<RgbImage> {
     let decode = || {
         let mut reader = ImageReader::new(Cursor::new(bytes))
             .with_guessed_format()
             .ok()?;
-        let mut fence = image::Limits::default();
-        (fence.max_image_width, fence.max_image_height) = (Some(limits.side), Some(limits.side));
-        reader.limits(fence);
+        let mut bounds = image::Limits::default();
+        (bounds.max_image_width, bounds.max_image_height) = (Some(limits.side), Some(limits.side));
+        reader.limits(bounds);
         let mut decoder = reader.into_decoder().ok()?;
         let orientation = decoder.orientation().ok()?;
         let mut picture = DynamicImage::from_decoder(decoder).ok()?;
         picture.apply_orientation(orientation);
         (picture.width() == size.0 && picture.height() == size.1).then_some(picture)
     };
-    // The same bytes have passed the library's border, but through other decoders.
+    // The library has decoded these bytes, but with other decoders, so a panic is possible.
     let picture = catch_unwind(AssertUnwindSafe(decode)).ok()??;
     Some(shrunk(picture).to_rgb8())
 }
@@ -109,14 +109,14 @@ fn plain(raster: &Raster) -> Option<RgbImage> {
 }
 
 fn shrunk(picture: DynamicImage) -> DynamicImage {
-    if picture.width().max(picture.height()) > SIDE {
-        picture.thumbnail(SIDE, SIDE)
+    if picture.width().max(picture.height()) > MAX_SIDE {
+        picture.thumbnail(MAX_SIDE, MAX_SIDE)
     } else {
         picture
     }
 }
 
-fn address(picture: &RgbImage) -> Option<String> {
+fn data_url(picture: &RgbImage) -> Option<String> {
     let mut jpeg = Vec::new();
     let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 72);
     picture.write_with_encoder(encoder).ok()?;
@@ -124,15 +124,15 @@ fn address(picture: &RgbImage) -> Option<String> {
     Some(format!("data:image/jpeg;base64,{coded}"))
 }
 
-/// The characters of a span with some around it: before, within, behind.
+/// The text before, within and after a span, with some context.
 pub(crate) fn passage(text: &str, [start, end]: [u32; 2]) -> [String; 3] {
-    const AROUND: usize = 120;
-    const MOST: usize = 1200;
+    const CONTEXT: usize = 120;
+    const MAX_SPAN: usize = 1200;
     let (start, end) = (start as usize, (end.max(start)) as usize);
     let take =
         |from: usize, to: usize| -> String { text.chars().skip(from).take(to - from).collect() };
-    let before = start.saturating_sub(AROUND);
-    let cut = end.min(start + MOST);
+    let before = start.saturating_sub(CONTEXT);
+    let cut = end.min(start + MAX_SPAN);
     let (mut head, mut within) = (take(before, start), take(start, cut));
     if before > 0 {
         head.insert(0, '…');
@@ -140,8 +140,8 @@ pub(crate) fn passage(text: &str, [start, end]: [u32; 2]) -> [String; 3] {
     if cut < end {
         within.push_str(" […]");
     }
-    let mut tail = take(end, end + AROUND);
-    if text.chars().nth(end + AROUND).is_some() {
+    let mut tail = take(end, end + CONTEXT);
+    if text.chars().nth(end + CONTEXT).is_some() {
         tail.push('…');
     }
     [head, within, tail]

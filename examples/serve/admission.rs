@@ -1,10 +1,9 @@
-//! Who may work: a bounded queue in front of the threads that compute.
+//! Admission control: a bounded queue in front of the matching threads.
 //!
-//! Matching is work for processors, so it never runs on the threads that serve connections but on a
-//! rayon pool. In front of it wait two lanes, one for small texts, which take microseconds, and one
-//! for everything else: a text never waits for more than the pictures that are under way. A
-//! lane that is full refuses; what nobody waits for any more is passed over, and ends where it is
-//! under way.
+//! Matching is CPU-bound, so it runs on a rayon pool and never on the threads that serve connections.
+//! The queue has two lanes, one for small texts, which take microseconds, and one for everything
+//! else: a text waits at most for the pictures that are already running. A full lane refuses
+//! requests. Jobs whose client has disconnected are skipped, or cancelled if they are running.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,15 +15,15 @@ use leakprint::{CancellationToken, Deadline};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::oneshot;
 
-use crate::answer::Refusal;
+use crate::answer::ApiError;
 
-/// After so many small texts something else comes, if it waits.
-const TURN: u32 = 4;
+/// After this many small texts in a row, a waiting job of the other lane runs.
+const MAX_SHORT_IN_A_ROW: u32 = 4;
 
-/// How much the mean of the time a job takes follows the newest one.
-const NEWEST: f64 = 0.05;
+/// Weight of the newest job in the moving average of job times.
+const MEAN_WEIGHT: f64 = 0.05;
 
-/// Where a job waits.
+/// The lane in which a job waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
     /// Small texts.
@@ -44,22 +43,22 @@ impl Lane {
     }
 }
 
-/// What a job knows of itself while it runs.
+/// The state of a running job.
 pub(crate) struct Ticket {
-    /// How long it has waited.
+    /// How long the job waited in its lane.
     pub(crate) waited: Duration,
-    /// When the work ends: once the time is over, or whoever asked has gone.
+    /// When to stop: at the deadline, or when the client has disconnected.
     pub(crate) deadline: Deadline,
 }
 
 impl Ticket {
-    /// Whether going on makes no sense: the time is over, or whoever asked has gone.
-    pub(crate) fn is_void(&self) -> bool {
+    /// Whether the deadline has passed or the client has disconnected.
+    pub(crate) fn is_cancelled(&self) -> bool {
         self.deadline.check().is_err()
     }
 }
 
-/// Cancels work once nobody waits for it any more: when the future that waits is dropped.
+/// Cancels a job when the future that waits for it is dropped.
 struct CancelOnDrop(CancellationToken);
 
 impl Drop for CancelOnDrop {
@@ -68,40 +67,40 @@ impl Drop for CancelOnDrop {
     }
 }
 
-/// The queue and the threads behind it.
+/// The queue and its worker threads.
 pub(crate) struct Gate {
     pool: rayon::ThreadPool,
     lanes: Mutex<Lanes>,
     capacity: usize,
-    /// Jobs under way that ended since nobody waited for them any more.
+    /// Running jobs that were cancelled because the client had disconnected.
     abandoned: Counter,
 }
 
 #[derive(Default)]
 struct Lanes {
     queues: [VecDeque<Box<dyn Work>>; 2],
-    /// Seconds that a job of each lane takes, on average.
+    /// Moving average of the seconds that a job of each lane takes.
     means: [f64; 2],
     short_in_a_row: u32,
 }
 
 trait Work: Send {
-    /// Whether nobody waits for it any more.
+    /// Whether the client has disconnected.
     fn is_abandoned(&self) -> bool;
-    /// Runs it; false if it ended early and nobody waited for the end.
+    /// Runs the job; returns false if it was cancelled because the client had disconnected.
     fn run(self: Box<Self>) -> bool;
 }
 
 struct Job<F, T> {
     work: F,
-    reply: oneshot::Sender<Result<T, Refusal>>,
+    reply: oneshot::Sender<Result<T, ApiError>>,
     queued: Instant,
     deadline: Deadline,
 }
 
 impl<F, T> Work for Job<F, T>
 where
-    F: FnOnce(&Ticket) -> Result<T, Refusal> + Send,
+    F: FnOnce(&Ticket) -> Result<T, ApiError> + Send,
     T: Send,
 {
     fn is_abandoned(&self) -> bool {
@@ -119,31 +118,31 @@ where
             waited: queued.elapsed(),
             deadline,
         };
-        let result = if ticket.is_void() {
-            Err(late())
+        let result = if ticket.is_cancelled() {
+            Err(deadline_passed())
         } else {
-            // A panic must not take the other requests along.
+            // A panic must not affect other requests.
             catch_unwind(AssertUnwindSafe(|| work(&ticket))).unwrap_or_else(|_| Err(panicked()))
         };
-        // What was done to its end was not given up.
+        // A job that finished does not count as abandoned.
         let is_done = result.is_ok();
         reply.send(result).is_ok() || is_done
     }
 }
 
-/// The time is over.
-pub(crate) fn late() -> Refusal {
-    let message = "the deadline has passed before the answer was found";
-    Refusal::new(StatusCode::GATEWAY_TIMEOUT, "deadline", message)
+/// The error for a missed deadline.
+pub(crate) fn deadline_passed() -> ApiError {
+    let message = "the deadline passed before the request was finished";
+    ApiError::new(StatusCode::GATEWAY_TIMEOUT, "deadline", message)
 }
 
-fn panicked() -> Refusal {
-    let message = "the service failed on this request";
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "panicked", message)
+fn panicked() -> ApiError {
+    let message = "the service failed to process this request";
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "panicked", message)
 }
 
 impl Gate {
-    /// Threads of its own, 0 for one a core, and room for `capacity` jobs in each lane.
+    /// Creates a gate with its own threads, 0 for one per core, and `capacity` jobs in each lane.
     pub(crate) fn new(
         threads: usize,
         capacity: usize,
@@ -165,13 +164,13 @@ impl Gate {
         self.pool.current_num_threads()
     }
 
-    /// How many jobs wait in a lane.
+    /// The number of jobs waiting in a lane.
     pub(crate) fn depth(&self, lane: Lane) -> usize {
         self.lock().queues[lane as usize].len()
     }
 
-    /// Fails if a lane has no room, so that nobody uploads in vain.
-    pub(crate) fn check(&self, lane: Lane) -> Result<(), Refusal> {
+    /// Fails if a lane is full, so that a client need not upload in vain.
+    pub(crate) fn check(&self, lane: Lane) -> Result<(), ApiError> {
         let mut lanes = self.lock();
         if lanes.queues[lane as usize].len() >= self.capacity {
             lanes.queues[lane as usize].retain(|job| !job.is_abandoned());
@@ -181,20 +180,20 @@ impl Gate {
             return Ok(());
         }
         let seconds = waiting as f64 * lanes.means[lane as usize] / self.threads() as f64;
-        Err(Refusal::overloaded(
+        Err(ApiError::overloaded(
             "the queue is full",
             seconds.ceil().clamp(1.0, 30.0) as u32,
         ))
     }
 
     /// Runs a job on the threads of the gate, and waits for it until the deadline. Dropping the
-    /// future abandons the job: one that waits is passed over, one that is under way is cancelled.
+    /// future skips a waiting job and cancels a running one.
     pub(crate) async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         lane: Lane,
         deadline: Instant,
-        work: impl FnOnce(&Ticket) -> Result<T, Refusal> + Send + 'static,
-    ) -> Result<T, Refusal> {
+        work: impl FnOnce(&Ticket) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
         self.check(lane)?;
         let (reply, answer) = oneshot::channel();
         let token = CancellationToken::new();
@@ -208,17 +207,17 @@ impl Gate {
             deadline: Deadline::after(left).with_cancellation(token),
         };
         self.lock().queues[lane as usize].push_back(Box::new(job));
-        // One turn for each job; which job it takes is decided when its turn comes.
+        // One task per job; the task chooses which job to run when it starts.
         let gate = Arc::clone(self);
-        self.pool.spawn_fifo(move || gate.turn());
+        self.pool.spawn_fifo(move || gate.run_next());
         match tokio::time::timeout_at(deadline.into(), answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(panicked()),
-            Err(_) => Err(late()),
+            Err(_) => Err(deadline_passed()),
         }
     }
 
-    fn turn(&self) {
+    fn run_next(&self) {
         let (lane, job) = loop {
             let Some((lane, job)) = self.lock().next() else {
                 return;
@@ -233,7 +232,7 @@ impl Gate {
         }
         let took = started.elapsed().as_secs_f64();
         let mean = &mut self.lock().means[lane as usize];
-        *mean += NEWEST * (took - *mean);
+        *mean += MEAN_WEIGHT * (took - *mean);
     }
 
     fn lock(&self) -> MutexGuard<'_, Lanes> {
@@ -243,7 +242,7 @@ impl Gate {
 
 impl Lanes {
     fn next(&mut self) -> Option<(Lane, Box<dyn Work>)> {
-        let long_is_due = self.short_in_a_row >= TURN;
+        let long_is_due = self.short_in_a_row >= MAX_SHORT_IN_A_ROW;
         let order = match long_is_due {
             true => [Lane::Long, Lane::Short],
             false => [Lane::Short, Lane::Long],

@@ -1,4 +1,4 @@
-//! What goes back: JSON, and refusals that say why, to programs and to people.
+//! Responses: JSON, and errors with a kind for programs and a message for people.
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -7,19 +7,19 @@ use leakprint::lines::ErrorLine;
 use leakprint::{Error, ErrorKind};
 use serde::Serialize;
 
-/// Why a request was not served. The kinds are the library's, and these of the service:
+/// Why a request failed. The kinds are the library's, and these of the service:
 /// `unauthorized`, `read_only`, `not_found`, `method_not_allowed`, `timeout`, `conflict`, `overloaded`,
 /// `deadline`, `stopping`, `isolated`.
 #[derive(Clone, Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) kind: &'static str,
     pub(crate) message: String,
-    /// Seconds after which trying again makes sense.
+    /// Seconds after which the client may retry.
     pub(crate) retry_after: Option<u32>,
 }
 
-impl Refusal {
+impl ApiError {
     pub(crate) fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -33,7 +33,7 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "invalid_input", message)
     }
 
-    /// There is too much to do.
+    /// The service is overloaded.
     pub(crate) fn overloaded(message: &str, retry_after: u32) -> Self {
         Self {
             retry_after: Some(retry_after),
@@ -41,7 +41,7 @@ impl Refusal {
         }
     }
 
-    /// A body over a limit of the service's.
+    /// The body exceeds the service's limit.
     pub(crate) fn too_large(limit: usize, bytes: impl std::fmt::Display) -> Self {
         let message = format!("limit input_bytes = {limit} exceeded: {bytes}");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "limit", message)
@@ -59,7 +59,7 @@ impl Refusal {
     }
 }
 
-/// The status for an error of the library's.
+/// The status for an error of the library.
 pub(crate) fn status(kind: ErrorKind) -> StatusCode {
     match kind {
         ErrorKind::Empty
@@ -73,7 +73,7 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
     }
 }
 
-impl From<Error> for Refusal {
+impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         Self::new(
             status(error.kind()),
@@ -88,9 +88,9 @@ struct ErrorBody {
     error: ErrorLine,
 }
 
-/// What a request's log line and the metrics say of it beside its status; never what it holds.
+/// Fields of a request's log line and metrics besides its status; never any content.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct LogFields {
     pub(crate) error: Option<&'static str>,
     pub(crate) media: Option<&'static str>,
     pub(crate) bytes: Option<usize>,
@@ -98,7 +98,7 @@ pub(crate) struct Facts {
     pub(crate) strength: Option<&'static str>,
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let error = ErrorLine::new(self.kind, self.message);
         let mut response = json(self.status, &ErrorBody { error });
@@ -110,9 +110,9 @@ impl IntoResponse for Refusal {
             let scheme = HeaderValue::from_static("Bearer");
             headers.insert(header::WWW_AUTHENTICATE, scheme);
         }
-        response.extensions_mut().insert(Facts {
+        response.extensions_mut().insert(LogFields {
             error: Some(self.kind),
-            ..Facts::default()
+            ..LogFields::default()
         });
         response
     }
@@ -133,11 +133,17 @@ pub(crate) fn line(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// Bytes of a kind.
-pub(crate) fn body(status: StatusCode, kind: &'static str, bytes: impl Into<Bytes>) -> Response {
+/// A response with a content type.
+pub(crate) fn body(
+    status: StatusCode,
+    content_type: &'static str,
+    bytes: impl Into<Bytes>,
+) -> Response {
     let mut response = Response::new(Body::from(bytes.into()));
     *response.status_mut() = status;
-    let kind = HeaderValue::from_static(kind);
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    let content_type = HeaderValue::from_static(content_type);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
     response
 }

@@ -1,4 +1,4 @@
-//! What all requests share.
+//! State shared by all requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use leakprint::collection::MergeStatus;
 use tokio::sync::Semaphore;
 
 use crate::admission::{Gate, Lane};
-use crate::answer::Refusal;
+use crate::answer::ApiError;
 use crate::auth::Tokens;
 use crate::isolate::{Lease, Readers};
 use crate::metrics::{Levels, Metrics};
@@ -19,28 +19,28 @@ use crate::store::Store;
 use crate::upload::Uploads;
 use crate::writing::Writing;
 
-/// What all requests share.
+/// State shared by all requests.
 pub(crate) struct App {
     pub(crate) store: Store,
-    /// None if another process writes, or nobody may.
+    /// None if another process writes, or the service is read-only.
     pub(crate) writing: Option<Writing>,
-    /// None if nobody may write.
+    /// None if the service is read-only.
     pub(crate) tokens: Option<Tokens>,
     pub(crate) gate: Arc<Gate>,
     /// None if the service reads all uploads itself.
     pub(crate) readers: Option<Readers>,
     pub(crate) uploads: Uploads,
     pub(crate) metrics: Metrics,
-    /// What one input may cost.
+    /// Limits per input.
     pub(crate) limits: Limits,
-    /// From the last byte of a body to the answer.
+    /// Time from the last byte of a body to the response.
     pub(crate) deadline: Duration,
-    /// Answers that are streamed, each of which holds a thread.
+    /// Bounds the streamed responses, each of which occupies a thread.
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) stopping: AtomicBool,
 }
 
-/// What handlers get.
+/// The state that handlers receive.
 pub(crate) type Shared = Arc<App>;
 
 impl App {
@@ -49,36 +49,36 @@ impl App {
     }
 
     /// Fails unless the request may administer the service.
-    pub(crate) fn authorise(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub(crate) fn authorise(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         match &self.tokens {
             Some(tokens) => tokens.check(headers),
             None => Err(read_only(
-                "the service was started without --token-file: nobody may write",
+                "the service was started without --token-file, so it is read-only",
             )),
         }
     }
 
     /// The writer, if the request may write.
-    pub(crate) fn writing(&self, headers: &HeaderMap) -> Result<&Writing, Refusal> {
+    pub(crate) fn writing(&self, headers: &HeaderMap) -> Result<&Writing, ApiError> {
         self.authorise(headers)?;
-        let message = "another process writes this collection, and the service follows it";
+        let message = "another process writes this collection; the service only follows it";
         self.writing.as_ref().ok_or_else(|| read_only(message))
     }
 
-    /// A process to read this upload, if one is to read it.
+    /// The process that is to read this upload, if any.
     pub(crate) async fn reader(
         &self,
         hint: &Hint,
         bytes: &[u8],
         deadline: Instant,
-    ) -> Result<Option<Lease>, Refusal> {
+    ) -> Result<Option<Lease>, ApiError> {
         match &self.readers {
             Some(readers) => readers.lease(hint, &self.limits, bytes, deadline).await,
             None => Ok(None),
         }
     }
 
-    /// What the metrics look up.
+    /// The current values for the metrics.
     pub(crate) fn levels(&self) -> Levels {
         let snapshot = self.store.snapshot();
         Levels {
@@ -90,7 +90,7 @@ impl App {
         }
     }
 
-    /// What became of merging: by the writer here, or as another one has left it in the folder.
+    /// The outcome of the last merge: of this process's writer, or as recorded in the folder by another.
     pub(crate) fn merge_status(&self) -> MergeStatus {
         let own = self.writing.as_ref().and_then(Writing::merge_status);
         own.unwrap_or_else(|| {
@@ -101,6 +101,6 @@ impl App {
     }
 }
 
-fn read_only(message: &str) -> Refusal {
-    Refusal::new(StatusCode::FORBIDDEN, "read_only", message)
+fn read_only(message: &str) -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "read_only", message)
 }

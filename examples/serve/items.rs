@@ -1,4 +1,4 @@
-//! `/v1/items`: what is searched for.
+//! `/v1/items`: the items of the collection.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,28 +12,28 @@ use leakprint::{Fingerprint, Warning};
 use serde::Serialize;
 
 use crate::admission::{Lane, Ticket};
-use crate::answer::{Facts, Refusal, json};
+use crate::answer::{ApiError, LogFields, json};
 use crate::app::Shared;
 use crate::listing::lines;
 use crate::prints::{Hint, pairs, unknown};
 use crate::upload::drain;
-use crate::writing::{Order, Writing};
+use crate::writing::{Command, Writing};
 
-/// The line of a change, and what of the item could not be read.
+/// The line of a change, and warnings about parts of the item that could not be read.
 #[derive(Serialize)]
-struct Change<'a> {
+struct ChangeBody<'a> {
     #[serde(flatten)]
     line: ChangeLine<'a>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     warnings: &'a [Warning],
 }
 
-/// `PUT`: durable and matchable once the answer comes.
+/// `PUT`: the item is durable and matched once the response is sent.
 pub(crate) async fn put(
     State(app): State<Shared>,
     Path(name): Path<String>,
     request: Request,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let (head, upload) = request.into_parts();
     let admitted = app.writing(&head.headers).and_then(|writing| {
         app.uploads.check(&head.headers)?;
@@ -42,25 +42,25 @@ pub(crate) async fn put(
     });
     let (writing, metadata) = match admitted {
         Ok(admitted) => admitted,
-        Err(refusal) => {
+        Err(error) => {
             drain(&head.headers, upload).await;
-            return Err(refusal);
+            return Err(error);
         }
     };
     let upload = app.uploads.read(&head.headers, upload).await?;
     let hint = Hint::new(&head.headers, Some(name.clone()));
-    let mut facts = Facts {
+    let mut fields = LogFields {
         media: Some(hint.media(&upload.bytes)),
         bytes: Some(upload.bytes.len()),
-        ..Facts::default()
+        ..LogFields::default()
     };
     let deadline = Instant::now() + app.deadline;
     let reader = app.reader(&hint, &upload.bytes, deadline).await?;
-    let own = Arc::clone(&app);
-    let work = move |ticket: &Ticket| -> Result<Fingerprint, Refusal> {
-        let snapshot = own.store.snapshot();
+    let shared = Arc::clone(&app);
+    let work = move |ticket: &Ticket| -> Result<Fingerprint, ApiError> {
+        let snapshot = shared.store.snapshot();
         let fingerprinter = snapshot.collection().fingerprinter()?;
-        let prints = hint.prints(fingerprinter, &own.limits, &upload, reader, ticket);
+        let prints = hint.fingerprint(fingerprinter, &shared.limits, &upload, reader, ticket);
         Ok(prints?.0)
     };
     let print = app.gate.run(Lane::Long, deadline, work).await?;
@@ -70,13 +70,13 @@ pub(crate) async fn put(
         AddOutcome::Unchanged => StatusCode::OK,
         _ => StatusCode::CREATED,
     };
-    let change = Change {
+    let change = ChangeBody {
         line: ChangeLine::done(&name, added.as_str(), generation),
         warnings: &warnings,
     };
     let mut response = json(status, &change);
-    facts.matches = None;
-    response.extensions_mut().insert(facts);
+    fields.matches = None;
+    response.extensions_mut().insert(fields);
     Ok(response)
 }
 
@@ -85,15 +85,15 @@ async fn add(
     name: &str,
     print: Fingerprint,
     metadata: Metadata,
-) -> Result<(AddOutcome, u64), Refusal> {
+) -> Result<(AddOutcome, u64), ApiError> {
     let item = NewItem::new(name, print).with_metadata(metadata);
     writing
-        .order(|reply| Order::Add(Box::new(item), reply))
+        .submit(|reply| Command::Add(Box::new(item), reply))
         .await
 }
 
-/// What the query string says of an item.
-fn metadata(uri: &Uri) -> Result<Metadata, Refusal> {
+/// Parses an item's metadata from the query string.
+fn metadata(uri: &Uri) -> Result<Metadata, ApiError> {
     let mut metadata = Metadata::added(Timestamp::now());
     for (key, value) in pairs(uri)? {
         match key.as_str() {
@@ -103,76 +103,83 @@ fn metadata(uri: &Uri) -> Result<Metadata, Refusal> {
                 Some((tag, value)) if !tag.is_empty() => {
                     metadata.tags.insert(tag.to_owned(), value.to_owned());
                 }
-                _ => return Err(Refusal::invalid("a tag is KEY=VALUE")),
+                _ => return Err(ApiError::invalid("tag must be KEY=VALUE")),
             },
-            "expires" => metadata.expires = Some(future(&value, metadata.added)?),
+            "expires" => metadata.expires = Some(expires(&value)?),
             _ => return Err(unknown(&key)),
         }
     }
     Ok(metadata)
 }
 
-/// Parses a time to expire. One in the past would answer "added" for an item that is never found.
-fn future(value: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
-    let expires: Timestamp = value.parse()?;
-    if expires <= now {
-        let message = format!("expires is {expires}, which is past: it is {now}");
-        return Err(Refusal::invalid(message));
+/// Parses an expiry time, which must be in the future: nobody would notice that an expired item is
+/// never matched.
+fn expires(value: &str) -> Result<Timestamp, ApiError> {
+    let time: Timestamp = value.parse()?;
+    let now = Timestamp::now();
+    if time <= now {
+        let message = format!(
+            "expires: {time} is in the past, it is {now} now, so the item would never be matched"
+        );
+        return Err(ApiError::invalid(message));
     }
-    Ok(expires)
+    Ok(time)
 }
 
-/// `DELETE`: gone once the answer comes.
+/// `DELETE`: the item is no longer matched once the response is sent.
 pub(crate) async fn delete(
     State(app): State<Shared>,
     Path(name): Path<String>,
     request: Request,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let writing = app.writing(request.headers())?;
-    let order = |reply| Order::Remove(name.clone(), reply);
-    let (there, generation) = writing.order(order).await?;
+    let remove = |reply| Command::Remove(name.clone(), reply);
+    let (there, generation) = writing.submit(remove).await?;
     Ok(match there {
         true => json(
             StatusCode::OK,
             &ChangeLine::done(&name, "removed", generation),
         ),
-        false => gone(ChangeLine::done(&name, "absent", generation)),
+        false => not_found_line(ChangeLine::done(&name, "absent", generation)),
     })
 }
 
-/// Says that what was to go was not there.
-pub(crate) fn gone(mut line: ChangeLine<'_>) -> Response {
-    line.error = Some(ErrorLine::new("not_found", "there is nothing of that name"));
+/// The response to removing what does not exist.
+pub(crate) fn not_found_line(mut line: ChangeLine<'_>) -> Response {
+    line.error = Some(ErrorLine::new(
+        "not_found",
+        "there is nothing to remove under that name",
+    ));
     let mut response = json(StatusCode::NOT_FOUND, &line);
-    response.extensions_mut().insert(Facts {
+    response.extensions_mut().insert(LogFields {
         error: Some("not_found"),
-        ..Facts::default()
+        ..LogFields::default()
     });
     response
 }
 
-/// No item of that name.
-pub(crate) fn absent(name: &str) -> Refusal {
-    let message = format!("the collection has no item {name:?}");
-    Refusal::new(StatusCode::NOT_FOUND, "not_found", message)
+/// The error for an item that does not exist.
+pub(crate) fn item_not_found(name: &str) -> ApiError {
+    let message = format!("the collection has no item named {name:?}");
+    ApiError::new(StatusCode::NOT_FOUND, "not_found", message)
 }
 
-/// `GET` of one: what the owner says of it.
+/// `GET` of one item: its metadata.
 pub(crate) async fn get(
     State(app): State<Shared>,
     Path(item): Path<String>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     match app.store.snapshot().item(&item)? {
         Some(metadata) => {
             let info = ItemInfo::new(item, metadata);
             Ok(json(StatusCode::OK, &ListLine::from(&info)))
         }
-        None => Err(absent(&item)),
+        None => Err(item_not_found(&item)),
     }
 }
 
-/// `GET` of all: JSON lines.
-pub(crate) async fn list(State(app): State<Shared>) -> Result<Response, Refusal> {
+/// `GET` of all items: JSON lines.
+pub(crate) async fn list(State(app): State<Shared>) -> Result<Response, ApiError> {
     lines(&app, |snapshot, lines| {
         snapshot
             .items()

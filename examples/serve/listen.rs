@@ -1,5 +1,4 @@
-//! Connections: as many as may be, none of them slower than it may be, all of them finished before the
-//! service ends.
+//! Connections: a bounded number, with timeouts, all finished before the service ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,60 +15,61 @@ use tokio_io_timeout::TimeoutStream;
 use crate::app::Shared;
 use crate::observe::Counted;
 
-/// Bytes of a request's head, and of what is read of its body at once.
+/// Maximum size of a request head, and of one read of its body, in bytes.
 const BUFFER: usize = 64 << 10;
 
-/// How long to wait where the system has no room for another connection.
-const NO_ROOM: Duration = Duration::from_millis(50);
+/// Pause before accepting again if the system cannot accept a connection.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
-/// What connections may take.
+/// Limits on connections.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    /// Connections at once; more of them wait in the system's queue.
-    pub(crate) connections: usize,
-    /// For a head to come, or for a client to read on.
-    pub(crate) stalled: Duration,
-    /// For what is under way, once the service is to end.
+pub(crate) struct ConnectionLimits {
+    /// Open connections; more wait in the system's backlog.
+    pub(crate) max_connections: usize,
+    /// Timeout for a request head, and for a client to read more of a response.
+    pub(crate) stall_timeout: Duration,
+    /// Time for running requests to finish at shutdown.
     pub(crate) grace: Duration,
 }
 
-/// Serves until `stop` ends, then finishes what was begun; false if the grace was too short for that.
+/// Serves until `stop` completes, then finishes running requests; returns false if the grace period was
+/// too short.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     app: &Shared,
-    patience: Patience,
+    limits: ConnectionLimits,
     stop: impl Future<Output = ()>,
 ) -> bool {
-    let room = Arc::new(Semaphore::new(patience.connections));
+    let permits = Arc::new(Semaphore::new(limits.max_connections));
     let graceful = GracefulShutdown::new();
     tokio::pin!(stop);
     loop {
         let accepted = async {
-            // Never closed.
-            let permit = Arc::clone(&room).acquire_owned().await.ok();
+            // The semaphore is never closed.
+            let permit = Arc::clone(&permits).acquire_owned().await.ok();
             (permit, listener.accept().await)
         };
         let (permit, stream) = tokio::select! {
             (permit, accepted) = accepted => match accepted {
                 Ok((stream, _)) => (permit, stream),
                 Err(_) => {
-                    tokio::time::sleep(NO_ROOM).await;
+                    tokio::time::sleep(ACCEPT_RETRY).await;
                     continue;
                 }
             },
             () = &mut stop => break,
         };
         let counted = Counted::new(&app.metrics.connections);
-        let connection = graceful.watch(connection(stream, router.clone(), patience));
+        let connection = graceful.watch(connection(stream, router.clone(), limits));
         tokio::spawn(async move {
-            // Whoever breaks off, or speaks no HTTP, needs no answer.
+            // A client that disconnects or does not speak HTTP gets no response.
             let _ = connection.await;
             drop((permit, counted));
         });
     }
     drop(listener);
-    tokio::time::timeout(patience.grace, graceful.shutdown())
+    tokio::time::timeout(limits.grace, graceful.shutdown())
         .await
         .is_ok()
 }
@@ -77,14 +77,14 @@ pub(crate) async fn serve(
 fn connection(
     stream: TcpStream,
     router: Router,
-    patience: Patience,
+    limits: ConnectionLimits,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(patience.stalled));
+    stream.set_write_timeout(Some(limits.stall_timeout));
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(patience.stalled)
+        .header_read_timeout(limits.stall_timeout)
         .max_buf_size(BUFFER)
         .serve_connection(
             TokioIo::new(Box::pin(stream)),

@@ -1,4 +1,4 @@
-//! Lists of any length as JSON lines: of one snapshot, in flat memory, at the pace of the reader.
+//! Lists of any length as JSON lines, from one snapshot, in constant memory, with backpressure.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,21 +12,21 @@ use leakprint::{Error, Result};
 use serde::Serialize;
 use tokio::runtime::Handle;
 
-use crate::answer::Refusal;
+use crate::answer::ApiError;
 use crate::app::Shared;
 
-/// Bytes that are sent at once.
-const BLOCK: usize = 32 << 10;
+/// Bytes sent at once.
+const BLOCK_BYTES: usize = 32 << 10;
 
-/// Blocks that wait for the reader.
-const AHEAD: usize = 2;
+/// Blocks queued for the client.
+const MAX_QUEUED_BLOCKS: usize = 2;
 
-/// How long a reader may take for one.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client may take to receive a block.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Where lines go.
+/// The output of a list.
 pub(crate) struct Lines {
     sender: Sender<Bytes, Failure>,
     block: Vec<u8>,
@@ -34,12 +34,12 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Adds a line; fails if the reader has gone or does not read.
+    /// Appends a line; fails if the client has disconnected or does not read.
     pub(crate) fn put(&mut self, value: &impl Serialize) -> Result<()> {
         serde_json::to_writer(&mut self.block, value)
             .map_err(|e| Error::io("cannot write", e.into()))?;
         self.block.push(b'\n');
-        if self.block.len() >= BLOCK {
+        if self.block.len() >= BLOCK_BYTES {
             self.send()?;
         }
         Ok(())
@@ -50,33 +50,33 @@ impl Lines {
         if block.is_empty() {
             return Ok(());
         }
-        let sent = async { tokio::time::timeout(PATIENCE, self.sender.send_data(block)).await };
+        let sent = async { tokio::time::timeout(SEND_TIMEOUT, self.sender.send_data(block)).await };
         match self.runtime.block_on(sent) {
             Ok(Ok(())) => Ok(()),
             _ => {
-                let gone = std::io::ErrorKind::BrokenPipe.into();
-                Err(Error::io("the reader has gone", gone))
+                let broken = std::io::ErrorKind::BrokenPipe.into();
+                Err(Error::io("the client has disconnected", broken))
             }
         }
     }
 }
 
-/// Answers with what `list` puts. An error in the middle breaks the answer off, so that nobody takes
-/// a part for the whole.
+/// Responds with the lines that `list` appends. An error in the middle aborts the response, so that a
+/// partial list is not taken for a complete one.
 pub(crate) fn lines(
     app: &Shared,
     list: impl FnOnce(&Snapshot, &mut Lines) -> Result<()> + Send + 'static,
-) -> std::result::Result<Response, Refusal> {
+) -> std::result::Result<Response, ApiError> {
     let permit = Arc::clone(&app.streams)
         .try_acquire_owned()
-        .map_err(|_| Refusal::overloaded("too many lists are under way", 1))?;
-    let (sender, channel) = Channel::<Bytes, Failure>::new(AHEAD);
+        .map_err(|_| ApiError::overloaded("too many lists are being sent", 1))?;
+    let (sender, channel) = Channel::<Bytes, Failure>::new(MAX_QUEUED_BLOCKS);
     let snapshot = app.store.snapshot();
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
         let mut lines = Lines {
             sender,
-            block: Vec::with_capacity(BLOCK),
+            block: Vec::with_capacity(BLOCK_BYTES),
             runtime,
         };
         let result = list(&snapshot, &mut lines).and_then(|()| lines.send());
@@ -87,7 +87,7 @@ pub(crate) fn lines(
     });
     let mut response = Response::new(Body::new(channel));
     *response.status_mut() = StatusCode::OK;
-    let kind = HeaderValue::from_static("application/x-ndjson");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    let ndjson = HeaderValue::from_static("application/x-ndjson");
+    response.headers_mut().insert(header::CONTENT_TYPE, ndjson);
     Ok(response)
 }

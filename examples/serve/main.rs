@@ -1,12 +1,12 @@
 //! A service that recognises leaked material: `cargo run --release --example serve -- --collection DIR
 //! --listen ADDR:PORT --token-file FILE`
 //!
-//! `POST /v1/match` answers with what an upload shows; items and false matches are changed by whoever has
-//! the token; `openapi.json` tells the rest. It speaks plain HTTP/1.1 and belongs behind what
-//! speaks TLS and knows who may ask: a proxy, or a host of its own.
+//! `POST /v1/match` matches an upload; changing items and false matches needs a token; `openapi.json`
+//! describes the API. The service speaks plain HTTP/1.1 and does not authenticate reads: put it behind a
+//! reverse proxy with TLS and access control.
 //!
-//! Prints its address once it listens, and logs JSON lines to standard error that hold neither content
-//! nor names. Ends on SIGTERM or SIGINT, when what it has accepted is done.
+//! Prints its address once it listens, and logs JSON lines to standard error that contain neither content
+//! nor names. On SIGTERM or SIGINT it finishes the requests it has accepted, then exits.
 
 mod admission;
 mod answer;
@@ -52,82 +52,85 @@ use app::{App, Shared};
 #[derive(Parser)]
 #[command(name = "serve", version)]
 struct Args {
-    /// Folder of the collection. With --token-file only this process writes it, and creates it if there
-    /// is none.
+    /// The collection's folder. With --token-file, this process is its only writer, and creates it if
+    /// it does not exist.
     #[arg(long, required_unless_present_any = ["routes", "read_uploads"])]
     collection: Option<PathBuf>,
-    /// Address and port to listen on; port 0 picks a free one.
+    /// Address and port to listen on; port 0 picks a free port.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: String,
-    /// File of tokens that permit writing, one per line, at least 16 characters each. Without it nobody
-    /// can write.
+    /// A file of tokens that authorise changes, one per line, at least 16 characters each. Without this option
+    /// the service is read-only.
     #[arg(long)]
     token_file: Option<PathBuf>,
-    /// Follow a collection that another process writes, as without --token-file; the token permits
-    /// reloading.
+    /// Follow the changes of another process, as without --token-file; the token then authorises
+    /// reloading only.
     #[arg(long)]
     follow: bool,
-    /// File of the key, if it is not stored in the collection: 32 bytes or 64 hex digits.
+    /// A file with the owner's key, 32 bytes or 64 hex digits, if it is not stored in the collection.
     #[arg(long)]
     key: Option<PathBuf>,
-    /// Number of threads that match; 0 means one per core.
+    /// Number of matching threads; 0 means one per core.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024))]
     threads: u16,
-    /// Time from the last byte of a request to its answer, in milliseconds.
+    /// Time from the last byte of a request to its response, in milliseconds.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     deadline_ms: u64,
-    /// Largest body, in bytes.
+    /// Maximum size of one request body, in bytes.
     #[arg(long, default_value_t = 32 << 20, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     max_body: u64,
-    /// Memory for all bodies at once, in bytes.
+    /// Maximum size of all request bodies in memory, in bytes.
     #[arg(long, default_value_t = 256 << 20, value_parser = clap::value_parser!(u64).range(1..=1 << 38))]
     max_bodies: u64,
-    /// Number of requests that may wait for a thread, in each of the two lanes: small texts, and all else.
+    /// Requests that may wait for a thread in each of two queues: small texts, and everything else.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     queue: u32,
-    /// Largest number of connections at once.
+    /// Maximum number of open connections.
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_connections: u32,
-    /// How long a client may take to send a head, to start a body, or to go on reading, in milliseconds.
+    /// Timeout for a client to send the request head, to start the body, or to read more of the
+    /// response, in milliseconds.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     stalled_ms: u64,
-    /// How long to finish accepted requests after the signal to end, in milliseconds.
+    /// Time to finish accepted requests at shutdown, in milliseconds.
     #[arg(long, default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(..=3_600_000))]
     grace_ms: u64,
-    /// How often to look for changes of another process, in milliseconds.
+    /// Interval between checks for changes by another process, in milliseconds.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     follow_ms: u64,
-    /// File of limits on the cost of one input, as JSON; fields that are left out have their defaults.
+    /// A file with limits per input as a JSON object; missing fields keep their defaults.
     #[arg(long)]
     limits: Option<PathBuf>,
-    /// Read uploads in this number of child processes with limits on memory and processor time: if one
-    /// dies, its upload gets a 422 and the process is replaced. Texts and common pictures (PNG, JPEG, GIF,
-    /// WebP) are still read by the service itself. More than --threads are of no use. Linux, macOS,
-    /// FreeBSD.
+    /// Read uploads in N child processes with limits on memory and processor time. If one of them fails,
+    /// its upload gets status 422 and the process is replaced. The service still reads texts and common
+    /// pictures (PNG, JPEG, GIF, WebP) itself. More than --threads processes have no effect. Linux, macOS
+    /// and FreeBSD only.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     isolate: Option<u16>,
-    /// Read texts and common pictures in child processes too, except UTF-8 that is sent as text/plain,
+    /// Read texts and common pictures in those processes as well, except for UTF-8 sent as text/plain,
     /// which needs no decoding.
     #[arg(long, requires = "isolate")]
     isolate_all: bool,
-    /// Address space of each child process, in MiB; by default the memory that the limits allow an upload.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=isolate::MOST_MB))]
+    /// Address space of each process that reads uploads, in MiB. By default, as much as the limits allow
+    /// an upload to need.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=isolate::MAX_MB))]
     isolate_memory_mb: Option<u64>,
-    /// Processor time of each upload in a child process, in seconds; by default that of the deadline.
+    /// Processor time that each upload may use in such a process, in seconds. By default, as much as the
+    /// deadline allows.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     isolate_cpu_s: Option<u64>,
-    /// Run as a child process that reads uploads.
+    /// Run as one of the processes that read uploads.
     #[arg(long, hide = true, requires_all = ["isolate_memory_mb", "isolate_cpu_s"])]
     read_uploads: bool,
-    /// Level of the log: off, error, warn or info.
+    /// Log level: off, error, warn or info.
     #[arg(long, default_value_t = LevelFilter::INFO)]
     log: LevelFilter,
-    /// Print the method and path of every route and exit.
+    /// Print the method and path of every route, and exit.
     #[arg(long)]
     routes: bool,
 }
 
-/// Why the service could not run.
+/// Why the service could not start.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
@@ -168,13 +171,13 @@ fn run(args: &Args) -> Result<bool, Failure> {
         .with_writer(io::stderr)
         .init();
     let app = Arc::new(app(args)?);
-    // Connections are few bytes each: the cores are for matching.
+    // Connections take little work: leave the cores to matching.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads((app.gate.threads() / 4).clamp(1, 4))
         .enable_all()
         .build()?;
     let is_whole = runtime.block_on(serve(args, &app))?;
-    // Whoever streams a list still is cut off.
+    // Cuts off lists that are still being streamed.
     runtime.shutdown_timeout(Duration::from_millis(100));
     if let Some(writing) = &app.writing {
         writing.stop();
@@ -194,7 +197,7 @@ fn app(args: &Args) -> Result<App, Failure> {
     let (store, writing) = if tokens.is_some() && !args.follow {
         let options = WriterOptions::default().with_key(key);
         let writer = CollectionWriter::open(folder, options)?;
-        let store = store::Store::of_writer(writer.collection())?;
+        let store = store::Store::from_writer(writer.collection())?;
         (store, Some(writing::Writing::start(writer)?))
     } else {
         (store::Store::follow(folder, key)?, None)
@@ -226,7 +229,7 @@ fn app(args: &Args) -> Result<App, Failure> {
     })
 }
 
-/// Starts the child processes that read uploads, if any are wanted.
+/// The processes that read uploads, with `--isolate`.
 fn readers(
     args: &Args,
     limits: &Limits,
@@ -235,7 +238,7 @@ fn readers(
     let Some(count) = args.isolate else {
         return Ok(None);
     };
-    // Higher limits for uploads need readers with higher limits.
+    // The defaults follow the limits for uploads.
     let memory_mb = args.isolate_memory_mb;
     let cpu_s = limits.time_ms.min(args.deadline_ms).div_ceil(1000) + 1;
     let options = isolate::Options {
@@ -258,7 +261,7 @@ async fn serve(args: &Args, app: &Shared) -> Result<bool, Failure> {
     let stop = signals()?;
     let listener = TcpListener::bind(&args.listen)
         .await
-        .map_err(|e| format!("cannot listen at {}: {e}", args.listen))?;
+        .map_err(|e| format!("cannot listen on {}: {e}", args.listen))?;
     if app.store.follows() {
         follow(app, Duration::from_millis(args.follow_ms))?;
     }
@@ -270,9 +273,9 @@ async fn serve(args: &Args, app: &Shared) -> Result<bool, Failure> {
     let (generation, items) = (snapshot.generation(), snapshot.len());
     tracing::info!(%address, generation, items, threads = app.gate.threads(), "listening");
     drop(snapshot);
-    let patience = listen::Patience {
-        connections: args.max_connections as usize,
-        stalled: Duration::from_millis(args.stalled_ms),
+    let limits = listen::ConnectionLimits {
+        max_connections: args.max_connections as usize,
+        stall_timeout: Duration::from_millis(args.stalled_ms),
         grace: Duration::from_millis(args.grace_ms),
     };
     let stop = async {
@@ -280,26 +283,26 @@ async fn serve(args: &Args, app: &Shared) -> Result<bool, Failure> {
         app.stopping.store(true, Ordering::Relaxed);
         tracing::info!("stopping");
     };
-    Ok(listen::serve(listener, routes::router(app), app, patience, stop).await)
+    Ok(listen::serve(listener, routes::router(app), app, limits, stop).await)
 }
 
-/// Looks for changes of another process as long as the collection is served.
+/// Checks regularly for changes by another process, until the service ends.
 fn follow(app: &Shared, every: Duration) -> io::Result<()> {
     let app = Arc::downgrade(app);
     let thread = std::thread::Builder::new().name("follow".to_owned());
     let spawned = thread.spawn(move || {
         loop {
-            // What was there at the start was opened a moment ago.
+            // The first state was opened a moment ago.
             std::thread::sleep(every);
             let Some(app) = app.upgrade() else { return };
-            // It has told log and metrics; the next time may go well.
+            // Already logged and counted; the next attempt may succeed.
             let _ = operations::refresh(&app);
         }
     });
     spawned.map(drop)
 }
 
-/// Returns at the signal to end.
+/// Completes when the service is asked to shut down.
 #[cfg(unix)]
 fn signals() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -313,7 +316,7 @@ fn signals() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Returns at the signal to end.
+/// Completes when the service is asked to shut down.
 #[cfg(not(unix))]
 fn signals() -> io::Result<impl Future<Output = ()>> {
     Ok(async {

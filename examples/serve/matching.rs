@@ -1,4 +1,4 @@
-//! `POST /v1/match`: the bytes are the body, the answer is a `match` line.
+//! `POST /v1/match`: the body is the upload, the response is a `match` line.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,26 +9,26 @@ use axum::response::{IntoResponse, Response};
 use leakprint::lines::{ErrorLine, MatchLine};
 use leakprint::{ErrorKind, Strength};
 
-use crate::admission::{Ticket, late};
-use crate::answer::{Facts, Refusal, body, line, status};
+use crate::admission::{Ticket, deadline_passed};
+use crate::answer::{ApiError, LogFields, body, line, status};
 use crate::app::{App, Shared};
 use crate::isolate::Lease;
 use crate::metrics::Stage;
-use crate::prints::{Hint, ISOLATED, Unread, pairs, unknown};
+use crate::prints::{Hint, ISOLATED, ReadError, pairs, unknown};
 use crate::upload::{Upload, drain};
 
-/// What the asker wants to know.
+/// The parameters of a query.
 struct Query {
     hint: Hint,
     min: Strength,
 }
 
 impl Query {
-    fn new(headers: &HeaderMap, uri: &Uri) -> Result<Self, Refusal> {
+    fn new(headers: &HeaderMap, uri: &Uri) -> Result<Self, ApiError> {
         let (mut name, mut min) = (None, Strength::Strong);
         if let Some(value) = headers.get("x-file-name") {
             let value = str::from_utf8(value.as_bytes());
-            let value = value.map_err(|_| Refusal::invalid("x-file-name is no UTF-8"))?;
+            let value = value.map_err(|_| ApiError::invalid("x-file-name is not UTF-8"))?;
             name = Some(value.to_owned());
         }
         for (key, value) in pairs(uri)? {
@@ -45,21 +45,24 @@ impl Query {
     }
 }
 
-/// An answer, ready to be sent.
+/// A response, ready to be sent.
 struct Answer {
     status: StatusCode,
     line: Vec<u8>,
-    facts: Facts,
+    fields: LogFields,
 }
 
-pub(crate) async fn post(State(app): State<Shared>, request: Request) -> Result<Response, Refusal> {
+pub(crate) async fn post(
+    State(app): State<Shared>,
+    request: Request,
+) -> Result<Response, ApiError> {
     let started = Instant::now();
     let (head, upload) = request.into_parts();
     let query = match admit(&app, &head.headers, &head.uri) {
         Ok(query) => query,
-        Err(refusal) => {
+        Err(error) => {
             drain(&head.headers, upload).await;
-            return Err(refusal);
+            return Err(error);
         }
     };
     let upload = app.uploads.read(&head.headers, upload).await?;
@@ -67,21 +70,21 @@ pub(crate) async fn post(State(app): State<Shared>, request: Request) -> Result<
     let deadline = Instant::now() + app.deadline;
     let reader = app.reader(&query.hint, &upload.bytes, deadline).await?;
     let gate = Arc::clone(&app.gate);
-    let own = Arc::clone(&app);
-    let work = move |ticket: &Ticket| find(&own, &query, upload, reader, ticket);
+    let shared = Arc::clone(&app);
+    let work = move |ticket: &Ticket| find(&shared, &query, upload, reader, ticket);
     let answer = gate.run(lane, deadline, work).await?;
-    let media = answer.facts.media.unwrap_or("other");
+    let media = answer.fields.media.unwrap_or("other");
     app.metrics.stage(Stage::Total, media, started.elapsed());
     let mut response = body(answer.status, "application/json", answer.line);
-    response.extensions_mut().insert(answer.facts);
+    response.extensions_mut().insert(answer.fields);
     Ok(response.into_response())
 }
 
-/// What can be refused before the body is read.
-fn admit(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Query, Refusal> {
+/// Checks what can be refused before the body is read.
+fn admit(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Query, ApiError> {
     let query = Query::new(headers, uri)?;
     app.uploads.check(headers)?;
-    app.gate.check(query.hint.lane_of_head(headers))?;
+    app.gate.check(query.hint.lane_from_headers(headers))?;
     Ok(query)
 }
 
@@ -91,13 +94,13 @@ fn find(
     upload: Upload,
     reader: Option<Lease>,
     ticket: &Ticket,
-) -> Result<Answer, Refusal> {
+) -> Result<Answer, ApiError> {
     let name = query.hint.name.as_deref().unwrap_or_default();
     let media = query.hint.media(&upload.bytes);
-    let mut facts = Facts {
+    let mut fields = LogFields {
         media: Some(media),
         bytes: Some(upload.bytes.len()),
-        ..Facts::default()
+        ..LogFields::default()
     };
     app.metrics.stage(Stage::Queue, media, ticket.waited);
     let matcher = app
@@ -107,17 +110,17 @@ fn find(
     let fingerprinter = matcher.query_fingerprinter();
     let prints = query
         .hint
-        .prints(fingerprinter, &app.limits, &upload, reader, ticket);
-    // Its memory is for the next one.
+        .fingerprint(fingerprinter, &app.limits, &upload, reader, ticket);
+    // Frees its memory for the next request.
     drop(upload);
-    if ticket.is_void() {
-        return Err(late());
+    if ticket.is_cancelled() {
+        return Err(deadline_passed());
     }
     let prints = match prints {
         Ok(prints) => Ok(prints),
-        Err(Unread::Error(e)) => Err(e),
-        Err(Unread::Late) => return Err(late()),
-        Err(Unread::Isolated(why)) => return lost(name, why, facts),
+        Err(ReadError::Error(e)) => Err(e),
+        Err(ReadError::DeadlinePassed) => return Err(deadline_passed()),
+        Err(ReadError::Isolated(why)) => return isolated(name, why, fields),
     };
     let result = prints.and_then(|(print, took)| {
         app.metrics.stage(Stage::Fingerprint, media, took);
@@ -126,48 +129,48 @@ fn find(
         app.metrics.stage(Stage::Match, media, started.elapsed());
         Ok((matches, print.warnings))
     });
-    // A limit on time is the deadline's doing if that has passed.
+    // If the deadline has passed, it caused the time limit.
     if let Err(e) = &result
         && matches!(e.kind(), ErrorKind::Limit | ErrorKind::Cancelled)
-        && ticket.is_void()
+        && ticket.is_cancelled()
     {
-        return Err(late());
+        return Err(deadline_passed());
     }
     let (status, line) = match &result {
         Ok((matches, warnings)) => {
-            let words = matches.iter().map(|m| m.strength);
-            words.for_each(|strength| app.metrics.matched(strength.as_str()));
-            facts.matches = Some(matches.len());
-            facts.strength = matches.first().map(|m| m.strength.as_str());
+            let strengths = matches.iter().map(|m| m.strength);
+            strengths.for_each(|strength| app.metrics.matched(strength.as_str()));
+            fields.matches = Some(matches.len());
+            fields.strength = matches.first().map(|m| m.strength.as_str());
             let answer = MatchLine::found(name, matches, warnings);
-            (StatusCode::OK, line(&answer).map_err(failed)?)
+            (StatusCode::OK, line(&answer).map_err(not_serialised)?)
         }
         Err(e) => {
-            facts.error = Some(e.kind().as_str());
+            fields.error = Some(e.kind().as_str());
             let answer = MatchLine::unreadable(name, e);
-            (status(e.kind()), line(&answer).map_err(failed)?)
+            (status(e.kind()), line(&answer).map_err(not_serialised)?)
         }
     };
     Ok(Answer {
         status,
         line,
-        facts,
+        fields,
     })
 }
 
-/// The answer to an upload whose reader has ended.
-fn lost(name: &str, why: String, mut facts: Facts) -> Result<Answer, Refusal> {
+/// The response to an upload whose reader has failed.
+fn isolated(name: &str, why: String, mut fields: LogFields) -> Result<Answer, ApiError> {
     let mut answer = MatchLine::found(name, &[], &[]);
     answer.error = Some(ErrorLine::new(ISOLATED, why));
-    facts.error = Some(ISOLATED);
+    fields.error = Some(ISOLATED);
     Ok(Answer {
         status: StatusCode::UNPROCESSABLE_ENTITY,
-        line: line(&answer).map_err(failed)?,
-        facts,
+        line: line(&answer).map_err(not_serialised)?,
+        fields,
     })
 }
 
-fn failed(_: serde_json::Error) -> Refusal {
-    let message = "the answer cannot be written";
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "io", message)
+fn not_serialised(_: serde_json::Error) -> ApiError {
+    let message = "the response cannot be serialised";
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "io", message)
 }

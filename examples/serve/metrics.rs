@@ -1,4 +1,4 @@
-//! What the service tells of itself, as Prometheus reads it.
+//! Metrics in the OpenMetrics format, for Prometheus.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::isolate::Counts;
 
-/// What OpenMetrics text is called.
-pub(crate) const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The content type of OpenMetrics text.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// From 10 microseconds to 21 seconds, by doubling.
+/// From 10 microseconds to 21 seconds, doubling: start, factor and number of buckets.
 const BUCKETS: (f64, f64, u16) = (10e-6, 2.0, 22);
 
 /// A stage of a query.
@@ -25,11 +25,11 @@ const BUCKETS: (f64, f64, u16) = (10e-6, 2.0, 22);
 pub(crate) enum Stage {
     /// Waiting for a thread.
     Queue,
-    /// Decoding, and making prints.
+    /// Decoding and fingerprinting.
     Fingerprint,
     /// Searching and verifying.
     Match,
-    /// From the head of the request to its answer, the upload included.
+    /// From the request head to the response, including the upload.
     Total,
 }
 
@@ -45,33 +45,33 @@ impl Stage {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfStage {
+struct StageLabels {
     stage: &'static str,
     media: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfRoute {
+struct RouteLabels {
     method: &'static str,
     route: String,
     status: u16,
 }
 
-type One = [(&'static str, &'static str); 1];
+type Label = [(&'static str, &'static str); 1];
 
-/// All of it.
+/// All metrics of the service.
 pub(crate) struct Metrics {
     registry: Registry,
-    stages: Family<OfStage, Histogram, fn() -> Histogram>,
-    requests: Family<OfRoute, Counter>,
-    matches: Family<One, Counter>,
-    errors: Family<One, Counter>,
+    stages: Family<StageLabels, Histogram, fn() -> Histogram>,
+    requests: Family<RouteLabels, Counter>,
+    matches: Family<Label, Counter>,
+    errors: Family<Label, Counter>,
     pub(crate) reloads: Counter,
     pub(crate) abandoned: Counter,
     pub(crate) in_flight: Gauge,
     pub(crate) connections: Gauge,
     pub(crate) readers: Counts,
-    queue: Family<One, Gauge>,
+    queue: Family<Label, Gauge>,
     body_bytes: Gauge,
     generation: Gauge,
     items: Gauge,
@@ -79,7 +79,7 @@ pub(crate) struct Metrics {
     merge_failing: Gauge,
 }
 
-/// What is looked up when somebody asks.
+/// Values that are read when the metrics are requested.
 pub(crate) struct Levels {
     pub(crate) queues: [(&'static str, usize); 2],
     pub(crate) body_bytes: usize,
@@ -117,53 +117,69 @@ impl Metrics {
     }
 
     fn register(&mut self) {
-        let of = &mut self.registry;
-        of.register_with_unit(
+        let registry = &mut self.registry;
+        registry.register_with_unit(
             "stage",
-            "How long the stages of queries take, by kind of media",
+            "Duration of the stages of a query, by kind of media",
             Unit::Seconds,
             self.stages.clone(),
         );
-        of.register("requests", "Requests answered", self.requests.clone());
-        of.register("matches", "Items found", self.matches.clone());
-        let errors = "Requests that were not served, by the kind of the error; `overloaded` are those \
-                      that were refused for want of room";
-        of.register("errors", errors, self.errors.clone());
-        let reloads = "Generations of another writer that were put in force";
-        of.register("reloads", reloads, self.reloads.clone());
-        let abandoned = "Jobs under way that ended since nobody waited for them any more";
-        of.register("abandoned", abandoned, self.abandoned.clone());
-        let in_flight = "Requests under way";
-        of.register("in_flight_requests", in_flight, self.in_flight.clone());
-        of.register("connections", "Connections open", self.connections.clone());
-        of.register("queue_depth", "Jobs that wait", self.queue.clone());
-        let bytes = "Memory that bodies have set aside";
-        of.register_with_unit("body", bytes, Unit::Bytes, self.body_bytes.clone());
-        let generation = "The generation of the collection that is searched";
-        of.register("generation", generation, self.generation.clone());
-        of.register("items", "Items that are searched", self.items.clone());
-        let failed = "Merges of the collection that failed";
-        of.register("merges_failed", failed, self.merges_failed.clone());
+        registry.register("requests", "Responses sent", self.requests.clone());
+        registry.register("matches", "Matches found", self.matches.clone());
+        let errors = "Failed requests and reloads, by kind of error; `overloaded` means refused because a queue, or the \
+                      memory for bodies, was full";
+        registry.register("errors", errors, self.errors.clone());
+        let reloads = "Reloads of changes by another process";
+        registry.register("reloads", reloads, self.reloads.clone());
+        let abandoned = "Running jobs cancelled because the client had disconnected";
+        registry.register("abandoned", abandoned, self.abandoned.clone());
+        let in_flight = "Requests being processed";
+        registry.register("in_flight_requests", in_flight, self.in_flight.clone());
+        registry.register("connections", "Open connections", self.connections.clone());
+        registry.register(
+            "queue_depth",
+            "Jobs waiting for a thread",
+            self.queue.clone(),
+        );
+        let bytes = "Memory reserved for request bodies";
+        registry.register_with_unit("body", bytes, Unit::Bytes, self.body_bytes.clone());
+        let generation = "Generation of the searched collection";
+        registry.register("generation", generation, self.generation.clone());
+        registry.register(
+            "items",
+            "Items in the searched collection",
+            self.items.clone(),
+        );
+        let failed = "Failed merges of the collection";
+        registry.register("merges_failed", failed, self.merges_failed.clone());
         let failing =
-            "1 if the last merge failed: nothing is lost, but the log grows until one succeeds";
-        of.register("merge_failing", failing, self.merge_failing.clone());
+            "1 if the last merge failed: no data is lost, but the log grows until a merge succeeds";
+        registry.register("merge_failing", failing, self.merge_failing.clone());
     }
 
-    /// What there is only with `--isolate`.
+    /// Registers the metrics that exist only with `--isolate`.
     pub(crate) fn register_readers(&mut self) {
-        let (of, readers) = (&mut self.registry, self.readers.clone());
-        let started = "Processes started to read uploads";
-        of.register("readers_started", started, readers.started);
-        let ended = "Those that ended and were replaced, by why";
-        of.register("readers_ended", ended, readers.ended);
-        of.register("readers_running", "Those that run", readers.running);
-        of.register("readers_busy", "Those that have an upload", readers.busy);
-        let waiting = "Uploads that wait for one";
-        of.register("readers_waiting", waiting, readers.waiting);
+        let (registry, readers) = (&mut self.registry, self.readers.clone());
+        let started = "Reader processes started";
+        registry.register("readers_started", started, readers.started);
+        let ended = "Reader processes that ended and were replaced, by reason";
+        registry.register("readers_ended", ended, readers.ended);
+        registry.register(
+            "readers_running",
+            "Running reader processes",
+            readers.running,
+        );
+        registry.register(
+            "readers_busy",
+            "Reader processes that are reading an upload",
+            readers.busy,
+        );
+        let waiting = "Uploads waiting for a reader process";
+        registry.register("readers_waiting", waiting, readers.waiting);
     }
 
     pub(crate) fn stage(&self, stage: Stage, media: &'static str, took: Duration) {
-        let labels = OfStage {
+        let labels = StageLabels {
             stage: stage.as_str(),
             media,
         };
@@ -172,7 +188,7 @@ impl Metrics {
     }
 
     pub(crate) fn answered(&self, method: &'static str, route: &str, status: u16) {
-        let labels = OfRoute {
+        let labels = RouteLabels {
             method,
             route: route.to_owned(),
             status,
@@ -188,12 +204,12 @@ impl Metrics {
         self.errors.get_or_create(&[("kind", kind)]).inc();
     }
 
-    /// Merges that failed, up to when the metrics were last written.
+    /// Failed merges, as of when the metrics were last written.
     pub(crate) fn merges_failed(&self) -> u64 {
         self.merges_failed.get()
     }
 
-    /// All of it as text.
+    /// All metrics as text.
     pub(crate) fn text(&self, levels: &Levels) -> String {
         for (lane, depth) in levels.queues {
             let gauge = self.queue.get_or_create(&[("lane", lane)]);
@@ -204,7 +220,7 @@ impl Metrics {
         self.items.set(levels.items as i64);
         let merge = &levels.merge;
         self.merge_failing.set(i64::from(merge.failure.is_some()));
-        // Counted by the writer; two that ask at once see the same.
+        // The writer counts; `fetch_max` keeps concurrent requests consistent.
         let counted = self.merges_failed.inner();
         counted.fetch_max(merge.failed, Ordering::Relaxed);
         let mut text = String::new();

@@ -1,4 +1,4 @@
-//! One log line and one count a request. Nothing of what is asked, found or named is logged.
+//! One log line and one count per request. Content, names and results are never logged.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -9,15 +9,15 @@ use axum::middleware::Next;
 use axum::response::Response;
 use prometheus_client::metrics::gauge::Gauge;
 
-use crate::answer::Facts;
+use crate::answer::LogFields;
 use crate::app::Shared;
 
 const ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Identifiers that are longer are replaced.
-const LONGEST_ID: usize = 64;
+/// Longer identifiers are replaced.
+const MAX_ID_BYTES: usize = 64;
 
-/// Counts one more for as long as it lives, however it ends.
+/// Increments a gauge for as long as it lives.
 pub(crate) struct Counted(Gauge);
 
 impl Counted {
@@ -38,16 +38,16 @@ pub(crate) async fn request(State(app): State<Shared>, request: Request, next: N
     let counted = Counted::new(&app.metrics.in_flight);
     let id = id(&request);
     let method = method(request.method());
-    // The pattern, not what stands in its place: what is asked for by whom is nobody's business.
+    // The pattern and not the path, which contains item names.
     let route = request.extensions().get::<MatchedPath>().cloned();
     let mut response = next.run(request).await;
     drop(counted);
     let status = response.status().as_u16();
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
     app.metrics.answered(method, route, status);
-    let facts = response.extensions_mut().remove::<Facts>();
-    let facts = facts.unwrap_or_default();
-    if let Some(kind) = facts.error {
+    let fields = response.extensions_mut().remove::<LogFields>();
+    let fields = fields.unwrap_or_default();
+    if let Some(kind) = fields.error {
         app.metrics.failed(kind);
     }
     tracing::info!(
@@ -56,31 +56,31 @@ pub(crate) async fn request(State(app): State<Shared>, request: Request, next: N
         route,
         status,
         micros = started.elapsed().as_micros() as u64,
-        bytes = facts.bytes,
-        media = facts.media,
-        matches = facts.matches,
-        strength = facts.strength,
-        error = facts.error,
+        bytes = fields.bytes,
+        media = fields.media,
+        matches = fields.matches,
+        strength = fields.strength,
+        error = fields.error,
         "answered"
     );
     response.headers_mut().insert(ID, id);
     response
 }
 
-/// The asker's identifier of the request, or one of our own.
+/// The client's request identifier, or a new one.
 fn id(request: &Request) -> HeaderValue {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let given = request
         .headers()
         .get(ID)
-        .filter(|id| id.len() <= LONGEST_ID && id.as_bytes().iter().all(u8::is_ascii_graphic));
+        .filter(|id| id.len() <= MAX_ID_BYTES && id.as_bytes().iter().all(u8::is_ascii_graphic));
     given.cloned().unwrap_or_else(|| {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         HeaderValue::from(number)
     })
 }
 
-/// Methods as labels: whatever else somebody thinks of is one.
+/// Methods as labels: all unknown methods share one.
 fn method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

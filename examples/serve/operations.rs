@@ -1,4 +1,4 @@
-//! What keeps the service running: health, readiness, metrics, reloading, merging.
+//! Operations: health, readiness, metrics, reloading, merging.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 
-use crate::answer::{Refusal, body, json};
+use crate::answer::{ApiError, body, json};
 use crate::app::{App, Shared};
 use crate::metrics;
 
-/// What there is to be called.
+/// The description of the API.
 const DESCRIPTION: &str = include_str!("openapi.json");
 
 #[derive(Serialize)]
@@ -19,18 +19,18 @@ struct Ready {
     ready: bool,
     generation: u64,
     items: u64,
-    /// The kind of the error with which the last merge failed. The message names files, so it is
-    /// in the log and not here.
+    /// The kind of error of the last merge, if it failed. The message contains file names, so it is
+    /// only logged.
     #[serde(skip_serializing_if = "Option::is_none")]
     merge_failure: Option<&'static str>,
 }
 
-/// `GET /healthz`: the process answers.
+/// `GET /healthz`: the process is alive.
 pub(crate) async fn health() -> Response {
     body(StatusCode::OK, "text/plain; charset=utf-8", "ok\n")
 }
 
-/// `GET /readyz`: whether to send requests here.
+/// `GET /readyz`: whether the service accepts requests.
 pub(crate) async fn ready(State(app): State<Shared>) -> Response {
     let snapshot = app.store.snapshot();
     let ready = !app.is_stopping();
@@ -54,10 +54,10 @@ pub(crate) async fn metrics(State(app): State<Shared>) -> Response {
         && levels.merge.failed > app.metrics.merges_failed()
     {
         let (kind, failed) = (failure.kind.as_str(), levels.merge.failed);
-        tracing::error!(kind, failed, at = %failure.at, error = failure.message, "not merged");
+        tracing::error!(kind, failed, at = %failure.at, error = failure.message, "merge failed");
     }
     let text = app.metrics.text(&levels);
-    body(StatusCode::OK, metrics::KIND, text)
+    body(StatusCode::OK, metrics::CONTENT_TYPE, text)
 }
 
 /// `GET /openapi.json`.
@@ -72,17 +72,17 @@ struct Reloaded {
     items: u64,
 }
 
-/// `POST /v1/reload`: what is on disk is in force once the answer comes.
+/// `POST /v1/reload`: the state on disk is searched once the response is sent.
 pub(crate) async fn reload(
     State(app): State<Shared>,
     request: Request,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     app.authorise(request.headers())?;
-    let own = Arc::clone(&app);
-    let reloaded = tokio::task::spawn_blocking(move || refresh(&own)).await;
+    let shared = Arc::clone(&app);
+    let reloaded = tokio::task::spawn_blocking(move || refresh(&shared)).await;
     let reloaded = reloaded.map_err(|_| {
         let message = "reloading failed";
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "panicked", message)
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "panicked", message)
     })??;
     let snapshot = app.store.snapshot();
     let state = Reloaded {
@@ -93,7 +93,7 @@ pub(crate) async fn reload(
     Ok(json(StatusCode::OK, &state))
 }
 
-/// Puts in force what another process has written, and says so.
+/// Loads the changes of another process, and logs the outcome.
 pub(crate) fn refresh(app: &App) -> leakprint::Result<bool> {
     let result = app.store.reload();
     match &result {
@@ -106,7 +106,7 @@ pub(crate) fn refresh(app: &App) -> leakprint::Result<bool> {
         Ok(false) => {}
         Err(e) => {
             app.metrics.failed(e.kind().as_str());
-            tracing::error!(kind = e.kind().as_str(), error = %e, "not reloaded");
+            tracing::error!(kind = e.kind().as_str(), error = %e, "reload failed");
         }
     }
     result
@@ -117,15 +117,15 @@ struct Compacting {
     compacting: bool,
 }
 
-/// `POST /v1/compact`: merges the collection while everything goes on; answers at once.
+/// `POST /v1/compact`: starts merging the collection in the background; responds at once.
 pub(crate) async fn compact(
     State(app): State<Shared>,
     request: Request,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let writing = app.writing(request.headers())?;
     writing.compact(|result| match result {
         Ok(generation) => tracing::info!(generation, "compacted"),
-        Err(e) => tracing::error!(kind = e.kind().as_str(), error = %e, "not compacted"),
+        Err(e) => tracing::error!(kind = e.kind().as_str(), error = %e, "compaction failed"),
     })?;
     Ok(json(StatusCode::ACCEPTED, &Compacting { compacting: true }))
 }

@@ -1,4 +1,4 @@
-//! From a body to prints, on the threads of the gate.
+//! Fingerprints of request bodies, computed on the threads of the gate.
 
 use std::time::{Duration, Instant};
 
@@ -6,44 +6,44 @@ use axum::http::{HeaderMap, StatusCode, header};
 use leakprint::media::Format;
 use leakprint::{Error, ErrorKind, Fingerprint, Fingerprinter, Limits};
 
-use crate::admission::{Lane, Ticket, late};
-use crate::answer::Refusal;
+use crate::admission::{Lane, Ticket, deadline_passed};
+use crate::answer::ApiError;
 use crate::isolate::Lease;
 use crate::upload::Upload;
 
-/// Texts up to this size go through the short lane.
-const SHORT: usize = 16 << 10;
+/// Maximum size of a text in the short lane, in bytes.
+const MAX_SHORT_BYTES: usize = 16 << 10;
 
-/// The kind of error of a body whose reader has ended.
+/// The error kind for a body whose reader has failed.
 pub(crate) const ISOLATED: &str = "isolated";
 
-/// Why there are no prints.
+/// Why a body has no fingerprint.
 #[derive(Debug)]
-pub(crate) enum Unread {
-    /// The time that the deadline leaves was over.
-    Late,
+pub(crate) enum ReadError {
+    /// The deadline has passed.
+    DeadlinePassed,
     /// The body cannot be read.
     Error(Error),
-    /// The process that read the body has ended.
+    /// The process that read the body has failed.
     Isolated(String),
 }
 
-impl From<Unread> for Refusal {
-    fn from(unread: Unread) -> Self {
-        match unread {
-            Unread::Late => late(),
-            Unread::Error(e) => e.into(),
-            Unread::Isolated(why) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, ISOLATED, why),
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::DeadlinePassed => deadline_passed(),
+            ReadError::Error(e) => e.into(),
+            ReadError::Isolated(why) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, ISOLATED, why),
         }
     }
 }
 
-/// What the asker says of a body.
+/// What the client says about a body.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hint {
-    /// A file name, which settles what the content leaves open.
+    /// A file name, used if the content leaves the format open.
     pub(crate) name: Option<String>,
-    /// Whether it is text and nothing else: a post, not a file.
+    /// Whether the body is plain text, such as a post, and not a file.
     pub(crate) is_text: bool,
 }
 
@@ -60,23 +60,23 @@ impl Hint {
         }
     }
 
-    /// Where a request will wait, as far as its head tells.
-    pub(crate) fn lane_of_head(&self, headers: &HeaderMap) -> Lane {
+    /// The lane of a request, as far as its headers tell.
+    pub(crate) fn lane_from_headers(&self, headers: &HeaderMap) -> Lane {
         let len = headers.get(header::CONTENT_LENGTH);
         let len = len.and_then(|len| len.to_str().ok()?.parse::<usize>().ok());
-        match self.is_text && len.is_some_and(|len| len <= SHORT) {
+        match self.is_text && len.is_some_and(|len| len <= MAX_SHORT_BYTES) {
             true => Lane::Short,
             false => Lane::Long,
         }
     }
 
-    /// Where a body waits.
+    /// The lane of a request with this body.
     pub(crate) fn lane(&self, bytes: &[u8]) -> Lane {
-        let is_short = bytes.len() <= SHORT && str::from_utf8(bytes).is_ok();
+        let is_short = bytes.len() <= MAX_SHORT_BYTES && str::from_utf8(bytes).is_ok();
         if is_short { Lane::Short } else { Lane::Long }
     }
 
-    /// The kind of media, for metrics.
+    /// The kind of media, as a label for metrics.
     pub(crate) fn media(&self, bytes: &[u8]) -> &'static str {
         if self.is_text {
             return "text";
@@ -99,16 +99,16 @@ impl Hint {
         }
     }
 
-    /// The prints of a body, and how long they took. A quarter of the time that is left is kept for what
-    /// comes after: reading ends at a limit, and what was read is still matched.
-    pub(crate) fn prints(
+    /// Computes the fingerprint of a body; returns it with the time it took. A quarter of the remaining
+    /// time is reserved for matching: reading stops at a limit, and the parts read so far are matched.
+    pub(crate) fn fingerprint(
         &self,
         fingerprinter: &Fingerprinter,
         limits: &Limits,
         upload: &Upload,
         reader: Option<Lease>,
         ticket: &Ticket,
-    ) -> Result<(Fingerprint, Duration), Unread> {
+    ) -> Result<(Fingerprint, Duration), ReadError> {
         let started = Instant::now();
         let reading = ticket.deadline.for_reading();
         let allowed = Duration::from_millis(limits.time_ms);
@@ -123,30 +123,30 @@ impl Hint {
             (None, None) => fingerprinter.fingerprint_until(&upload.bytes, self.name(), &reading),
         };
         let print = print.map_err(|e| match e.kind() {
-            ErrorKind::Cancelled => Unread::Late,
-            // A limit on time is the deadline's doing if that comes first.
-            _ if e.is_timeout() && is_bound => Unread::Late,
-            _ => Unread::Error(e),
+            ErrorKind::Cancelled => ReadError::DeadlinePassed,
+            // If the deadline comes before the time limit, it is the cause.
+            _ if e.is_timeout() && is_bound => ReadError::DeadlinePassed,
+            _ => ReadError::Error(e),
         })?;
         Ok((print, started.elapsed()))
     }
 
-    /// The name that reading goes by.
+    /// The file name to detect the format by.
     pub(crate) fn name(&self) -> Option<&str> {
-        // Text in another charset than UTF-8 is read as a file of text.
+        // Text in a charset other than UTF-8 is read as a text file.
         let text = self.is_text.then_some("body.txt");
         self.name.as_deref().or(text)
     }
 }
 
-/// Pairs of a query string, percent-decoded.
-pub(crate) fn pairs(uri: &axum::http::Uri) -> Result<Vec<(String, String)>, Refusal> {
+/// The percent-decoded pairs of the query string.
+pub(crate) fn pairs(uri: &axum::http::Uri) -> Result<Vec<(String, String)>, ApiError> {
     axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri)
         .map(|query| query.0)
-        .map_err(|e| Refusal::invalid(e.body_text()))
+        .map_err(|e| ApiError::invalid(e.body_text()))
 }
 
-/// The one value of a key that nothing else is asked of.
-pub(crate) fn unknown(key: &str) -> Refusal {
-    Refusal::invalid(format!("no query parameter is called {key:?}"))
+/// The error for an unknown query parameter.
+pub(crate) fn unknown(key: &str) -> ApiError {
+    ApiError::invalid(format!("unknown query parameter {key:?}"))
 }

@@ -1,5 +1,4 @@
-//! What can be called. The table makes the router and its fallbacks; a test holds it equal to
-//! `openapi.json`.
+//! The routes. The router is built from the table; a test checks the table against `openapi.json`.
 
 use axum::Router;
 use axum::extract::Request;
@@ -7,11 +6,11 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, post, put};
 
-use crate::answer::Refusal;
+use crate::answer::ApiError;
 use crate::app::Shared;
 use crate::{false_matches, items, matching, observe, operations};
 
-/// Method, path as the description writes it, handler.
+/// Method, path as in the API description, handler.
 type Route = (&'static str, &'static str, MethodRouter<Shared>);
 
 fn table() -> [Route; 14] {
@@ -33,12 +32,12 @@ fn table() -> [Route; 14] {
     ]
 }
 
-/// Method and path of everything that can be called.
+/// Method and path of every route.
 pub(crate) fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
     table().into_iter().map(|(method, path, _)| (method, path))
 }
 
-/// The path as the router writes it: names may hold slashes.
+/// The path in the router's syntax: item names may contain slashes.
 fn pattern(path: &str) -> String {
     path.replace("{name}", "{*name}")
 }
@@ -50,19 +49,19 @@ pub(crate) fn router(app: &Shared) -> Router {
             router.route(&pattern(path), handler)
         });
     routes
-        .fallback(refuse_path)
-        .method_not_allowed_fallback(refuse_method)
+        .fallback(path_not_found)
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(app.clone(), observe::request))
         .with_state(app.clone())
 }
 
-async fn refuse_path() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "not_found", "there is no such path")
+async fn path_not_found() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such path")
 }
 
-async fn refuse_method(method: Method, request: Request) -> Refusal {
-    let message = format!("{method} is not for {}", request.uri().path());
-    Refusal::new(
+async fn method_not_allowed(method: Method, request: Request) -> ApiError {
+    let message = format!("{method} is not allowed for {}", request.uri().path());
+    ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
         message,

@@ -1,5 +1,5 @@
-//! The collection that is searched. With a writer, this process alone changes it, and every snapshot
-//! is new; without one, it follows what another process writes.
+//! The searched collection. Either this process is its only writer, and every snapshot is current, or it
+//! follows the changes of another process.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use leakprint::collection::Snapshot;
 use leakprint::{Collection, ErrorKind, Key, MatchOptions, Matcher, Result, Strength};
 
-/// What is in force.
+/// The searched collection.
 pub(crate) struct Store {
     path: PathBuf,
     key: Option<Key>,
@@ -18,10 +18,10 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Follows what another process writes.
+    /// Opens a collection that another process writes.
     pub(crate) fn follow(path: &Path, key: Option<Key>) -> Result<Self> {
         let collection = Collection::open_with_key(path, key.clone())?;
-        // Whether there is a key, before anybody asks.
+        // Fails now, and not at the first query, if the key is missing.
         collection.fingerprinter()?;
         Ok(Self {
             path: path.to_owned(),
@@ -31,8 +31,8 @@ impl Store {
         })
     }
 
-    /// What a writer of this process changes.
-    pub(crate) fn of_writer(collection: &Collection) -> Result<Self> {
+    /// Uses the collection of a writer in this process.
+    pub(crate) fn from_writer(collection: &Collection) -> Result<Self> {
         collection.fingerprinter()?;
         Ok(Self {
             path: collection.path().to_owned(),
@@ -47,26 +47,26 @@ impl Store {
         self.follows
     }
 
-    /// What the collection holds now; never waits.
+    /// The current snapshot; never waits.
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.current.load().snapshot()
     }
 
-    /// Compares queries with what the collection holds now.
+    /// A matcher for the current snapshot.
     pub(crate) fn matcher(&self, min_strength: Strength) -> Result<Matcher> {
         let options = MatchOptions::default().with_min_strength(min_strength);
         self.snapshot().matcher(options)
     }
 
-    /// Puts in force what is on disk; true if that is another generation. Whoever searches goes on with
-    /// what they have. On an error all is as before.
+    /// Loads the state on disk; returns true if it is another generation. Running requests keep their
+    /// snapshot. On an error, nothing changes.
     pub(crate) fn reload(&self) -> Result<bool> {
         if !self.follows {
             return Ok(false);
         }
         match self.current.load().refresh() {
             Err(e) if matches!(e.kind(), ErrorKind::Recipe | ErrorKind::Stale) => {
-                // Another collection has taken the place of the one that was here, or a backup of it.
+                // The folder was replaced by another collection, or by a backup.
                 let collection = Collection::open_with_key(&self.path, self.key.clone())?;
                 collection.fingerprinter()?;
                 self.current.store(Arc::new(collection));

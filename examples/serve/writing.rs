@@ -1,4 +1,4 @@
-//! The one writer, on a thread of its own: what comes while it syncs shares the next sync.
+//! The writer, on a dedicated thread: changes that arrive during a sync share the next one.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -12,18 +12,18 @@ use leakprint::collection::{
 use leakprint::{Error, Result};
 use tokio::sync::oneshot;
 
-use crate::answer::Refusal;
+use crate::answer::ApiError;
 
-/// Orders that wait, at most.
-const QUEUE: usize = 256;
+/// Maximum number of waiting commands.
+const MAX_QUEUED: usize = 256;
 
-/// Items that share one sync, at most.
-const BATCH: usize = 64;
+/// Maximum number of items that share one sync.
+const MAX_BATCH: usize = 64;
 
 type Reply<T> = oneshot::Sender<Result<T>>;
 
-/// One change of the collection, and who waits for it.
-pub(crate) enum Order {
+/// A change to the collection, and where to send the outcome.
+pub(crate) enum Command {
     Add(Box<NewItem>, Reply<(AddOutcome, u64)>),
     Remove(String, Reply<(bool, u64)>),
     Mark(FalseMatch, Reply<u64>),
@@ -32,99 +32,99 @@ pub(crate) enum Order {
 
 /// The writer's thread.
 pub(crate) struct Writing {
-    orders: Mutex<Option<SyncSender<Order>>>,
+    commands: Mutex<Option<SyncSender<Command>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     writer: Mutex<Option<Arc<CollectionWriter>>>,
-    compacts: Arc<AtomicBool>,
+    is_compacting: Arc<AtomicBool>,
 }
 
 impl Writing {
     /// Starts the thread.
     pub(crate) fn start(writer: CollectionWriter) -> std::io::Result<Self> {
-        let (orders, queue) = sync_channel(QUEUE);
+        let (commands, queue) = sync_channel(MAX_QUEUED);
         let writer = Arc::new(writer);
-        let own = Arc::clone(&writer);
+        let shared = Arc::clone(&writer);
         let thread = std::thread::Builder::new()
             .name("write".to_owned())
-            .spawn(move || work(&own, &queue))?;
+            .spawn(move || run(&shared, &queue))?;
         Ok(Self {
-            orders: Mutex::new(Some(orders)),
+            commands: Mutex::new(Some(commands)),
             thread: Mutex::new(Some(thread)),
             writer: Mutex::new(Some(writer)),
-            compacts: Arc::default(),
+            is_compacting: Arc::default(),
         })
     }
 
-    /// Gives an order and waits until it is durable.
-    pub(crate) async fn order<T>(
+    /// Submits a command and waits until it is durable.
+    pub(crate) async fn submit<T>(
         &self,
-        order: impl FnOnce(Reply<T>) -> Order,
-    ) -> std::result::Result<T, Refusal> {
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> std::result::Result<T, ApiError> {
         let (reply, done) = oneshot::channel();
-        let orders = lock(&self.orders).clone();
-        let orders = orders.ok_or_else(Refusal::stopping)?;
-        orders.try_send(order(reply)).map_err(|e| match e {
-            TrySendError::Full(_) => Refusal::overloaded("too many changes wait", 1),
-            TrySendError::Disconnected(_) => Refusal::stopping(),
+        let commands = lock(&self.commands).clone();
+        let commands = commands.ok_or_else(ApiError::stopping)?;
+        commands.try_send(command(reply)).map_err(|e| match e {
+            TrySendError::Full(_) => ApiError::overloaded("too many changes are waiting", 1),
+            TrySendError::Disconnected(_) => ApiError::stopping(),
         })?;
-        drop(orders);
+        drop(commands);
         match done.await {
             Ok(result) => Ok(result?),
-            Err(_) => Err(Refusal::stopping()),
+            Err(_) => Err(ApiError::stopping()),
         }
     }
 
-    /// Merges the collection to one segment on a thread of its own; fails if that is under way.
-    /// `done` gets the outcome.
+    /// Merges the collection to one segment on a new thread; fails if a merge is already running.
+    /// `done` receives the outcome.
     pub(crate) fn compact(
         &self,
         done: impl FnOnce(Result<u64>) + Send + 'static,
-    ) -> std::result::Result<(), Refusal> {
-        let writer = lock(&self.writer).clone().ok_or_else(Refusal::stopping)?;
-        if self.compacts.swap(true, Ordering::AcqRel) {
-            let message = "the collection is being merged already";
-            return Err(Refusal::new(StatusCode::CONFLICT, "conflict", message));
+    ) -> std::result::Result<(), ApiError> {
+        let writer = lock(&self.writer).clone().ok_or_else(ApiError::stopping)?;
+        if self.is_compacting.swap(true, Ordering::AcqRel) {
+            let message = "the collection is already being merged";
+            return Err(ApiError::new(StatusCode::CONFLICT, "conflict", message));
         }
-        let compacts = Arc::clone(&self.compacts);
+        let is_compacting = Arc::clone(&self.is_compacting);
         let thread = std::thread::Builder::new().name("compact".to_owned());
         let spawned = thread.spawn(move || {
             let result = writer.compact();
-            // Before anybody hears of the end, so that whoever does can ask again.
+            // Before `done` reports the end, so that the next compaction can start then.
             drop(writer);
-            compacts.store(false, Ordering::Release);
+            is_compacting.store(false, Ordering::Release);
             done(result);
         });
         spawned.map(drop).map_err(|e| {
-            self.compacts.store(false, Ordering::Release);
+            self.is_compacting.store(false, Ordering::Release);
             Error::io("cannot start a thread", e).into()
         })
     }
 
-    /// What became of merging.
+    /// The outcome of the last merge.
     pub(crate) fn merge_status(&self) -> Option<MergeStatus> {
         let writer = lock(&self.writer);
         writer.as_ref().map(|writer| writer.merge_status())
     }
 
-    /// Takes no more orders, and waits until those that were taken are done. A merge that is under
-    /// way is waited for by nobody: whatever it has not put in force, it has not changed.
+    /// Accepts no more commands, and waits for the accepted ones. Does not wait for a running merge:
+    /// a merge changes nothing until it has finished.
     pub(crate) fn stop(&self) {
-        drop(lock(&self.orders).take());
+        drop(lock(&self.commands).take());
         if let Some(thread) = lock(&self.thread).take() {
             let _ = thread.join();
         }
     }
 }
 
-fn work(writer: &CollectionWriter, queue: &Receiver<Order>) {
+fn run(writer: &CollectionWriter, queue: &Receiver<Command>) {
     let mut next = queue.recv().ok();
-    while let Some(order) = next.take() {
-        match order {
-            Order::Add(item, reply) => {
+    while let Some(command) = next.take() {
+        match command {
+            Command::Add(item, reply) => {
                 let (mut items, mut replies) = (vec![*item], vec![reply]);
-                while items.len() < BATCH {
+                while items.len() < MAX_BATCH {
                     match queue.try_recv() {
-                        Ok(Order::Add(item, reply)) => {
+                        Ok(Command::Add(item, reply)) => {
                             items.push(*item);
                             replies.push(reply);
                         }
@@ -137,16 +137,16 @@ fn work(writer: &CollectionWriter, queue: &Receiver<Order>) {
                 }
                 add(writer, &items, replies);
             }
-            Order::Remove(name, reply) => {
+            Command::Remove(name, reply) => {
                 let result = writer.remove(&[name]).map(|(there, generation)| {
                     (there.first().copied().unwrap_or(false), generation)
                 });
                 let _ = reply.send(result);
             }
-            Order::Mark(mark, reply) => {
+            Command::Mark(mark, reply) => {
                 let _ = reply.send(writer.mark_false(&[mark]));
             }
-            Order::Unmark(item, scope, reply) => {
+            Command::Unmark(item, scope, reply) => {
                 let _ = reply.send(writer.unmark(&item, &scope));
             }
         }

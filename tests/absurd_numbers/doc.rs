@@ -1,6 +1,6 @@
-//! A valid file as a list of units, and what can be done to it: one number made absurd, one element
-//! repeated, one container nested. The assembler of a format then puts offsets, lengths and checksums
-//! right, so that the rest of the file stays valid.
+//! A valid file as a list of units, and the possible edits: one number made absurd, one element
+//! repeated, one container nested. The assembler of a format then corrects offsets, lengths and
+//! checksums, so that the rest of the file stays valid.
 
 use std::fmt;
 use std::ops::Range;
@@ -40,7 +40,7 @@ pub(crate) enum Form {
 /// A piece of a file: an object, an entry, a chunk, a segment.
 #[derive(Clone, Debug)]
 pub(crate) struct Unit {
-    /// What the assembler knows it by.
+    /// The name by which the assembler identifies it.
     pub(crate) role: String,
     pub(crate) syntax: Syntax,
     pub(crate) bytes: Vec<u8>,
@@ -94,7 +94,7 @@ pub(crate) struct Doc {
 /// Puts a whole file into another one of its kind.
 type Wrap = fn(&[u8]) -> Vec<u8>;
 
-/// What numbers are set to.
+/// The values that numbers are set to.
 const ABSURD: [i128; 8] = [
     0,
     1,
@@ -111,8 +111,8 @@ const TIMES: [usize; 2] = [10, 100_000];
 const DEPTHS: [usize; 3] = [9, 300, 100_000];
 const WRAPS: [usize; 3] = [8, 9, 40];
 
-/// Bytes that a repetition may grow to.
-pub(crate) const MOST: usize = 24 << 20;
+/// Maximum size of a repetition, in bytes.
+pub(crate) const MAX_REPEATED_BYTES: usize = 24 << 20;
 
 /// One change of a file.
 #[derive(Clone, Debug)]
@@ -192,7 +192,9 @@ impl Doc {
         }
         copies.sort_unstable();
         for (unit, times) in copies.into_iter().rev() {
-            let times = times.min(MOST / (units[unit].bytes.len() + 64)).max(1);
+            let times = times
+                .min(MAX_REPEATED_BYTES / (units[unit].bytes.len() + 64))
+                .max(1);
             let copy = units[unit].clone();
             units.splice(unit..=unit, std::iter::repeat_n(copy, times));
         }
@@ -239,7 +241,7 @@ fn change(unit: &mut Unit, edit: &Edit) {
             bytes.splice(span.clone(), digits.into_bytes());
         }
         Edit::Repeat(_, span, times) => {
-            let times = (*times).min(MOST / (span.len() + 1)).max(1);
+            let times = (*times).min(MAX_REPEATED_BYTES / (span.len() + 1)).max(1);
             let mut element = bytes[span.clone()].to_vec();
             if matches!(unit.syntax, Syntax::Pdf) {
                 element.push(b' ');
@@ -247,7 +249,9 @@ fn change(unit: &mut Unit, edit: &Edit) {
             bytes.splice(span.clone(), element.repeat(times));
         }
         Edit::Nest(_, span, inner, times) => {
-            let times = (*times).min(MOST / (span.len() - inner.len() + 1)).max(1);
+            let times = (*times)
+                .min(MAX_REPEATED_BYTES / (span.len() - inner.len() + 1))
+                .max(1);
             let open = bytes[span.start..inner.start].repeat(times);
             let close = bytes[inner.end..span.end].repeat(times);
             bytes.splice(span.end..span.end, close);

@@ -1,7 +1,7 @@
 //! Absurd numbers: valid files of every format with one number, one repetition or one depth that no
-//! honest program writes; and the fuzz targets on their seeds and on what they once found.
+//! honest program writes; and the fuzz targets on their seeds and on past findings.
 //!
-//! A small share runs with the other tests. All of it, some 30,000 files, takes half an hour:
+//! A small share runs with the other tests. The full set, some 30,000 files, takes half an hour:
 //!
 //! ```text
 //! cargo test --release --test absurd_numbers -- --ignored all_absurd_files
@@ -9,7 +9,7 @@
 //!
 //! `LEAKPRINT_ABSURD_FORMAT=pdf` limits it to one format, `LEAKPRINT_ABSURD_MIXED=5000` adds as many
 //! files with two or three edits each (`LEAKPRINT_ABSURD_SEED` chooses others). Files that are not harmless are kept in
-//! `target/absurd_numbers`, beside a table of the dearest file under 1 MB of each format.
+//! `target/absurd_numbers`, with a table of the costliest file under 1 MB of each format.
 #![cfg(all(
     target_os = "linux",
     feature = "mail",
@@ -99,7 +99,7 @@ fn a_share_of_absurd_files_is_harmless() {
         cpu: Duration::from_secs(20),
         kib: 512 << 10,
         space_kib: 2 << 20,
-        most: 300_000,
+        max_bytes: 300_000,
         ordinary: false,
     };
     let (outcomes, harmful) = conduct(&docs(), &Plan::Share(300, 14), &bounds);
@@ -116,7 +116,7 @@ fn all_absurd_files_are_harmless() {
         cpu: Duration::from_secs(10),
         kib: 1 << 20,
         space_kib: 4 << 20,
-        most: 64 << 20,
+        max_bytes: 64 << 20,
         ordinary: true,
     };
     let mut formats: BTreeSet<&str> = docs.iter().map(|doc| doc.format).collect();
@@ -168,7 +168,7 @@ fn all_absurd_files_are_harmless() {
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
-/// Writes one case to `target/absurd_numbers` and says what it is, as in `LEAKPRINT_ABSURD_CASE="pdf 2774"`.
+/// Writes one case to `target/absurd_numbers` and describes it, as in `LEAKPRINT_ABSURD_CASE="pdf 2774"`.
 #[test]
 #[ignore = "writes the file that the environment names"]
 fn write_case() {
@@ -189,7 +189,7 @@ fn write_case() {
     .expect("a file");
 }
 
-/// What the tests above start: nothing by itself.
+/// The child process of the tests above; does nothing by itself.
 #[test]
 #[ignore = "is started by the other tests"]
 fn child() {
@@ -207,7 +207,7 @@ fn every_target_takes_its_seeds() {
     }
 }
 
-/// The inputs in `findings/TARGET`, each of which broke a promise once.
+/// The inputs in `findings/TARGET`, each of which once violated an invariant.
 #[test]
 fn past_findings_stay_fixed() {
     let findings = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/absurd_numbers/findings");

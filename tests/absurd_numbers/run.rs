@@ -1,7 +1,7 @@
 //! Runs cases in child processes under limits on memory and processor time.
 //!
-//! The child is this test binary again. It says before each case which one it begins, so that a death
-//! names its case; the parent starts another child behind it.
+//! The child is this test binary. It announces each case before it starts, so that a crash is attributed
+//! to its case; the parent then starts another child after that case.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -27,11 +27,11 @@ pub(crate) struct Case {
 /// Which cases are run, as a word that the child understands as well.
 #[derive(Clone, Debug)]
 pub(crate) enum Plan {
-    /// So many of all, by a seed.
+    /// A random sample of all cases: number and seed.
     Share(usize, u64),
     /// All of one format.
     Format(String),
-    /// So many of two or three edits each, by a seed.
+    /// Cases with two or three edits each: number and seed.
     Mixed(usize, u64),
 }
 
@@ -104,7 +104,7 @@ impl Plan {
     }
 }
 
-/// What one case may cost.
+/// Bounds on one case.
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds {
     pub(crate) cpu: Duration,
@@ -112,13 +112,13 @@ pub(crate) struct Bounds {
     pub(crate) kib: u64,
     /// Address space of the child.
     pub(crate) space_kib: u64,
-    /// Bytes of a file; larger ones are passed over.
-    pub(crate) most: usize,
-    /// Limits as a service has them, or small ones.
+    /// Maximum size of a file, in bytes; larger ones are skipped.
+    pub(crate) max_bytes: usize,
+    /// Whether to use the limits of a service instead of small ones.
     pub(crate) ordinary: bool,
 }
 
-/// What became of a case.
+/// The outcome of a case.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     pub(crate) case: usize,
@@ -126,7 +126,7 @@ pub(crate) struct Outcome {
     pub(crate) kib: u64,
     /// Bytes of the file.
     pub(crate) bytes: usize,
-    /// What it answered; `died` or `slow` if nothing.
+    /// Its result; `died` or `slow` without one.
     pub(crate) answer: String,
 }
 
@@ -152,7 +152,7 @@ pub(crate) fn conduct(plan: &Plan, bounds: &Bounds, count: usize) -> Vec<Outcome
             "{}\n{from}\n{}\n{}\n{}\n{}",
             plan.word(),
             bounds.cpu.as_millis(),
-            bounds.most,
+            bounds.max_bytes,
             u8::from(bounds.ordinary),
             report.display()
         );
@@ -185,7 +185,7 @@ pub(crate) fn conduct(plan: &Plan, bounds: &Bounds, count: usize) -> Vec<Outcome
     outcomes
 }
 
-/// Takes what a child has written, and returns where the next one begins.
+/// Reads the output of a child, and returns where the next one starts.
 fn read_report(text: &str, from: usize, outcomes: &mut Vec<Outcome>) -> usize {
     let mut begun = None;
     let mut next = from;
@@ -249,7 +249,7 @@ fn process_ticks() -> u64 {
     word(11).unwrap_or(0) + word(12).unwrap_or(0)
 }
 
-/// The most resident memory since it was last forgotten.
+/// Peak resident memory since the last reset.
 fn peak_kib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -264,7 +264,7 @@ pub(crate) fn child() {
     let mut next = || lines.next().expect("a line of the job");
     let plan = Plan::of(next()).expect("a plan");
     let mut number = || next().parse::<usize>().expect("a number");
-    let (from, cpu_ms, most, ordinary) = (number(), number(), number(), number() == 1);
+    let (from, cpu_ms, max_bytes, ordinary) = (number(), number(), number(), number() == 1);
     let report = Path::new(lines.next().expect("a report"));
     let open = || {
         OpenOptions::new()
@@ -292,7 +292,7 @@ pub(crate) fn child() {
         let doc = &docs[case.doc];
         writeln!(out, "make {number}").expect("the report");
         let bytes = doc.edited(&case.edits);
-        if bytes.len() > most {
+        if bytes.len() > max_bytes {
             writeln!(out, "pass {number}").expect("the report");
             continue;
         }
@@ -322,7 +322,7 @@ fn matcher(ordinary: bool) -> &'static Matcher {
     }
 }
 
-/// Reads and matches a file: a word for what came out.
+/// Reads and matches a file; returns the outcome in one word.
 pub(crate) fn answer(matcher: &Matcher, bytes: &[u8], name: &str) -> &'static str {
     let result: Result<Fingerprint> = matcher.query_fingerprinter().fingerprint(bytes, Some(name));
     match result {

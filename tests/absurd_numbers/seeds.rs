@@ -1,4 +1,4 @@
-//! What fuzzing starts from: small files of every kind, made here.
+//! Seeds for fuzzing: small generated files of every format.
 
 use leakprint::collection::Metadata;
 use leakprint::exchange::ThreatEntry;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use leakprint::media::{self, Part, PartPath, PartSink};
 use leakprint::{Budget, CancellationToken, Deadline, Error, ErrorKind, Limits};
 
-use super::{Seen, limited, limits, make, read_as};
+use super::{Recorded, limited, limits, make, read_as};
 
 fn office(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut all: Vec<(&str, &[u8])> = vec![("[Content_Types].xml", b"<Types/>")];
@@ -116,7 +116,7 @@ fn text_of_a_document_is_limited_while_it_is_made() {
 }
 
 #[test]
-fn problems_of_one_document_are_reported_up_to_a_number() {
+fn problems_of_one_document_are_reported_up_to_a_limit() {
     let names: Vec<String> = (0..500).map(|n| format!("word/header{n}.xml")).collect();
     let broken: Vec<(&str, &[u8])> = names
         .iter()
@@ -272,10 +272,10 @@ fn long_fields_of_a_mail_are_read_up_to_their_limit() {
     }
 }
 
-/// A sink that cancels the work once it has got a text.
-struct Impatient(CancellationToken, Seen);
+/// A sink that cancels the work after the first text.
+struct CancelAfterText(CancellationToken, Recorded);
 
-impl PartSink for Impatient {
+impl PartSink for CancelAfterText {
     fn part(&mut self, part: Part<'_>) {
         self.1.part(part);
         if !self.1.texts.is_empty() {
@@ -303,7 +303,7 @@ fn a_cancelled_walk_keeps_what_it_has_read_and_says_why_it_ended() {
         let token = CancellationToken::new();
         let deadline = Deadline::never().with_cancellation(token.clone());
         let mut budget = Budget::with_deadline(&Limits::default(), &deadline);
-        let mut sink = Impatient(token, Seen::default());
+        let mut sink = CancelAfterText(token, Recorded::default());
         media::read(&bytes, Some(name), &mut budget, &mut sink).unwrap();
         let seen = sink.1;
         assert_eq!(seen.texts.len(), 1, "{name}: {:?}", seen.texts);
@@ -314,7 +314,7 @@ fn a_cancelled_walk_keeps_what_it_has_read_and_says_why_it_ended() {
             .unwrap_or_else(|| panic!("{name}: no warning"));
         assert_eq!(last.1, ErrorKind::Cancelled, "{name}");
         // Nothing is read at all once it is cancelled.
-        let mut seen = Seen::default();
+        let mut seen = Recorded::default();
         let error = media::read(&bytes, Some(name), &mut budget, &mut seen).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Cancelled);
         assert!(seen.texts.is_empty() && seen.opaque.is_empty());

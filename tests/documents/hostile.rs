@@ -1,12 +1,12 @@
-//! Bombs, cuts, lies and noise.
+//! Bombs, truncation, false declarations and noise.
 
 use leakprint::{Error, ErrorKind};
 use proptest::prelude::*;
 
-use super::{Seen, limited, limits, make, read_as};
+use super::{Recorded, limited, limits, make, read_as};
 
 /// An error of the file, or the first warning.
-fn problem(result: Result<Seen, Error>) -> (ErrorKind, String) {
+fn problem(result: Result<Recorded, Error>) -> (ErrorKind, String) {
     match result {
         Err(error) => (error.kind(), error.message().to_owned()),
         Ok(seen) => {
@@ -40,7 +40,7 @@ fn bombs_end_at_their_limit() {
 }
 
 #[test]
-fn a_shared_string_that_is_asked_for_often_is_no_bomb() {
+fn a_shared_string_that_is_used_often_is_no_bomb() {
     let strings = format!("<sst><si><t>{}</t></si></sst>", "x".repeat(100_000));
     let cells = "<c t='s'><v>0</v></c>".repeat(20_000);
     let sheet = format!("<worksheet><row>{cells}</row></worksheet>");
@@ -86,7 +86,7 @@ fn forms_that_contain_themselves_end() {
 }
 
 #[test]
-fn what_carries_the_wrong_name_is_an_error() {
+fn a_wrong_file_name_is_an_error() {
     let plain = make::zip(&[("a.txt", b"words")]);
     let error = read_as(&plain, "a.docx", &limits()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Malformed);
@@ -104,7 +104,7 @@ fn what_carries_the_wrong_name_is_an_error() {
 }
 
 #[test]
-fn encrypted_and_unknown_members_are_told() {
+fn encrypted_and_unknown_members_are_reported() {
     let mut archive = make::zip(&[("a", b"one"), ("b", b"two")]);
     let directory = archive.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
     archive[6] |= 1;

@@ -1,6 +1,6 @@
-//! Documents and containers, through the public door: the same content gives the
-//! same prints whatever format carried it; what cannot be had is a warning;
-//! bombs, cuts and noise are typed errors.
+//! Documents and containers, through the public API: the same content gives the
+//! same prints in every format; unreadable content is a warning; bombs, truncation
+//! and noise are typed errors.
 #![cfg(all(feature = "pdf", feature = "office", feature = "rtf"))]
 
 mod declared;
@@ -12,16 +12,16 @@ use leakprint::media::{self, Content, Part, PartPath, PartSink};
 use leakprint::raster::Raster;
 use leakprint::{Budget, Error, ErrorKind, Fingerprinter, Limits};
 
-/// What a sink was told.
+/// A sink that records parts and warnings.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct Recorded {
     pub(crate) texts: Vec<(String, String)>,
     pub(crate) rasters: Vec<(String, Raster)>,
     pub(crate) opaque: Vec<String>,
     pub(crate) warnings: Vec<(String, ErrorKind, String)>,
 }
 
-impl PartSink for Seen {
+impl PartSink for Recorded {
     fn part(&mut self, part: Part<'_>) {
         let path = part.path.to_string();
         match part.content {
@@ -39,14 +39,14 @@ impl PartSink for Seen {
     }
 }
 
-pub(crate) fn read_as(bytes: &[u8], name: &str, limits: &Limits) -> Result<Seen, Error> {
-    let mut seen = Seen::default();
+pub(crate) fn read_as(bytes: &[u8], name: &str, limits: &Limits) -> Result<Recorded, Error> {
+    let mut seen = Recorded::default();
     media::read(bytes, Some(name), &mut Budget::new(limits), &mut seen)?;
     Ok(seen)
 }
 
-/// Everything in a file of which nothing is wrong.
-fn read(bytes: &[u8], name: &str) -> Seen {
+/// Everything in a valid file.
+fn read(bytes: &[u8], name: &str) -> Recorded {
     let seen = read_as(bytes, name, &Limits::default()).unwrap();
     assert_eq!(seen.warnings, [], "{name}");
     seen
@@ -86,7 +86,7 @@ fn pages() -> Vec<Vec<String>> {
         .map(|(number, chunk)| {
             let mut page = vec!["Strictly private".to_owned()];
             page.extend_from_slice(chunk);
-            // Footers lie at one place: the last page is filled up.
+            // Footers are at one position: the last page is padded.
             page.resize(lines.len().div_ceil(3) + 1, " ".to_owned());
             page.push(format!("Page {} of 3", number + 1));
             page
@@ -259,7 +259,7 @@ pub(crate) fn limits() -> Limits {
     Limits::default()
 }
 
-/// The default limits with a change.
+/// The default limits with one change.
 pub(crate) fn limited(change: impl FnOnce(&mut Limits)) -> Limits {
     let mut limits = Limits::default();
     change(&mut limits);
@@ -320,7 +320,7 @@ fn a_page_cut_into_strips_is_put_together() {
 }
 
 #[test]
-fn what_needs_a_password_says_so() {
+fn encrypted_files_are_reported() {
     let odt = make::zip(&[
         (
             "META-INF/manifest.xml",

@@ -286,7 +286,7 @@ pub(crate) fn pdf(pages: &[Vec<String>]) -> Vec<u8> {
     pdf_of(&objects, "")
 }
 
-/// A PDF of one page with the given content and pictures, each an object of its own.
+/// A PDF of one page with the given content and pictures, each a separate object.
 pub(crate) fn pdf_with_pictures(content: &str, pictures: &[Vec<u8>]) -> Vec<u8> {
     let names: String = (0..pictures.len())
         .map(|number| format!("/I{number} {} 0 R ", number + 5))

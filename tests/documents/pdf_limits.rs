@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use leakprint::{ErrorKind, Limits};
 
-use crate::{Seen, make, read_as};
+use crate::{Recorded, make, read_as};
 
 /// A file of the given objects, numbered from 1, with a table that fits.
 fn pdf_of(objects: &[Vec<u8>]) -> Vec<u8> {
@@ -76,7 +76,7 @@ fn small() -> Limits {
 }
 
 /// Reads a file; nothing in it may panic.
-fn seen(bytes: &[u8]) -> Result<Seen, (ErrorKind, String)> {
+fn seen(bytes: &[u8]) -> Result<Recorded, (ErrorKind, String)> {
     match read_as(bytes, "a.pdf", &small()) {
         Ok(seen) => {
             for (path, kind, message) in &seen.warnings {
@@ -181,7 +181,7 @@ fn maps_of_characters_are_no_longer_than_letters() {
 }
 
 #[test]
-fn what_is_shared_is_counted_as_often_as_it_is_used() {
+fn shared_objects_count_once_per_use() {
     // Forms that draw one another, twice each.
     let mut forms = Vec::new();
     for level in 0..11 {
@@ -357,7 +357,7 @@ fn tables_are_no_larger_than_the_file_allows() {
 }
 
 #[test]
-fn objects_that_do_not_end_are_not_searched_for_one_after_the_other() {
+fn unterminated_objects_are_searched_for_once() {
     for unit in [
         "1 0 obj(",
         "1 0 obj<<",
@@ -546,7 +546,7 @@ fn a_page_of_thousands_of_small_pictures_costs_what_they_cover() {
 }
 
 #[test]
-fn inline_images_are_passed_over_in_one_go() {
+fn inline_images_are_skipped_in_one_pass() {
     let mut content = b"BT /F0 9 Tf (before) Tj ET ".to_vec();
     content.extend_from_slice(&b"BI ID EI (BI 1) Tj (EI \n".repeat(4000));
     let fonts = "/Font<</F0<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>>>";
@@ -562,7 +562,7 @@ fn inline_images_are_passed_over_in_one_go() {
 }
 
 #[test]
-fn references_that_go_round_end() {
+fn circular_references_end() {
     for objects in [
         vec![
             "<</Type/Catalog/Pages 2 0 R>>",

@@ -1,4 +1,4 @@
-//! Ctrl-C: what it leaves, and what is said of it.
+//! Ctrl-C: what is kept, and what is reported.
 
 #![cfg(target_os = "linux")]
 
@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use super::{MEMO, command, folder, parse, text, write};
 
-/// More than the pipe and the reader's buffer hold: once it is written, the program has come past
+/// More than the pipe and the reader's buffer hold: once it is written, the program has processed
 /// everything before it.
 const BLANK: usize = 1 << 19;
 
@@ -34,7 +34,7 @@ fn start(folder: &Path, arguments: &[&str]) -> (Child, ChildStdin) {
     (child, input)
 }
 
-/// Sends SIGINT to a program that waits for more input; returns what it says.
+/// Sends SIGINT to a program that waits for more input; returns its output.
 fn interrupt(child: Child, input: ChildStdin) -> (String, String) {
     let sent = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
@@ -42,7 +42,7 @@ fn interrupt(child: Child, input: ChildStdin) -> (String, String) {
         .unwrap();
     assert!(sent.success());
     let output = child.wait_with_output().unwrap();
-    // Open until now: it is the signal that ends the program, not the end of its input.
+    // Standard input stays open until now, so the signal ends the program, not the end of its input.
     drop(input);
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(130), "{err}");
@@ -55,7 +55,7 @@ fn line(id: &str, text: &str) -> String {
     serde_json::json!({"id": id, "text": text}).to_string()
 }
 
-/// Two posts, and so much nothing behind them that both are done with.
+/// Two posts, followed by enough blank lines that both have been processed.
 fn feed(input: &mut ChildStdin) {
     writeln!(input, "{}\n{}", line("one", MEMO), line("two", "hello")).unwrap();
     input.write_all(&vec![b'\n'; BLANK]).unwrap();
@@ -65,7 +65,7 @@ fn feed(input: &mut ChildStdin) {
 fn answers_that_were_found_are_written() {
     let folder = folder();
     let folder = folder.path();
-    // Buffered: somebody who asks line by line would have each answer at once.
+    // With a file, output is buffered; line by line, each answer would be printed at once.
     let (child, mut input) = start(folder, &MATCH);
     feed(&mut input);
     let (out, err) = interrupt(child, input);
@@ -82,7 +82,7 @@ fn answers_that_were_found_are_written() {
     assert_eq!(fs::read_to_string(folder.join("out.jsonl")).unwrap(), out);
     assert!(err.contains("out.jsonl"), "{err}");
 
-    // Nothing was answered yet, so nothing is lost that was there.
+    // Nothing was answered yet, so the existing output is kept.
     write(folder, "out.jsonl", "old");
     let (child, mut input) = start(folder, &[&MATCH[..], &["-o", "out.jsonl"]].concat());
     input.write_all(&vec![b'\n'; BLANK]).unwrap();
@@ -91,7 +91,7 @@ fn answers_that_were_found_are_written() {
 }
 
 #[test]
-fn a_run_with_resume_goes_on() {
+fn a_run_with_resume_continues() {
     let folder = folder();
     let folder = folder.path();
     let arguments = [&MATCH[..], &["-o", "out.jsonl", "--resume"]].concat();

@@ -4,7 +4,7 @@ use std::fs;
 
 use leakprint::Limits;
 
-use super::{MEMO, done, folder, parse, refused, told, write};
+use super::{MEMO, done, folder, outcome, parse, refused, write};
 
 #[test]
 fn limits_of_a_file_hold() {
@@ -21,17 +21,17 @@ fn limits_of_a_file_hold() {
         lines[0]["error"]["message"],
         format!("limit input_bytes = 100 exceeded: {}", MEMO.len() + 14)
     );
-    // What is left out has its default.
+    // Missing fields have their defaults.
     assert!(lines[1]["error"].is_null());
     assert_eq!(
         parse(&done(folder, &[&["hash"][..], &limited].concat()))[0]["error"]["kind"],
         "limit"
     );
 
-    // The table names the option that helps.
+    // The message for people names the option.
     let table = [&["match", "leak.lpx", "--format", "table"][..], &limited].concat();
     assert!(done(folder, &table).contains("(`--limits FILE` can raise input_bytes)"));
-    let (_, _, err) = told(folder, &[&["index", "-o", "x.lpx"][..], &limited].concat());
+    let (_, _, err) = outcome(folder, &[&["index", "-o", "x.lpx"][..], &limited].concat());
     assert!(
         err.contains("posts/a.txt: limit: ") && err.contains("`--limits FILE`"),
         "{err}"
@@ -95,7 +95,7 @@ fn a_file_of_limits_that_says_something_else_is_refused() {
             "{message}"
         );
     }
-    // Nothing was written where the limits could not be read.
+    // Nothing is written if the limits cannot be read.
     fs::remove_file(folder.join("leak.lpx")).unwrap();
     refused(
         folder,
@@ -105,7 +105,7 @@ fn a_file_of_limits_that_says_something_else_is_refused() {
     assert!(!folder.join("leak.lpx").exists() && !folder.join("new").exists());
 }
 
-/// The greatest numbers mean no limit, and break nothing.
+/// The largest numbers mean no limit.
 #[test]
 fn the_largest_limits_are_no_limits() {
     let folder = folder();

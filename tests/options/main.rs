@@ -1,5 +1,5 @@
-//! What the options of the example program `leakprint` promise: exit codes, limits, silence, completions,
-//! interrupts, and outputs that a failure does not cost.
+//! The options of the example program `leakprint`: exit codes, limits, `--quiet`, completions,
+//! interrupts, and outputs that survive a failure.
 
 mod interrupts;
 mod limits;
@@ -33,7 +33,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Exit code, standard output and standard error.
-fn told(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+fn outcome(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = run(folder, arguments);
     (
         output.status.code(),
@@ -42,9 +42,9 @@ fn told(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     )
 }
 
-/// What standard error says of a run that must do nothing and print nothing.
+/// Standard error of a run that must fail and print nothing.
 fn refused(folder: &Path, arguments: &[&str]) -> String {
-    let (code, out, err) = told(folder, arguments);
+    let (code, out, err) = outcome(folder, arguments);
     assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}: {err}");
     assert!(!err.is_empty(), "{arguments:?}");
     err
@@ -52,7 +52,7 @@ fn refused(folder: &Path, arguments: &[&str]) -> String {
 
 /// Standard output of a run that must succeed.
 fn done(folder: &Path, arguments: &[&str]) -> String {
-    let (code, out, err) = told(folder, arguments);
+    let (code, out, err) = outcome(folder, arguments);
     assert_eq!(code, Some(0), "{arguments:?}: {err}");
     out
 }
@@ -72,7 +72,7 @@ fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) {
     fs::write(path, content).unwrap();
 }
 
-/// A leak and an index of it, a post that quotes it, one that does not, one that is damaged.
+/// A leak and its index; a post that quotes it, one that does not, and a damaged one.
 fn folder() -> tempfile::TempDir {
     let temporary = tempfile::tempdir().unwrap();
     let folder = temporary.path();
@@ -85,25 +85,25 @@ fn folder() -> tempfile::TempDir {
 }
 
 #[test]
-fn exit_codes_tell_found_nothing_and_could_not() {
+fn exit_codes_distinguish_found_nothing_and_unread() {
     let folder = folder();
     let folder = folder.path();
     for (posts, code) in [
         (&["posts/a.txt"][..], 0),
         (&["posts/b.txt"], 1),
         (&["posts/b.txt", "posts/a.txt"], 0),
-        // What could not be read may hold anything.
+        // An unread file may contain anything.
         (&["posts/c.png"], 2),
         (&["posts/b.txt", "posts/c.png"], 2),
         (&["posts/c.png", "posts/a.txt"], 0),
         (&["missing"], 2),
     ] {
         let arguments = [&["match", "leak.lpx"], posts].concat();
-        let (plain, lines, _) = told(folder, &arguments);
+        let (plain, lines, _) = outcome(folder, &arguments);
         assert_eq!(plain, Some(0), "{posts:?}");
         let with_code = [&arguments[..], &["--exit-code"]].concat();
-        let (told, same, err) = told(folder, &with_code);
-        assert_eq!((told, same), (Some(code), lines), "{posts:?}");
+        let (status, same, err) = outcome(folder, &with_code);
+        assert_eq!((status, same), (Some(code), lines), "{posts:?}");
         assert_eq!(err.contains("could not be read"), code == 2, "{err}");
     }
     refused(folder, &["match", "leak.lpx", "posts", "--exit-cod"]);
@@ -153,7 +153,7 @@ fn completions_and_manual_know_every_command() {
 }
 
 #[test]
-fn quiet_keeps_all_to_itself_but_what_makes_it_fail() {
+fn quiet_silences_everything_but_failures() {
     let folder = folder();
     let folder = folder.path();
     write(folder, "key", [7; 32]);
@@ -167,20 +167,20 @@ fn quiet_keeps_all_to_itself_but_what_makes_it_fail() {
         "--key",
         "key",
     ];
-    let (code, loud, err) = told(folder, &index);
+    let (code, loud, err) = outcome(folder, &index);
     assert_eq!(code, Some(0));
     assert!(err.contains("posts/c.png: malformed") && err.contains("x.lpx.resume"));
     fs::remove_file(folder.join("x.lpx.resume")).unwrap();
-    let (code, quiet, err) = told(folder, &[&index[..], &["--quiet"]].concat());
+    let (code, quiet, err) = outcome(folder, &[&index[..], &["--quiet"]].concat());
     assert_eq!((code, err.as_str()), (Some(0), ""));
     let [loud, quiet] = [loud, quiet].map(|line| parse(&line).remove(0));
     assert_eq!(loud, quiet);
-    // Also where it does the work again under other settings.
-    let (code, _, err) = told(folder, &[&index[..], &["-q", "--window", "9"]].concat());
+    // Also if it starts over under other settings.
+    let (code, _, err) = outcome(folder, &[&index[..], &["-q", "--window", "9"]].concat());
     assert_eq!((code, err.as_str()), (Some(0), ""));
     let err = refused(folder, &["-q", "match", "missing.lpx", "posts"]);
     assert!(err.starts_with("leakprint: missing.lpx"), "{err}");
-    // In a table and in a file of errors it is what was asked for.
+    // In the table and in the JSON lines, warnings are part of the output.
     let table = ["match", "leak.lpx", "posts", "--format", "table", "--quiet"];
     assert!(done(folder, &table).contains("malformed"));
     done(
@@ -194,7 +194,7 @@ fn quiet_keeps_all_to_itself_but_what_makes_it_fail() {
     );
 }
 
-/// Whoever reads an error knows files and options, not the calls of the library.
+/// A user knows files and options, not library calls.
 #[test]
 fn errors_name_files_and_options() {
     let folder = folder();

@@ -1,12 +1,12 @@
-//! Outputs: refused before the work if they cannot be written, and not lost to a failure.
+//! Outputs: refused before the work starts if they cannot be written, and kept after a failure.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::{done, folder, programs::program, refused, text, told, write};
+use super::{done, folder, outcome, programs::program, refused, text, write};
 
-/// Paths that no output can have, and what is said of them.
+/// Paths that no output can have, and their error messages.
 const IMPOSSIBLE: [(&str, &str); 5] = [
     ("missing/out", "no folder missing"),
     ("missing/deep/out", "no folder missing/deep"),
@@ -16,10 +16,10 @@ const IMPOSSIBLE: [(&str, &str); 5] = [
 ];
 
 #[test]
-fn an_output_that_cannot_be_is_refused_before_the_work() {
+fn an_impossible_output_is_refused_before_the_work() {
     let folder = folder();
     let folder = folder.path();
-    // Whoever came to the work would complain of these instead.
+    // A program that started the work would report these instead.
     write(folder, "broken.lpx", "no index");
     write(folder, "broken.png", b"\x89PNG\r\n\x1a\nbroken");
     for (path, words) in IMPOSSIBLE {
@@ -62,7 +62,7 @@ fn an_output_that_cannot_be_is_refused_before_the_work() {
     assert_eq!(left.count(), 0, "no trace of the check");
 }
 
-/// A device would be replaced by a regular file, and a file system may let nobody write.
+/// A device would be replaced by a regular file, and a file system may be read-only.
 #[cfg(target_os = "linux")]
 #[test]
 fn devices_and_file_systems_that_take_no_file() {
@@ -77,12 +77,12 @@ fn devices_and_file_systems_that_take_no_file() {
     ] {
         assert!(refused(folder, arguments).contains("cannot write in /proc"));
     }
-    // What is only written to may be a device.
+    // An output that is only appended to may be a device.
     done(folder, &["match", "leak.lpx", "posts", "-o", "/dev/null"]);
     assert!(
         done(folder, &["match", "leak.lpx", "posts", "-o", "/dev/stdout"]).contains("posts/a.txt")
     );
-    let (code, _, err) = told(folder, &["match", "leak.lpx", "posts", "-o", "/dev/full"]);
+    let (code, _, err) = outcome(folder, &["match", "leak.lpx", "posts", "-o", "/dev/full"]);
     assert_eq!(code, Some(2));
     assert!(err.contains("/dev/full: cannot write"), "{err}");
 }
@@ -127,7 +127,7 @@ fn an_existing_file_is_not_emptied_by_a_failure() {
             "{arguments:?}"
         );
     }
-    // Without a failure they are replaced whole, also by less.
+    // Without a failure they are replaced completely, also by shorter ones.
     write(folder, "old", "precious\n".repeat(1000));
     let answers = done(folder, &["match", "leak.lpx", "posts/a.txt"]);
     done(
@@ -153,7 +153,7 @@ fn feed(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn feed_checks_its_outputs_first_and_spares_what_is_there() {
+fn feed_checks_its_outputs_first_and_keeps_existing_ones() {
     let folder = folder();
     let folder = folder.path();
     write(folder, "broken.lpx", "no index");

@@ -1,12 +1,12 @@
-//! What could not be read is never "nothing".
+//! An unread part never counts as "nothing found".
 
 use std::io::{Cursor, Write};
 
 use zip::write::SimpleFileOptions;
 
-use super::{MEMO, done, folder, parse, told, write};
+use super::{MEMO, done, folder, outcome, parse, write};
 
-/// A ZIP of files, of which the named ones claim to be encrypted.
+/// A ZIP archive in which the named files claim to be encrypted.
 fn archive(files: &[(&str, &str)], encrypted: &[&str]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
@@ -15,7 +15,7 @@ fn archive(files: &[(&str, &str)], encrypted: &[&str]) -> Vec<u8> {
         zip.write_all(content.as_bytes()).unwrap();
     }
     let mut bytes = zip.finish().unwrap().into_inner();
-    // The flag in the local and in the central header of each.
+    // The flag in both headers of each file.
     for (magic, flag, name_at) in [(b"PK\x03\x04", 6, 30), (b"PK\x01\x02", 8, 46)] {
         let places: Vec<usize> = (0..bytes.len())
             .filter(|&at| bytes[at..].starts_with(magic))
@@ -113,10 +113,10 @@ fn an_encrypted_part_is_never_nothing() {
         ("found.zip", 0),
         ("posts/b.txt", 1),
     ] {
-        let (told, ..) = told(folder, &["match", "leak.lpx", query, "--exit-code"]);
-        assert_eq!(told, Some(code), "{query}");
+        let (status, ..) = outcome(folder, &["match", "leak.lpx", query, "--exit-code"]);
+        assert_eq!(status, Some(code), "{query}");
     }
-    // Also where a journal knows the answer.
+    // Also if the answer comes from the journal.
     let resumed = [
         "match",
         "leak.lpx",
@@ -127,9 +127,9 @@ fn an_encrypted_part_is_never_nothing() {
         "--exit-code",
     ];
     for _ in 0..2 {
-        assert_eq!(told(folder, &resumed).0, Some(2));
+        assert_eq!(outcome(folder, &resumed).0, Some(2));
     }
-    let (code, out, err) = told(folder, &["index", "part.zip", "-o", "x.lpx"]);
+    let (code, out, err) = outcome(folder, &["index", "part.zip", "-o", "x.lpx"]);
     assert_eq!((code, &parse(&out)[0]["warnings"]), (Some(0), &1.into()));
     assert!(err.contains("part.zip#member:2: warning: "), "{err}");
 }

@@ -1,4 +1,4 @@
-//! Times and numbers that make no sense are refused with the option that has them.
+//! Invalid times and numbers are refused with the name of the option.
 
 use std::process::Command;
 
@@ -94,7 +94,7 @@ fn numbers_out_of_range_are_refused() {
         }
     }
     assert!(!folder.join("x.lpx").exists() && !folder.join("c").exists());
-    // The other program with such options.
+    // `feed` has such options too.
     for threads in ["-1", "1025"] {
         let output = Command::new(program("feed"))
             .current_dir(folder)

@@ -1,4 +1,4 @@
-//! The example programs, as tests run them.
+//! Paths of the example programs, for tests.
 
 use std::path::PathBuf;
 

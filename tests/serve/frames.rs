@@ -1,5 +1,5 @@
-//! The frames between the service and the readers of uploads: what arrives is what was read, and
-//! nothing that a reader may send does harm.
+//! The protocol between the service and the readers: replies arrive unchanged, and no reply does
+//! harm.
 
 use std::io;
 
@@ -13,9 +13,9 @@ use proptest::prelude::*;
 
 use crate::make::{docx, pdf_with_pictures, xlsx, zip};
 use crate::service::{MEMO, MERGER, encode, picture};
-use crate::wire::{self, Broken, Receiver, Reply, Sender, Source};
+use crate::wire::{self, Receiver, Reply, Sender, Source, WireError};
 
-/// What a reader answers.
+/// The replies of a reader to an upload.
 fn replies(bytes: &[u8], name: &str, limits: &Limits) -> Vec<u8> {
     let mut sent = Vec::new();
     let mut sender = Sender::new(&mut sent, bytes, CancellationToken::new());
@@ -25,13 +25,13 @@ fn replies(bytes: &[u8], name: &str, limits: &Limits) -> Vec<u8> {
     sent
 }
 
-/// What the service makes of the answer.
+/// The fingerprint that the service computes from the replies.
 fn received(
     replies: &[u8],
     bytes: &[u8],
     limits: &Limits,
     fingerprinter: &Fingerprinter,
-) -> Result<leakprint::Result<Fingerprint>, Broken> {
+) -> Result<leakprint::Result<Fingerprint>, WireError> {
     let mut rest = replies;
     let mut receiver = Receiver::new(&mut rest, limits, bytes.len());
     let mut collector = fingerprinter.collector(&Deadline::never());
@@ -80,7 +80,7 @@ fn uploads() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn what_arrives_is_what_was_read() {
+fn replies_arrive_unchanged() {
     let key = Key::from_bytes([3; 32]);
     let fingerprinter = Fingerprinter::builder().key(key).build().unwrap();
     let limits = Limits::default();
@@ -96,10 +96,10 @@ fn what_arrives_is_what_was_read() {
             }
             (result, expected) => panic!("{name}: {result:?}, not {expected:?}"),
         }
-        // Whatever is missing at the end is noticed.
+        // Every truncation is noticed.
         for len in (0..replies.len()).step_by(replies.len() / 40 + 1) {
             match received(&replies[..len], &bytes, &limits, &fingerprinter) {
-                Err(Broken::Pipe(e)) => assert_eq!(e.kind(), io::ErrorKind::UnexpectedEof),
+                Err(WireError::Pipe(e)) => assert_eq!(e.kind(), io::ErrorKind::UnexpectedEof),
                 other => panic!("{name}, {len}: {other:?}"),
             }
         }
@@ -107,7 +107,7 @@ fn what_arrives_is_what_was_read() {
 }
 
 #[test]
-fn a_request_arrives_whole() {
+fn requests_arrive_unchanged() {
     let limits = Limits::default();
     for name in [None, Some(""), Some("mail.eml")] {
         let mut sent = Vec::new();
@@ -122,13 +122,13 @@ fn a_request_arrives_whole() {
         assert!(wire::receive(&mut cut).is_err());
     }
     let mut hello = Vec::new();
-    wire::greet(&mut hello).unwrap();
-    wire::greeted(&mut hello.as_slice()).unwrap();
+    wire::send_hello(&mut hello).unwrap();
+    wire::receive_hello(&mut hello.as_slice()).unwrap();
     hello[0] ^= 1;
-    assert!(wire::greeted(&mut hello.as_slice()).is_err());
+    assert!(wire::receive_hello(&mut hello.as_slice()).is_err());
 }
 
-/// Limits that a few bytes break.
+/// Limits that a few bytes exceed.
 fn tight() -> Limits {
     let mut limits = Limits::default();
     limits.pixels = 1000;
@@ -139,20 +139,20 @@ fn tight() -> Limits {
     limits
 }
 
-/// A part of the upload itself without bytes, then so many numbers.
+/// A part frame without raw bytes, followed by numbers.
 fn part(content: u8, numbers: &[u32]) -> Vec<u8> {
     let mut frame = vec![1, 0, 0, 0, 0, 0, content];
     numbers.iter().for_each(|n| frame.extend(n.to_le_bytes()));
     frame
 }
 
-/// The reason why a frame is refused; what it announces does not follow.
+/// The reason why a frame is refused; the announced data does not follow.
 fn refused(frame: &[u8]) -> Option<&'static str> {
     let mut rest = frame;
     let mut receiver = Receiver::new(&mut rest, &tight(), 100);
     match receiver.next() {
-        Err(Broken::Frame(why)) => Some(why),
-        Err(Broken::Pipe(e)) => {
+        Err(WireError::Frame(why)) => Some(why),
+        Err(WireError::Pipe(e)) => {
             assert_eq!(e.kind(), io::ErrorKind::UnexpectedEof);
             None
         }
@@ -167,19 +167,19 @@ fn lengths_are_refused_before_anything_is_allocated() {
         frame.extend(layout);
         refused(&frame)
     };
-    // Within the limits: the bytes are waited for.
+    // Within the limits, the receiver waits for the bytes.
     assert_eq!(picture(100, 10, [3, 1]), None);
     assert_eq!(refused(&part(2, &[4000])), None);
     assert_eq!(refused(&part(3, &[u32::MAX, 7, 7, 4000])), None);
-    // Beyond them.
+    // Over the limits.
     let over = Some("more than the limits allow");
     assert_eq!(picture(101, 1, [1, 0]), over);
     assert_eq!(picture(100, 11, [1, 0]), over);
     assert_eq!(picture(u32::MAX, u32::MAX, [4, 0]), over);
-    assert_eq!(picture(10, 10, [2, 0]), Some("an unknown layout of pixels"));
-    assert_eq!(picture(10, 10, [1, 2]), Some("neither yes nor no"));
+    assert_eq!(picture(10, 10, [2, 0]), Some("an unknown pixel layout"));
+    assert_eq!(picture(10, 10, [1, 2]), Some("an invalid flag"));
     assert_eq!(picture(0, 10, [1, 1]), Some("an empty picture"));
-    let long = Some("more bytes than the limits allow");
+    let long = Some("longer than the limits allow");
     assert_eq!(refused(&part(2, &[4001])), long);
     assert_eq!(refused(&part(2, &[u32::MAX])), over);
     assert_eq!(refused(&part(3, &[1, 7, 7, 4001])), long);
@@ -189,12 +189,12 @@ fn lengths_are_refused_before_anything_is_allocated() {
     assert_eq!(refused(&[2, 255, 255, 255, 255]), long);
     assert_eq!(
         refused(&[2, 1, 0, 0, 0, b' ']),
-        Some("a path of other letters")
+        Some("invalid characters in a path")
     );
     let no_kind = [4, 2, 0, 0, 0, b'i', b'o', 0, 0, 0, 0];
-    assert_eq!(refused(&no_kind), Some("an error that no upload has"));
+    assert_eq!(refused(&no_kind), Some("an invalid kind of error"));
     // The order of frames.
-    let order = Some("an end that does not fit the parts");
+    let order = Some("an end that does not match the parts");
     assert_eq!(refused(&[3]), order);
     assert_eq!(refused(&[77]), Some("an unknown reply"));
     let inner = [1, 1, 0, 0, 0, b'x', 0, 0];
@@ -202,7 +202,7 @@ fn lengths_are_refused_before_anything_is_allocated() {
 }
 
 #[test]
-fn parts_and_words_are_counted() {
+fn parts_and_text_are_bounded_in_total() {
     let limits = tight();
     let opaque = part(0, &[]);
     let stream = opaque.repeat(6);
@@ -211,8 +211,8 @@ fn parts_and_words_are_counted() {
     for _ in 0..5 {
         assert!(matches!(receiver.next(), Ok(Reply::Part(..))));
     }
-    assert!(matches!(receiver.next(), Err(Broken::Frame(_))));
-    // Text that is too much in all, though no part is too long.
+    assert!(matches!(receiver.next(), Err(WireError::Frame(_))));
+    // Too much text in total, though no part is too long.
     let mut text = part(2, &[4000]);
     text.extend([b'a'; 4000]);
     let mut limits = tight();
@@ -228,11 +228,11 @@ fn parts_and_words_are_counted() {
     let mut rest = failed.as_slice();
     let mut receiver = Receiver::new(&mut rest, &limits, 100);
     assert!(receiver.next().is_ok());
-    assert!(matches!(receiver.next(), Err(Broken::Frame(_))));
+    assert!(matches!(receiver.next(), Err(WireError::Frame(_))));
 }
 
 #[test]
-fn a_long_message_is_cut() {
+fn a_long_message_is_truncated() {
     let mut sent = Vec::new();
     let mut sender = Sender::new(&mut sent, b"x", CancellationToken::new());
     let error = || leakprint::Error::new(ErrorKind::Malformed, "\u{e4}".repeat(20_000));
@@ -248,7 +248,7 @@ fn a_long_message_is_cut() {
     }
 }
 
-/// Receives all there is, and checks what bounds it.
+/// Receives all replies, and checks the limits.
 fn drain(stream: &[u8], limits: &Limits) {
     let mut rest = stream;
     let mut receiver = Receiver::new(&mut rest, limits, 100);
@@ -278,7 +278,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn any_bytes_are_replies_or_none(
+    fn arbitrary_bytes_are_handled(
         kind in 1..=4_u8,
         bytes in prop::collection::vec(prop_oneof![Just(0), 0..6_u8, any::<u8>()], 0..300),
     ) {
@@ -290,7 +290,7 @@ proptest! {
     }
 
     #[test]
-    fn changed_replies_do_no_harm(
+    fn modified_replies_are_handled(
         which in 0..9_usize,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         cut in any::<prop::sample::Index>(),
@@ -302,7 +302,7 @@ proptest! {
         });
         let mut stream = streams[which].clone();
         for (at, byte) in changes {
-            // Heads of frames are small beside pixels: half of the changes are in front.
+            // Frame headers are small compared with pixels: half of the changes are at the start.
             let len = if byte % 2 == 0 { stream.len() } else { stream.len().min(64) };
             stream[at.index(len)] = byte;
         }

@@ -1,5 +1,5 @@
-//! `--isolate`: the same answers from readers in processes of their own, and one that ends costs
-//! its upload alone.
+//! `--isolate`: the same answers from readers in separate processes, and a reader that ends fails
+//! only its upload.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -9,14 +9,14 @@ use image::codecs::gif::GifEncoder;
 use image::{Delay, Frame, ImageFormat, RgbaImage};
 use serde_json::Value;
 
-use crate::client::Answer;
+use crate::client::Response;
 use crate::make::{docx, pdf_with_pictures, rtf, xlsx, zip};
 use crate::programs::program;
 use crate::service::{
-    MEMO, MERGER, PATIENCE, Service, encode, json, kind, names, picture, signal, token,
+    MEMO, MERGER, Service, TIMEOUT, encode, json, kind, names, picture, signal, token,
 };
 
-/// The processes that a process has started and that run.
+/// The running child processes of a process.
 fn children(process: u32) -> Vec<u32> {
     let mut children = Vec::new();
     for thread in fs::read_dir(format!("/proc/{process}/task")).unwrap() {
@@ -27,17 +27,17 @@ fn children(process: u32) -> Vec<u32> {
     children
 }
 
-/// The letter of a process's state; none if it is gone.
+/// The state letter of a process; none if it has ended.
 fn state(process: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     stat.rsplit_once(')')?.1.trim().chars().next()
 }
 
-/// Waits until something is so.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < until, "never: {what}");
+/// Waits until a condition holds.
+fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let until = Instant::now() + TIMEOUT;
+    while !condition() {
+        assert!(Instant::now() < until, "timeout: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -46,8 +46,8 @@ fn has(service: &Service, line: &str) -> bool {
     service.metrics().lines().any(|l| l == line)
 }
 
-/// An animation of frames that are all the same, which are decoded and thrown away one by one: long
-/// to read, with next to nothing in it.
+/// An animation of identical frames, which are decoded and discarded one by one: slow to read, with
+/// almost no content.
 fn animation(frames: usize) -> Vec<u8> {
     let frame = || {
         let mut picture = RgbaImage::from_pixel(1200, 1200, image::Rgba([200, 30, 40, 255]));
@@ -61,7 +61,7 @@ fn animation(frames: usize) -> Vec<u8> {
         drop(encoder);
         bytes
     };
-    // The frames follow one another, then one byte ends the file.
+    // The frames are consecutive, followed by one byte that ends the file.
     let (one, two) = (of(1), of(2));
     let block = &two[one.len() - 1..two.len() - 1];
     let mut bytes = one[..one.len() - 1].to_vec();
@@ -70,14 +70,14 @@ fn animation(frames: usize) -> Vec<u8> {
     bytes
 }
 
-/// Limits under which such an animation is read to its end.
+/// Limits under which such an animation is read completely.
 fn generous(folder: &std::path::Path) {
     let limits = br#"{"decoded_bytes": 1000000000000, "time_ms": 1000000}"#;
     fs::write(folder.join("limits"), limits).unwrap();
 }
 
-/// Tests run beside one another, so that anything may take long.
-const PATIENT: [&str; 3] = ["--deadline-ms", "100000", "--isolate"];
+/// Tests run in parallel, so anything may take long.
+const LONG_DEADLINE: [&str; 3] = ["--deadline-ms", "100000", "--isolate"];
 
 const GENEROUS: [&str; 8] = [
     "--limits",
@@ -136,46 +136,52 @@ fn uploads() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn answers_are_the_same() {
+fn responses_are_the_same_with_and_without_readers() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let isolated = Service::start(folder, &[&PATIENT[..], &["2", "--isolate-all"]].concat());
+    let isolated = Service::start(
+        folder,
+        &[&LONG_DEADLINE[..], &["2", "--isolate-all"]].concat(),
+    );
     let mut added = Vec::new();
     for (name, bytes) in uploads() {
-        let answer = isolated.ask("PUT", &format!("/v1/items/{name}"), &bytes);
-        match answer.status {
+        let response = isolated.request("PUT", &format!("/v1/items/{name}"), &bytes);
+        match response.status {
             201 => added.push(name),
-            status => assert_eq!((status, json(&answer)["error"].is_null()), (422, false)),
+            status => assert_eq!((status, json(&response)["error"].is_null()), (422, false)),
         }
     }
     assert!(added.len() >= 13, "{added:?}");
     isolated.stop();
 
-    // The prints are those that the service makes itself, or the items would change.
-    let plain = Service::start(folder, &PATIENT[..2]);
+    // The items are unchanged if the service computes the same prints itself.
+    let plain = Service::start(folder, &LONG_DEADLINE[..2]);
     for (name, bytes) in uploads() {
-        let answer = plain.ask("PUT", &format!("/v1/items/{name}"), &bytes);
+        let response = plain.request("PUT", &format!("/v1/items/{name}"), &bytes);
         let status = if added.contains(&name) { 200 } else { 422 };
-        assert_eq!(answer.status, status, "{name}: {}", json(&answer));
+        assert_eq!(response.status, status, "{name}: {}", json(&response));
     }
     let mut found = Vec::new();
-    let some = Service::with(folder, &[&PATIENT[..], &["1"]].concat());
-    let all = Service::with(folder, &[&PATIENT[..], &["2", "--isolate-all"]].concat());
+    let some = Service::with(folder, &[&LONG_DEADLINE[..], &["1"]].concat());
+    let all = Service::with(
+        folder,
+        &[&LONG_DEADLINE[..], &["2", "--isolate-all"]].concat(),
+    );
     for (name, bytes) in uploads() {
         let path = format!("/v1/match?name={name}&min=possible");
-        let ask = |service: &Service| {
-            let answer = service.ask("POST", &path, &bytes);
-            (answer.status, String::from_utf8(answer.body).unwrap())
+        let request = |service: &Service| {
+            let response = service.request("POST", &path, &bytes);
+            (response.status, String::from_utf8(response.body).unwrap())
         };
-        let expected = ask(&plain);
-        assert_eq!(ask(&some), expected, "{name}");
-        assert_eq!(ask(&all), expected, "{name}");
+        let expected = request(&plain);
+        assert_eq!(request(&some), expected, "{name}");
+        assert_eq!(request(&all), expected, "{name}");
         let line: Value = serde_json::from_str(&expected.1).unwrap();
         if names(&line).iter().any(|item| item == name) {
             found.push(name);
         }
     }
-    // Text that is too short and a picture that shows nothing are not.
+    // Text that is too short and a blank picture are not found.
     added.retain(|name| !["latin.txt", "still.gif"].contains(name));
     assert_eq!(found, added);
     for service in [&some, &all] {
@@ -187,15 +193,18 @@ fn answers_are_the_same() {
     all.stop();
 }
 
-/// What went wrong with one upload whose reader ended.
-fn lost(answer: &Answer) {
-    assert_eq!((answer.status, kind(answer).as_str()), (422, "isolated"));
-    assert_eq!(json(answer)["query"], "slow");
-    assert!(json(answer)["matches"].as_array().unwrap().is_empty());
+/// Checks the response to an upload whose reader ended.
+fn assert_isolated(response: &Response) {
+    assert_eq!(
+        (response.status, kind(response).as_str()),
+        (422, "isolated")
+    );
+    assert_eq!(json(response)["query"], "slow");
+    assert!(json(response)["matches"].as_array().unwrap().is_empty());
 }
 
 #[test]
-fn a_reader_that_is_killed_costs_its_upload_alone() {
+fn a_killed_reader_fails_only_its_upload() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     generous(folder);
@@ -207,21 +216,21 @@ fn a_reader_that_is_killed_costs_its_upload_alone() {
         panic!("not one reader");
     };
     std::thread::scope(|scope| {
-        let ask = scope.spawn(|| service.ask("POST", "/v1/match?name=slow", &slow));
+        let request = scope.spawn(|| service.request("POST", "/v1/match?name=slow", &slow));
         until("busy", || has(&service, "leakprint_readers_busy 1"));
-        // Who is only asked to end goes on; the service ends its readers itself.
+        // A reader ignores SIGTERM and SIGINT; the service stops it itself.
         signal("-TERM", reader);
         signal("-INT", reader);
-        // Another one waits for the reader, and gets the next.
-        let waits = scope.spawn(|| service.ask("POST", "/v1/match", &document));
+        // Another upload waits, and gets the next reader.
+        let waits = scope.spawn(|| service.request("POST", "/v1/match", &document));
         until("waiting", || has(&service, "leakprint_readers_waiting 1"));
         assert!(has(&service, "leakprint_readers_busy 1"));
-        // What needs no reader is served all the while.
+        // Requests that need no reader are served meanwhile.
         assert_eq!(service.finds(MEMO), ["memo.docx"]);
         signal("-KILL", reader);
-        lost(&ask.join().unwrap());
-        let answer = waits.join().unwrap();
-        assert_eq!(names(&json(&answer)), ["memo.docx"]);
+        assert_isolated(&request.join().unwrap());
+        let response = waits.join().unwrap();
+        assert_eq!(names(&json(&response)), ["memo.docx"]);
     });
     assert!(has(&service, "leakprint_readers_started_total 2"));
     let killed = "leakprint_readers_ended_total{reason=\"killed\"} 1";
@@ -229,7 +238,7 @@ fn a_reader_that_is_killed_costs_its_upload_alone() {
     let lost = "leakprint_errors_total{kind=\"isolated\"} 1";
     assert!(has(&service, lost));
 
-    // One that ends while nobody needs it is replaced as well, and leaves nothing behind.
+    // A free reader that ends is replaced too, and leaves no zombie.
     let [reader] = children(service.id())[..] else {
         panic!("not one reader");
     };
@@ -238,8 +247,8 @@ fn a_reader_that_is_killed_costs_its_upload_alone() {
         has(&service, "leakprint_readers_started_total 3")
     });
     assert_eq!(state(reader), None);
-    let answer = service.ask("POST", "/v1/match", &document);
-    assert_eq!(names(&json(&answer)), ["memo.docx"]);
+    let response = service.request("POST", "/v1/match", &document);
+    assert_eq!(names(&json(&response)), ["memo.docx"]);
     let log = service.stop();
     assert!(log.contains("\"reason\":\"killed\""), "{log}");
     assert!(!log.contains("slow"), "{log}");
@@ -261,8 +270,11 @@ fn a_reader_that_hangs_is_killed_at_the_deadline() {
         has(&service, &line) && has(&service, "leakprint_readers_running 1")
     };
     for (count, method, path) in [(1, "POST", "/v1/match"), (2, "PUT", "/v1/items/x")] {
-        let answer = service.ask(method, path, &document);
-        assert_eq!((answer.status, kind(&answer).as_str()), (504, "deadline"));
+        let response = service.request(method, path, &document);
+        assert_eq!(
+            (response.status, kind(&response).as_str()),
+            (504, "deadline")
+        );
         until("replaced", || ended(count));
         let [next] = children(service.id())[..] else {
             panic!("not one reader");
@@ -272,8 +284,8 @@ fn a_reader_that_hangs_is_killed_at_the_deadline() {
         }
     }
     assert_eq!(state(reader), None);
-    let answer = service.ask("POST", "/v1/match", &document);
-    assert_eq!(names(&json(&answer)), ["memo.docx"]);
+    let response = service.request("POST", "/v1/match", &document);
+    assert_eq!(names(&json(&response)), ["memo.docx"]);
     service.stop();
 }
 
@@ -286,31 +298,34 @@ fn processor_time_and_memory_are_limited() {
     let service = Service::start(folder, &[&GENEROUS[..], &more].concat());
     let document = docx(&[MEMO]);
     service.put("memo.docx", &document);
-    lost(&service.ask("POST", "/v1/match?name=slow", &animation(3000)));
-    // Each upload has a second of its own.
+    assert_isolated(&service.request("POST", "/v1/match?name=slow", &animation(3000)));
+    // Each upload may use a full second.
     for _ in 0..3 {
-        let answer = service.ask("POST", "/v1/match", &animation(5));
-        assert_eq!(answer.status, 200);
+        let response = service.request("POST", "/v1/match", &animation(5));
+        assert_eq!(response.status, 200);
     }
-    let answer = service.ask("POST", "/v1/match", &document);
-    assert_eq!(names(&json(&answer)), ["memo.docx"]);
+    let response = service.request("POST", "/v1/match", &document);
+    assert_eq!(names(&json(&response)), ["memo.docx"]);
     let cpu = "leakprint_readers_ended_total{reason=\"cpu\"} 1";
     assert!(has(&service, cpu), "{}", service.metrics());
     assert!(has(&service, "leakprint_readers_started_total 2"));
     service.stop();
 
-    // A picture that the limits allow, and the memory does not.
+    // A picture within the limits that needs too much memory.
     let large = RgbaImage::from_pixel(6000, 6000, image::Rgba([1, 2, 3, 255]));
     let mut bytes = std::io::Cursor::new(Vec::new());
     large.write_to(&mut bytes, ImageFormat::Png).unwrap();
     let more = ["1", "--isolate-memory-mb", "120"];
-    let service = Service::start(folder, &[&PATIENT[..], &more].concat());
+    let service = Service::start(folder, &[&LONG_DEADLINE[..], &more].concat());
     let large = zip(&[("large.png", bytes.get_ref())]);
-    lost(&service.ask("POST", "/v1/match?name=slow", &large));
-    let answer = service.ask("PUT", "/v1/items/large", &large);
-    assert_eq!((answer.status, kind(&answer).as_str()), (422, "isolated"));
-    let answer = service.ask("POST", "/v1/match", &document);
-    assert_eq!(names(&json(&answer)), ["memo.docx"]);
+    assert_isolated(&service.request("POST", "/v1/match?name=slow", &large));
+    let response = service.request("PUT", "/v1/items/large", &large);
+    assert_eq!(
+        (response.status, kind(&response).as_str()),
+        (422, "isolated")
+    );
+    let response = service.request("POST", "/v1/match", &document);
+    assert_eq!(names(&json(&response)), ["memo.docx"]);
     let abort = "leakprint_readers_ended_total{reason=\"abort\"} 2";
     assert!(has(&service, abort), "{}", service.metrics());
     service.stop();
@@ -327,27 +342,27 @@ fn readers_end_with_the_service() {
     assert_eq!(readers.len(), 2);
     let slow = animation(3000);
     std::thread::scope(|scope| {
-        let ask = scope.spawn(|| {
-            let ask = crate::client::Ask {
+        let request = scope.spawn(|| {
+            let request = crate::client::Request {
                 method: "POST",
                 path: "/v1/match",
                 headers: &[],
                 body: &slow,
             };
-            service.client().ask(&ask)
+            service.client().send(&request)
         });
         until("busy", || has(&service, "leakprint_readers_busy 1"));
-        // It has no time for anything.
+        // The service cannot clean up.
         signal("-KILL", service.id());
-        assert!(ask.join().unwrap().is_err());
+        assert!(request.join().unwrap().is_err());
     });
     service.wait();
     for reader in readers {
-        // Whoever inherits it may leave it as a zombie.
+        // The process that inherits it may leave it as a zombie.
         until("gone", || matches!(state(reader), None | Some('Z' | 'X')));
     }
 
-    // What was accepted is read to its end.
+    // An accepted upload is read completely.
     let more = ["1", "--grace-ms", "1000000"];
     let mut service = Service::start(folder, &[&GENEROUS[..], &more].concat());
     let [reader] = children(service.id())[..] else {
@@ -355,7 +370,7 @@ fn readers_end_with_the_service() {
     };
     let slow = animation(5);
     std::thread::scope(|scope| {
-        let ask = scope.spawn(|| service.ask("POST", "/v1/match", &slow));
+        let request = scope.spawn(|| service.request("POST", "/v1/match", &slow));
         let is_in = || {
             has(&service, "leakprint_readers_busy 1")
                 || service
@@ -364,14 +379,14 @@ fn readers_end_with_the_service() {
         };
         until("busy", is_in);
         service.terminate();
-        assert_eq!(ask.join().unwrap().status, 200);
+        assert_eq!(request.join().unwrap().status, 200);
     });
     assert!(service.wait().success());
     assert_eq!(state(reader), None);
 }
 
 #[test]
-fn readers_have_nothing_and_are_limited() {
+fn readers_have_no_secrets_and_are_limited() {
     let folder = tempfile::tempdir().unwrap();
     let service = Service::start(folder.path(), &["--isolate", "1"]);
     let [reader] = children(service.id())[..] else {
@@ -385,7 +400,7 @@ fn readers_have_nothing_and_are_limited() {
     assert_eq!(words[..2], ["serve", "--read-uploads"]);
     assert_eq!(words.iter().filter(|word| numbers(word)).count(), 2);
     assert_eq!(words.len(), 6);
-    // Two pipes, each twice, and what its signals come by; no file, no socket to anybody.
+    // Two pipes, each twice, and the descriptors for signals; no files, no network sockets.
     for entry in fs::read_dir(format!("/proc/{reader}/fd")).unwrap() {
         let target = fs::read_link(entry.unwrap().path()).unwrap();
         let target = target.display().to_string();
@@ -404,7 +419,7 @@ fn readers_have_nothing_and_are_limited() {
             .unwrap()
             .to_owned()
     };
-    // What the limits allow by default: an input of 32 MiB twice, 1 GiB unpacked, and its own.
+    // The default limits: twice an input of 32 MiB, 1 GiB decoded, and the base.
     assert_eq!(limit("Max address space"), (1344_u64 << 20).to_string());
     for name in ["Max open files", "Max core file size", "Max file size"] {
         assert_eq!(limit(name), "0", "{name}");
@@ -425,11 +440,11 @@ fn a_service_whose_readers_cannot_run_does_not_start() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8(output.stderr).unwrap();
-    let last = said.lines().last().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    let last = err.lines().last().unwrap();
     assert!(
-        last.starts_with("serve: a reader of uploads does not start with 1 MiB"),
-        "{said}"
+        last.starts_with("serve: cannot start a reader process with 1 MiB"),
+        "{err}"
     );
     assert!(output.stdout.is_empty());
 }

@@ -1,4 +1,4 @@
-//! The contract of the example program `serve`, over real connections to the real program.
+//! The contract of the example program `serve`, over real connections to a real process.
 
 #[path = "../../benches/load/client.rs"]
 mod client;

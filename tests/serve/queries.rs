@@ -1,4 +1,4 @@
-//! What can be asked: every route, answers as on the command line, what is told of it.
+//! Queries: every route, the same lines as on the command line, metrics and log.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,14 +11,14 @@ use crate::programs::program;
 use crate::service::{MEMO, MERGER, Service, encode, json, kind, names, picture};
 
 #[test]
-fn all_routes_are_described_and_no_others() {
+fn the_api_description_lists_exactly_the_routes() {
     let output = Command::new(program("serve")).arg("--routes").output();
     let text = String::from_utf8(output.unwrap().stdout).unwrap();
     let routes: BTreeSet<String> = text.lines().map(str::to_owned).collect();
 
     let folder = tempfile::tempdir().unwrap();
     let service = Service::start(folder.path(), &[]);
-    let description = json(&service.ask("GET", "/openapi.json", b""));
+    let description = json(&service.request("GET", "/openapi.json", b""));
     let mut described = BTreeSet::new();
     for (path, operations) in description["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
@@ -27,36 +27,38 @@ fn all_routes_are_described_and_no_others() {
             }
             let method = method.to_uppercase();
             described.insert(format!("{method} {path}"));
-            // What it answers is what is described.
+            // The status is one of those described.
             let path = path.replace("{name}", "no/such%20item");
-            let answer = service.ask(&method, &path, b"");
-            let status = answer.status.to_string();
+            let response = service.request(&method, &path, b"");
+            let status = response.status.to_string();
             let statuses = operation["responses"].as_object().unwrap();
             assert!(statuses.contains_key(&status), "{method} {path}: {status}");
         }
     }
     assert_eq!(described, routes);
-    // Every reference leads somewhere.
+    // Every reference resolves.
     let text = description.to_string();
     for part in text.split("\"$ref\":\"#/").skip(1) {
         let pointer = format!("/{}", part.split('"').next().unwrap());
         assert!(description.pointer(&pointer).is_some(), "{pointer}");
     }
 
-    let answer = service.ask("GET", "/v2", b"");
-    assert_eq!((answer.status, kind(&answer).as_str()), (404, "not_found"));
-    let answer = service.ask("PATCH", "/v1/match", b"");
+    let response = service.request("GET", "/v2", b"");
     assert_eq!(
-        (answer.status, kind(&answer).as_str()),
+        (response.status, kind(&response).as_str()),
+        (404, "not_found")
+    );
+    let response = service.request("PATCH", "/v1/match", b"");
+    assert_eq!(
+        (response.status, kind(&response).as_str()),
         (405, "method_not_allowed")
     );
-    assert_eq!(answer.header("allow"), Some("POST"));
+    assert_eq!(response.header("allow"), Some("POST"));
     service.stop();
 }
 
-/// The service and the command line say the same, to the byte.
 #[test]
-fn an_answer_is_a_line_of_the_command_line() {
+fn a_response_is_the_line_of_the_command_line() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let service = Service::start(folder, &[]);
@@ -85,37 +87,40 @@ fn an_answer_is_a_line_of_the_command_line() {
     let lines = String::from_utf8(output.stdout).unwrap();
     for ((name, bytes), line) in queries.iter().zip(lines.lines()) {
         let path = format!("/v1/match?name={}", name.replace(' ', "%20"));
-        let answer = service.ask("POST", &path, bytes);
-        assert_eq!(answer.header("content-type"), Some("application/json"));
-        let said = String::from_utf8(answer.body.clone()).unwrap();
-        // Of an unreadable file the command line names the place, which the service has not.
-        match json(&answer)["error"].is_null() {
-            true => assert_eq!((answer.status, said.as_str()), (200, &*format!("{line}\n"))),
+        let response = service.request("POST", &path, bytes);
+        assert_eq!(response.header("content-type"), Some("application/json"));
+        let body = String::from_utf8(response.body.clone()).unwrap();
+        // The error of the command line contains the path of the file, which the service does not know.
+        match json(&response)["error"].is_null() {
+            true => assert_eq!(
+                (response.status, body.as_str()),
+                (200, &*format!("{line}\n"))
+            ),
             false => {
-                assert_eq!(answer.status, 422);
+                assert_eq!(response.status, 422);
                 let line: Value = serde_json::from_str(line).unwrap();
-                assert_eq!(kind(&answer), line["error"]["kind"]);
-                assert_eq!(json(&answer)["matches"], line["matches"]);
-                assert_eq!(json(&answer)["query"], *name);
+                assert_eq!(kind(&response), line["error"]["kind"]);
+                assert_eq!(json(&response)["matches"], line["matches"]);
+                assert_eq!(json(&response)["query"], *name);
             }
         }
     }
     assert_eq!(lines.lines().count(), queries.len());
     assert!(lines.contains("\"label\":\"slate\"") && lines.contains("\"kind\":\"image\""));
 
-    // The name as a header, weak matches, no name at all.
+    // The name in a header, weak matches, no name.
     let named = [("x-file-name", "Überfall.txt")];
-    let answer = service.ask_as(&named, "POST", "/v1/match", MEMO.as_bytes());
-    assert_eq!(json(&answer)["query"], "Überfall.txt");
+    let response = service.request_with(&named, "POST", "/v1/match", MEMO.as_bytes());
+    assert_eq!(json(&response)["query"], "Überfall.txt");
     let short = &MEMO[..75];
     assert!(service.finds(short).is_empty());
-    let answer = service.ask("POST", "/v1/match?min=possible", short.as_bytes());
-    assert_eq!(names(&json(&answer)), ["memo.txt"]);
-    assert_eq!(json(&answer)["query"], "");
+    let response = service.request("POST", "/v1/match?min=possible", short.as_bytes());
+    assert_eq!(names(&json(&response)), ["memo.txt"]);
+    assert_eq!(json(&response)["query"], "");
     for bad in ["/v1/match?min=sure", "/v1/match?nmae=x"] {
-        let answer = service.ask("POST", bad, b"x");
+        let response = service.request("POST", bad, b"x");
         assert_eq!(
-            (answer.status, kind(&answer).as_str()),
+            (response.status, kind(&response).as_str()),
             (400, "invalid_input")
         );
     }
@@ -123,20 +128,20 @@ fn an_answer_is_a_line_of_the_command_line() {
 }
 
 #[test]
-fn metrics_and_log_tell_of_work_not_of_content() {
+fn metrics_and_log_contain_no_content() {
     let folder = tempfile::tempdir().unwrap();
     let service = Service::start(folder.path(), &[]);
     service.put("secret-name.txt?note=hush", MEMO.as_bytes());
     assert_eq!(service.finds(MEMO), ["secret-name.txt"]);
     let photo = encode(&picture(300, 1), ImageFormat::Jpeg);
     let id = [("x-request-id", "mine-1")];
-    let answer = service.ask_as(&id, "POST", "/v1/match?name=private.jpg", &photo);
-    assert_eq!(answer.header("x-request-id"), Some("mine-1"));
-    service.ask("POST", "/v1/match", b"\0\x01\x02");
-    service.ask("GET", "/nowhere/secret-path", b"");
+    let response = service.request_with(&id, "POST", "/v1/match?name=private.jpg", &photo);
+    assert_eq!(response.header("x-request-id"), Some("mine-1"));
+    service.request("POST", "/v1/match", b"\0\x01\x02");
+    service.request("GET", "/nowhere/secret-path", b"");
 
-    let answer = service.ask("GET", "/metrics", b"");
-    let metrics = String::from_utf8(answer.body).unwrap();
+    let response = service.request("GET", "/metrics", b"");
+    let metrics = String::from_utf8(response.body).unwrap();
     for line in [
         "leakprint_items 1",
         "leakprint_matches_total{strength=\"certain\"} 1",
@@ -178,10 +183,10 @@ fn metrics_and_log_tell_of_work_not_of_content() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let told = lines.iter().find(|line| line["id"] == "mine-1").unwrap();
-    assert_eq!(told["route"], "/v1/match");
-    assert_eq!(told["status"], 200);
-    assert_eq!(told["media"], "picture");
-    assert_eq!(told["bytes"], photo.len());
-    assert_eq!(told["matches"], 0);
+    let logged = lines.iter().find(|line| line["id"] == "mine-1").unwrap();
+    assert_eq!(logged["route"], "/v1/match");
+    assert_eq!(logged["status"], 200);
+    assert_eq!(logged["media"], "picture");
+    assert_eq!(logged["bytes"], photo.len());
+    assert_eq!(logged["matches"], 0);
 }

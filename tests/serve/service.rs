@@ -1,4 +1,4 @@
-//! Starts the service, asks it, ends it; and what is leaked.
+//! Helpers: starting, querying and stopping the service; the leaked material.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Cursor};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use image::{ImageFormat, Rgb, RgbImage};
 use serde_json::Value;
 
-use crate::client::{Answer, Ask, Client};
+use crate::client::{Client, Request, Response};
 use crate::programs::program;
 
 pub(crate) const TOKEN: &str = "a token that is long enough";
@@ -23,10 +23,10 @@ pub(crate) const MERGER: &str = "We value the northern stations at nineteen time
     what the bank will defend in front of the board. If Halvorsen asks about the pension gap, \
     the answer is that it closes in eight years; the model with eleven years stays in the drawer.";
 
-/// How long anything may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// Timeout for every step.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A service that runs.
+/// A running service.
 pub(crate) struct Service {
     pub(crate) address: String,
     child: Child,
@@ -41,7 +41,7 @@ pub(crate) fn token(folder: &Path) -> String {
 }
 
 impl Service {
-    /// On a collection in `folder`, which it writes.
+    /// Starts a service that writes the collection in `folder`.
     pub(crate) fn start(folder: &Path, more: &[&str]) -> Self {
         let token = token(folder);
         let mut arguments = vec!["--token-file", &token];
@@ -49,7 +49,7 @@ impl Service {
         Self::with(folder, &arguments)
     }
 
-    /// With exactly these arguments but for the collection and the address.
+    /// Starts a service with exactly these arguments besides the collection and the address.
     pub(crate) fn with(folder: &Path, arguments: &[&str]) -> Self {
         let log = folder.join("log");
         let mut child = Command::new(program("serve"))
@@ -64,9 +64,10 @@ impl Service {
         let mut line = String::new();
         let out = child.stdout.take().unwrap();
         BufReader::new(out).read_line(&mut line).unwrap();
-        let said = || fs::read_to_string(&log).unwrap();
+        let log_text = || fs::read_to_string(&log).unwrap();
         let address = line.trim().strip_prefix("http://");
-        let address = address.unwrap_or_else(|| panic!("it does not start: {}", said()));
+        let address =
+            address.unwrap_or_else(|| panic!("the service does not start: {}", log_text()));
         Self {
             address: address.to_owned(),
             child,
@@ -75,42 +76,42 @@ impl Service {
     }
 
     pub(crate) fn client(&self) -> Client {
-        Client::new(&self.address, PATIENCE)
+        Client::new(&self.address, TIMEOUT)
     }
 
-    /// Asks on a connection of its own, with the token.
-    pub(crate) fn ask(&self, method: &str, path: &str, body: &[u8]) -> Answer {
-        self.ask_as(&[BEARER], method, path, body)
+    /// Sends a request on a new connection, with the token.
+    pub(crate) fn request(&self, method: &str, path: &str, body: &[u8]) -> Response {
+        self.request_with(&[BEARER], method, path, body)
     }
 
-    pub(crate) fn ask_as(
+    pub(crate) fn request_with(
         &self,
         headers: &[(&str, &str)],
         method: &str,
         path: &str,
         body: &[u8],
-    ) -> Answer {
-        let ask = Ask {
+    ) -> Response {
+        let request = Request {
             method,
             path,
             headers,
             body,
         };
-        let answer = self.client().ask(&ask);
-        answer.unwrap_or_else(|e| panic!("{method} {path}: {e}"))
+        let response = self.client().send(&request);
+        response.unwrap_or_else(|e| panic!("{method} {path}: {e}"))
     }
 
     /// The items that a text quotes.
     pub(crate) fn finds(&self, text: &str) -> Vec<String> {
         let text_plain = [("content-type", "text/plain; charset=utf-8")];
-        let answer = self.ask_as(&text_plain, "POST", "/v1/match", text.as_bytes());
-        assert_eq!(answer.status, 200);
-        names(&json(&answer))
+        let response = self.request_with(&text_plain, "POST", "/v1/match", text.as_bytes());
+        assert_eq!(response.status, 200);
+        names(&json(&response))
     }
 
     pub(crate) fn put(&self, name: &str, bytes: &[u8]) {
-        let answer = self.ask("PUT", &format!("/v1/items/{name}"), bytes);
-        assert_eq!(answer.status, 201, "{}", json(&answer));
+        let response = self.request("PUT", &format!("/v1/items/{name}"), bytes);
+        assert_eq!(response.status, 201, "{}", json(&response));
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -118,7 +119,7 @@ impl Service {
     }
 
     pub(crate) fn metrics(&self) -> String {
-        String::from_utf8(self.ask("GET", "/metrics", b"").body).unwrap()
+        String::from_utf8(self.request("GET", "/metrics", b"").body).unwrap()
     }
 
     pub(crate) fn terminate(&self) {
@@ -126,12 +127,12 @@ impl Service {
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < until, "it does not end");
+            assert!(Instant::now() < until, "the service does not exit");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -159,15 +160,15 @@ impl Drop for Service {
     }
 }
 
-pub(crate) fn json(answer: &Answer) -> Value {
-    serde_json::from_slice(&answer.body).unwrap_or_else(|e| {
-        let body = String::from_utf8_lossy(&answer.body);
-        panic!("{}: {e}: {body}", answer.status)
+pub(crate) fn json(response: &Response) -> Value {
+    serde_json::from_slice(&response.body).unwrap_or_else(|e| {
+        let body = String::from_utf8_lossy(&response.body);
+        panic!("{}: {e}: {body}", response.status)
     })
 }
 
-pub(crate) fn lines(answer: &Answer) -> Vec<Value> {
-    let text = str::from_utf8(&answer.body).unwrap();
+pub(crate) fn lines(response: &Response) -> Vec<Value> {
+    let text = str::from_utf8(&response.body).unwrap();
     let lines = text.lines();
     lines.map(|l| serde_json::from_str(l).unwrap()).collect()
 }
@@ -180,13 +181,13 @@ pub(crate) fn names(line: &Value) -> Vec<String> {
 }
 
 /// The kind of an error.
-pub(crate) fn kind(answer: &Answer) -> String {
-    let body = json(answer);
+pub(crate) fn kind(response: &Response) -> String {
+    let body = json(response);
     assert!(body["error"]["message"].is_string(), "{body}");
     body["error"]["kind"].as_str().unwrap().to_owned()
 }
 
-/// A picture with round things on it, of a side and a seed.
+/// A square picture of discs, by side length and seed.
 pub(crate) fn picture(side: u32, seed: u32) -> RgbImage {
     let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
     let mut random = move |below: u32| {
@@ -195,7 +196,7 @@ pub(crate) fn picture(side: u32, seed: u32) -> RgbImage {
         state ^= state << 5;
         (state >> 8) % below
     };
-    let things: Vec<_> = (0..24)
+    let discs: Vec<_> = (0..24)
         .map(|_| {
             let (x, y) = (random(side) as i64, random(side) as i64);
             let radius = i64::from(side / 40 + random(side / 7));
@@ -209,7 +210,7 @@ pub(crate) fn picture(side: u32, seed: u32) -> RgbImage {
         .collect();
     RgbImage::from_fn(side, side, |x, y| {
         let mut colour = [220 - 100 * y / side, 200 - 60 * x / side, 150];
-        for (cx, cy, radius, own) in &things {
+        for (cx, cy, radius, own) in &discs {
             let (dx, dy) = (i64::from(x) - cx, i64::from(y) - cy);
             let distance = dx * dx + dy * dy;
             if distance < *radius {

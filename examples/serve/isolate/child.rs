@@ -1,7 +1,7 @@
-//! The process that reads uploads: limits on itself first, then one upload after another from standard
-//! input, until that ends.
+//! The reader process: limits itself, then reads one upload after another from standard input until the
+//! end of the stream.
 //!
-//! It has no key, no token, no environment and no files but the two pipes, and can open none.
+//! It has no key, no token, no environment and no files but the two pipes, and cannot open any.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter};
@@ -12,16 +12,16 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::wire::{self, Broken, Sender};
+use super::wire::{self, Sender, WireError};
 use crate::Failure;
 
-/// Bytes that are read or written at once.
+/// Size of the buffers for reading and writing, in bytes.
 const BUFFER: usize = 64 << 10;
 
 /// Reads uploads until standard input ends.
 pub(crate) fn run(memory_bytes: u64, cpu_s: u64) -> Result<(), Failure> {
-    // A signal to the whole group or unit ends the service, which still finishes what it has
-    // accepted and then ends its readers itself.
+    // On a signal to the whole group or unit, the service first finishes the requests it has accepted,
+    // and then stops its readers itself.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_io().build()?;
     let entered = runtime.enter();
@@ -31,13 +31,13 @@ pub(crate) fn run(memory_bytes: u64, cpu_s: u64) -> Result<(), Failure> {
     limit(memory_bytes)?;
     let mut from = BufReader::with_capacity(BUFFER, from);
     let mut to = BufWriter::with_capacity(BUFFER, to);
-    wire::greet(&mut to)?;
+    wire::send_hello(&mut to)?;
     loop {
         let request = match wire::receive(&mut from) {
             Ok(Some(request)) => request,
             Ok(None) => break,
-            Err(Broken::Pipe(e)) => return Err(e.into()),
-            Err(Broken::Frame(why)) => return Err(why.into()),
+            Err(WireError::Pipe(e)) => return Err(e.into()),
+            Err(WireError::Frame(why)) => return Err(why.into()),
         };
         allow(cpu_s)?;
         let stop = CancellationToken::new();
@@ -52,35 +52,35 @@ pub(crate) fn run(memory_bytes: u64, cpu_s: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Sets what stays as it is for the life of the process.
+/// Sets the limits that apply for the lifetime of the process.
 fn limit(memory_bytes: u64) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{Signal, set_parent_process_death_signal};
-        // The service may be killed while an upload is read, when nobody looks at standard input.
+        // If the service is killed, a reader that is decoding would not notice it on standard input.
         set_parent_process_death_signal(Some(Signal::KILL))?;
         rustix::thread::set_no_new_privs(true)?;
     }
-    for (resource, most) in [
+    for (resource, max) in [
         (Resource::As, memory_bytes),
-        // A core would hold an upload.
+        // A core dump would contain an upload.
         (Resource::Core, 0),
         (Resource::Fsize, 0),
         (Resource::Nproc, 0),
         (Resource::Nofile, 0),
     ] {
         let maximum = getrlimit(resource).maximum;
-        let most = Some(maximum.map_or(most, |maximum| maximum.min(most)));
+        let max = Some(maximum.map_or(max, |maximum| maximum.min(max)));
         let limit = Rlimit {
-            current: most,
-            maximum: most,
+            current: max,
+            maximum: max,
         };
         setrlimit(resource, limit)?;
     }
     Ok(())
 }
 
-/// Allows some more seconds of processor time; the system ends the process after that.
+/// Allows the given seconds of processor time from now on; after that the system kills the process.
 fn allow(cpu_s: u64) -> io::Result<()> {
     let used = clock_gettime(ClockId::ProcessCPUTime);
     let until = (used.tv_sec as u64).saturating_add(1).saturating_add(cpu_s);

@@ -1,4 +1,4 @@
-//! Where processes cannot be limited, uploads are read by the service itself.
+//! Platforms that cannot limit processes: the service reads uploads itself.
 #![allow(dead_code)]
 
 use std::time::Instant;
@@ -10,11 +10,11 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use crate::Failure;
 use crate::admission::Ticket;
-use crate::answer::Refusal;
-use crate::prints::{Hint, Unread};
+use crate::answer::ApiError;
+use crate::prints::{Hint, ReadError};
 use crate::upload::Upload;
 
-/// How readers would be.
+/// Options of the readers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
     pub(crate) count: usize,
@@ -24,7 +24,7 @@ pub(crate) struct Options {
     pub(crate) queue: usize,
 }
 
-/// What the metrics would say of them.
+/// Metrics of the readers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) started: Counter,
@@ -34,18 +34,18 @@ pub(crate) struct Counts {
     pub(crate) waiting: Gauge,
 }
 
-pub(crate) const MOST_MB: u64 = 1;
+pub(crate) const MAX_MB: u64 = 1;
 
-/// There are none.
+/// Readers are not available.
 pub(crate) enum Readers {}
 
-/// There are none.
+/// Readers are not available.
 pub(crate) enum Lease {}
 
-const REFUSED: &str = "--isolate needs Linux, macOS or FreeBSD, which limit what a process may use";
+const UNAVAILABLE: &str = "--isolate needs Linux, macOS or FreeBSD, which can limit processes";
 
 pub(crate) fn run(_: u64, _: u64) -> Result<(), Failure> {
-    Err(REFUSED.into())
+    Err(UNAVAILABLE.into())
 }
 
 pub(crate) fn memory_mb(_: &Limits) -> u64 {
@@ -54,7 +54,7 @@ pub(crate) fn memory_mb(_: &Limits) -> u64 {
 
 impl Readers {
     pub(crate) fn start(_: Options, _: Counts) -> Result<Self, Failure> {
-        Err(REFUSED.into())
+        Err(UNAVAILABLE.into())
     }
 
     pub(crate) async fn lease(
@@ -63,7 +63,7 @@ impl Readers {
         _: &Limits,
         _: &[u8],
         _: Instant,
-    ) -> Result<Option<Lease>, Refusal> {
+    ) -> Result<Option<Lease>, ApiError> {
         match *self {}
     }
 
@@ -80,7 +80,7 @@ impl Lease {
         _: &Upload,
         _: &Deadline,
         _: &Ticket,
-    ) -> Result<leakprint::Result<Fingerprint>, Unread> {
+    ) -> Result<leakprint::Result<Fingerprint>, ReadError> {
         match self {}
     }
 }

@@ -1,4 +1,4 @@
-//! The readers that are free, and the thread that starts new ones for those that have ended.
+//! The pool of free readers, and the thread that replaces readers that have ended.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -13,24 +13,25 @@ use tokio::sync::Semaphore;
 use super::process::{End, Reader};
 use super::{Counts, Options, is_for_reader};
 use crate::Failure;
-use crate::admission::late;
-use crate::answer::Refusal;
+use crate::admission::deadline_passed;
+use crate::answer::ApiError;
 use crate::observe::Counted;
 use crate::prints::Hint;
 
-/// After so many uploads a reader is replaced by a new one, whose memory is not fragmented.
-const MOST_UPLOADS: u32 = 1000;
+/// A reader is replaced after this many uploads, because its memory becomes fragmented.
+const MAX_UPLOADS: u32 = 1000;
 
-/// A reader that ends sooner than this, without an upload, is one of those that cannot run.
-const AT_ONCE: Duration = Duration::from_secs(1);
+/// A reader that ends sooner than this, without an upload, has failed to start.
+const MIN_LIFETIME: Duration = Duration::from_secs(1);
 
-/// The first and the longest pause before another one is started then.
-const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(10)];
+/// The shortest and the longest pause before the next start after a failed one.
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
-/// How often to look for readers that have ended while they were free.
-const LOOK: Duration = Duration::from_secs(1);
+/// Interval between checks for free readers that have ended.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The readers of uploads.
+/// The pool of readers.
 pub(crate) struct Readers {
     shared: Arc<Shared>,
     options: Options,
@@ -39,38 +40,39 @@ pub(crate) struct Readers {
 
 struct Shared {
     free: Mutex<Vec<Reader>>,
-    /// As many permits as readers are free.
+    /// One permit per free reader.
     permits: Semaphore,
     counts: Counts,
-    gone: Mutex<Sender<Event>>,
+    events: Mutex<Sender<Event>>,
     stopping: AtomicBool,
 }
 
 enum Event {
-    /// A reader has ended, and whether another one may be started at once.
-    Gone(bool),
+    /// A reader has ended; whether the next one may be started at once.
+    Ended(bool),
     Stop,
 }
 
 impl Readers {
-    /// Starts them; fails if the first one does not start.
+    /// Starts the readers; fails if the first one does not start.
     pub(crate) fn start(options: Options, counts: Counts) -> Result<Self, Failure> {
-        let (gone, events) = mpsc::channel();
+        let (sender, events) = mpsc::channel();
         let shared = Arc::new(Shared {
             free: Mutex::default(),
             permits: Semaphore::new(0),
             counts,
-            gone: Mutex::new(gone),
+            events: Mutex::new(sender),
             stopping: false.into(),
         });
         let (first, started) = mpsc::channel();
-        let own = Arc::clone(&shared);
+        let shared_of_thread = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("readers".to_owned());
-        // The system ends readers with the thread that has started them: this one outlives them.
-        let thread = thread.spawn(move || keep(&own, options, &events, first))?;
+        // The system kills a reader when the thread that started it ends, so one long-lived thread
+        // starts them all.
+        let thread = thread.spawn(move || supervise(&shared_of_thread, options, &events, first))?;
         started.recv()?.map_err(|e| {
             let (memory, cpu) = (options.memory_mb, options.cpu_s);
-            format!("a reader of uploads does not start with {memory} MiB and {cpu} s: {e}")
+            format!("cannot start a reader process with {memory} MiB and {cpu} s: {e}")
         })?;
         Ok(Self {
             shared,
@@ -79,27 +81,27 @@ impl Readers {
         })
     }
 
-    /// Waits for a reader, if the upload is for one.
+    /// Waits for a free reader, if the upload needs one.
     pub(crate) async fn lease(
         &self,
         hint: &Hint,
         limits: &Limits,
         bytes: &[u8],
         deadline: Instant,
-    ) -> Result<Option<Lease>, Refusal> {
+    ) -> Result<Option<Lease>, ApiError> {
         if !is_for_reader(self.options.all, hint, limits, bytes) {
             return Ok(None);
         }
         let shared = &self.shared;
         let waiting = Counted::new(&shared.counts.waiting);
         if shared.counts.waiting.get() > self.options.queue as i64 {
-            return Err(Refusal::overloaded("all readers of uploads are busy", 1));
+            return Err(ApiError::overloaded("all reader processes are busy", 1));
         }
         loop {
             match tokio::time::timeout_at(deadline.into(), shared.permits.acquire()).await {
                 Ok(Ok(permit)) => permit.forget(),
-                Ok(Err(_)) => return Err(Refusal::stopping()),
-                Err(_) => return Err(late()),
+                Ok(Err(_)) => return Err(ApiError::stopping()),
+                Err(_) => return Err(deadline_passed()),
             }
             let reader = shared.free().pop();
             let Some(mut reader) = reader else { continue };
@@ -111,15 +113,15 @@ impl Readers {
                     shared: Arc::clone(shared),
                 }));
             }
-            shared.bury(reader);
+            shared.replace(reader);
         }
     }
 
-    /// Ends all of them.
+    /// Stops all readers.
     pub(crate) fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Release);
         self.shared.permits.close();
-        self.shared.tell(Event::Stop);
+        self.shared.send(Event::Stop);
         let thread = self
             .thread
             .lock()
@@ -137,7 +139,7 @@ impl Drop for Readers {
     }
 }
 
-/// A reader that works for one upload.
+/// A reader leased for one upload.
 pub(crate) struct Lease {
     reader: Option<Reader>,
     _busy: Counted,
@@ -145,21 +147,21 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// As [`Reader::read`].
+    /// See [`Reader::read`].
     pub(super) fn read(
         &mut self,
         limits: &Limits,
         name: Option<&str>,
         bytes: &[u8],
         collector: &mut Collector<'_>,
-        is_void: &dyn Fn() -> bool,
+        is_cancelled: &dyn Fn() -> bool,
     ) -> Result<leakprint::Result<()>, End> {
         let Some(reader) = &mut self.reader else {
             return Err(End::Exit);
         };
-        let result = reader.read(limits, name, bytes, collector, is_void);
+        let result = reader.read(limits, name, bytes, collector, is_cancelled);
         if let Err(end) = result {
-            self.shared.note(end, reader.uploads);
+            self.shared.record(end, reader.uploads);
         }
         result
     }
@@ -171,13 +173,13 @@ impl Drop for Lease {
             return;
         };
         let is_stopping = self.shared.stopping.load(Ordering::Acquire);
-        if reader.is_ready && reader.uploads < MOST_UPLOADS && !is_stopping {
+        if reader.is_ready && reader.uploads < MAX_UPLOADS && !is_stopping {
             self.shared.free().push(reader);
             self.shared.permits.add_permits(1);
         } else {
             reader.end();
             self.shared.counts.running.dec();
-            self.shared.tell(Event::Gone(true));
+            self.shared.send(Event::Ended(true));
         }
     }
 }
@@ -187,35 +189,35 @@ impl Shared {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, event: Event) {
-        let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
-        // Nobody listens once the service ends.
-        let _ = gone.send(event);
+    fn send(&self, event: Event) {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        // Fails only when the service has stopped.
+        let _ = events.send(event);
     }
 
-    /// Counts and logs why a reader has ended.
-    fn note(&self, end: End, uploads: u32) {
+    /// Counts and logs the end of a reader.
+    fn record(&self, end: End, uploads: u32) {
         let reason = end.as_str();
         self.counts.ended.get_or_create(&[("reason", reason)]).inc();
-        tracing::warn!(reason, uploads, "a reader of uploads has ended");
+        tracing::warn!(reason, uploads, "reader process ended");
     }
 
-    /// Replaces a reader that has ended while it was free.
-    fn bury(&self, mut reader: Reader) {
-        let is_sound = reader.uploads > 0 || reader.started.elapsed() > AT_ONCE;
+    /// Replaces a free reader that has ended.
+    fn replace(&self, mut reader: Reader) {
+        let is_sound = reader.uploads > 0 || reader.started.elapsed() > MIN_LIFETIME;
         let end = reader.end();
-        self.note(end, reader.uploads);
+        self.record(end, reader.uploads);
         self.counts.running.dec();
-        self.tell(Event::Gone(is_sound));
+        self.send(Event::Ended(is_sound));
     }
 
-    /// Buries those that are free and have ended.
+    /// Replaces all free readers that have ended.
     fn reap(&self) {
         let mut dead = Vec::new();
         {
             let mut free = self.free();
             while let Some(at) = free.iter_mut().position(|reader| !reader.is_alive()) {
-                // Without a permit somebody is about to take one of them, and will see.
+                // Without a permit, a request is about to take a reader, and will check it.
                 let Ok(permit) = self.permits.try_acquire() else {
                     break;
                 };
@@ -223,30 +225,30 @@ impl Shared {
                 dead.push(free.swap_remove(at));
             }
         }
-        dead.into_iter().for_each(|reader| self.bury(reader));
+        dead.into_iter().for_each(|reader| self.replace(reader));
     }
 }
 
-/// Keeps as many readers as there are to be, until the service ends.
-fn keep(
+/// Keeps the pool at its size until the service stops.
+fn supervise(
     shared: &Shared,
     options: Options,
     events: &mpsc::Receiver<Event>,
     first: Sender<std::io::Result<()>>,
 ) {
     let mut first = Some(first);
-    let mut lacking = options.count;
+    let mut missing = options.count;
     let mut pause = Duration::ZERO;
     let mut next = Instant::now();
     loop {
-        while lacking > 0 && Instant::now() >= next {
+        while missing > 0 && Instant::now() >= next {
             match Reader::start(options.memory_mb, options.cpu_s) {
                 Ok(reader) => {
                     shared.counts.started.inc();
                     shared.counts.running.inc();
                     shared.free().push(reader);
                     shared.permits.add_permits(1);
-                    lacking -= 1;
+                    missing -= 1;
                     if let Some(first) = first.take() {
                         let _ = first.send(Ok(()));
                     }
@@ -256,22 +258,22 @@ fn keep(
                         let _ = first.send(Err(e));
                         return;
                     }
-                    tracing::error!(error = %e, "a reader of uploads does not start");
-                    pause = (2 * pause).clamp(PAUSES[0], PAUSES[1]);
+                    tracing::error!(error = %e, "cannot start a reader process");
+                    pause = (2 * pause).clamp(MIN_PAUSE, MAX_PAUSE);
                     next = Instant::now() + pause;
                 }
             }
         }
-        let mut patience = LOOK;
-        if lacking > 0 {
-            patience = patience.min(next.saturating_duration_since(Instant::now()));
+        let mut timeout = POLL_INTERVAL;
+        if missing > 0 {
+            timeout = timeout.min(next.saturating_duration_since(Instant::now()));
         }
-        match events.recv_timeout(patience) {
-            Ok(Event::Gone(is_sound)) => {
-                lacking += 1;
+        match events.recv_timeout(timeout) {
+            Ok(Event::Ended(is_sound)) => {
+                missing += 1;
                 pause = match is_sound {
                     true => Duration::ZERO,
-                    false => (2 * pause).clamp(PAUSES[0], PAUSES[1]),
+                    false => (2 * pause).clamp(MIN_PAUSE, MAX_PAUSE),
                 };
                 next = Instant::now() + pause;
             }

@@ -1,4 +1,4 @@
-//! One reader, as the service sees it: a child process and the pipes to it.
+//! The service's side of a reader: a child process and the pipes to it.
 
 use std::fmt;
 use std::io::{self, BufReader, Read, Write};
@@ -14,42 +14,42 @@ use leakprint::{Digest, Error, Limits};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 
-use super::wire::{self, Broken, Receiver, Reply, Source};
+use super::wire::{self, Receiver, Reply, Source, WireError};
 
-/// How long a reader may take to start.
-const START: Duration = Duration::from_secs(10);
+/// Time limit for starting a reader.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often to look whether anybody still waits for an upload that is being read.
-const LOOK: Duration = Duration::from_millis(50);
+/// Interval between checks whether an upload that is being read was cancelled.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Bytes that are read at once.
+/// Size of the read buffer, in bytes.
 const BUFFER: usize = 64 << 10;
 
-/// Bytes that a pipe holds where the system lets it.
+/// Capacity of a pipe, if the system allows it, in bytes.
 #[cfg(target_os = "linux")]
-const PIPE: usize = 1 << 20;
+const PIPE_BYTES: usize = 1 << 20;
 
 /// Why a reader has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// The limit on processor time.
+    /// It exceeded the limit on processor time.
     Cpu,
-    /// It ended itself, for want of memory most often.
+    /// It aborted, usually because it ran out of memory.
     Abort,
-    /// Somebody killed it: the system for want of memory, or a person.
+    /// It was killed, by the system when out of memory, or by a person.
     Killed,
-    /// Another signal.
+    /// It received another signal.
     Signal,
-    /// It ended by itself.
+    /// It exited.
     Exit,
-    /// It sent what is no reply; it was killed.
+    /// It broke the protocol, and was killed.
     Protocol,
-    /// The deadline had passed, or nobody waited any more; it was killed.
+    /// The deadline had passed or the client had disconnected, and it was killed.
     Deadline,
 }
 
 impl End {
-    /// As one word, for the log and for metrics.
+    /// The name for the log and the metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
@@ -62,7 +62,7 @@ impl End {
         }
     }
 
-    fn of(status: ExitStatus) -> Self {
+    fn from_status(status: ExitStatus) -> Self {
         let signal = status.signal();
         let is = |other: Signal| signal == Some(other.as_raw());
         match signal {
@@ -78,31 +78,31 @@ impl End {
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = match self {
-            Self::Cpu => "it needs more processor time than a reader may use",
-            Self::Abort => "its reader gave up, most likely for want of memory",
+            Self::Cpu => "it needs more processor time than the limit",
+            Self::Abort => "its reader aborted, most likely out of memory",
             Self::Killed => "its reader was killed",
-            Self::Signal | Self::Exit => "its reader broke down",
-            Self::Protocol => "its reader sent what makes no sense",
-            Self::Deadline => "the deadline has passed",
+            Self::Signal | Self::Exit => "its reader crashed",
+            Self::Protocol => "its reader broke the protocol",
+            Self::Deadline => "the deadline passed",
         };
         write!(f, "the upload could not be read: {why}")
     }
 }
 
-/// A process that reads uploads.
+/// A reader process.
 pub(crate) struct Reader {
     child: Child,
     to: ChildStdin,
     from: ChildStdout,
     pub(crate) started: Instant,
-    /// Uploads so far.
+    /// Number of uploads so far.
     pub(crate) uploads: u32,
-    /// Whether it waits for the next upload.
+    /// Whether it is waiting for the next upload.
     pub(crate) is_ready: bool,
 }
 
 impl Reader {
-    /// Starts one, and waits until it is ready. The system ends it with the thread that calls this.
+    /// Starts a reader, and waits until it is ready. The system kills it when the calling thread ends.
     pub(crate) fn start(memory_mb: u64, cpu_s: u64) -> io::Result<Self> {
         let mut child = Command::new(program()?)
             .arg0("serve")
@@ -111,11 +111,11 @@ impl Reader {
             .args(["--isolate-cpu-s", &cpu_s.to_string()])
             .env_clear()
             .current_dir("/")
-            // A signal for the service's group is not for it.
+            // Signals to the service's process group must not reach it.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // The message of a panic may quote an upload.
+            // A panic message may quote an upload.
             .stderr(Stdio::null())
             .spawn()?;
         let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
@@ -129,7 +129,7 @@ impl Reader {
             uploads: 0,
             is_ready: false,
         };
-        match reader.greeted() {
+        match reader.wait_until_ready() {
             Ok(()) => Ok(reader),
             Err(e) => {
                 let end = reader.end();
@@ -138,38 +138,38 @@ impl Reader {
         }
     }
 
-    fn greeted(&mut self) -> io::Result<()> {
+    fn wait_until_ready(&mut self) -> io::Result<()> {
         for pipe in [self.to.as_fd(), self.from.as_fd()] {
             rustix::io::ioctl_fionbio(pipe, true)?;
-            // Larger pipes are for fewer switches between the processes; it works without.
+            // Larger pipes save context switches; failing to resize them is harmless.
             #[cfg(target_os = "linux")]
-            let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
+            let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE_BYTES);
         }
-        let until = Instant::now() + START;
-        let is_void = || Instant::now() >= until;
-        let mut from = Waiting::new(&self.from, &is_void);
-        match wire::greeted(&mut from) {
+        let until = Instant::now() + START_TIMEOUT;
+        let is_cancelled = || Instant::now() >= until;
+        let mut from = CancellablePipe::new(&self.from, &is_cancelled);
+        match wire::receive_hello(&mut from) {
             Ok(()) => {}
-            Err(Broken::Pipe(e)) => return Err(e),
-            Err(Broken::Frame(why)) => return Err(io::Error::other(why)),
+            Err(WireError::Pipe(e)) => return Err(e),
+            Err(WireError::Frame(why)) => return Err(io::Error::other(why)),
         }
         self.is_ready = true;
         Ok(())
     }
 
-    /// Reads an upload into a collector. The inner error is of the upload; after the outer one the
-    /// reader has ended, and so it has if the upload was given up because `is_void` said so.
+    /// Reads an upload into a collector. The inner error concerns the upload. After the outer error, or
+    /// if `is_cancelled` returned true, the reader has ended.
     pub(crate) fn read(
         &mut self,
         limits: &Limits,
         name: Option<&str>,
         bytes: &[u8],
         collector: &mut Collector<'_>,
-        is_void: &dyn Fn() -> bool,
+        is_cancelled: &dyn Fn() -> bool,
     ) -> Result<leakprint::Result<()>, End> {
         self.is_ready = false;
         self.uploads += 1;
-        match self.converse(limits, name, bytes, collector, is_void) {
+        match self.exchange(limits, name, bytes, collector, is_cancelled) {
             Ok(result) => {
                 self.is_ready = true;
                 Ok(result)
@@ -177,24 +177,29 @@ impl Reader {
             Err(broken) => {
                 let end = self.end();
                 Err(match broken {
-                    Broken::Frame(_) => End::Protocol,
-                    Broken::Pipe(e) if e.kind() == io::ErrorKind::TimedOut => End::Deadline,
-                    Broken::Pipe(_) => end,
+                    WireError::Frame(_) => End::Protocol,
+                    WireError::Pipe(e) if e.kind() == io::ErrorKind::TimedOut => End::Deadline,
+                    WireError::Pipe(_) => end,
                 })
             }
         }
     }
 
-    fn converse(
+    fn exchange(
         &mut self,
         limits: &Limits,
         name: Option<&str>,
         bytes: &[u8],
         collector: &mut Collector<'_>,
-        is_void: &dyn Fn() -> bool,
-    ) -> Result<leakprint::Result<()>, Broken> {
-        wire::send(&mut Waiting::new(&self.to, is_void), limits, name, bytes)?;
-        let from = Waiting::new(&self.from, is_void);
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<leakprint::Result<()>, WireError> {
+        wire::send(
+            &mut CancellablePipe::new(&self.to, is_cancelled),
+            limits,
+            name,
+            bytes,
+        )?;
+        let from = CancellablePipe::new(&self.from, is_cancelled);
         let mut from = BufReader::with_capacity(BUFFER, from);
         let mut replies = Receiver::new(&mut from, limits, bytes.len());
         let result = loop {
@@ -214,25 +219,25 @@ impl Reader {
         };
         match from.buffer().is_empty() {
             true => Ok(result),
-            false => Err(Broken::Frame("bytes behind the end")),
+            false => Err(WireError::Frame("bytes after the end")),
         }
     }
 
-    /// Whether it runs.
+    /// Whether the process is running.
     pub(crate) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Ends it, and leaves no zombie.
+    /// Kills the process and waits for it, so that no zombie is left.
     pub(crate) fn end(&mut self) -> End {
         self.is_ready = false;
-        // It fails if the process has ended, which is as well.
+        // Fails if the process has already ended.
         let _ = self.child.kill();
-        self.child.wait().map_or(End::Signal, End::of)
+        self.child.wait().map_or(End::Signal, End::from_status)
     }
 }
 
-/// This program: the file that runs, even if another one has taken its place on the disk.
+/// The running executable, even if the file on disk has been replaced.
 fn program() -> io::Result<PathBuf> {
     let own = PathBuf::from("/proc/self/exe");
     match cfg!(target_os = "linux") && own.exists() {
@@ -241,21 +246,21 @@ fn program() -> io::Result<PathBuf> {
     }
 }
 
-/// A pipe that never waits longer than somebody waits for what comes of it.
-struct Waiting<'p, P> {
+/// A pipe whose operations stop waiting once the upload is cancelled.
+struct CancellablePipe<'p, P> {
     pipe: &'p P,
-    is_void: &'p dyn Fn() -> bool,
+    is_cancelled: &'p dyn Fn() -> bool,
 }
 
-impl<'p, P> Waiting<'p, P>
+impl<'p, P> CancellablePipe<'p, P>
 where
     P: AsFd,
 {
-    fn new(pipe: &'p P, is_void: &'p dyn Fn() -> bool) -> Self {
-        Self { pipe, is_void }
+    fn new(pipe: &'p P, is_cancelled: &'p dyn Fn() -> bool) -> Self {
+        Self { pipe, is_cancelled }
     }
 
-    /// Repeats what would block until it does not.
+    /// Retries an operation that would block until it succeeds.
     fn retry(
         &self,
         flags: PollFlags,
@@ -263,8 +268,8 @@ where
     ) -> io::Result<usize> {
         let pipe = self.pipe.as_fd();
         loop {
-            // Also where it never blocks: a reader could send for ever.
-            if (self.is_void)() {
+            // Checked even if nothing blocks: a reader could send forever.
+            if (self.is_cancelled)() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             match act(pipe) {
@@ -274,7 +279,7 @@ where
             }
             let timeout = Timespec {
                 tv_sec: 0,
-                tv_nsec: LOOK.subsec_nanos().into(),
+                tv_nsec: POLL_INTERVAL.subsec_nanos().into(),
             };
             match poll(&mut [PollFd::new(&pipe, flags)], Some(&timeout)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -284,13 +289,13 @@ where
     }
 }
 
-impl<P: AsFd> Read for Waiting<'_, P> {
+impl<P: AsFd> Read for CancellablePipe<'_, P> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.retry(PollFlags::IN, |pipe| rustix::io::read(pipe, &mut *buffer))
     }
 }
 
-impl<P: AsFd> Write for Waiting<'_, P> {
+impl<P: AsFd> Write for CancellablePipe<'_, P> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.retry(PollFlags::OUT, |pipe| rustix::io::write(pipe, bytes))
     }

@@ -1,8 +1,8 @@
-//! PDF: objects and streams; the table of places and lengths are put right.
+//! PDF: objects and streams; the cross-reference table and lengths are corrected.
 
 use super::pdf_pictures;
 use super::png::zlib;
-use crate::doc::{Doc, MOST, Syntax, Unit, joined};
+use crate::doc::{Doc, MAX_REPEATED_BYTES, Syntax, Unit, joined};
 
 /// Builds the list of units: objects are numbered from 1 in order.
 #[derive(Default)]
@@ -122,7 +122,7 @@ fn pdf_of_streams(units: &[Unit]) -> Vec<u8> {
                     .zip(numbers)
                     .map(|(index, number)| (number, 2, holder, index)),
             );
-        } else if unit.role == "xref" && pdf.len() < MOST {
+        } else if unit.role == "xref" && pdf.len() < MAX_REPEATED_BYTES {
             let number = places.iter().map(|place| place.0).max().unwrap_or(0) + 1;
             let start = pdf.len();
             places.push((number, 1, start as u32, 0));
@@ -327,7 +327,7 @@ pub(crate) fn docs() -> Vec<Doc> {
         doc(pictures().finish(), pdf, None),
         doc(attachments(MEMO).finish(), pdf, Some(attach)),
         doc(chains().finish(), pdf, None),
-        // Places, lengths and sizes as numbers of their own.
+        // Places, lengths and sizes as separate numbers.
         doc(vec![raw], joined, None),
     ]
 }

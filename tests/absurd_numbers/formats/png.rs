@@ -1,4 +1,4 @@
-//! PNG and APNG: chunks, whose lengths and checksums are put right.
+//! PNG and APNG: chunks, whose lengths and checksums are corrected.
 
 use std::io::Write as _;
 
@@ -120,7 +120,7 @@ pub(crate) fn docs() -> Vec<Doc> {
     ];
     let wide = vec![header(16, 6), chunk("IDAT", &[], &rows(64)), end()];
     let mut docs: Vec<Doc> = [still, indexed, animated, wide].map(doc).into();
-    // Lengths and checksums as numbers of their own.
+    // Lengths and checksums as separate numbers.
     let bytes = docs[2].bytes();
     let mut fields = Vec::new();
     let mut at = 8;

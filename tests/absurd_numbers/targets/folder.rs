@@ -63,7 +63,7 @@ fn files(folder: &Path) -> Files {
 /// Bytes of one edit: the file, what to do, where, with what.
 const EDIT: usize = 8;
 
-/// Changes the files as the data says: eight bytes an edit.
+/// Edits the files according to the data, eight bytes per edit.
 fn edit(files: &mut Files, data: &[u8]) {
     let names: Vec<String> = files.keys().cloned().collect();
     for &[file, what, a, b, value @ ..] in data.as_chunks::<EDIT>().0.iter().take(32) {
@@ -102,7 +102,7 @@ fn edit(files: &mut Files, data: &[u8]) {
             }
             9 => *bytes = other,
             10 => {
-                // A file of a number that nobody gave out.
+                // A file with an unassigned number.
                 let (stem, kind) = name.rsplit_once('.').unwrap_or((name, "log"));
                 let name = format!(
                     "{}{}.{kind}",
@@ -123,7 +123,7 @@ fn edit(files: &mut Files, data: &[u8]) {
     }
 }
 
-/// Makes the checksum of a manifest hold.
+/// Corrects the checksum of a manifest.
 fn forge_manifest(bytes: &mut [u8]) {
     if bytes.len() < 56 {
         return;
@@ -136,7 +136,7 @@ fn forge_manifest(bytes: &mut [u8]) {
     bytes[24..56].copy_from_slice(&sum);
 }
 
-/// Makes the checksums of the frames of a log hold, as far as their lengths lead.
+/// Corrects the checksums of the frames of a log, as far as their lengths are valid.
 fn forge_log(bytes: &mut [u8]) {
     if bytes.len() < 64 {
         return;
@@ -221,7 +221,7 @@ fn use_collection(path: &Path) {
     }
 }
 
-/// Edits to begin with.
+/// Initial edits.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = vec![Vec::new()];
     let count = sample().len() as u8;
@@ -230,7 +230,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
             let [low, high] = (31 * u16::from(what)).to_le_bytes();
             seeds.push(vec![file, what, low, high, 255, 40, 3, 255]);
         }
-        // A changed number under checksums that hold.
+        // A changed number with correct checksums.
         for forge in [11, 12, 13] {
             seeds.push(vec![
                 file, 0x81, 90, 0, 1, 2, 3, 4, file, forge, 0, 0, 0, 0, 0, 0,

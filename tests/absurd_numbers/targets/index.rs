@@ -1,4 +1,4 @@
-//! Files of an index, and of a set of codes, whose checksums a forger has made to hold.
+//! Index files and sets of codes with forged checksums.
 
 use std::sync::OnceLock;
 
@@ -26,7 +26,7 @@ pub(crate) fn raster(turn: u32) -> Raster {
     Raster::new(120, 80, Pixels::Luma8(pixels)).expect("120 x 80")
 }
 
-/// The prints of what is in the sample, which find it.
+/// The fingerprints of the items in the sample index.
 pub(crate) fn prints() -> &'static [(&'static str, Fingerprint)] {
     static MADE: OnceLock<Vec<(&str, Fingerprint)>> = OnceLock::new();
     MADE.get_or_init(make_prints)
@@ -82,7 +82,7 @@ fn word(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u64::from_le_bytes(*word)).ok()
 }
 
-/// Makes length and checksums hold, as somebody with ill intent would.
+/// Corrects length and checksums, as an attacker would.
 pub(crate) fn forge(bytes: &mut [u8]) {
     let len = bytes.len() as u64;
     let sections = |bytes: &[u8]| bytes.get(12).map_or(0, |&n| usize::from(n));
@@ -143,7 +143,7 @@ pub(crate) fn exercise(index: &Index) {
     };
     let matcher = matcher.with_options(options()).with_limits(limits());
     for (name, print) in prints() {
-        // On a busy machine the time may be over.
+        // On a busy machine the time limit may be exceeded.
         if let Err(error) = matcher.find(print)
             && error.kind() != ErrorKind::Limit
         {

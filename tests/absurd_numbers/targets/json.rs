@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::{lists, media, sound};
 
-/// A value that comes back as it was from its own JSON.
+/// Checks that a value survives a round trip through JSON.
 fn value<T: DeserializeOwned + Serialize + PartialEq>(line: &[u8]) -> Option<T> {
     let value: T = serde_json::from_slice(line).ok()?;
     let json = serde_json::to_vec(&value).expect("a value as JSON");

@@ -1,4 +1,4 @@
-//! Hash lists and fingerprints of others: whatever is accepted makes a sound index.
+//! Hash lists and fingerprints from elsewhere: whatever is accepted makes a valid index.
 
 use leakprint::exchange::{PdqList, ThreatEntry, write_pdq_line};
 use leakprint::{Executor, Fingerprint, Index, IndexWriter, Matcher};
@@ -14,7 +14,7 @@ pub(crate) fn run(data: &[u8]) {
         write_pdq_line(&mut written, &line.code, line.quality, label)
             .expect("a vector takes everything");
         let (_, again) = PdqList::new(&written).next().expect("a line");
-        let again = again.expect("a line of its own");
+        let again = again.expect("a line as written");
         assert_eq!((again.code, again.quality), (line.code, line.quality));
     }
     for line in data.split(|&byte| byte == b'\n') {
@@ -34,7 +34,7 @@ pub(crate) fn run(data: &[u8]) {
     }
 }
 
-/// Indexes and matches prints that somebody else has made.
+/// Indexes and matches fingerprints from elsewhere.
 pub(crate) fn use_print(print: &Fingerprint) {
     let Some(mut writer) = sound(IndexWriter::new(print.recipe.clone(), None)) else {
         return;

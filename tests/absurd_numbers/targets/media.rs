@@ -86,7 +86,7 @@ pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-/// What every fingerprint of an upload keeps to.
+/// Checks the invariants of a fingerprint.
 pub(crate) fn check(print: &Fingerprint) {
     let limits = limits();
     for warning in &print.warnings {
@@ -109,7 +109,7 @@ pub(crate) fn check(print: &Fingerprint) {
     }
 }
 
-/// What every match keeps to.
+/// Checks the invariants of a match.
 pub(crate) fn check_matches(matches: &[Match]) {
     for found in matches {
         assert!((0.0..=1.0).contains(&found.score), "score {}", found.score);

@@ -1,7 +1,7 @@
-//! What the fuzz targets run: each takes any bytes and panics where the library breaks a promise.
+//! The fuzz targets: each takes arbitrary bytes and panics if the library violates an invariant.
 //!
 //! They are compiled twice: into the fuzzers of `fuzz/`, and into this test, which runs them on
-//! their seeds and on every input that once was a finding.
+//! their seeds and on every past finding.
 
 use std::sync::OnceLock;
 
@@ -42,7 +42,7 @@ pub(crate) const ALL: [Target; 19] = [
     ("webp", |data| media::read(data, "a.webp")),
 ];
 
-/// Limits so low that a run is quick, and that most inputs meet one.
+/// Limits so low that a run is quick and most inputs reach one.
 pub(crate) fn limits() -> Limits {
     let mut limits = Limits::default();
     limits.input_bytes = 4 << 20;
@@ -76,7 +76,7 @@ pub(crate) const MEMO: &str = "The winter slate moves by six weeks, and Lighthou
 pub(crate) const STAFF: &str = "name,mail,salary\nAda Lovelace,ada@example.org,81234\nMax Roe,max@example.org,\
     96411\nOlga Petrova,olga@example.org,120655\nAisha Rahman,aisha@example.org,54873\n";
 
-/// Reports whatever is found, so that every stage runs.
+/// Reports every match, so that every stage runs.
 pub(crate) fn options() -> MatchOptions {
     MatchOptions::default()
         .with_min_strength(Strength::Possible)

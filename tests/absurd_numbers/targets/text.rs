@@ -5,7 +5,7 @@ use leakprint::{Evidence, IndexWriter, Matcher};
 
 use super::{fingerprinter, key, limits, media, options, sound};
 
-/// An item and a query: what is before the first NUL, and what is behind it.
+/// An item and a query: the text before and after the first NUL.
 pub(crate) fn run(data: &[u8]) {
     let at = data.iter().position(|&byte| byte == 0);
     let (item, query) = data.split_at(at.unwrap_or(data.len() / 2));

@@ -1,8 +1,8 @@
-//! The frames between the service and the processes that read its uploads.
+//! The protocol between the service and the reader processes.
 //!
-//! Numbers are little-endian and precede what they count. What a reader sends is untrusted: every
-//! length is bounded by the [`Limits`] of the upload before anything is allocated for it, every
-//! number and string is checked, and the first frame that breaks a rule ends the conversation.
+//! Integers are little-endian; lengths and counts precede the data. Data from a reader is untrusted:
+//! every length is checked against the [`Limits`] of the upload before memory is allocated, every
+//! number and string is validated, and the first invalid frame ends the exchange.
 
 use std::io::{self, Read, Write};
 
@@ -13,20 +13,20 @@ mod receiver;
 
 pub(crate) use receiver::{Receiver, Reply, Source};
 
-/// What a reader says first; both sides are the same program, so that one version is enough.
+/// The first bytes from a reader. Both sides are the same program, so one version is enough.
 const HELLO: &[u8; 8] = b"lpread\x001";
 
-/// Bytes of limits as JSON.
-const MOST_LIMITS: usize = 64 << 10;
-/// Bytes of the name of an upload.
-const MOST_NAME: usize = 1 << 20;
-/// Bytes of the path of a part.
-const MOST_PATH: usize = 64 << 10;
-/// Bytes of the message of an error; what is longer is cut by the reader.
-const MOST_MESSAGE: usize = 16 << 10;
-/// Bytes of all paths and messages of one upload.
-const MOST_WORDS: usize = 32 << 20;
-/// No name.
+/// Maximum size of the limits as JSON, in bytes.
+const MAX_LIMITS_BYTES: usize = 64 << 10;
+/// Maximum length of an upload's name, in bytes.
+const MAX_NAME_BYTES: usize = 1 << 20;
+/// Maximum length of a part's path, in bytes.
+const MAX_PATH_BYTES: usize = 64 << 10;
+/// Maximum length of an error message, in bytes; the reader truncates longer ones.
+const MAX_MESSAGE_BYTES: usize = 16 << 10;
+/// Maximum length of all paths and messages of one upload, in bytes.
+const MAX_STRING_BYTES: usize = 32 << 20;
+/// The length that stands for no name.
 const NONE: u32 = u32::MAX;
 
 const PART: u8 = 1;
@@ -43,24 +43,24 @@ const RASTER: u8 = 1;
 const TEXT: u8 = 2;
 const TABLE: u8 = 3;
 
-/// Why a conversation cannot go on.
+/// Why an exchange failed.
 #[derive(Debug)]
-pub(crate) enum Broken {
+pub(crate) enum WireError {
     /// The pipe ended or failed.
     Pipe(io::Error),
-    /// A frame breaks a rule.
+    /// A frame is invalid.
     Frame(&'static str),
 }
 
-impl From<io::Error> for Broken {
+impl From<io::Error> for WireError {
     fn from(error: io::Error) -> Self {
         Self::Pipe(error)
     }
 }
 
-type Result<T, E = Broken> = std::result::Result<T, E>;
+type Result<T, E = WireError> = std::result::Result<T, E>;
 
-/// An upload to be read.
+/// An upload to read.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) limits: Limits,
@@ -92,23 +92,24 @@ pub(crate) fn send(
     to.flush()
 }
 
-/// Receives an upload; `None` if the service wants nothing more.
+/// Receives an upload; returns `None` at the end of the stream.
 pub(crate) fn receive(from: &mut impl Read) -> Result<Option<Request>> {
     let mut first = [0; 4];
     match from.read(&mut first)? {
         0 => return Ok(None),
         n => from.read_exact(&mut first[n..])?,
     }
-    let limits = bytes(from, u32::from_le_bytes(first) as usize, MOST_LIMITS)?;
-    let limits: Limits =
-        serde_json::from_slice(&limits).map_err(|_| Broken::Frame("the limits are no JSON"))?;
+    let limits = bytes(from, u32::from_le_bytes(first) as usize, MAX_LIMITS_BYTES)?;
+    let limits: Limits = serde_json::from_slice(&limits)
+        .map_err(|_| WireError::Frame("the limits are not valid JSON"))?;
     let name = match u32(from)? {
         NONE => None,
-        len => Some(string(from, len, MOST_NAME)?),
+        len => Some(string(from, len, MAX_NAME_BYTES)?),
     };
-    let len = usize::try_from(u64(from)?).map_err(|_| Broken::Frame("too long an upload"))?;
-    let most = usize::try_from(limits.input_bytes).unwrap_or(usize::MAX);
-    let bytes = bytes(from, len, most)?;
+    let len =
+        usize::try_from(u64(from)?).map_err(|_| WireError::Frame("the upload is too long"))?;
+    let max = usize::try_from(limits.input_bytes).unwrap_or(usize::MAX);
+    let bytes = bytes(from, len, max)?;
     Ok(Some(Request {
         limits,
         name,
@@ -116,19 +117,19 @@ pub(crate) fn receive(from: &mut impl Read) -> Result<Option<Request>> {
     }))
 }
 
-/// Says that a reader is ready for its first upload.
-pub(crate) fn greet(to: &mut impl Write) -> io::Result<()> {
+/// Announces that a reader is ready for its first upload.
+pub(crate) fn send_hello(to: &mut impl Write) -> io::Result<()> {
     to.write_all(HELLO)?;
     to.flush()
 }
 
-/// Receives what a reader says first.
-pub(crate) fn greeted(from: &mut impl Read) -> Result<()> {
+/// Receives the announcement of a reader.
+pub(crate) fn receive_hello(from: &mut impl Read) -> Result<()> {
     let mut hello = [0; HELLO.len()];
     from.read_exact(&mut hello)?;
     match &hello == HELLO {
         true => Ok(()),
-        false => Err(Broken::Frame("no reader")),
+        false => Err(WireError::Frame("not a reader")),
     }
 }
 
@@ -136,7 +137,7 @@ pub(crate) fn greeted(from: &mut impl Read) -> Result<()> {
 pub(crate) struct Sender<'u, W> {
     to: W,
     upload: &'u [u8],
-    /// Ends the reading once nobody takes its parts.
+    /// Stops the decoder once sending has failed.
     stop: CancellationToken,
     failed: Option<io::Error>,
 }
@@ -151,7 +152,7 @@ impl<'u, W: Write> Sender<'u, W> {
         }
     }
 
-    /// Sends how the reading ended.
+    /// Sends the outcome.
     pub(crate) fn finish(mut self, result: leakprint::Result<()>) -> io::Result<()> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -223,7 +224,7 @@ impl<'u, W: Write> Sender<'u, W> {
                 head.push(OPAQUE);
                 self.to.write_all(&head)
             }
-            _ => Err(io::Error::other("a kind of content that has no frame")),
+            _ => Err(io::Error::other("a kind of content without a frame")),
         }
     }
 }
@@ -244,7 +245,7 @@ impl<W: Write> PartSink for Sender<'_, W> {
 }
 
 fn length(len: usize) -> io::Result<[u8; 4]> {
-    let len = u32::try_from(len).map_err(|_| io::Error::other("longer than a frame may be"))?;
+    let len = u32::try_from(len).map_err(|_| io::Error::other("too long for a frame"))?;
     Ok(len.to_le_bytes())
 }
 
@@ -257,7 +258,10 @@ fn put_string(to: &mut Vec<u8>, text: &str) -> io::Result<()> {
 fn put_error(to: &mut Vec<u8>, error: &Error) -> io::Result<()> {
     put_string(to, error.kind().as_str())?;
     let message = error.message();
-    put_string(to, &message[..message.floor_char_boundary(MOST_MESSAGE)])
+    put_string(
+        to,
+        &message[..message.floor_char_boundary(MAX_MESSAGE_BYTES)],
+    )
 }
 
 fn u8(from: &mut impl Read) -> Result<u8> {
@@ -282,26 +286,26 @@ fn flag(from: &mut impl Read) -> Result<bool> {
     match u8(from)? {
         0 => Ok(false),
         1 => Ok(true),
-        _ => Err(Broken::Frame("neither yes nor no")),
+        _ => Err(WireError::Frame("an invalid flag")),
     }
 }
 
-/// So many bytes, if they are no more than `most`. Memory is touched as bytes arrive.
-fn bytes(from: &mut impl Read, len: usize, most: usize) -> Result<Vec<u8>> {
-    if len > most {
-        return Err(Broken::Frame("more bytes than the limits allow"));
+/// Reads `len` bytes, which must not exceed `max`. Memory is touched only as bytes arrive.
+fn bytes(from: &mut impl Read, len: usize, max: usize) -> Result<Vec<u8>> {
+    if len > max {
+        return Err(WireError::Frame("longer than the limits allow"));
     }
     let mut bytes = Vec::new();
     let reserved = bytes.try_reserve_exact(len);
-    reserved.map_err(|_| Broken::Frame("more bytes than there is memory"))?;
+    reserved.map_err(|_| WireError::Frame("out of memory"))?;
     from.take(len as u64).read_to_end(&mut bytes)?;
     match bytes.len() == len {
         true => Ok(bytes),
-        false => Err(Broken::Pipe(io::ErrorKind::UnexpectedEof.into())),
+        false => Err(WireError::Pipe(io::ErrorKind::UnexpectedEof.into())),
     }
 }
 
-fn string(from: &mut impl Read, len: u32, most: usize) -> Result<String> {
-    let bytes = bytes(from, len as usize, most)?;
-    String::from_utf8(bytes).map_err(|_| Broken::Frame("no UTF-8"))
+fn string(from: &mut impl Read, len: u32, max: usize) -> Result<String> {
+    let bytes = bytes(from, len as usize, max)?;
+    String::from_utf8(bytes).map_err(|_| WireError::Frame("invalid UTF-8"))
 }
