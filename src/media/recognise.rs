@@ -55,10 +55,10 @@ impl GreyPicture {
     }
 
     /// The height of the vertical strokes of letters in pixels, if the picture has as many strokes
-    /// as text has.
+    /// as text would.
     ///
     /// Every fourth column is cut into runs of pixels that are darker, or lighter, than what
-    /// surrounds them. Ink is what differs more, since there is less of it.
+    /// surrounds them. The ink is what differs more, since there is less of it.
     pub fn stems(&self) -> Option<u32> {
         self.stems_until(&Deadline::never()).ok().flatten()
     }
@@ -136,7 +136,7 @@ impl Strokes {
         }
     }
 
-    /// By how much its pixels differ, on average.
+    /// The mean difference of its pixels from what surrounds them.
     fn contrast(&self) -> u64 {
         self.difference / self.pixels.max(1)
     }
