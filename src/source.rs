@@ -1,4 +1,4 @@
-//! Opening what posts are compared with, by its path: an index file or a collection's folder.
+//! Opens an index file or a collection's folder by its path.
 
 use std::path::Path;
 
@@ -69,7 +69,7 @@ impl Source {
         Ok(Self { kind, key })
     }
 
-    /// Reads all of it to see whether it is what was written.
+    /// Reads everything and checks it against the checksums.
     ///
     /// # Errors
     /// [`Corrupt`](ErrorKind::Corrupt) with the first damage, or [`Io`](ErrorKind::Io).

@@ -113,7 +113,7 @@ impl StateCell {
     }
 
     /// Replaces the state by what is on disk; true if that is another one. With a writer in this
-    /// process nothing is newer than the state in force, and nothing is read.
+    /// process nothing is newer than the current state, and nothing is read.
     ///
     /// # Errors
     /// Those of `read`, and [`Stale`](ErrorKind::Stale) if the disk has an older state; then the

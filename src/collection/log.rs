@@ -1,9 +1,9 @@
 //! The log: every operation since the last segment was written, in frames. Drawn in `FORMAT.md`.
 //!
 //! A frame holds what one call acknowledged, whole batches too, under one checksum. It is synced
-//! before the call returns, and only then is a *mark* written behind it. So at most the last
-//! frame can lack durability: damage before the last mark is an error, damage after it is an
-//! operation that was never acknowledged.
+//! before the call returns, and only then is a *mark* written after it. So at most the last frame
+//! can lack durability: damage before the last mark is an error, damage after it is an operation
+//! that was never acknowledged.
 
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;

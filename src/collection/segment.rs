@@ -25,7 +25,7 @@ pub(super) enum Location {
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) location: Location,
-    /// What tells it from any other segment on disk; zeros in memory.
+    /// Distinguishes it from every other segment on disk; zeros in memory.
     pub(super) id: [u8; 32],
     pub(super) records: Records,
     /// Of the fingerprints; an item's number is that in the index.
@@ -274,7 +274,7 @@ pub(super) fn hash_file(storage: &dyn Storage, name: &str) -> Result<(u64, [u8; 
     ))
 }
 
-/// That an index was made by a recipe; segments are, unless somebody swapped files.
+/// Checks that an index has the collection's recipe; it does unless files were swapped.
 pub(super) fn check_recipe(segment: &Segment, recipe: &crate::fingerprint::Recipe) -> Result<()> {
     match &segment.index {
         Some(index) => index.recipe().check_same(recipe).map_err(|e| {

@@ -128,11 +128,11 @@ struct Disk {
     live: BTreeMap<String, usize>,
     pending: Vec<NameChange>,
     operations: u64,
-    /// The operation at which the power goes.
+    /// The operation at which the power fails.
     cut_at: Option<u64>,
-    /// The operation from which on nothing more fits.
+    /// The operation after which the disk is full.
     full_from: Option<u64>,
-    /// The operation that fails, done or not; those behind it go well again.
+    /// The operation that fails, whether or not it took effect; those after it succeed again.
     fails_at: Option<u64>,
 }
 

@@ -145,7 +145,7 @@ impl Strokes {
     /// most common. `None` for fewer runs than a line of text has.
     fn tall(&self) -> Option<u32> {
         let all: u32 = self.heights.iter().skip(SHORTEST).sum();
-        if all < LEAST_STEMS {
+        if all < MIN_STEMS {
             return None;
         }
         let mut left = all / 5;
@@ -166,7 +166,7 @@ const TALLEST: usize = 48;
 const CONTRAST: u32 = 28;
 
 /// A line of text has some eighty runs in every fourth column.
-const LEAST_STEMS: u32 = 80;
+const MIN_STEMS: u32 = 80;
 
 impl fmt::Debug for GreyPicture {
     /// The size; never the pixels.

@@ -30,7 +30,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const MAX_WORDS: usize = 50_000;
 
 /// The least confidence in percent; words below it are noise.
-const LEAST_CONFIDENCE: f32 = 20.0;
+const MIN_CONFIDENCE: f32 = 20.0;
 
 /// Recognises text with the program `tesseract`, which has to be installed.
 ///
@@ -250,9 +250,7 @@ fn words(table: &str, scale: f32, (width, height): (u32, u32)) -> Vec<Word> {
         else {
             continue;
         };
-        let sure = confidence
-            .parse::<f32>()
-            .is_ok_and(|c| c >= LEAST_CONFIDENCE);
+        let sure = confidence.parse::<f32>().is_ok_and(|c| c >= MIN_CONFIDENCE);
         let text = text.trim();
         if level != "5" || !sure || text.is_empty() || text.len() > 512 || words.len() >= MAX_WORDS
         {

@@ -152,7 +152,7 @@ pub(super) fn dictionary(
         // Empty runs would go on forever after the end of the data.
         idle = if end == at { idle + 1 } else { 0 };
         if idle > 4 {
-            return Err(unbounded("dictionary that exports nothing, for ever"));
+            return Err(unbounded("dictionary that exports nothing, forever"));
         }
         if keep {
             kept.extend_from_slice(&sizes[at..end]);
