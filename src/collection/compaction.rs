@@ -2,8 +2,8 @@
 //!
 //! Three steps. Under the writer's lock, what is to be merged is chosen and a new log is begun if
 //! the head is among it. Without the lock, the new segment is written. Under the lock again,
-//! what was removed meanwhile is carried over, and a manifest puts the new segment in
-//! the place of the old ones.
+//! removals since then are carried over, and a manifest puts the new segment in the place of the
+//! old ones.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -152,7 +152,7 @@ impl LogWriter {
         self.broken = true;
     }
 
-    /// Fails if a log with a frame of so many more bytes could not be read again.
+    /// Fails if a log with a further frame of this many bytes could not be read again.
     pub(super) fn check_room(&self, payload: usize) -> Result<()> {
         self.limits.check_frame(payload)?;
         let due = if self.unmarked { MARK } else { 0 };

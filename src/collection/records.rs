@@ -31,7 +31,7 @@ impl Counts {
         self.items().saturating_add(self.discounts)
     }
 
-    /// How many of them are items: the first so many.
+    /// How many of them are items; these come first.
     pub(super) fn items(&self) -> u32 {
         let [full, nn512] = self.codes;
         self.prints.saturating_add(full).saturating_add(nn512)

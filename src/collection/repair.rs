@@ -104,7 +104,7 @@ pub(super) fn repair_on(storage: &dyn Storage, exec: &Executor) -> Result<Repair
         .list()
         .map_err(|e| Error::io("cannot list the folder", e))?;
     if from_copy {
-        // A copy that is late does not know the last log, which has what was acknowledged last.
+        // An older copy does not name the last log, which has the latest acknowledged changes.
         let last = manifest.logs.last().copied().unwrap_or_default();
         let mut later: Vec<u64> = names
             .iter()
@@ -125,7 +125,7 @@ pub(super) fn repair_on(storage: &dyn Storage, exec: &Executor) -> Result<Repair
                 continue;
             }
             Err(e) if !is_damage(&e) => return Err(e),
-            // What of it is damaged, and what is lost, is found out below.
+            // Damage and losses in it are determined below.
             Err(_) => {}
         }
         if let Some(saved) = save_segment(storage, &entry, &mut manifest, &mut report, exec)? {
@@ -399,7 +399,7 @@ impl NewLogs {
         Ok(())
     }
 
-    /// Writes what is to be written; there is at least one log afterwards.
+    /// Writes the pending operations; afterwards there is at least one log.
     fn write(&mut self, storage: &dyn Storage, manifest: &mut Manifest) -> Result<()> {
         let bytes = self.operations.len();
         let writer = self.writer.take();

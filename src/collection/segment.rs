@@ -64,13 +64,13 @@ impl Slot {
         (counts.items()..counts.all()).filter(|&item| !self.removed.contains(item))
     }
 
-    /// The item of a key, if it is there.
+    /// The item of a key, if the segment has it.
     pub(super) fn find(&self, key: &ItemKey<'_>) -> Result<Option<u32>> {
         let item = self.segment.find(key)?;
         Ok(item.filter(|&item| !self.removed.contains(item)))
     }
 
-    /// The numbers of the items that are there, ignore and background files among them.
+    /// The numbers of the items that are not removed, including ignore and background files.
     pub(super) fn items(&self) -> impl Iterator<Item = u32> + '_ {
         (0..self.segment.items()).filter(|&item| !self.removed.contains(item))
     }
@@ -222,7 +222,7 @@ impl Segment {
     }
 }
 
-/// A file of a segment, if it seems to be the one that was written.
+/// A file of a segment, if its size and start are those that were written.
 pub(super) fn map(storage: &dyn Storage, name: &str, file: &FileEntry) -> Result<Bytes> {
     let wrong = |what: &str| {
         let advice = "restore the file, or let `repair` save what is sound";
@@ -233,7 +233,7 @@ pub(super) fn map(storage: &dyn Storage, name: &str, file: &FileEntry) -> Result
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(wrong("is missing")),
         Err(e) => return Err(Error::io("cannot open", e).with_path(name)),
     };
-    // Before it is mapped: to read behind the end of a file ends the process.
+    // Before it is mapped: reading past the end of a mapped file ends the process.
     if len != file.len {
         return Err(wrong("has another size"));
     }

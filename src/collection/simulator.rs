@@ -1,4 +1,4 @@
-//! A disk in memory that forgets what was not synced, for tests.
+//! A disk in memory that loses unsynced data, for tests.
 //!
 //! When the power is cut, every write since the last sync of its file may be there, missing, or
 //! torn at sectors of 512 bytes, with zeros or old bytes in between, later ones without earlier ones; every
@@ -325,7 +325,7 @@ impl Storage for Simulator {
         let mut disk = self.disk();
         disk.step()?;
         disk.room()?;
-        // A file of that name that is there goes on to have its durable content.
+        // An existing file of that name keeps its durable content.
         let inode = match disk.inode(name) {
             Ok(inode) => {
                 disk.change(inode, Change::SetLen(0));

@@ -8,11 +8,11 @@ use crate::text::MAX_WINDOW;
 
 /// The parameters under which the prints of a fingerprint or an index were made.
 ///
-/// `version` identifies all that is fixed in the code: the PDQ pipelines, the
-/// gradient hash and its plane, the folding tables and their
-/// Unicode version, the gram length, the canonical forms of cells, the key derivation. Golden tests pin every
-/// print of a version; a change needs a new version. The other
-/// fields are the caller's choices. Prints of two recipes are not comparable.
+/// `version` identifies everything that is fixed in the code: the PDQ pipelines, the gradient hash
+/// and its plane, the folding tables and their Unicode version, the gram length, the canonical
+/// forms of cells, the key derivation. Golden tests pin every print of a version; a change needs a
+/// new version. The other fields are the caller's choices. Prints of two recipes are not
+/// comparable.
 ///
 /// ```
 /// use leakprint::{Fingerprinter, Key, Recipe};

@@ -96,7 +96,7 @@ impl PrintFilter {
         filter
     }
 
-    /// Returns the number that identifies an index, made of its sizes.
+    /// Returns the number that identifies an index, computed from its sizes.
     pub(crate) fn tag(index: &Index) -> u64 {
         let grams = index.grams();
         let sizes = [
