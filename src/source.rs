@@ -79,7 +79,7 @@ impl Source {
             Kind::Collection(snapshot) => {
                 let report = verify(snapshot.collection().path(), exec)?;
                 report.damage.first().map_or(Ok(()), |damage| {
-                    let message = format!("{damage}: `repair` saves what is sound");
+                    let message = format!("{damage}: `repair` saves the undamaged items");
                     Err(Error::new(ErrorKind::Corrupt, message))
                 })
             }

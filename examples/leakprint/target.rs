@@ -17,7 +17,7 @@ pub(crate) fn check(path: &Path, exec: &Executor) -> Result<VerifyReport> {
         None => Ok(report),
         Some(damage) => Err(Error::new(
             ErrorKind::Corrupt,
-            format!("{damage}: `repair` saves what is sound"),
+            format!("{damage}: `repair` saves the undamaged items"),
         )),
     }
 }

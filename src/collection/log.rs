@@ -247,7 +247,7 @@ impl Log {
         match log.damaged.first() {
             None => Ok(log),
             Some(at) => Err(Error::corrupt(format!(
-                "the log is damaged at byte {at}: `repair` saves what is sound"
+                "the log is damaged at byte {at}: `repair` saves the undamaged items"
             ))
             .with_path(file_name(number))),
         }

@@ -225,7 +225,7 @@ impl Segment {
 /// A file of a segment, if its size and start are those that were written.
 pub(super) fn map(storage: &dyn Storage, name: &str, file: &FileEntry) -> Result<Bytes> {
     let wrong = |what: &str| {
-        let advice = "restore the file, or let `repair` save what is sound";
+        let advice = "restore the file, or let `repair` save the undamaged items";
         Error::corrupt(format!("a file of a segment {what}: {advice}")).with_path(name)
     };
     let len = match storage.len(name) {
