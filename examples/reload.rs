@@ -3,7 +3,8 @@
 //! Whoever matches takes the matcher that is current, a cheap clone; whoever reloads opens and checks the new
 //! index first, then changes what is current. Nobody waits, and no query is answered by half of each. A file
 //! that is open must be replaced by another, never written over: `IndexWriter::save` does so. (A `Collection`
-//! needs none of this: `refresh` picks up what its writer has changed.)
+//! needs no new file: after `refresh` its next snapshot has the changes, but a matcher of an earlier snapshot
+//! does not, so that a new matcher is put in its place in the same way.)
 
 #![allow(clippy::print_stdout, reason = "a program for people")]
 

@@ -18,7 +18,7 @@
 //! writer.add("memo.txt", &fingerprinter.fingerprint(memo.as_bytes(), None)?)?;
 //! let index = writer.to_index()?;
 //!
-//! // The platform, which opens that file by `Index::open`.
+//! // The platform, which opens that file with `Index::open`.
 //! let matcher = Matcher::new(index)?;
 //! let post = "OMG: \"Lighthouse opens in 14 territories\"... no wait: LIGHTHOUSE OPENS IN \
 //!             FOURTEEN TERRITORIES, WITH NO PRESS SCREENING BEFORE THE WEDNESDAY, EVEN \
@@ -83,8 +83,13 @@
 //!
 //! // On any thread, for each upload:
 //! let deadline = Deadline::after(Duration::from_secs(2));
-//! for found in matcher.find_media_until(upload, Some("upload.txt"), &deadline)? {
+//! let (matches, warnings) =
+//!     matcher.find_media_with_warnings(upload, Some("upload.txt"), &deadline)?;
+//! for found in matches {
 //!     println!("{} {} {:?}", found.item, found.strength, found.evidence);
+//! }
+//! for unread in warnings {
+//!     println!("{}: {}", unread.part, unread.message); // not checked, so not clean
 //! }
 //! # Ok::<(), leakprint::Error>(())
 //! ```
@@ -113,7 +118,16 @@
 //! ```
 //!
 //! Bound the number of such tasks, for instance by a semaphore with one permit per core: more of them
-//! at once only delay each other.
+//! at once only delay each other. Create the deadline before waiting for the permit, and move the permit
+//! into the closure: a permit that the future holds would be released when the client disconnects, while
+//! the thread is still working.
+//!
+//! Errors as HTTP statuses: 504 for [`Error::is_timeout`]; 413 where [`Error::limit_name`] is `input_bytes`;
+//! 415 for [`Unsupported`](ErrorKind::Unsupported); 422 for [`Empty`](ErrorKind::Empty),
+//! [`Malformed`](ErrorKind::Malformed), [`Panicked`](ErrorKind::Panicked) and other limits.
+//! [`Cancelled`](ErrorKind::Cancelled) needs no answer. All other kinds, such as
+//! [`Corrupt`](ErrorKind::Corrupt), [`Recipe`](ErrorKind::Recipe) and [`Io`](ErrorKind::Io), are faults of
+//! the service.
 //!
 //! # Threads, state, output
 //! Everything is `Send + Sync + 'static`, there is no mutable global state, and nothing is printed.
@@ -129,10 +143,9 @@
 //! reads uploads in child processes, as the example `serve` does with `--isolate`. THREAT-MODEL.md in the
 //! repository says what is defended against and what is not.
 //!
-//! A part of an upload that cannot be read, such as an encrypted attachment, is a [`Warning`] on the
-//! upload's fingerprint; the other parts are matched. To see the warnings, make the fingerprint with
-//! [`Matcher::query_fingerprinter`] and pass it to [`Matcher::find`], in place of
-//! [`find_media`](Matcher::find_media).
+//! A part of an upload that cannot be read, such as an encrypted attachment, is reported as a [`Warning`],
+//! and the other parts are matched. [`Matcher::find_media_with_warnings`] returns the warnings; do not treat
+//! an upload that has some as clean.
 //!
 //! # Stability
 //! Versions follow [SemVer](https://semver.org). Within a major version (before 1.0: within a minor

@@ -72,7 +72,8 @@ pub struct MatchLine<'a> {
     pub matches: &'a [Match],
     /// The error, if the query could not be read; there are no matches then.
     pub error: Option<ErrorLine>,
-    /// Parts that could not be read; the others were.
+    /// Why parts could not be read. After a limit or a deadline the parts that follow may be missing
+    /// without a warning of their own.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub warnings: &'a [Warning],
 }

@@ -14,16 +14,16 @@ use crate::canvas::{Canvas, Point};
 use crate::output::folder_of;
 
 /// The longer side of a drawing, at most: for people to look at, and quickly written.
-const MAX_SIDE: u32 = 2000;
+const MOST_SIDE: u32 = 2000;
 
 /// Regions drawn on one picture, the strongest matches first.
-const MAX_REGIONS: usize = 24;
+const MOST_REGIONS: usize = 24;
 
 /// What a decoder may hold at once.
 const WORKING_BYTES: u64 = 768 << 20;
 
 /// Bytes of a drawing's name that come from the query's name; file systems take 255.
-const MAX_NAME: usize = 180;
+const MOST_NAME: usize = 180;
 
 /// One colour an item, told apart on grey and on each other.
 const COLOURS: [Rgb<u8>; 8] = [
@@ -153,7 +153,7 @@ impl Query<'_> {
                     measure: format!("{strength} {score:.2}"),
                     colour: *colour,
                 });
-                if regions.len() == MAX_REGIONS {
+                if regions.len() == MOST_REGIONS {
                     return Ok(regions);
                 }
             }
@@ -242,8 +242,8 @@ fn decode(bytes: &[u8], limits: &Limits, size: (u32, u32)) -> Result<RgbImage> {
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
-    if width.max(height) > MAX_SIDE {
-        picture = picture.thumbnail(MAX_SIDE, MAX_SIDE);
+    if width.max(height) > MOST_SIDE {
+        picture = picture.thumbnail(MOST_SIDE, MOST_SIDE);
     }
     picture.apply_orientation(orientation);
     if !picture.color().has_alpha() {
@@ -318,10 +318,10 @@ fn file_name(query: &str) -> String {
             }
         }
     }
-    if name.len() > MAX_NAME {
+    if name.len() > MOST_NAME {
         // What stands for a long one has two percent signs in a row, which no other name has.
         let digest = Digest::of_bytes(query.as_bytes()).to_string();
-        name.truncate(name.floor_char_boundary(MAX_NAME - 40));
+        name.truncate(name.floor_char_boundary(MOST_NAME - 40));
         name = format!("{}%%{}", name.trim_end_matches('%'), &digest[..32]);
     }
     name + ".png"

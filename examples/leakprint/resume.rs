@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::Failure;
 use crate::input::{Input, read_file};
-use crate::journal::{Appender, Entry, Journal, Key, Locked, MAX_PAYLOAD, Record, State};
+use crate::journal::{Appender, Entry, Journal, Key, Locked, MOST_PAYLOAD, Record, State};
 use crate::output::note;
 use crate::settings::Settings;
 use crate::stamp::Stamp;
@@ -307,7 +307,7 @@ fn kept_on(key: Key, stamp: Option<Stamp>, entry: Entry) -> Kept {
 }
 
 fn keep(key: Key, stamp: Stamp, digest: Digest, value: &impl Payload) -> Kept {
-    match value.pack().filter(|bytes| bytes.len() <= MAX_PAYLOAD) {
+    match value.pack().filter(|bytes| bytes.len() <= MOST_PAYLOAD) {
         None => Kept::Nothing,
         Some(payload) => Kept::New(Record {
             key,

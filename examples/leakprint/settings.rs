@@ -68,7 +68,7 @@ impl Program {
 
 impl Settings {
     /// Bytes of the head that holds them, at most.
-    pub(crate) const MAX_HEAD: u64 = 1 << 20;
+    pub(crate) const MOST_HEAD: u64 = 1 << 20;
 
     /// Those of fingerprints for an index. `stored` is the key that the index is to hold.
     pub(crate) fn of_index(

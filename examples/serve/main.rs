@@ -111,7 +111,7 @@ struct Args {
     #[arg(long, requires = "isolate")]
     isolate_all: bool,
     /// Address space of each child process, in MiB; by default the memory that the limits allow an upload.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=isolate::MAX_MB))]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=isolate::MOST_MB))]
     isolate_memory_mb: Option<u64>,
     /// Processor time of each upload in a child process, in seconds; by default that of the deadline.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=86_400))]

@@ -61,7 +61,8 @@ pub struct Fingerprint {
     pub recipe: Recipe,
     /// One entry a part, in reading order; the first is the media itself.
     pub parts: Vec<PartPrints>,
-    /// Parts that could not be read; the others were.
+    /// Why parts could not be read. After a limit or a deadline the parts that follow may be missing
+    /// without a warning of their own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
 }

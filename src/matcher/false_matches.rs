@@ -24,14 +24,32 @@ pub enum FalseScope {
     /// Matches of queries, or parts of queries, with these bytes or pixels.
     Digest(Digest),
     /// Matches of queries, or parts of queries, that show this picture: with this PDQ or one up to
-    /// 8 bits away.
+    /// 8 bits away. If the picture is a copy of the item, this includes the item's own picture, which is
+    /// then no longer found as a whole.
     Picture(Code256),
     /// Matches whose evidence is in this part of the item, whatever the query; the empty path is the
     /// text or picture of the item itself.
     ItemPart(PartPath),
 }
 
-/// A decision of a reviewer that matches are false. Stored in a collection by
+/// A decision of a reviewer that matches are false. As JSON, the scope is a field beside the others:
+///
+/// ```
+/// use leakprint::{FalseMatch, FalseScope};
+///
+/// let line = r#"{"item": "memo.txt", "item_part": "attachment:1", "by": "ada",
+///     "at": "2026-03-01T12:00:00Z", "why": "a public press release"}"#;
+/// let decision: FalseMatch = serde_json::from_str(line).unwrap();
+/// assert!(matches!(decision.scope, FalseScope::ItemPart(_)));
+/// // The others: "digest" and "picture", each with 64 hex digits.
+/// let hash = "d8f8f0cec0f4a84f0637022a278f67f0b36e2ed596621e1d33e6339c4e9c9b22";
+/// for scope in ["digest", "picture"] {
+///     let line = line.replace(r#""item_part": "attachment:1""#, &format!(r#""{scope}": "{hash}""#));
+///     assert!(serde_json::from_str::<FalseMatch>(&line).is_ok());
+/// }
+/// ```
+///
+/// Stored in a collection by
 /// [`CollectionWriter::mark_false`](crate::CollectionWriter::mark_false), or passed to a matcher by
 /// [`Matcher::with_false_matches`](super::Matcher::with_false_matches).
 ///

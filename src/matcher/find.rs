@@ -10,7 +10,7 @@ use crate::deadline::{CancellationToken, Deadline, Pacer};
 use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::exec::Executor;
-use crate::fingerprint::{Digest, Fingerprint, Fingerprinter};
+use crate::fingerprint::{Digest, Fingerprint, Fingerprinter, Warning};
 use crate::index::SearchStats;
 #[cfg(doc)]
 use crate::limits::Limits;
@@ -41,8 +41,10 @@ impl Matcher {
     }
 
     /// As [`find_media`](Self::find_media), but ends at a deadline as well as after
-    /// [`Limits::time_ms`]. Reading may take three quarters of the time; the parts read by then are
-    /// matched in the rest.
+    /// [`Limits::time_ms`]. Three quarters of the time are for reading. If that is not enough for all
+    /// parts of a container, only the parts read so far are matched, and the result does not say so: an
+    /// empty result means that nothing was found in what could be read. For the parts that could not be
+    /// read, use [`find_media_with_warnings`](Self::find_media_with_warnings).
     ///
     /// # Errors
     /// As [`find_media`](Self::find_media); [`Limit`](ErrorKind::Limit) for `time_ms`, and
@@ -70,11 +72,44 @@ impl Matcher {
         name: Option<&str>,
         deadline: &Deadline,
     ) -> Result<Vec<Match>> {
+        let (matches, _) = self.find_media_with_warnings(bytes, name, deadline)?;
+        Ok(matches)
+    }
+
+    /// As [`find_media_until`](Self::find_media_until), but also returns why parts of the upload could
+    /// not be read: a broken attachment, a limit, the deadline. A platform should not treat an upload
+    /// with warnings as clean.
+    ///
+    /// # Errors
+    /// As [`find_media_until`](Self::find_media_until).
+    ///
+    /// ```
+    /// # let index = leakprint::example::memo_index()?;
+    /// use leakprint::{Deadline, Matcher};
+    ///
+    /// let mail = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+    ///     --b\r\nContent-Type: text/plain\r\n\r\nSee the picture.\r\n\
+    ///     --b\r\nContent-Type: image/png; name=a.png\r\nContent-Transfer-Encoding: base64\r\n\
+    ///     Content-Disposition: attachment; filename=a.png\r\n\r\niVBORw0KGgo=\r\n--b--\r\n";
+    /// let matcher = Matcher::new(index)?;
+    /// let (matches, warnings) =
+    ///     matcher.find_media_with_warnings(mail.as_bytes(), Some("a.eml"), &Deadline::never())?;
+    /// assert!(matches.is_empty());
+    /// assert_eq!(warnings[0].part.as_str(), "attachment:1");
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn find_media_with_warnings(
+        &self,
+        bytes: &[u8],
+        name: Option<&str>,
+        deadline: &Deadline,
+    ) -> Result<(Vec<Match>, Vec<Warning>)> {
         let deadline = self.fingerprinter.deadline(deadline);
         let query = self
             .fingerprinter
             .fingerprint_until(bytes, name, &deadline.for_reading())?;
-        self.find_until(&query, &deadline)
+        let matches = self.find_until(&query, &deadline)?;
+        Ok((matches, query.warnings))
     }
 
     /// Fingerprints one text and finds the items that it quotes.

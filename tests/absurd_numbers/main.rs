@@ -209,7 +209,7 @@ fn every_target_takes_its_seeds() {
 
 /// The inputs in `findings/TARGET`, each of which broke a promise once.
 #[test]
-fn what_was_found_once_stays_mended() {
+fn past_findings_stay_fixed() {
     let findings = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/absurd_numbers/findings");
     for (name, target) in targets::ALL {
         let Ok(entries) = fs::read_dir(findings.join(name)) else {

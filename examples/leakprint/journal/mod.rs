@@ -35,7 +35,7 @@ pub(crate) use record::{Entry, Key, Record};
 const SYNC: Duration = Duration::from_secs(5);
 
 /// Bytes of one payload, at most; larger ones are not kept.
-pub(crate) const MAX_PAYLOAD: usize = 1 << 30;
+pub(crate) const MOST_PAYLOAD: usize = 1 << 30;
 
 /// A journal that nobody else writes, its records not read yet.
 pub(crate) struct Locked {
@@ -121,7 +121,7 @@ impl Locked {
         }
         let mut start = Vec::new();
         (&mut file)
-            .take(Settings::MAX_HEAD)
+            .take(Settings::MOST_HEAD)
             .read_to_end(&mut start)
             .map_err(failed)?;
         let (state, head) = if start.is_empty() {

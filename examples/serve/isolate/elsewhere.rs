@@ -34,7 +34,7 @@ pub(crate) struct Counts {
     pub(crate) waiting: Gauge,
 }
 
-pub(crate) const MAX_MB: u64 = 1;
+pub(crate) const MOST_MB: u64 = 1;
 
 /// There are none.
 pub(crate) enum Readers {}

@@ -41,12 +41,12 @@ pub(crate) struct Options {
 
 /// MiB that a reader needs beside what an upload is unpacked to, and the most that can be given.
 const OWN_MB: u64 = 256;
-pub(crate) const MAX_MB: u64 = 1 << 24;
+pub(crate) const MOST_MB: u64 = 1 << 24;
 
 /// Address space that suffices for whatever the limits allow, in MiB.
 pub(crate) fn memory_mb(limits: &Limits) -> u64 {
     let input = limits.input_bytes.saturating_mul(2);
-    ((limits.decoded_bytes.saturating_add(input) >> 20) + OWN_MB).min(MAX_MB)
+    ((limits.decoded_bytes.saturating_add(input) >> 20) + OWN_MB).min(MOST_MB)
 }
 
 /// What the metrics say of readers.

@@ -19,7 +19,7 @@ use crate::observe::Counted;
 use crate::prints::Hint;
 
 /// After so many uploads a reader is replaced by a new one, whose memory is not fragmented.
-const MAX_UPLOADS: u32 = 1000;
+const MOST_UPLOADS: u32 = 1000;
 
 /// A reader that ends sooner than this, without an upload, is one of those that cannot run.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -171,7 +171,7 @@ impl Drop for Lease {
             return;
         };
         let is_stopping = self.shared.stopping.load(Ordering::Acquire);
-        if reader.is_ready && reader.uploads < MAX_UPLOADS && !is_stopping {
+        if reader.is_ready && reader.uploads < MOST_UPLOADS && !is_stopping {
             self.shared.free().push(reader);
             self.shared.permits.add_permits(1);
         } else {

@@ -17,15 +17,15 @@ pub(crate) use receiver::{Receiver, Reply, Source};
 const HELLO: &[u8; 8] = b"lpread\x001";
 
 /// Bytes of limits as JSON.
-const MAX_LIMITS: usize = 64 << 10;
+const MOST_LIMITS: usize = 64 << 10;
 /// Bytes of the name of an upload.
-const MAX_NAME: usize = 1 << 20;
+const MOST_NAME: usize = 1 << 20;
 /// Bytes of the path of a part.
-const MAX_PATH: usize = 64 << 10;
+const MOST_PATH: usize = 64 << 10;
 /// Bytes of the message of an error; what is longer is cut by the reader.
-const MAX_MESSAGE: usize = 16 << 10;
+const MOST_MESSAGE: usize = 16 << 10;
 /// Bytes of all paths and messages of one upload.
-const MAX_WORDS: usize = 32 << 20;
+const MOST_WORDS: usize = 32 << 20;
 /// No name.
 const NONE: u32 = u32::MAX;
 
@@ -99,12 +99,12 @@ pub(crate) fn receive(from: &mut impl Read) -> Result<Option<Request>> {
         0 => return Ok(None),
         n => from.read_exact(&mut first[n..])?,
     }
-    let limits = bytes(from, u32::from_le_bytes(first) as usize, MAX_LIMITS)?;
+    let limits = bytes(from, u32::from_le_bytes(first) as usize, MOST_LIMITS)?;
     let limits: Limits =
         serde_json::from_slice(&limits).map_err(|_| Broken::Frame("the limits are no JSON"))?;
     let name = match u32(from)? {
         NONE => None,
-        len => Some(string(from, len, MAX_NAME)?),
+        len => Some(string(from, len, MOST_NAME)?),
     };
     let len = usize::try_from(u64(from)?).map_err(|_| Broken::Frame("too long an upload"))?;
     let most = usize::try_from(limits.input_bytes).unwrap_or(usize::MAX);
@@ -257,7 +257,7 @@ fn put_string(to: &mut Vec<u8>, text: &str) -> io::Result<()> {
 fn put_error(to: &mut Vec<u8>, error: &Error) -> io::Result<()> {
     put_string(to, error.kind().as_str())?;
     let message = error.message();
-    put_string(to, &message[..message.floor_char_boundary(MAX_MESSAGE)])
+    put_string(to, &message[..message.floor_char_boundary(MOST_MESSAGE)])
 }
 
 fn u8(from: &mut impl Read) -> Result<u8> {

@@ -7,8 +7,8 @@ use leakprint::raster::{Pixels, Raster};
 use leakprint::{Budget, Digest, Error, ErrorKind, Limits};
 
 use super::{
-    Broken, DIGEST, DONE, FAILED, MAX_MESSAGE, MAX_PATH, MAX_WORDS, NO_BYTES, OPAQUE, PART, RASTER,
-    Result, TABLE, TEXT, WARNING, WHOLE, bytes, flag, string, u8, u32,
+    Broken, DIGEST, DONE, FAILED, MOST_MESSAGE, MOST_PATH, MOST_WORDS, NO_BYTES, OPAQUE, PART,
+    RASTER, Result, TABLE, TEXT, WARNING, WHOLE, bytes, flag, string, u8, u32,
 };
 
 /// The bytes of a part as they are in its container.
@@ -56,7 +56,7 @@ impl<R: Read> Receiver<R> {
         Self {
             from,
             budget: Budget::new(&own),
-            words_left: MAX_WORDS,
+            words_left: MOST_WORDS,
             warnings_left: 4 * u64::from(limits.parts) + 16,
             has_root: false,
         }
@@ -157,7 +157,7 @@ impl<R: Read> Receiver<R> {
     }
 
     fn path(&mut self) -> Result<PartPath> {
-        let path = self.word(MAX_PATH)?;
+        let path = self.word(MOST_PATH)?;
         match path.bytes().all(|byte| byte.is_ascii_graphic()) {
             true => Ok(PartPath::from(path.as_str())),
             false => Err(Broken::Frame("a path of other letters")),
@@ -165,8 +165,8 @@ impl<R: Read> Receiver<R> {
     }
 
     fn error(&mut self) -> Result<Error> {
-        let kind = self.word(MAX_PATH)?;
-        let message = self.word(MAX_MESSAGE)?;
+        let kind = self.word(MOST_PATH)?;
+        let message = self.word(MOST_MESSAGE)?;
         match kind.parse() {
             Ok(
                 kind @ (ErrorKind::Empty
