@@ -13,7 +13,7 @@ pub const MEMO: &str = "The winter slate moves by six weeks, and Lighthouse open
 /// A fingerprinter under a fixed key: everything that this module makes can be compared.
 ///
 /// # Errors
-/// None that an example meets.
+/// Not in an example.
 pub fn fingerprinter() -> Result<Fingerprinter> {
     Fingerprinter::builder()
         .key(Key::from_bytes([7; 32]))

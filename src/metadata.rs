@@ -23,7 +23,7 @@ use crate::time::Timestamp;
 #[serde(default)]
 #[non_exhaustive]
 pub struct Metadata {
-    /// A word for the kind of leak, or where the item belongs.
+    /// The kind of leak, or the case that the item belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// A remark for people.
@@ -34,7 +34,7 @@ pub struct Metadata {
     pub tags: BTreeMap<String, String>,
     /// The time when it was added.
     pub added: Timestamp,
-    /// The time from which on it is not matched and merging leaves it out.
+    /// The time from which it is no longer matched; merging then drops it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
 }

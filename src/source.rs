@@ -1,4 +1,4 @@
-//! Opening what posts are compared with, by its path: an index file or a collection's folder.
+//! Opens an index file or a collection's folder by its path.
 
 use std::path::{Path, PathBuf};
 
@@ -76,7 +76,7 @@ impl Source {
         })
     }
 
-    /// Reads all of it to see whether it is what was written.
+    /// Reads everything and checks it against the checksums.
     ///
     /// # Errors
     /// [`Corrupt`](ErrorKind::Corrupt) with the first damage, or [`Io`](ErrorKind::Io).

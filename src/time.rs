@@ -56,7 +56,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What no calendar has is cut to what it has.
+        // Clamped to the years that the calendar has.
         let seconds = self
             .0
             .clamp(days(0, 1, 1) * DAY, days(9999, 12, 31) * DAY + DAY - 1);

@@ -524,7 +524,7 @@ fn writes_until_it_is_killed() {
     };
     let run = std::env::var("LEAKPRINT_KILLED_RUN").unwrap();
     let mut options = WriterOptions::default();
-    (options.head_bytes, options.most_segments) = (20_000, 3);
+    (options.head_bytes, options.max_segments) = (20_000, 3);
     let writer = CollectionWriter::open(&folder, options).unwrap();
     let follower = Collection::open(&folder).unwrap();
     let fingerprinter = writer.collection().fingerprinter().unwrap().clone();

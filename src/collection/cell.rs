@@ -113,11 +113,11 @@ impl StateCell {
     }
 
     /// Replaces the state by what is on disk; true if that is another one. With a writer in this
-    /// process nothing is newer than the state in force, and nothing is read.
+    /// process nothing is newer than the current state, and nothing is read.
     ///
     /// # Errors
     /// Those of `read`, and [`Stale`](ErrorKind::Stale) if the disk has an older state; then the
-    /// state stays.
+    /// state is kept.
     pub(super) fn follow(
         &self,
         read: impl FnOnce(&State, Option<&ReadPosition>) -> Result<DiskState>,
@@ -130,7 +130,7 @@ impl StateCell {
         let (changed, now) = match read(&current, so_far.as_ref())? {
             DiskState::Unchanged(now) => (false, now),
             DiskState::Changed(next, now) => {
-                // The writer has gone: what it left on disk is read once.
+                // The writer has ended: its last state is read from the disk once.
                 let changed = so_far.is_some() || next.generation != current.generation;
                 self.put(&mut source, next)?;
                 (changed, now)

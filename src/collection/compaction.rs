@@ -2,8 +2,8 @@
 //!
 //! Three steps. Under the writer's lock, what is to be merged is chosen and a new log is begun if
 //! the head is among it. Without the lock, the new segment is written. Under the lock again,
-//! what was removed meanwhile is carried over, and a manifest puts the new segment in
-//! the place of the old ones.
+//! removals since then are carried over, and a manifest puts the new segment in the place of the
+//! old ones.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -109,7 +109,7 @@ impl Core {
         }
         self.is_head_due() || {
             let state = self.state();
-            on_disk(&state.slots).count() > self.options.most_segments
+            on_disk(&state.slots).count() > self.options.max_segments
                 || on_disk(&state.slots).any(|(_, slot)| is_wasteful(slot))
         }
     }
@@ -131,7 +131,7 @@ impl Core {
         let mut sizes: Vec<u64> = on_disk(&state.slots)
             .map(|(_, slot)| slot.segment.bytes)
             .collect();
-        if sizes.len() > self.options.most_segments {
+        if sizes.len() > self.options.max_segments {
             // The smaller half: a large segment is written again when others have grown like it.
             sizes.sort_unstable();
             let largest = sizes.get(sizes.len() / 2).copied().unwrap_or(u64::MAX);
@@ -139,7 +139,7 @@ impl Core {
                 !is_of_log(&slot.segment) && slot.segment.bytes <= largest
             })?;
         }
-        for _ in 0..self.options.most_segments {
+        for _ in 0..self.options.max_segments {
             let state = self.state();
             let wasteful = on_disk(&state.slots).find(|(_, slot)| is_wasteful(slot));
             let Some((number, _)) = wasteful else { break };

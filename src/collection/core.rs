@@ -32,7 +32,7 @@ pub(super) struct Inner {
 
 /// The difference between a new manifest and the current one.
 pub(super) struct Change {
-    /// The slots that stay.
+    /// The slots that are kept.
     pub(super) kept: Vec<Slot>,
     /// A new segment, and the items of it that are removed already.
     pub(super) built: Option<(SegmentEntry, Arc<Segment>)>,
@@ -98,7 +98,7 @@ impl Core {
         })
     }
 
-    /// Commits a manifest with a new segment before the slots that stay; returns the generation.
+    /// Commits a manifest with a new segment before the slots that are kept; returns the generation.
     pub(super) fn put_in_force(
         &self,
         inner: &mut Inner,

@@ -14,9 +14,9 @@ use crate::fingerprint::{Fingerprinter, Recipe};
 /// A collection that is open for reading, by any number of processes and threads.
 ///
 /// Cheap to clone; clones share their state. [`snapshot`](Self::snapshot) never waits, and
-/// [`refresh`](Self::refresh) picks up what a writer in another process has done since.
-/// With a [`CollectionWriter`](super::CollectionWriter) in this process its
-/// [`collection`](super::CollectionWriter::collection) sees every change when it is done.
+/// [`refresh`](Self::refresh) picks up what a writer in another process has done since. With a
+/// [`CollectionWriter`](super::CollectionWriter) in this process, its
+/// [`collection`](super::CollectionWriter::collection) sees every change at once.
 ///
 /// ```
 /// # let (folder, writer, print) = leakprint::example::collection()?;

@@ -109,7 +109,7 @@ impl CollectionWriter {
             ));
         }
         let lines = codes.len() as u64;
-        // Stable, so that of equal codes the last line stays last.
+        // Stable: of equal codes the last line remains the last.
         codes.sort_by_key(|item| item.code);
         let mut kept: Vec<CodeItem> = Vec::with_capacity(codes.len());
         for item in codes {

@@ -31,10 +31,10 @@ pub struct WriterOptions {
     /// The key of a new collection, or the key of one that does not store it. A collection that is
     /// created without a key gets a random one and stores it.
     pub key: Option<Key>,
-    /// The size of the log, in bytes, from which on the head is written to a segment.
+    /// The size of the log, in bytes, above which the head is written to a segment.
     pub head_bytes: u64,
-    /// The number of segments on disk from which on small ones are merged.
-    pub most_segments: usize,
+    /// The number of segments on disk above which small ones are merged.
+    pub max_segments: usize,
     /// Whether a background thread merges. Otherwise nothing is written to segments until
     /// [`compact`](super::CollectionWriter::compact) or [`flush`](super::CollectionWriter::flush) is
     /// called.
@@ -49,7 +49,7 @@ impl Default for WriterOptions {
             window: Recipe::DEFAULT_WINDOW,
             key: None,
             head_bytes: 64 << 20,
-            most_segments: 8,
+            max_segments: 8,
             background: true,
             exec: Executor::serial(),
         }

@@ -1,9 +1,9 @@
 //! The log: every operation since the last segment was written, in frames. Drawn in `FORMAT.md`.
 //!
 //! A frame holds what one call acknowledged, whole batches too, under one checksum. It is synced
-//! before the call returns, and only then is a *mark* written behind it. So at most the last
-//! frame can lack durability: damage before the last mark is an error, damage after it is an
-//! operation that was never acknowledged.
+//! before the call returns, and only then is a *mark* written after it. So at most the last frame
+//! can lack durability: damage before the last mark is an error, damage after it is an operation
+//! that was never acknowledged.
 
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
@@ -152,7 +152,7 @@ impl LogWriter {
         self.broken = true;
     }
 
-    /// Fails if a log with a frame of so many more bytes could not be read again.
+    /// Fails if a log with a further frame of this many bytes could not be read again.
     pub(super) fn check_room(&self, payload: usize) -> Result<()> {
         self.limits.check_frame(payload)?;
         let due = if self.unmarked { MARK } else { 0 };
@@ -247,7 +247,7 @@ impl Log {
         match log.damaged.first() {
             None => Ok(log),
             Some(at) => Err(Error::corrupt(format!(
-                "the log is damaged at byte {at}: `repair` saves what is sound"
+                "the log is damaged at byte {at}: `repair` saves the undamaged items"
             ))
             .with_path(file_name(number))),
         }

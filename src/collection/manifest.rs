@@ -331,7 +331,7 @@ fn read_named(storage: &dyn Storage, name: &str) -> Result<(Manifest, [u8; 32])>
     Ok((manifest, id.copied().unwrap_or_default()))
 }
 
-/// Returns the number in the name of a collection's file, including one that `repair` has set aside.
+/// Returns the number in the name of a collection's file, including one that `repair` has renamed.
 pub(super) fn number_of(name: &str) -> Option<u64> {
     let (number, kind) = name.split_at_checked(16)?;
     let kind = kind.strip_suffix(".damaged").unwrap_or(kind);

@@ -1,20 +1,19 @@
-//! A live collection: items are added and removed while everybody goes on matching, and what
-//! was acknowledged survives a crash or a power cut.
+//! A live collection: items are added and removed while others match, and acknowledged changes
+//! survive a crash or a power cut.
 //!
-//! [`CollectionWriter`] is the one writer, [`Collection`] what any number of threads and
-//! processes read, [`Snapshot`] what they hold at one moment. What a call of the
-//! writer has acknowledged is durable, and shows in every later snapshot.
+//! There is one [`CollectionWriter`]; any number of threads and processes read through a
+//! [`Collection`]. A [`Snapshot`] is its state at one moment. A change is durable when the writer's
+//! call returns, and visible in every later snapshot.
 //!
 //! # What is safe
-//! After a crash or a power cut a collection opens and holds exactly what was acknowledged, and at
-//! most the one call that was under way. Damage of files is a typed error that names the file;
-//! what was in force stays usable by who has it open. [`verify`] reads everything and
-//! finds every changed bit, [`repair`] saves what is sound and lists what is not.
+//! After a crash or a power cut a collection opens with exactly the acknowledged changes, and
+//! perhaps those of the one call in progress. A damaged file is a typed error that names the file;
+//! snapshots that are open stay usable. [`verify`] reads everything and finds every changed bit;
+//! [`repair`] saves the undamaged items and lists what is lost.
 //!
-//! # What a collection gives away
-//! What an [index](crate::index#what-an-index-reveals) does; and its records hold what a
-//! fingerprint holds: the grams in the order of the text, and the metadata in the clear. Keep the
-//! folder as secret as the key. Files are made for their owner alone.
+//! # What a collection reveals The same as an [index](crate::index#what-an-index-reveals), and
+//! more: its records contain the grams in the order of the text, and the metadata in the clear.
+//! Keep the folder as secret as the key. Only the owner of the files may read them.
 #![doc = include_str!("FORMAT.md")]
 
 mod catalog;

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::index::Bytes;
 
 const MAGIC: [u8; 8] = *b"\x89LKR\r\n\x1a\n";
-/// Version 1 has no ignore and background files, and zeros where their number stands.
+/// Version 1 has no ignore and background files, and zeros in place of their number.
 const VERSION: u32 = 2;
 const HEADER: usize = 64;
 /// Before each record: its length and the start of its BLAKE3.
@@ -31,7 +31,7 @@ impl Counts {
         self.items().saturating_add(self.discounts)
     }
 
-    /// How many of them are items: the first so many.
+    /// How many of them are items; these come first.
     pub(super) fn items(&self) -> u32 {
         let [full, nn512] = self.codes;
         self.prints.saturating_add(full).saturating_add(nn512)

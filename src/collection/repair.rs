@@ -1,4 +1,4 @@
-//! Saving what is sound of a damaged collection.
+//! Repairing a damaged collection: saves its undamaged items.
 
 use std::path::Path;
 
@@ -38,28 +38,28 @@ pub struct Lost {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RepairReport {
-    /// The generation in force now.
+    /// The current generation.
     pub generation: u64,
     /// Whether anything was changed at all.
     pub repaired: bool,
-    /// Items taken over from damaged segments.
+    /// Items saved from damaged segments.
     pub saved: u64,
-    /// Items whose record is lost, and what else is.
+    /// Items whose record is lost, and other losses.
     pub lost: Vec<Lost>,
-    /// Damaged files that were set aside, by their new names.
+    /// Damaged files that were renamed, by their new names.
     pub set_aside: Vec<String>,
 }
 
-/// Saves what is sound of a collection, under the writer's lock, and lists the rest. Damaged files
-/// are set aside under names that end in `.damaged`. A copy of the manifest that is not the same as the
-/// manifest is written anew. A collection that is sound is left as it is.
+/// Saves the undamaged items of a collection, under the writer's lock, and lists what is lost.
+/// Damaged files are renamed to names that end in `.damaged`. A copy of the manifest that differs
+/// from it is rewritten. An undamaged collection is not changed.
 ///
 /// # Errors
-/// [`Locked`](crate::ErrorKind::Locked) while it has a writer, [`Corrupt`](crate::ErrorKind::Corrupt)
-/// if both the manifest and its copy are lost, since nothing then tells what was removed;
-/// [`Version`](crate::ErrorKind::Version) for files of a newer build;
-/// [`Io`](crate::ErrorKind::Io) if it cannot be written, or if a file cannot be read that need
-/// not be damaged, such as for want of permission.
+/// [`Locked`](crate::ErrorKind::Locked) while it has a writer,
+/// [`Corrupt`](crate::ErrorKind::Corrupt) if both the manifest and its copy are lost, since no
+/// other file says what was removed; [`Version`](crate::ErrorKind::Version) for files of a newer
+/// build; [`Io`](crate::ErrorKind::Io) if it cannot be written, or if a file cannot be read for a
+/// reason other than damage, such as missing permission.
 ///
 /// ```
 /// # let (folder, writer, print) = leakprint::example::collection()?;
@@ -92,7 +92,7 @@ pub(super) fn repair_on(storage: &dyn Storage, exec: &Executor) -> Result<Repair
         Err(e) => {
             let copy = Manifest::read_from(storage, COPY).map_err(|copy| {
                 Error::corrupt(format!(
-                    "neither the manifest nor its copy can be read, and nothing else tells what was \
+                    "neither the manifest nor its copy can be read, and no other file says what was \
                      removed: restore a backup ({e}; {copy})"
                 ))
             })?;
@@ -104,7 +104,7 @@ pub(super) fn repair_on(storage: &dyn Storage, exec: &Executor) -> Result<Repair
         .list()
         .map_err(|e| Error::io("cannot list the folder", e))?;
     if from_copy {
-        // A copy that is late does not know the last log, which has what was acknowledged last.
+        // An older copy does not name the last log, which has the latest acknowledged changes.
         let last = manifest.logs.last().copied().unwrap_or_default();
         let mut later: Vec<u64> = names
             .iter()
@@ -125,7 +125,7 @@ pub(super) fn repair_on(storage: &dyn Storage, exec: &Executor) -> Result<Repair
                 continue;
             }
             Err(e) if !is_damage(&e) => return Err(e),
-            // What of it is damaged, and what is lost, is found out below.
+            // Damage and losses in it are determined below.
             Err(_) => {}
         }
         if let Some(saved) = save_segment(storage, &entry, &mut manifest, &mut report, exec)? {
@@ -141,7 +141,7 @@ pub(super) fn repair_on(storage: &dyn Storage, exec: &Executor) -> Result<Repair
     damaged.extend(save_logs(storage, &mut manifest, &mut report)?);
     if report.lost.is_empty() && damaged.is_empty() {
         report.generation = manifest.generation;
-        // The manifest is in force, and the copy is to be the same, whatever it says instead.
+        // The manifest counts; the copy is made the same, whatever it contains.
         if !Manifest::read_from(storage, COPY).is_ok_and(|copy| copy == read) {
             read.write_copy(storage)?;
             report.repaired = true;
@@ -154,7 +154,7 @@ pub(super) fn repair_on(storage: &dyn Storage, exec: &Executor) -> Result<Repair
     report.generation = manifest.generation;
     report.repaired = true;
     if from_copy {
-        // What a late copy does not know is no longer in force, and not to be removed as a leftover.
+        // Files that an older copy does not name may be newer than it: they are renamed, not removed.
         let used: Vec<String> = manifest.files().collect();
         let unknown = names.into_iter().filter(|name| {
             number_of(name).is_some() && !name.ends_with(ASIDE) && !used.contains(name)
@@ -177,11 +177,11 @@ pub(super) fn repair_on(storage: &dyn Storage, exec: &Executor) -> Result<Repair
     Ok(report)
 }
 
-/// What the names of files that are set aside end in.
+/// The suffix of damaged files that were renamed.
 const ASIDE: &str = ".damaged";
 
-/// Whether an error says that a file is damaged or lost. One of another build, and one that cannot
-/// be read now, may be whole: nothing is put in its place.
+/// Whether an error means that a file is damaged or lost. A file of another build, or one that
+/// cannot be read now, may be undamaged, so nothing replaces it.
 fn is_damage(e: &Error) -> bool {
     use std::io::ErrorKind as Io;
     let source = std::error::Error::source(e);
@@ -246,11 +246,11 @@ fn save_segment(
                 report,
                 &file.kind.file_name(entry.number),
                 None,
-                "made anew from the records",
+                "rebuilt from the records",
             );
         }
     }
-    // What the table leads to, or where that is damaged, one record after the other.
+    // The records by the table, or if that is damaged, one after the other.
     let copy = Bytes::copy_of(&bytes);
     let records = Records::open(copy).ok();
     let mut found: Vec<(u32, Option<&[u8]>)> = scan(&bytes).collect();
@@ -262,7 +262,7 @@ fn save_segment(
                 .map(|item| (item, records.raw(item).ok().or_else(|| scanned(item))))
                 .collect();
         }
-        // Behind the last record stands the table.
+        // The table comes after the last record.
         None => {
             while found.last().is_some_and(|(_, record)| record.is_none()) {
                 found.pop();
@@ -301,7 +301,7 @@ fn save_segment(
             report,
             &name,
             None,
-            "damaged outside of the records, made anew",
+            "damaged outside the records; rebuilt from them",
         );
     }
     plan.sort();
@@ -331,7 +331,7 @@ fn lost_names(storage: &dyn Storage, entry: &SegmentEntry) -> Vec<String> {
         .collect()
 }
 
-/// Takes the sound operations of damaged logs over to a new one; gives the files that are damaged.
+/// Copies the undamaged operations of damaged logs to a new log; returns the damaged files.
 fn save_logs(
     storage: &dyn Storage,
     manifest: &mut Manifest,
@@ -399,7 +399,7 @@ impl NewLogs {
         Ok(())
     }
 
-    /// Writes what is to be written; there is at least one log afterwards.
+    /// Writes the pending operations; afterwards there is at least one log.
     fn write(&mut self, storage: &dyn Storage, manifest: &mut Manifest) -> Result<()> {
         let bytes = self.operations.len();
         let writer = self.writer.take();

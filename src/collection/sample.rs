@@ -11,7 +11,7 @@ pub(crate) fn fingerprinter() -> Fingerprinter {
     Fingerprinter::builder().key(key()).build().unwrap()
 }
 
-/// Words that are told by `seed` alone.
+/// Words that depend on `seed` alone.
 pub(crate) fn words(seed: &str, count: usize) -> String {
     let mut random = blake3::Hasher::new();
     let mut bytes = vec![0; count * 4];

@@ -25,7 +25,7 @@ pub(super) enum Location {
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) location: Location,
-    /// What tells it from any other segment on disk; zeros in memory.
+    /// Distinguishes it from every other segment on disk; zeros in memory.
     pub(super) id: [u8; 32],
     pub(super) records: Records,
     /// Of the fingerprints; an item's number is that in the index.
@@ -64,13 +64,13 @@ impl Slot {
         (counts.items()..counts.all()).filter(|&item| !self.removed.contains(item))
     }
 
-    /// The item of a key, if it is there.
+    /// The item of a key, if the segment has it.
     pub(super) fn find(&self, key: &ItemKey<'_>) -> Result<Option<u32>> {
         let item = self.segment.find(key)?;
         Ok(item.filter(|&item| !self.removed.contains(item)))
     }
 
-    /// The numbers of the items that are there, ignore and background files among them.
+    /// The numbers of the items that are not removed, including ignore and background files.
     pub(super) fn items(&self) -> impl Iterator<Item = u32> + '_ {
         (0..self.segment.items()).filter(|&item| !self.removed.contains(item))
     }
@@ -222,10 +222,10 @@ impl Segment {
     }
 }
 
-/// A file of a segment, if it seems to be the one that was written.
+/// A file of a segment, if its size and start are those that were written.
 pub(super) fn map(storage: &dyn Storage, name: &str, file: &FileEntry) -> Result<Bytes> {
     let wrong = |what: &str| {
-        let advice = "restore the file, or let `repair` save what is sound";
+        let advice = "restore the file, or let `repair` save the undamaged items";
         Error::corrupt(format!("a file of a segment {what}: {advice}")).with_path(name)
     };
     let len = match storage.len(name) {
@@ -233,7 +233,7 @@ pub(super) fn map(storage: &dyn Storage, name: &str, file: &FileEntry) -> Result
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(wrong("is missing")),
         Err(e) => return Err(Error::io("cannot open", e).with_path(name)),
     };
-    // Before it is mapped: to read behind the end of a file ends the process.
+    // Before it is mapped: reading past the end of a mapped file ends the process.
     if len != file.len {
         return Err(wrong("has another size"));
     }
@@ -274,7 +274,7 @@ pub(super) fn hash_file(storage: &dyn Storage, name: &str) -> Result<(u64, [u8; 
     ))
 }
 
-/// That an index was made by a recipe; segments are, unless somebody swapped files.
+/// Checks that an index has the collection's recipe; it does unless files were swapped.
 pub(super) fn check_recipe(segment: &Segment, recipe: &crate::fingerprint::Recipe) -> Result<()> {
     match &segment.index {
         Some(index) => index.recipe().check_same(recipe).map_err(|e| {

@@ -1,4 +1,4 @@
-//! A disk in memory that forgets what was not synced, for tests.
+//! A disk in memory that loses unsynced data, for tests.
 //!
 //! When the power is cut, every write since the last sync of its file may be there, missing, or
 //! torn at sectors of 512 bytes, with zeros or old bytes in between, later ones without earlier ones; every
@@ -128,11 +128,11 @@ struct Disk {
     live: BTreeMap<String, usize>,
     pending: Vec<NameChange>,
     operations: u64,
-    /// The operation at which the power goes.
+    /// The operation at which the power fails.
     cut_at: Option<u64>,
-    /// The operation from which on nothing more fits.
+    /// The operation after which the disk is full.
     full_from: Option<u64>,
-    /// The operation that fails, done or not; those behind it go well again.
+    /// The operation that fails, whether or not it took effect; those after it succeed again.
     fails_at: Option<u64>,
 }
 
@@ -325,7 +325,7 @@ impl Storage for Simulator {
         let mut disk = self.disk();
         disk.step()?;
         disk.room()?;
-        // A file of that name that is there goes on to have its durable content.
+        // An existing file of that name keeps its durable content.
         let inode = match disk.inode(name) {
             Ok(inode) => {
                 disk.change(inode, Change::SetLen(0));

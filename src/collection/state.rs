@@ -178,7 +178,7 @@ impl State {
     }
 
     /// Returns the indexes as they are searched: with the prints that are discounted, and with a
-    /// filter of what the segments on disk have if there is one, or if `prepare`.
+    /// filter over the segments on disk if there is one, or if `prepare`.
     pub(super) fn searched(&self, recipe: &Recipe, prepare: bool) -> Result<IndexSet> {
         let common = self.stop_prints.get(&self.slots, recipe)?;
         let on_disk = self.filter.of(&self.slots, prepare);

@@ -121,7 +121,7 @@ fn check_copy(storage: &dyn Storage, mut manifest: Manifest) -> Result<bool> {
         if last {
             let message = format!(
                 "the copy has generation {} and the manifest {}, and they are not the same: \
-                 `repair`, or the next merge, writes it anew",
+                 `repair`, or the next merge, rewrites it",
                 copy.generation, manifest.generation
             );
             return Err(Error::corrupt(message).with_path(COPY));

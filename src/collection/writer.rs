@@ -329,14 +329,14 @@ impl CollectionWriter {
     }
 
     /// Merges everything to one segment without removed and expired items; returns the generation.
-    /// Readers and other calls of the writer go on meanwhile.
+    /// Readers and other calls of the writer continue meanwhile.
     ///
     /// Memory: 16 bytes a gram, 370 and 24 for each local print a picture, 60 a code, and while
     /// the index is written ten bytes a distinct gram.
     ///
     /// # Errors
-    /// [`Io`](ErrorKind::Io), or [`Corrupt`](ErrorKind::Corrupt) if a record is
-    /// damaged; then all is as before.
+    /// [`Io`](ErrorKind::Io), or [`Corrupt`](ErrorKind::Corrupt) if a record is damaged; the
+    /// collection is then unchanged.
     ///
     /// ```
     /// # let (folder, writer, print) = leakprint::example::collection()?;

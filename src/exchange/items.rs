@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, Pipeline};
 
 /// An item with its metadata and content, as one line of JSON or in any serde format. It can be
-/// imported with the same key; without it, grams and sketches are meaningless.
+/// imported where the key is the same; under another key, grams and sketches are meaningless.
 ///
 /// ```
 /// # use leakprint::collection::{CollectionWriter, NewItem, WriterOptions};

@@ -1,4 +1,4 @@
-//! A fingerprint alone, as bytes.
+//! A fingerprint as bytes.
 
 use crate::collection::{pack_behind, unpack_all};
 use crate::error::{Error, ErrorKind, Result};

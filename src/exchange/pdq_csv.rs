@@ -12,12 +12,12 @@ use crate::code::Code256;
 use crate::error::{Error, Result};
 
 /// Longer lines are refused.
-const MOST_LINE: usize = 16 << 10;
+const MAX_LINE_BYTES: usize = 16 << 10;
 
 /// Columns that are read.
-const MOST_COLUMNS: usize = 32;
+const MAX_COLUMNS: usize = 32;
 
-/// The quality of a line without one: lists leave it out where all are good.
+/// The quality of a line without one: lists omit it if all are good.
 const UNSAID: u8 = 100;
 
 /// A line of a hash list.
@@ -170,10 +170,10 @@ impl<'a> Iterator for PdqList<'a> {
 }
 
 fn text(line: &[u8]) -> Result<&str> {
-    if line.len() > MOST_LINE {
+    if line.len() > MAX_LINE_BYTES {
         return Err(Error::limit(
             "bytes of a line of a hash list",
-            MOST_LINE,
+            MAX_LINE_BYTES,
             line.len(),
         ));
     }
@@ -186,7 +186,7 @@ fn fields(line: &str) -> Result<Vec<Cow<'_, str>>> {
     let mut rest = Some(line);
     while let Some(text) = rest {
         let text = text.trim_start();
-        if fields.len() == MOST_COLUMNS {
+        if fields.len() == MAX_COLUMNS {
             break;
         }
         let Some(mut quoted) = text.strip_prefix('"') else {

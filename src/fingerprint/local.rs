@@ -28,7 +28,7 @@ const PLACE_STEPS: f32 = 8.0;
 /// Patches between two checks of a deadline: some hundred microseconds.
 const PACE: u32 = 256;
 
-/// Steps of a weight of 1: three in a thousand weights are beyond what a byte may hold.
+/// Steps of a weight of 1: three in a thousand weights are too large for a byte.
 const WEIGHT_SCALE: f64 = MAX_WEIGHT as f64 / 3.0;
 
 /// One keypoint of a picture with the keyed code of its patch.

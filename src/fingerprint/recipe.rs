@@ -8,11 +8,11 @@ use crate::text::MAX_WINDOW;
 
 /// The parameters under which the prints of a fingerprint or an index were made.
 ///
-/// `version` identifies all that is fixed in the code: the PDQ pipelines, the
-/// gradient hash and its plane, the folding tables and their
-/// Unicode version, the gram length, the canonical forms of cells, the key derivation. Golden tests pin every
-/// print of a version; a change needs a new version. The other
-/// fields are the caller's choices. Prints of two recipes are not comparable.
+/// `version` identifies everything that is fixed in the code: the PDQ pipelines, the gradient hash
+/// and its plane, the folding tables and their Unicode version, the gram length, the canonical
+/// forms of cells, the key derivation. Golden tests pin every print of a version; a change needs a
+/// new version. The other fields are the caller's choices. Prints of two recipes are not
+/// comparable.
 ///
 /// ```
 /// use leakprint::{Fingerprinter, Key, Recipe};
@@ -28,9 +28,8 @@ use crate::text::MAX_WINDOW;
 pub struct Recipe {
     /// The number of the frozen definition.
     pub version: u32,
-    /// The winnowing window in grams, 1..=64: of every `window` consecutive
-    /// grams at least one is kept, so a clean shared run of
-    /// `window + GRAM_LEN - 1` folded symbols always gives a hit.
+    /// The winnowing window in grams, 1..=64: of every `window` consecutive grams at least one is
+    /// kept, so a clean shared run of `window + GRAM_LEN - 1` folded symbols is always found.
     pub window: u32,
     /// The id of the key of all keyed prints.
     pub key_id: KeyId,
@@ -85,7 +84,7 @@ impl Recipe {
             ErrorKind::Recipe,
             format!(
                 "the prints were made by recipe version {version}, this build makes {}: fingerprint \
-                 the originals anew, or use the build that made them",
+                 the originals again, or use the build that made them",
                 Self::VERSION
             ),
         ))

@@ -4,7 +4,7 @@
 //! A blocked Bloom filter: the bits of a print are all in one word (Putze, Sanders and Singler,
 //! "Cache-, hash- and space-efficient Bloom filters", 2007). Prints are added while other threads
 //! read, and never removed. A reader with older or fewer indexes gets more false positives, each of
-//! which costs one look-up in vain.
+//! which costs one unnecessary look-up.
 //!
 //! A filter made [per index](PrintFilter::per_index) also narrows down which of the indexes may
 //! have a gram, by two more bits in the same word, chosen by gram and index. An index is identified
@@ -96,7 +96,7 @@ impl PrintFilter {
         filter
     }
 
-    /// Returns the number that identifies an index, made of its sizes.
+    /// Returns the number that identifies an index, computed from its sizes.
     pub(crate) fn tag(index: &Index) -> u64 {
         let grams = index.grams();
         let sizes = [

@@ -22,7 +22,7 @@ pub(super) struct Orders {
 }
 
 impl Orders {
-    /// Returns the orders for a list of `frequency` items in an index of so many parts, whose
+    /// Returns the orders for a list of `frequency` items in an index of this many parts, whose
     /// places have the order `place`, at most 31.
     #[inline(always)]
     pub(super) fn new(frequency: u32, parts: u32, place: u32) -> Self {

@@ -1,8 +1,8 @@
 //! Several indexes searched as one, without the items that are hidden.
 //!
-//! Items, parts and pictures are numbered through: the numbers of an index follow those of the
-//! index before it. The number of items and document frequencies, which say how rare something
-//! is, are summed over all indexes.
+//! Items, parts and pictures are numbered consecutively: the numbers of an index follow those of
+//! the index before it. The number of items and document frequencies, which determine rarity, are
+//! summed over all indexes.
 
 use std::sync::Arc;
 

@@ -45,7 +45,7 @@ impl Bytes {
     /// [`Io`](ErrorKind::Io), or [`Version`](ErrorKind::Version) if it is no regular file.
     pub(crate) fn open(path: &Path, access: Access, what: &str) -> Result<Self> {
         let unreadable = |e| Error::io(&format!("cannot open the {what}"), e);
-        // Before opening, which would block on a pipe until somebody writes to it.
+        // Before opening, which would block on a pipe until another process writes to it.
         if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
             return Err(Error::new(
                 ErrorKind::Version,

@@ -10,12 +10,13 @@
 //! checks the whole file.
 //!
 //! # What an index reveals
-//! Names and paths are stored in the clear. A digest tells whether a file that one has is in the
-//! index. PDQ and gradient codes are not pictures, but can be compared with any picture, and reveal
-//! about as much of one as a grid of 16 x 16 bits. Grams, cells and sketches are keyed: without the
-//! [`Key`] they are random numbers. An index made with a random key stores the key, so that it can
-//! be used by itself; anybody who has such a file can test guesses of sentences. To keep the key out
-//! of the file, give one to the fingerprinter: then `IndexWriter::from` does not store it.
+//! Names and paths are stored in the clear. Anybody who has a file can tell by its digest whether
+//! it is in the index. PDQ and gradient codes are not pictures, but can be compared with any
+//! picture, and reveal about as much of their own as a grid of 16 x 16 bits. Grams, cells and
+//! sketches are keyed: without the [`Key`] they are random numbers. An index made with a random key
+//! stores the key, so that it can be used by itself; anybody who has such a file can test guesses
+//! of sentences. To keep the key out of the file, give one to the fingerprinter: then
+//! `IndexWriter::from` does not store it.
 //!
 //! # The file
 #![doc = include_str!("FORMAT.md")]

@@ -93,7 +93,7 @@ impl Inner {
         if next != self.meta.parts {
             return Err(Section::Parts.corrupt("parts without an item"));
         }
-        // Strictly ascending names of as many items as there are, so each item is there once.
+        // As many names as items, in strictly ascending order, so each item occurs once.
         let mut last = None;
         for &item in self.slice::<u32>(Section::ItemOrder) {
             let item = self.checked_item(Section::ItemOrder, item)?;

@@ -1,4 +1,4 @@
-//! The interface to what a collection has besides its indexes.
+//! The interface to the content of a collection that is not in its indexes.
 
 use std::fmt;
 

@@ -27,7 +27,7 @@ const SKEW_COST: f64 = 0.16;
 
 /// A bridge: symbols between two neighbours that count as copied without a common gram.
 ///
-/// A wrong letter hides the grams around it, about eight symbols. If the text goes on at the same
+/// A wrong letter hides the grams around it, about eight symbols. If the text continues at the same
 /// distance on both sides, these symbols are very likely the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bridge {

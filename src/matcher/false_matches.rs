@@ -87,8 +87,8 @@ pub struct FalseMatch {
 }
 
 impl FalseMatch {
-    /// Makes a decision as of now: the item's name, which of its matches are false, who decided, and
-    /// why.
+    /// Makes a decision at the current time: the item's name, which of its matches are false, who
+    /// decided, and why.
     pub fn new(
         item: impl Into<String>,
         scope: FalseScope,

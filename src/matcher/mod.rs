@@ -121,7 +121,7 @@ impl Matcher {
         }
     }
 
-    /// Adds what a collection has besides its indexes.
+    /// Adds the content of a collection that is not in its indexes.
     pub(crate) fn with_catalog(
         mut self,
         catalog: Arc<dyn Catalog>,

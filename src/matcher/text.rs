@@ -56,7 +56,7 @@ impl Source<'_> {
         }
     }
 
-    /// Returns the weighted symbols from which on a match with an item's part is reported.
+    /// Returns the weighted symbols that a match with an item's part needs to be reported.
     fn reporting_threshold(&self, in_picture: bool) -> f64 {
         weigh::text_distinctive(Strength::Possible.min_score(), self.floor(in_picture))
     }

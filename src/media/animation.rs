@@ -77,8 +77,9 @@ pub(super) struct Animation<'b> {
 pub(super) type Failed = (u32, Error);
 
 impl<'b> Animation<'b> {
-    /// An animation of which `first` has been read as a still picture; `None` for what has no
-    /// more frames. Costs a walk over the blocks of a GIF, and the header of other formats.
+    /// The animation whose first frame has been read as the still picture `first`; `None` if there
+    /// are no more frames. Costs a walk over the blocks of a GIF, or reading the header of other
+    /// formats.
     pub(super) fn after(
         first: &Raster,
         bytes: &'b [u8],
@@ -111,15 +112,15 @@ impl<'b> Animation<'b> {
         })
     }
 
-    /// Hands every frame that shows something new to `keep`, with its number, from 1, among all
-    /// frames. `keep` fails if nothing more may be read.
+    /// Calls `keep` for every frame that shows something new, with its number among all frames,
+    /// counted from 1. `keep` fails if nothing more may be read.
     ///
     /// Takes at most half of the remaining decoded bytes, so that later members of the same
     /// container can still be read.
     ///
     /// # Errors
-    /// If a frame is broken or exceeds a limit. The frames before it have been
-    /// handed over; the later ones depend on it and are lost.
+    /// If a frame is broken or exceeds a limit. The frames before it have been handed over; the
+    /// later ones depend on it and are lost.
     pub(super) fn frames(
         mut self,
         budget: &mut Budget,
@@ -263,8 +264,7 @@ fn frame_bytes((width, height): (u32, u32)) -> u64 {
     4 * u64::from(width) * u64::from(height)
 }
 
-/// The size of the frames as stored, unless they are too large to hold as many of them as
-/// composing takes.
+/// The size of the frames as stored, unless composing them would take too much memory.
 fn check(decoder: &impl ImageDecoder, format: Format) -> Result<(u32, u32)> {
     let (width, height) = decoder.dimensions();
     if frame_bytes((width, height)).saturating_mul(COPIES) > WORKING_BYTES {

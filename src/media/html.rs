@@ -1,10 +1,9 @@
 //! HTML to the text that a reader sees, in reading order.
 //!
-//! The tokenizer of html5ever alone: no tree is built, so that the cost does
-//! not depend on nesting and the stack stays flat. Block elements start a new
-//! line, table cells are set apart by a tab, inline elements leave no trace;
-//! white space collapses but in `pre`. Scripts, styles, templates, comments,
-//! `noscript` and frames are not read, nor is text in attributes. Character
+//! The tokenizer of html5ever alone: no tree is built, so that the cost does not depend on nesting
+//! and the stack stays flat. Block elements start a new line, table cells are separated by a tab,
+//! inline elements leave no trace; white space collapses except in `pre`. Scripts, styles,
+//! templates, comments, `noscript` and frames are not read, nor is text in attributes. Character
 //! references are decoded once: doubly escaped markup is text.
 
 mod attributes;
@@ -27,11 +26,11 @@ use feed::Feeder;
 pub(super) struct Page {
     /// What the reader sees, the title first.
     pub(super) text: String,
-    /// The base64 of each picture that stands in the page itself, as a `data:` URI.
+    /// The base64 of each picture that is embedded in the page as a `data:` URI.
     pub(super) images: Vec<String>,
 }
 
-/// Bytes between two looks at the clock.
+/// Bytes between two checks of the deadline.
 const CHUNK: usize = 16 << 10;
 
 /// The text and the embedded pictures of a page.
@@ -41,7 +40,7 @@ const CHUNK: usize = 16 << 10;
 pub(super) fn extract(html: &str, budget: &Budget) -> Result<Page> {
     guard("the html tokenizer", || {
         let mut feeder = Feeder::new(State {
-            // The walk takes no more parts than that; one more shows it that there were more.
+            // As many as the limit allows and one more, which makes the walk report the limit.
             max_images: budget.limits().parts as usize + 1,
             ..State::default()
         });
@@ -63,8 +62,8 @@ pub(super) fn extract(html: &str, budget: &Budget) -> Result<Page> {
     })
 }
 
-/// The charset that a page declares in its first kilobyte, by a `meta` element
-/// or an XML declaration; the name as it stands there.
+/// The charset that a page declares in its first kilobyte, by a `meta` element or an XML
+/// declaration; the name as it is written.
 pub(super) fn declared_charset(bytes: &[u8]) -> Option<&str> {
     let head = bytes.get(..1024).unwrap_or(bytes);
     let value = find(head, b"charset").or_else(|| {
@@ -91,7 +90,7 @@ pub(super) fn declared_charset(bytes: &[u8]) -> Option<&str> {
     (!name.is_empty() && !unlikely).then_some(name)
 }
 
-/// What stands behind the first occurrence of a lower-case word.
+/// What follows the first occurrence of a lower-case word.
 fn find<'a>(bytes: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
     let at = bytes
         .windows(word.len())
@@ -261,7 +260,7 @@ fn embedded(uri: &str) -> Option<String> {
         .then(|| data.to_owned())
 }
 
-/// Elements that stand on lines of their own.
+/// Elements that start and end a line.
 fn is_block(name: &str) -> bool {
     matches!(
         name,

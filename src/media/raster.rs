@@ -1,9 +1,8 @@
 //! Decodes pictures into the canonical raster.
 //!
-//! JPEG is decoded by `zune-jpeg`, to luma alone where the file stores luma:
-//! hashes need no more, and it saves the upsampling and the conversion. All
-//! else goes through the decoders of `image`. Of an animation, this is the first
-//! frame.
+//! JPEG is decoded by `zune-jpeg`, to luma alone where the file stores luma: hashes need no more,
+//! and it saves the upsampling and the conversion. All other formats are decoded by `image`. Of an
+//! animation, only the first frame is decoded.
 //!
 //! The canonical form: upright; 16 bits and floats rounded to 8 bits as `image`
 //! rounds them; palettes and fewer bits expanded; CMYK converted to RGB; one of
@@ -71,7 +70,7 @@ pub(super) fn decode(bytes: &[u8], format: Format, budget: &mut Budget) -> Resul
             Format::Png => open_png(bytes, &clock)
                 .and_then(|decoder| through_image(decoder, format, extra, budget)),
             Format::Gif => {
-                // A frame that is not as large as the screen is decoded beside it.
+                // A frame that is smaller than the screen needs a buffer beside it.
                 extra.bytes_per_pixel = 4;
                 extra.optional = true;
                 let decoder = gif::GifDecoder::new(reader).map_err(broken);
@@ -82,9 +81,9 @@ pub(super) fn decode(bytes: &[u8], format: Format, budget: &mut Budget) -> Resul
                 lossless = declared.lossless;
                 extra.orientation = Some(declared.orientation.unwrap_or(Orientation::NoTransforms));
                 extra.bytes_per_pixel = match (declared.animated, declared.alpha) {
-                    // The canvas, and the frame in the making.
+                    // The canvas, and the frame that is being decoded.
                     (true, _) => 12,
-                    // Luma and chroma, the alpha channel as a lossless picture and by itself.
+                    // Luma and chroma, and the alpha channel as a lossless picture and as a plane.
                     (false, true) => 7,
                     (false, false) => 4,
                 };
@@ -119,7 +118,7 @@ pub(super) fn decode(bytes: &[u8], format: Format, budget: &mut Budget) -> Resul
     Ok((raster, lossless))
 }
 
-/// A decoder of a PNG, which takes its limit at birth alone: that of its buffers and metadata.
+/// A decoder of a PNG, whose limit, that on its buffers and metadata, can be set only when it is made.
 pub(super) fn open_png<'b>(bytes: &'b [u8], clock: &Clock) -> Result<png::PngDecoder<Timed<'b>>> {
     let fence = limits(PNG_METADATA + bytes.len() as u64);
     let decoder = png::PngDecoder::with_limits(Timed::new(bytes, clock), fence);
@@ -131,7 +130,7 @@ pub(super) fn open_png<'b>(bytes: &'b [u8], clock: &Clock) -> Result<png::PngDec
 struct Extra {
     bytes: u64,
     bytes_per_pixel: u64,
-    /// Whether it does without, so that a picture is not refused for it beforehand.
+    /// Whether it can do without that memory, so that no picture is refused for the lack of it.
     optional: bool,
     /// The orientation, where it has been read already.
     orientation: Option<Orientation>,
@@ -189,8 +188,8 @@ fn through_image(
     upright(format, width, height, pixels, orientation, budget)
 }
 
-/// Refuses a picture whose decoder would hold more than is left to decode, or than any may hold.
-/// `own` has been charged.
+/// Refuses a picture whose decoder would hold more than the budget has left, or more than any
+/// decoder may hold. `own` has been charged.
 fn afford_memory(budget: &Budget, format: Format, extra: u64, own: u64) -> Result<()> {
     let format = format.as_str();
     if extra > budget.decoded_left() {

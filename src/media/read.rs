@@ -1,4 +1,4 @@
-//! The entry: one input, its parts in order.
+//! The entry point: reads one input and hands over its parts in order.
 
 use super::walk::Walk;
 use super::{PartSink, formats};
@@ -13,15 +13,15 @@ use crate::limits::Budget;
 /// read is reported to [`PartSink::warning`], and reading goes on; if it has bytes, the sink also
 /// gets these as [`Content::Opaque`](super::Content::Opaque), since their digest is still useful.
 /// Once the limit on parts or on time is reached, or the budget's [`Deadline`](crate::Deadline) is
-/// cancelled, nothing more is read: the parts that were handed out stay, and a warning on the
-/// container gives the reason.
+/// cancelled, nothing more is read: the parts that were handed over stay, and a warning on the
+/// container states the reason.
 ///
 /// # Errors
-/// Only if the input itself cannot be read; the sink has received nothing
-/// in that case. [`Empty`](ErrorKind::Empty) for zero bytes,
-/// [`Unsupported`](ErrorKind::Unsupported) for what is no known format or one
-/// that this build does not read, [`Malformed`](ErrorKind::Malformed),
-/// [`Limit`](ErrorKind::Limit), [`Cancelled`](ErrorKind::Cancelled), [`Panicked`](ErrorKind::Panicked).
+/// Only if the input itself cannot be read; the sink has received nothing in that case.
+/// [`Empty`](ErrorKind::Empty) for zero bytes, [`Unsupported`](ErrorKind::Unsupported) for an
+/// unknown format or one that this build does not read, [`Malformed`](ErrorKind::Malformed),
+/// [`Limit`](ErrorKind::Limit), [`Cancelled`](ErrorKind::Cancelled),
+/// [`Panicked`](ErrorKind::Panicked).
 ///
 /// ```
 /// use leakprint::media::{Content, Part, PartPath, PartSink, read};

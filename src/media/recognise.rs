@@ -55,10 +55,10 @@ impl GreyPicture {
     }
 
     /// The height of the vertical strokes of letters in pixels, if the picture has as many strokes
-    /// as text has.
+    /// as text would.
     ///
     /// Every fourth column is cut into runs of pixels that are darker, or lighter, than what
-    /// surrounds them. Ink is what differs more, since there is less of it.
+    /// surrounds them. The ink is what differs more, since there is less of it.
     pub fn stems(&self) -> Option<u32> {
         self.stems_until(&Deadline::never()).ok().flatten()
     }
@@ -136,7 +136,7 @@ impl Strokes {
         }
     }
 
-    /// By how much its pixels differ, on average.
+    /// The mean difference of its pixels from what surrounds them.
     fn contrast(&self) -> u64 {
         self.difference / self.pixels.max(1)
     }
@@ -145,7 +145,7 @@ impl Strokes {
     /// most common. `None` for fewer runs than a line of text has.
     fn tall(&self) -> Option<u32> {
         let all: u32 = self.heights.iter().skip(SHORTEST).sum();
-        if all < LEAST_STEMS {
+        if all < MIN_STEMS {
             return None;
         }
         let mut left = all / 5;
@@ -166,7 +166,7 @@ const TALLEST: usize = 48;
 const CONTRAST: u32 = 28;
 
 /// A line of text has some eighty runs in every fourth column.
-const LEAST_STEMS: u32 = 80;
+const MIN_STEMS: u32 = 80;
 
 impl fmt::Debug for GreyPicture {
     /// The size; never the pixels.

@@ -90,7 +90,8 @@ impl<'t> Iterator for Members<'t> {
     }
 }
 
-/// Whether a block is a header: its checksum holds. Eight bytes of it count as blanks.
+/// Whether a block is a header, that is, whether its checksum is right. The eight bytes of the
+/// checksum count as blanks.
 pub(super) fn is_header(block: &[u8]) -> bool {
     let Some(block) = block.get(..BLOCK) else {
         return false;

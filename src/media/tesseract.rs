@@ -1,5 +1,5 @@
-//! The program `tesseract` as a recogniser: one child process a picture, with a limit on
-//! its time and its output.
+//! The program `tesseract` as a recogniser: one child process per picture, with limits on its time
+//! and its output.
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -29,8 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Words of one picture.
 const MAX_WORDS: usize = 50_000;
 
-/// Words that the program is less sure of, in percent, are noise.
-const LEAST_CONFIDENCE: f32 = 20.0;
+/// The least confidence in percent; words below it are noise.
+const MIN_CONFIDENCE: f32 = 20.0;
 
 /// Recognises text with the program `tesseract`, which has to be installed.
 ///
@@ -67,14 +67,14 @@ impl Default for Tesseract {
 }
 
 impl Tesseract {
-    /// Another program than the `tesseract` on the path.
+    /// Sets the program to run, in place of the `tesseract` on the path.
     #[must_use]
     pub fn with_program(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = program.into();
         self
     }
 
-    /// The languages to read, as the program's option `-l` has them; default `eng`.
+    /// Sets the languages to read, as for the program's option `-l`; default `eng`.
     #[must_use]
     pub fn with_languages(mut self, languages: impl Into<String>) -> Self {
         self.languages = languages.into();
@@ -89,7 +89,7 @@ impl Tesseract {
         self
     }
 
-    /// Runs the program once, to know that it is there.
+    /// Checks that the program is installed, by running it once.
     ///
     /// # Errors
     /// [`Io`](ErrorKind::Io) if it cannot be started, [`Unsupported`](ErrorKind::Unsupported)
@@ -130,7 +130,7 @@ impl Tesseract {
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         // Separate threads that are not joined: a process that inherited the pipes may keep them open.
         std::thread::spawn(move || {
-            // A child that ends early closes its end; its exit status tells why.
+            // A child that exits early closes its end; its exit status says why.
             stdin.map(|mut stdin| stdin.write_all(&input))
         });
         let (sender, receiver) = mpsc::channel();
@@ -250,9 +250,7 @@ fn words(table: &str, scale: f32, (width, height): (u32, u32)) -> Vec<Word> {
         else {
             continue;
         };
-        let sure = confidence
-            .parse::<f32>()
-            .is_ok_and(|c| c >= LEAST_CONFIDENCE);
+        let sure = confidence.parse::<f32>().is_ok_and(|c| c >= MIN_CONFIDENCE);
         let text = text.trim();
         if level != "5" || !sure || text.is_empty() || text.len() > 512 || words.len() >= MAX_WORDS
         {

@@ -1,9 +1,8 @@
 //! From bytes to characters: byte-order marks, UTF-8, and the legacy charsets
 //! by detection.
 //!
-//! Markdown, CSV, JSON and XML are text as they stand: folding drops what is
-//! neither letter nor digit, so that their markup hardly shows in the prints.
-//! Control characters stay for the same reason.
+//! Markdown, CSV, JSON and XML are read unchanged: folding drops everything but letters and digits,
+//! so that their markup hardly shows in the prints. Control characters stay for the same reason.
 
 #[cfg(feature = "charset")]
 mod detect;
@@ -55,9 +54,8 @@ fn is_control(byte: u8) -> bool {
     byte < 0x20 && !matches!(byte, 0x09..=0x0D | 0x1B) || byte == 0x7F
 }
 
-/// The characters of `bytes`: by the byte-order mark, else as UTF-8 if that is
-/// what they are but for stray damage, else in the charset of `label` where the
-/// container gives one, else in the detected one.
+/// The characters of `bytes`: by the byte-order mark, else as UTF-8 if they are that but for stray
+/// damage, else in the charset of `label` if the container names one, else in the detected one.
 ///
 /// # Errors
 /// [`Limit`](crate::ErrorKind::Limit) for more characters than `text_chars`;
@@ -82,7 +80,7 @@ pub(super) fn decode(bytes: &[u8], label: Option<&str>, budget: &mut Budget) -> 
     Ok(text)
 }
 
-/// Bytes that are decoded between two looks at the clock.
+/// Bytes that are decoded between two checks of the deadline.
 const CHUNK: usize = 64 << 10;
 
 /// UTF-8, each broken sequence as a replacement character.
@@ -187,8 +185,8 @@ fn is_utf8(bytes: &[u8], budget: &Budget) -> Result<bool> {
     }
 }
 
-/// Whether text in the charset of this name may consist of ASCII bytes alone
-/// and yet not be ASCII, so that looking like UTF-8 proves nothing.
+/// Whether text in the charset of this name may consist of ASCII bytes alone and yet not be ASCII,
+/// so that valid UTF-8 proves nothing.
 fn hides_in_ascii(label: &str) -> bool {
     let label = label.trim().to_ascii_lowercase();
     [
@@ -214,7 +212,7 @@ fn legacy(bytes: &[u8], label: Option<&str>, budget: &mut Budget) -> Result<Stri
     })
 }
 
-/// `None` for an unknown label, and for those of ASCII and UTF-8, which the bytes have belied.
+/// `None` for an unknown label, and for ASCII and UTF-8, which the bytes contradict.
 #[cfg(feature = "charset")]
 fn by_label(bytes: &[u8], label: &str, budget: &Budget) -> Result<Option<String>> {
     match encoding_rs::Encoding::for_label_no_replacement(label.as_bytes()) {
@@ -224,7 +222,7 @@ fn by_label(bytes: &[u8], label: &str, budget: &Budget) -> Result<Option<String>
     }
 }
 
-/// Decodes piece by piece, so that the clock and the limit on characters are looked at.
+/// Decodes piece by piece, to check the deadline and the limit on characters between pieces.
 #[cfg(feature = "charset")]
 fn decode_in(
     encoding: &'static encoding_rs::Encoding,
@@ -267,9 +265,9 @@ fn is_ascii_label(label: &str) -> bool {
     label.eq_ignore_ascii_case("us-ascii") || label.eq_ignore_ascii_case("ascii")
 }
 
-/// The charsets of mail that the web does not have, such as UTF-7 and code page 850.
+/// Charsets of mail that the Encoding Standard lacks, such as UTF-7 and code page 850.
 ///
-/// Decoded in pieces that end behind white space, where no sequence of these charsets goes on.
+/// Decoded in pieces that end after white space, where no sequence of these charsets continues.
 #[cfg(feature = "mail")]
 fn by_mail_label(bytes: &[u8], label: &str, budget: &Budget) -> Result<Option<String>> {
     let decoder = mail_parser::decoders::charsets::map::charset_decoder(label.as_bytes());

@@ -12,9 +12,9 @@ const STRIDE: usize = 64 << 10;
 
 /// Decodes base64 in the standard or the URL-safe alphabet.
 ///
-/// Bytes outside of the alphabet are skipped, as RFC 2045 requires; padding ends a
-/// group, so concatenated encodings decode one after the other; an incomplete
-/// last group gives the whole bytes in it.
+/// Bytes outside of the alphabet are skipped, as RFC 2045 requires; padding ends a group, so
+/// concatenated encodings decode one after the other; an incomplete last group is decoded to its
+/// whole bytes.
 ///
 /// # Errors
 /// Those of [`Deadline::check`].
@@ -87,8 +87,7 @@ const SIXTETS: [u8; 256] = {
 
 /// Decodes quoted-printable text (RFC 2045, section 6.7).
 ///
-/// An invalid escape is kept, and white space at the end of a
-/// line, which the standard calls padding, goes.
+/// An invalid escape is kept; white space at the end of a line, which the standard calls padding, is dropped.
 ///
 /// # Errors
 /// Those of [`Deadline::check`].

@@ -1,5 +1,4 @@
-//! The walk: one input, its parts in order, each handed to the sink as soon as
-//! it is decoded.
+//! The walk over the parts of one input, in order; each is handed to the sink as soon as it is decoded.
 //!
 //! The walk knows no format: it calls a function that detects and reads one, also
 //! for the members of containers. Only containers in containers recurse,
@@ -14,14 +13,14 @@ use crate::limits::Budget;
 pub(super) struct Hint<'h> {
     /// Its file name.
     pub(super) name: Option<&'h str>,
-    /// Its kind, believed only among the kinds of text.
+    /// Its kind, used only to distinguish kinds of text.
     pub(super) kind: Option<Format>,
     /// The charset of its text.
     pub(super) charset: Option<&'h str>,
 }
 
 impl<'h> Hint<'h> {
-    /// A hint that is a file name alone.
+    /// A hint that has only a file name.
     pub(super) fn named(name: Option<&'h str>) -> Self {
         Self {
             name,

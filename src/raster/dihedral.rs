@@ -78,8 +78,8 @@ impl Dihedral {
         }
     }
 
-    /// The new place of pixel (`x`, `y`) of a `width` x `height` picture. The pixel must be in the picture,
-    /// else the place means nothing and a build with overflow checks panics.
+    /// The new place of pixel (`x`, `y`) of a `width` x `height` picture. The pixel must be in the
+    /// picture; otherwise the result is meaningless, and a build with overflow checks panics.
     pub fn map(self, x: u32, y: u32, width: u32, height: u32) -> (u32, u32) {
         match self {
             Self::Identity => (x, y),

@@ -1,14 +1,12 @@
-//! Keypoints, which are found again in a copy of a picture: extrema of the band-pass
-//! response over place and scale.
+//! Keypoints, which are found again in a copy of a picture: extrema of the band-pass response over
+//! position and scale.
 //!
-//! Source: Lowe, "Distinctive image features from scale-invariant keypoints",
-//! 2004 (extrema of differences of Gaussians, refinement by a parabola, the test
-//! of the ratio of curvatures, orientation from the histogram of gradients).
-//! Other than there, levels are half an octave apart and binomial, gradients are
-//! taken with the sign of the extremum, so that an inverted picture gives the
-//! same orientations, and the number of keypoints is not a cap on the strongest
-//! but a share for each level and neighbourhood: what a crop keeps is then as
-//! likely to be selected as before.
+//! Source: Lowe, "Distinctive image features from scale-invariant keypoints", 2004 (extrema of
+//! differences of Gaussians, refinement by a parabola, the test of the ratio of curvatures,
+//! orientation from the histogram of gradients). The differences: levels are half an octave apart
+//! and binomial; gradients are taken with the sign of the extremum, so that an inverted picture has
+//! the same orientations; and keypoints are limited not to the strongest but by a quota for each
+//! level and neighbourhood, so that those that a crop keeps are as likely to be selected as before.
 
 use super::{Level, Pyramid, Raster};
 use crate::arch::{Backend, Polar, ROW, SPAN};
@@ -43,13 +41,13 @@ const THRESHOLD: i16 = 20;
 /// along which their place is not determined.
 const EDGE_RATIO: f32 = 12.0;
 
-/// Pixels of a level at each side where no keypoint is sought: half a patch.
+/// Pixels at each side of a level that are not searched for keypoints: half a patch.
 const BORDER: usize = 13;
 
 /// Rows searched between two checks of a deadline.
 const PACE: u32 = 64;
 
-/// Keypoints of one level at most; an orientation more does not count.
+/// Keypoints of one level at most; a second orientation does not count.
 const PER_LEVEL: usize = 420;
 
 /// The extrema of one level.
@@ -237,7 +235,7 @@ fn scale_offset(fine: Option<i16>, here: i16, coarse: Option<i16>) -> i32 {
 /// Keeps at most [`PER_LEVEL`], first the strongest of each neighbourhood, then
 /// the second of each, and so on.
 fn spread(found: &mut Vec<Found>, level: &Level) {
-    // About as many neighbourhoods as places to give away.
+    // About as many neighbourhoods as keypoints that may be kept.
     let area = (level.width * level.height) as f32;
     let side = (area / PER_LEVEL as f32).sqrt().max(8.0);
     let columns = (level.width as f32 / side) as u32 + 1;

@@ -69,9 +69,9 @@ impl Raster {
     }
 
     /// Calls `f` with the luma of the whole picture from the top down, as
-    /// [`luma_row`](Self::luma_row) gives it, in bands of up to eight rows: one
-    /// conversion serves all hashes, and stays in the cache. What is luma
-    /// already comes as it is. Fails at the deadline.
+    /// [`luma_row`](Self::luma_row) gives it, in bands of up to eight rows: one conversion serves
+    /// all hashes, and stays in the cache. Pictures that are luma already are passed unchanged.
+    /// Fails at the deadline.
     pub(crate) fn luma_bands_until(
         &self,
         matte: Matte,

@@ -1,5 +1,5 @@
-//! Patches: what a picture shows around a place, in a frame of given place, size
-//! and direction, free of brightness and contrast.
+//! Patches: the surroundings of a point of a picture, sampled in a frame of given position, size
+//! and direction, and independent of brightness and contrast.
 
 use super::{Keypoint, Pyramid, SCALE_BIAS, SCALE_STEPS};
 use crate::arch::{Backend, Lattice};
@@ -18,7 +18,7 @@ const PITCH: f32 = 2.25;
 /// Patches whose samples differ from their mean by less than two steps of luma are flat: in 256ths.
 const FLAT: i32 = 2 * 256;
 
-/// Samples that make a patch solid: four in ten.
+/// Samples of one tone that make a patch solid: four in ten.
 const SOLID: u32 = 58;
 
 /// Copies smaller than this part of the level's size have lost the patch's details.
@@ -181,7 +181,7 @@ impl Pyramid {
         Backend::detect().sample(&level.soft, level.width, &lattice)
     }
 
-    /// The luma that most of a patch has, if at least [`SOLID`] of its samples do.
+    /// The luma that at least [`SOLID`] samples of a patch have, if there is one.
     pub(crate) fn solid(&self, frame: &Frame) -> Option<u8> {
         let samples = self.samples(frame)?;
         let mut counts = [0_u8; 64];

@@ -5,8 +5,8 @@
 //! copy, some level shows its details within a factor of 1.19 of the size that
 //! they have on some level of the original.
 //!
-//! Tried without success: the first half-octave level from the filtered largest one. It is steadier under
-//! crops, but other words in the same place look more alike too.
+//! Tried without success: the first half-octave level from the filtered largest one. It is more
+//! stable under crops, but other words in the same place look more alike too.
 
 use super::{AreaShrink, Matte, Raster, to_byte};
 use crate::arch::Backend;
@@ -40,8 +40,8 @@ pub(crate) struct Pyramid {
     pub(crate) levels: Vec<Level>,
 }
 
-/// The size at which local prints of a picture of this size are made: its own, or
-/// the largest of the same shape within the limits.
+/// The size at which local prints of a picture of this size are made: the same, or the largest of
+/// the same shape within the limits.
 pub(crate) fn working_size(width: u32, height: u32) -> (usize, usize) {
     let (w, h) = (f64::from(width), f64::from(height));
     let scale = (MAX_AREA / (w * h))

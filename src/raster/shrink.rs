@@ -9,9 +9,8 @@ use crate::arch::{Backend, LANES, Lanes, stride};
 /// cell is the mean of the picture under it, and a pixel across two
 /// cells counts for both by its share. Enlarging follows the same rule.
 ///
-/// Takes rows as they come and holds some rows of sums, of which the cells are made
-/// side by side. The order of additions is fixed, so that a plane is the same to the
-/// bit wherever it is made.
+/// Takes rows in order and holds a few rows of sums, from which cells are computed side by side.
+/// The order of additions is fixed, so that a plane is the same to the bit on every machine.
 pub(crate) struct AreaShrink {
     backend: Backend,
     height: usize,

@@ -30,7 +30,7 @@ pub struct Texture {
     /// The share of pixels that differ from their right and lower neighbour by
     /// less than 1.5 steps of luma, 0..=100.
     pub flat: u8,
-    /// The share of the *other* pixels that differ from one of both by 32 steps or more, 0..=100.
+    /// The share of the *other* pixels that differ from either neighbour by 32 steps or more, 0..=100.
     pub hard: u8,
 }
 

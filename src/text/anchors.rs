@@ -1,4 +1,4 @@
-//! From folded symbols back to characters, through every 32nd of them.
+//! Character offsets of folded symbols, by the offset of every 32nd one.
 
 /// The distance of anchors, in folded symbols.
 ///

@@ -54,7 +54,7 @@ impl Bounds {
         }
     }
 
-    /// No bounds but time, for what is bounded already.
+    /// No bounds but time, for texts that are bounded already.
     pub(crate) fn until(deadline: &Deadline) -> Self {
         Self {
             deadline: deadline.clone(),

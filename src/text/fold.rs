@@ -11,9 +11,8 @@
 //! 4. one class for letters and digits that recognisers and leet writers confuse:
 //!    `0 o`, `1 i l |`, `3 e`, `4 a @`, `5 s $`, `7 t`, `8 b`, `9 g q`. No two
 //!    digits share a class, so numbers stay as distinct as they were;
-//! 5. what is then no letter or digit vanishes: spaces, punctuation, symbols,
-//!    invisible and control characters. With them go wrapping, quote marks and
-//!    spaced-out letters.
+//! 5. everything that is then neither letter nor digit vanishes: spaces, punctuation, symbols,
+//!    invisible and control characters. With them go wrapping, quote marks and spaced-out letters.
 //!
 //! Then neighbours merge, also across what vanished: `rn` to `m`, `cl` to `d`, `vv` to
 //! `w`, from left to right. Since `i` and `1` are `l`, `ci` and `c1` are `d` too.
@@ -65,7 +64,7 @@ const OVERRIDE_ENDS: [char; 2] = ['\u{202c}', '\n'];
 /// Set in the second symbol of an ideograph.
 const SECOND: u32 = 1 << 24;
 
-/// The symbols of ASCII characters. `&`, `<` and `|` need a closer look.
+/// The symbols of ASCII characters. `&`, `<` and `|` are examined further.
 static ASCII: Alphabet = Alphabet {
     symbols: ascii_symbols(),
     merges: [*b"rnm", *b"cld", *b"vvw"],
@@ -93,7 +92,7 @@ const fn ascii_symbols() -> [u8; 128] {
     table
 }
 
-/// The symbol of an ASCII character, 0 for none, [`STOP`] for one that needs a closer look.
+/// The symbol of an ASCII character, 0 for none, [`STOP`] for one that is examined further.
 #[inline]
 fn ascii_symbol(byte: u8) -> u8 {
     // The mask only avoids a bounds check: the byte is ASCII.

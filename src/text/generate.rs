@@ -25,8 +25,8 @@ pub(super) fn ascii_class(c: char) -> Option<char> {
     })
 }
 
-/// Letters that look like a Latin one to every reader but that the Unicode data
-/// gives neither a decomposition nor a Latin prototype.
+/// Letters that look like a Latin one to every reader, but have neither a decomposition nor a Latin
+/// prototype in the Unicode data.
 fn extra(c: char) -> Option<String> {
     let letter = |first: u32| char::from(b'a' + (c as u32 - first) as u8).to_string();
     let number = |first: u32, value: u32| (c as u32 - first + value).to_string();
@@ -45,8 +45,7 @@ fn extra(c: char) -> Option<String> {
         // The lunate sigma is a c; the final sigma is a sigma, whose prototype is o.
         'ϲ' | 'Ϲ' => "c".into(),
         'ς' => "o".into(),
-        // Alphabets made of these stand beside the mathematical ones in every
-        // generator of "fancy text".
+        // Every generator of "fancy text" offers alphabets made of these beside the mathematical ones.
         '∂' => "d".into(),
         '×' => "x".into(),
         'ꞓ' | 'ǝ' => "e".into(),
@@ -87,8 +86,8 @@ fn is_ideograph(c: char) -> bool {
     matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}')
 }
 
-/// Marks that only decorate. Vowel signs, which are letters of their own in
-/// many scripts of Asia, have combining class 0 and are alphabetic.
+/// Marks that only decorate. Vowel signs, which are letters in many scripts of Asia, have combining
+/// class 0 and are alphabetic.
 fn is_decoration(c: char) -> bool {
     is_combining_mark(c) && !(c.is_alphabetic() && canonical_combining_class(c) == 0)
 }
@@ -129,9 +128,8 @@ fn step(c: char, cased: &BTreeMap<char, String>) -> String {
     lower
 }
 
-/// Steps until nothing changes. A few rare capitals and their small letters are
-/// each other's prototype: there the first of the circle in code order stands
-/// for all.
+/// Steps until nothing changes. A few rare capitals and their small letters are each other's
+/// prototype: there the first of the circle in code order represents all.
 fn resolve(c: char, cased: &BTreeMap<char, String>) -> String {
     let mut seen = vec![String::from(c)];
     loop {
@@ -241,7 +239,7 @@ fn write_the_table() {
     std::fs::write(path, encode(&derive())).unwrap();
 }
 
-/// Unicode data of other versions knows other characters: nothing to compare then.
+/// Unicode data of other versions has other characters: nothing to compare then.
 #[test]
 fn the_table_in_the_tree_is_the_derived_one() {
     let crates = (

@@ -27,7 +27,7 @@ pub const MAX_WINDOW: usize = 64;
 /// Grams hashed at a time: all buffers together stay in the first-level cache.
 const CHUNK: usize = 512;
 
-/// Blocks that the cipher gets at a time, to keep its pipeline full.
+/// Blocks that are encrypted at a time, to keep the pipeline of the cipher full.
 const BATCH: usize = 64;
 
 /// Grams beyond the usual number are charged in batches; more than a chunk has.

@@ -1,10 +1,10 @@
 //! Remains of HTML in plain text: character references and bare tags.
 //!
-//! A text that was escaped once too often, or pasted as source, carries letters
-//! that are not part of it: `&nbsp;`, `&amp;quot;`, `&#101;`, `&lt;p&gt;`. They would
-//! break every run of symbols, so folding replaces them by the characters they represent.
-//! All look-ahead is bounded, and nothing but known names is ever skipped: a tag
-//! with attributes is left alone, because words could hide in it.
+//! A text that was escaped once too often, or pasted as source, carries letters that are not part
+//! of it: `&nbsp;`, `&amp;quot;`, `&#101;`, `&lt;p&gt;`. They would break every run of symbols, so
+//! folding replaces them by the characters they represent. All look-ahead is bounded, and only
+//! known names are ever skipped: a tag with attributes is left alone, because words could hide in
+//! it.
 
 /// The markup at a `&` or a `<`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! Text prints: folding to symbols that survive retyping, keyed character grams, and keyed
-//! values such as cells of tables have.
+//! Text prints: folding to symbols that survive retyping, keyed character grams, and keyed values,
+//! such as those in cells of tables.
 
 mod anchors;
 mod bounds;

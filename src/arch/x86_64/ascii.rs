@@ -98,7 +98,7 @@ fn translate(
 
     let mut pairs = 0_u64;
     for half in 0..2 {
-        // SAFETY: the second half ends one byte behind the 64 that follow the first byte,
+        // SAFETY: the second half ends one byte after the 64 that follow the first byte,
         // and the room is 80 bytes.
         let (before, own): (__m256i, __m256i) = unsafe {
             let before = symbols.as_ptr().add(32 * half);

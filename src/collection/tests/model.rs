@@ -15,7 +15,7 @@ fn every_snapshot_is_what_was_acknowledged_at_its_generation() {
     let options = WriterOptions {
         background: true,
         head_bytes: 20_000,
-        most_segments: 3,
+        max_segments: 3,
         ..options()
     };
     let open = CollectionWriter::open(folder.path().join("c"), options).unwrap();

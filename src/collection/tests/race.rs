@@ -17,7 +17,7 @@ fn open_writer(path: &Path) -> CollectionWriter {
     let options = WriterOptions {
         background: true,
         head_bytes: 10_000,
-        most_segments: 3,
+        max_segments: 3,
         ..options()
     };
     CollectionWriter::open(path, options).unwrap()

@@ -121,7 +121,7 @@ impl Downscale {
         }
     }
 
-    /// One more row of `tent` is there.
+    /// One more row of `tent` is complete.
     fn row_of_tent(&mut self) {
         self.tent.count += 1;
         if self.tent.count == LANES {
@@ -152,7 +152,7 @@ impl Downscale {
     }
 }
 
-/// Output rows of the first pass, up to as many as are treated side by side.
+/// Output rows of the first pass, at most as many as are processed side by side.
 struct Tent {
     backend: Backend,
     width: usize,

@@ -1,5 +1,5 @@
-//! The other official pipeline: what is larger than 512 pixels on a side is
-//! scaled to 512 x 512 by taking the nearest pixel, then hashed.
+//! The other official pipeline: a picture larger than 512 pixels on a side is scaled to 512 x 512
+//! by taking the nearest pixel, then hashed.
 //!
 //! The command-line program and the WebAssembly build of the reference do so;
 //! lists made by them can differ from full-resolution hashes by 30 bits.

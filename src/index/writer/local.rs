@@ -208,7 +208,7 @@ fn weigh(
     all_twins
 }
 
-/// Prints of sibling indexes that are compared, at most: those of one in so many pictures.
+/// The most prints of sibling indexes that are compared: if there are more, only those of every n-th picture.
 const MAX_SAMPLED: usize = 1 << 19;
 
 /// Adds to the count of every print the pictures of sibling indexes that have a like one,

@@ -30,9 +30,9 @@ use crate::raster::{Dihedral, Texture};
 pub(crate) use discount::Discounts;
 pub(crate) use stop_prints::StopPrints;
 
-/// Pictures from which on their codes get tables, at 132 bytes a code. Matching searches at a radius
-/// where the scan is faster, so tables serve only direct searches of the codes, and only where a
-/// scan takes long.
+/// The number of pictures from which their codes get tables, at about 100 bytes a code more.
+/// Matching searches at a radius where the scan is faster, so tables serve only direct searches of
+/// the codes, and only where a scan takes long.
 const MIN_PICTURES_FOR_TABLES: usize = 1 << 18;
 
 /// Collects fingerprints and writes them as an index file.

@@ -35,7 +35,7 @@ const MAX_AGREEING_DISTANCE: u32 = 30;
 /// Prints by which a transform is refined.
 const MAX_REFINING_PRINTS: usize = 160;
 
-/// The comparison goes on only if at least one in this many of these prints agrees.
+/// The comparison continues only if at least one in this many of these prints agrees.
 const PRINTS_PER_AGREEMENT: usize = 4;
 
 /// Prints after which agreement is checked for the first time.

@@ -1,7 +1,7 @@
 //! The attributes of a tag, counted before the tokenizer sees them.
 //!
 //! html5ever compares each attribute of a tag with those before it, so that a tag of a megabyte
-//! costs it ten seconds. A tag gets no more than [`MAX_ATTRIBUTES`]; what follows them is skipped up
+//! takes ten seconds. A tag gets no more than [`MAX_ATTRIBUTES`]; what follows them is skipped up
 //! to the end of the tag, which changes nothing that is shown.
 
 /// Attributes of one tag that are read. Pages have a few dozen.
@@ -33,7 +33,7 @@ pub(super) struct TagScan {
 pub(super) enum Scanned {
     /// At the end of the piece, inside the tag.
     Inside,
-    /// Behind the `>` that ends the tag.
+    /// After the `>` that ends the tag.
     Ended,
     /// Before the first attribute that is one too many, at this offset.
     TooMany(usize),
@@ -51,7 +51,8 @@ impl TagScan {
         })
     }
 
-    /// The bytes of the tag that `text` starts with, if it ends there and has not too many attributes.
+    /// The length in bytes of the tag that `text` starts with, if it ends in `text` and does not
+    /// have too many attributes.
     fn whole(text: &[u8]) -> Option<usize> {
         let name = 1 + usize::from(text.get(1) == Some(&b'/'));
         let rest = text.get(name..)?;
@@ -78,7 +79,7 @@ impl TagScan {
         None
     }
 
-    /// Goes on through a piece, the first one without the `<` and the `/` of an end tag.
+    /// Continues the scan with a piece, the first one without the `<` and the `/` of an end tag.
     pub(super) fn scan(&mut self, piece: &[u8]) -> Scanned {
         for (at, &byte) in piece.iter().enumerate() {
             if self.starts_attribute(byte) {
@@ -94,7 +95,7 @@ impl TagScan {
         Scanned::Inside
     }
 
-    /// Skips attributes that are too many; the offset from which on the tokenizer goes on.
+    /// Skips surplus attributes; returns the offset at which the tokenizer continues.
     pub(super) fn skip(&mut self, piece: &[u8]) -> Option<usize> {
         for (at, &byte) in piece.iter().enumerate() {
             let is_closing = matches!(self.place, Place::SelfClosing);
@@ -145,10 +146,10 @@ impl TagScan {
     }
 }
 
-/// The bytes from the start of `text` on that are text and whole tags, none of which has too many
-/// attributes: the last of them is the `>` of a tag, behind which nothing is open.
+/// The number of bytes at the start of `text` that are text and whole tags, none of which has too
+/// many attributes: the last byte is the `>` of a tag, after which nothing is open.
 ///
-/// The text starts where markup is read as such, and the bytes end at the first tag behind which it is not.
+/// The text starts where markup is read as such, and the bytes end at the first tag after which it is not.
 pub(super) fn whole_tags(text: &[u8]) -> usize {
     let mut end = 0;
     loop {
@@ -167,7 +168,7 @@ pub(super) fn whole_tags(text: &[u8]) -> usize {
     }
 }
 
-/// Whether an element may hold what is no markup, by its start tag behind the `<`.
+/// Whether the content of an element may be something other than markup, by its start tag after the `<`.
 fn has_other_content(tag: &[u8]) -> bool {
     const NAMES: [&[u8]; 10] = [
         b"script",
@@ -191,7 +192,7 @@ fn has_other_content(tag: &[u8]) -> bool {
     NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// White space in a tag; line ends of all kinds are made one before.
+/// White space in a tag; line ends have been normalised.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b'\t' | b'\n' | b'\r' | b'\x0C' | b' ')
 }

@@ -1,6 +1,6 @@
 //! Hands a page to the tokenizer so that no tag gets more attributes than it can take.
 //!
-//! Where nothing is open, all whole tags up to the next one that needs care go in one piece.
+//! Where no tag or comment is open, everything up to the next tag that needs care is one piece.
 
 use std::cell::RefCell;
 
@@ -17,11 +17,11 @@ pub(super) struct Feeder {
     tokenizer: Tokenizer<Reader>,
     queue: BufferQueue,
     open: Open,
-    /// A character reference may be open, whose characters come out with the next `<`.
+    /// A character reference may be open; its characters are emitted with the next `<`.
     has_reference: bool,
 }
 
-/// What the tokenizer is inside of, as far as it shows by tokens that do not come.
+/// The construct that the tokenizer is in, inferred from the tokens that it does not emit.
 enum Open {
     /// Nothing, or an element whose content is no markup.
     Nothing,
@@ -70,7 +70,7 @@ impl Feeder {
         }
     }
 
-    /// Text and whole tags, behind which nothing is open.
+    /// Text and whole tags, after which nothing is open.
     fn whole_tags(&mut self, chunk: &StrTendril, start: usize, end: usize) {
         if cfg!(debug_assertions) {
             self.push(chunk, start, end - 1);
@@ -87,7 +87,7 @@ impl Feeder {
         self.tokenizer.sink.0.borrow().raw
     }
 
-    /// A piece that is too short to have too many attributes, behind all that came before.
+    /// A piece that is too short to have too many attributes, after everything before it.
     fn short_piece(&mut self, chunk: &StrTendril, start: usize, end: usize) {
         let text = &chunk[start..end];
         if self.push(chunk, start, end) && text.starts_with('<') {
@@ -125,7 +125,7 @@ impl Feeder {
         let text = &chunk[start..end];
         let mut open = std::mem::replace(&mut self.open, Open::Nothing);
         let mut at = start;
-        // Its own step, for what comes out then belongs to what was before the `<`.
+        // A separate step: what is emitted here belongs to what was before the `<`.
         if text.starts_with('<') && !matches!(open, Open::Skipped(_)) {
             at += 1;
             if !self.push(chunk, start, at) {
@@ -176,7 +176,7 @@ impl Feeder {
                 if self.push(chunk, at, scanned + offset) {
                     self.skip(scan, chunk, scanned + offset, end);
                 } else {
-                    // It was none: the element that is open holds no markup.
+                    // It was no tag: the content of the open element is not markup.
                     self.push(chunk, scanned + offset, end);
                 }
             }

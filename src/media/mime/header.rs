@@ -33,12 +33,12 @@ const READ: [&[u8]; 4] = [
     b"subject",
 ];
 
-/// The longest field that is read whole. The library looks through all that is left of a field for
-/// the end of each encoded word, and through all parameters for each of their continuations.
+/// The longest field that is read whole. The library searches the rest of a field for the end of
+/// each encoded word, and all parameters for each of their continuations.
 const MAX_FIELD: usize = 16 << 10;
 
-/// The fields of a header block that are read, each the last of its name, which counts; and
-/// whether one of them was cut. So the library's cost follows these and not the block.
+/// The fields of a header block that are read (of several with one name, the last), and whether one
+/// of them was cut. So the library's cost depends on these and not on the block.
 fn read_alone(block: &[u8]) -> (Vec<u8>, bool) {
     let mut kept: [Option<&[u8]>; 4] = [None; 4];
     let mut rest = block;
@@ -81,8 +81,8 @@ fn line_len(bytes: &[u8]) -> usize {
     memchr::memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1)
 }
 
-/// Whether a line starts a field, and its place among those that are read. White space in a name
-/// does not count, as the library has it.
+/// Whether a line starts a field, and its position among those that are read. White space in a name
+/// is ignored, as in the library.
 fn field_of(line: &[u8]) -> Option<Option<usize>> {
     let start = line
         .iter()

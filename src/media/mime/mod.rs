@@ -1,12 +1,11 @@
 //! The structure of a message (RFC 2045, 2046, 5322): one pass over its lines
 //! cuts it into leaves.
 //!
-//! `mail-parser` reads the header fields: folding, encoded words, parameters in
-//! all their continuations and charsets. The tree is cut here. That crate's own
-//! tree is nested values, as deep as the sender likes, whose drop recurses until
-//! the stack overflows, which cannot be caught; and it looks for each missing
-//! boundary through all the rest of the message, quadratic in the number of
-//! parts.
+//! `mail-parser` reads the header fields: folding, encoded words, parameters in all their
+//! continuations and charsets. The tree is cut here. That crate builds a tree of nested values, as
+//! deep as the sender likes: dropping it recurses until the stack overflows, which cannot be
+//! caught. It also searches the whole rest of the message for each missing boundary, which is
+//! quadratic in the number of parts.
 
 mod header;
 mod lines;
@@ -34,7 +33,7 @@ pub(super) struct Structure<'m> {
     pub(super) subject: Option<String>,
     /// In the order of the message.
     pub(super) leaves: Vec<Leaf<'m>>,
-    /// Why the leaves are not all.
+    /// Why leaves are missing, if any are.
     pub(super) problem: Option<Error>,
 }
 

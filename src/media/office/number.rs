@@ -14,10 +14,10 @@ pub(super) enum Style {
     DateTime,
 }
 
-/// Formats of cells, and formats of numbers, that are read; programs write no more.
+/// Formats of cells, and formats of numbers, that are read; programs write fewer.
 const MAX_STYLES: usize = 1 << 16;
 
-/// The styles of a workbook's cells, by the index that cells give.
+/// The styles of a workbook's cells, by the index that cells refer to.
 ///
 /// # Errors
 /// As for [`Xml::next`].

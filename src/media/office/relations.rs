@@ -78,7 +78,7 @@ pub(super) fn main_part(zip: &mut Zip<'_>, budget: &mut Budget) -> Result<Option
     if let Some(index) = zip.find("_rels/.rels") {
         let bytes = zip.read(index, budget)?;
         if let Ok(text) = super::xml::decode(&bytes, budget) {
-            // A list that breaks off may still have named the document.
+            // A truncated list may still have named the document.
             let _ = each(&text, budget, |_, kind, to| {
                 if kind.ends_with("/officeDocument") && to.len() <= MAX_NAME {
                     target = Some(resolve("", to));

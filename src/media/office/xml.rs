@@ -14,10 +14,10 @@ use crate::limits::Budget;
 /// Events between two checks of the deadline.
 const STRIDE: u32 = 4096;
 
-/// Elements inside one another. Documents nest a few dozen; the library remembers each that is open.
+/// Nested elements. Documents nest a few dozen; the library keeps each that is open.
 const MAX_DEPTH: u32 = 256 << 10;
 
-/// Attributes of one tag that are looked through. Documents have a few dozen.
+/// Attributes of one tag that are read. Documents have a few dozen.
 const MAX_ATTRIBUTES: usize = 1024;
 
 /// A document that is being read.

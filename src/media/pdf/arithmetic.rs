@@ -211,8 +211,8 @@ impl<'d> Decoder<'d> {
     }
 }
 
-/// Estimates of probability (table E.1): the interval, the next state after the likelier
-/// bit and after the other, and whether that one becomes the likelier.
+/// Estimates of probability (table E.1): the interval, the next state after the likelier bit and
+/// after the other bit, and whether the other bit then becomes the likelier one.
 const ESTIMATES: [(u32, u8, u8, bool); 47] = [
     (0x5601, 1, 1, true),
     (0x3401, 2, 6, false),

@@ -12,7 +12,7 @@ use crate::limits::Budget;
 use crate::media::{Format, raster};
 use crate::raster::{Pixels, Raster};
 
-/// The longest side of a page that is put together.
+/// The longest side of a composed page.
 const LONGEST: f64 = 3000.0;
 
 /// Composes the pictures of a page at their places, on white: scans are often cut

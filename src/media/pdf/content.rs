@@ -1,9 +1,8 @@
 //! The content streams of pages: the operators that place text and pictures.
 //!
-//! Written here on the parser and the fonts of `hayro`, since a whole interpreter
-//! spends its time on colours, paths and outlines that are not needed, and
-//! cannot be stopped at a deadline. All work is counted (see [`Work`]), since forms,
-//! resources and fonts are shared.
+//! Written here on the parser and the fonts of `hayro`, since a complete interpreter spends its
+//! time on colours, paths and outlines that are not needed, and cannot be interrupted. All work is
+//! counted (see [`Work`]), since forms, resources and fonts are shared.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -33,7 +32,7 @@ const MAX_STATES: usize = 256;
 const OPERATOR: u64 = 8;
 const GLYPH: u64 = 8;
 
-/// Work for a byte of what a glyph means, where it means several letters.
+/// Work for a byte of the text of a glyph that means several letters.
 const LETTER: u64 = 12;
 
 /// Work for a name that is met for the first time in a stream.
@@ -337,7 +336,7 @@ impl<'p> Reader<'p> {
 }
 
 impl Reader<'_> {
-    /// Puts a run down on its page, and charges it.
+    /// Appends a run to its page, and charges it.
     fn put_down(
         &mut self,
         run: Run,
@@ -499,13 +498,13 @@ impl<'p> Scope<'_, 'p> {
             ..Run::default()
         };
         let result = self.pieces(pieces, &font, &mut run);
-        // What was read before the work was spent stays.
+        // Text read before the allowance was spent is kept.
         run.end = point(self.state.to_page * self.text * rise);
         let put_down = self.reader.put_down(run, self.contents, self.budget);
         result.and(put_down)
     }
 
-    /// Moves over the pieces of one operator, and collects their letters.
+    /// Advances over the pieces of one operator, and collects their letters.
     fn pieces<'t>(
         &mut self,
         pieces: impl IntoIterator<Item = Piece<'t>>,
@@ -544,7 +543,7 @@ impl<'p> Scope<'_, 'p> {
                 let glyph = font.glyph(code, &mut self.reader.work)?;
                 self.contents.glyphs += 1;
                 match &glyph.text {
-                    // Private characters are glyphs that mean no other.
+                    // Private characters are glyphs without a public character.
                     Some(BfString::Char('\u{e000}'..='\u{f8ff}' | '\0')) | None => {
                         self.contents.unmapped += 1;
                     }

@@ -1,13 +1,12 @@
 //! Opening a file: which objects it has, and where.
 //!
-//! `hayro-syntax` reads the cross-reference tables, decodes every stream of objects and,
-//! where something does not fit, searches the whole file, all by what the file declares
-//! and without looking at the clock. So the tables are read here first, in the same way
-//! but under limits, and every entry is checked against the object it names: then the
-//! library finds nothing to repair. It is given the file with one new table in front,
-//! which holds the checked entries, and a catalog without pages; the real catalog is
-//! walked by [`pages`](super::pages). Streams of objects are measured before the library
-//! decodes them, and what they hold is known by then.
+//! `hayro-syntax` reads the cross-reference tables, decodes every stream of objects and, where
+//! something does not fit, searches the whole file, all by declared numbers and without checking a
+//! deadline. So the tables are read here first, in the same way but under limits, and every entry
+//! is checked against the object it names: then the library finds nothing to repair. It receives
+//! the file preceded by one new table with the checked entries, and a catalog without pages; the
+//! real catalog is walked by [`pages`](super::pages). Streams of objects are measured before the
+//! library decodes them, and their content is known by then.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -174,10 +173,10 @@ fn members(
             return Err(Error::malformed(message));
         }
         let Some((number, offset)) = reader.pair() else {
-            // The library takes none of them then.
+            // The library then accepts none of them.
             return Ok(Vec::new());
         };
-        // Its sum overflows where this one does not.
+        // The library's sum overflows where this one does not.
         let start = u64::from(first).saturating_add(offset);
         if offset > u64::from(u32::MAX) {
             let message = "PDF: an object beyond the end of its stream";
@@ -207,7 +206,7 @@ fn with_table(bytes: &[u8], map: &Map, trailer: Option<&Dict<'_>>, plain: bool) 
         .filter(|(_, entry)| !plain || matches!(entry, Entry::At(_)))
         .map(|(id, entry)| (*id, *entry))
         .collect();
-    // A catalog that leads nowhere, by numbers that are free.
+    // An empty catalog, under numbers that are free.
     let mut free = (0..=u32::MAX)
         .rev()
         .filter(|number| !map.contains_key(&ObjectIdentifier::new(*number, 0)));

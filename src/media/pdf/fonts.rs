@@ -1,12 +1,12 @@
 //! What a font declares, checked before `hayro-font` relies on it.
 //!
-//! That crate fills a list up to `FirstChar`, a map for every code of a range in `W`
-//! or `W2`, decodes every stream of a font and keeps all of it for the whole document.
-//! Its loops cannot be bounded from outside, so each number is read here first, in the
-//! same way and with a count of the work; a font that needs too much is refused, and
-//! text set in it is not read. What is left in the library is proportional to bytes
-//! that have been counted. Programs of fonts (TrueType, CFF, Type 1) are read by
-//! `skrifa`, which checks counts against the data; they are bounded in size.
+//! That crate fills a list up to `FirstChar`, a map for every code of a range in `W` or `W2`,
+//! decodes every stream of a font and keeps all of it for the whole document. Its loops cannot be
+//! bounded from outside, so each number is read here first, in the same way and with a count of the
+//! work; a font that needs too much is refused, and text set in it is not read. The remaining work
+//! in the library is proportional to bytes that have been counted. Programs of fonts (TrueType,
+//! CFF, Type 1) are read by `skrifa`, which checks counts against the data; they are bounded in
+//! size.
 
 use hayro_syntax::object::{Array, Dict, Name, Object, Stream};
 
@@ -106,7 +106,7 @@ fn simple_widths(font: &Dict<'_>, work: &mut Work) -> Result<u64> {
     Ok(memory)
 }
 
-/// The glyphs that `W` or `W2` give a width.
+/// The glyphs that have a width in `W` or `W2`.
 fn cid_widths(font: &Dict<'_>, key: &[u8], work: &mut Work) -> Result<u64> {
     let Some(widths) = font.get::<Array<'_>>(key) else {
         return Ok(0);
@@ -218,7 +218,7 @@ fn procedures(font: &Dict<'_>, work: &mut Work) -> Result<u64> {
         return Ok(0);
     };
     work.dict(&procedures)?;
-    // Of every procedure the library keeps the parsed dictionary.
+    // The library keeps the parsed dictionary of every procedure.
     Ok(procedures.keys().count() as u64 * 1024 + 4 * procedures.data().len() as u64)
 }
 
@@ -232,7 +232,7 @@ fn program(font: &Dict<'_>, budget: &mut Budget, work: &mut Work) -> Result<u64>
     for key in ["FontFile", "FontFile2", "FontFile3"] {
         if let Some(stream) = descriptor.get::<Stream<'_>>(key) {
             let len = decoded(&stream, MAX_PROGRAM, budget, work)?;
-            // The program, and what is derived of one in Type 1, twice over.
+            // The program, and what is derived from it for Type 1, which takes twice as much.
             memory += 3 * len;
         }
     }

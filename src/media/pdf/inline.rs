@@ -1,9 +1,9 @@
-//! Pictures inside of a content stream, cut out where they are many.
+//! Removes the pictures inside a content stream where there are many.
 //!
-//! Nothing but white space ends the data of an inline image, so `hayro-syntax` examines
-//! each `EI` and `BI` up to the end of the stream: with thousands of them,
-//! thousands of times. These pictures are not read anyway. Where a stream has more than
-//! a few, they are taken out here first, in one pass.
+//! Nothing but white space ends the data of an inline image, so `hayro-syntax` examines each `EI`
+//! and `BI` up to the end of the stream: with thousands of them, thousands of times. These pictures
+//! are not read anyway. Where a stream has more than a few, they are removed here first, in one
+//! pass.
 
 use std::borrow::Cow;
 
@@ -29,7 +29,7 @@ pub(super) fn without_images(bytes: &[u8]) -> (Cow<'_, [u8]>, bool) {
         at = end;
         if &bytes[start..end] == b"BI" {
             let Some(after) = image_end(bytes, end) else {
-                // Without an end, what follows is no content.
+                // Without an end, the rest is no content.
                 out.extend_from_slice(&bytes[kept..start]);
                 return (Cow::Owned(out), true);
             };

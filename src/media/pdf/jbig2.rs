@@ -11,7 +11,7 @@ use super::symbols::{self, Dictionary};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
 
-/// The areas of all regions, in pages, and besides.
+/// The areas of all regions: so many pages, and so many pixels more.
 const PAGES: u64 = 4;
 const PIXELS: u64 = 4 << 20;
 

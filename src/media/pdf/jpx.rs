@@ -1,10 +1,10 @@
 //! What JPEG 2000 declares, checked before `hayro-jpeg2000` allocates by it.
 //!
-//! That crate makes a tile of every tile that the size header implies, a structure for
-//! each precinct and code-block, and a plane of floats for every component, and it runs
-//! as many coding passes as the quantisation allows. All of these follow from the
-//! headers, which are read here in the way of that crate; a header whose length does
-//! not fit its fields is refused, so that both read the same ones.
+//! That crate allocates every tile that the size header implies, a structure for each precinct and
+//! code-block, and a plane of floats for every component, and it runs as many coding passes as the
+//! quantisation allows. All of these follow from the headers, which are read here as that crate
+//! reads them; a header whose length does not fit its fields is refused, so that both read the same
+//! ones.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Budget;
@@ -12,8 +12,8 @@ use crate::limits::Budget;
 /// Tiles of one picture: their numbers have 16 bits.
 const MAX_TILES: u64 = 65_535;
 
-/// Bytes that the decoder may hold: the planes (at all, for any picture, and for each
-/// byte of it), and the structures of a tile.
+/// Bytes that the decoder may hold: the planes (at most, for any picture, and for each byte of it),
+/// and the structures of a tile.
 const MAX_PLANES: u64 = 768 << 20;
 const PLANES: u64 = 256 << 20;
 const PLANES_PER_BYTE: u64 = 1024;

@@ -56,7 +56,7 @@ const COLUMN: f64 = 1.5;
 pub(super) struct Page {
     lines: Vec<Line>,
     last: Option<Run>,
-    /// A new line is due.
+    /// Whether the next run starts a new line.
     broken: bool,
 }
 
@@ -212,8 +212,8 @@ pub(super) fn text(pages: Vec<Page>) -> String {
     flow.into_text()
 }
 
-/// Appends a line. A hyphen at the end of the line before joins the halves of a
-/// word where the second goes on in small letters.
+/// Appends a line. A hyphen at the end of the line before joins the halves of a word if the second
+/// starts with a small letter.
 fn join(flow: &mut Flow, line: &str) {
     let goes_on = line.chars().next().is_some_and(char::is_lowercase);
     if !(goes_on && flow.take_hyphen()) {
@@ -279,8 +279,8 @@ fn is_right_to_left(c: char) -> bool {
     matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')
 }
 
-/// A line in the order of reading. Right-to-left text is mostly put down as it
-/// looks, from left to right; numbers and Latin words in it keep their order.
+/// A line in reading order. Right-to-left text is mostly stored in visual order, from left to
+/// right; numbers and Latin words in it keep their order.
 fn logical(line: String) -> String {
     if line.is_ascii() {
         return line;

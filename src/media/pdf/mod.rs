@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the file | its text, page after page, then headers and footers, form fields and comments |
 //! | `page:N/image:M` | an embedded picture, each once however often it is shown |
-//! | `page:N` | a page without text, put together from its pictures |
+//! | `page:N` | a page without text, composed of its pictures |
 //! | `attachment:N` | an embedded file; the format is detected from the content |
 //!
 //! A page that shows something and has no text gets a warning. Pictures in the content
@@ -166,7 +166,7 @@ fn texts<'p>(
     Ok((layout::text(texts), shown, reader.work))
 }
 
-/// Hands over every picture, and the pages that are nothing else.
+/// Hands over every picture, and the pages that consist of pictures only.
 fn pictures(
     walk: &mut Walk<'_>,
     path: &PartPath,

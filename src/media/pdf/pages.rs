@@ -1,5 +1,5 @@
-//! The tree of pages, walked here: `hayro-syntax` walks all of it when a file is
-//! opened, looks up inherited resources for every page and cannot be stopped.
+//! The tree of pages, walked here: `hayro-syntax` walks all of it when a file is opened, looks up
+//! inherited resources for every page and cannot be interrupted.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use hayro_syntax::xref::XRef;
 use super::work::Work;
 use crate::error::Result;
 
-/// Work for a page besides what is read of it, and its memory.
+/// Work for a page besides the bytes that are read, and its memory.
 const PAGE: u64 = 2000;
 
 /// A page with what it inherits.
@@ -119,7 +119,7 @@ fn walk<'p>(xref: &'p XRef, tree: &Dict<'p>, work: &mut Work) -> Result<Option<V
         };
         let here = inherited.at(&kid, work)?;
         let kind = kid.get::<Name<'_>>(b"Type");
-        // Anything that does not call itself a node of the tree passes for a page.
+        // Anything that is not declared a node of the tree counts as a page.
         if kind.is_some_and(|kind| kind.as_ref() as &[u8] == b"Pages") {
             if let Some(kids) = self::kids(&kid, work)? {
                 stack.push((kids.raw_iter(), here));

@@ -1,11 +1,10 @@
 //! Decodes the pictures of a PDF.
 //!
-//! JPEG streams are handed on unchanged. All others are decoded by
-//! `hayro-syntax` and brought into one of three layouts: grey, colour, colour
-//! with the alpha of a soft mask. Colour profiles are not applied; of separations
-//! and other special spaces the number of components decides. What compressed data
-//! declare for themselves is checked by [`jpx`](super::jpx) and [`jbig2`](super::jbig2)
-//! first, since their decoders allocate by it and cannot be stopped.
+//! JPEG streams are handed on unchanged. All others are decoded by `hayro-syntax` and brought into
+//! one of three layouts: grey, colour, colour with the alpha of a soft mask. Colour profiles are
+//! not applied; of separations and other special spaces the number of components decides. What
+//! compressed data declare for themselves is checked by [`jpx`](super::jpx) and
+//! [`jbig2`](super::jbig2) first, since their decoders allocate by it and cannot be interrupted.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -34,7 +33,7 @@ pub(super) fn size(stream: &Stream<'_>) -> Option<(u32, u32)> {
     (width >= SMALLEST && height >= SMALLEST).then_some((width, height))
 }
 
-/// The file in a stream that holds a JPEG and nothing but.
+/// The file in a stream that holds a JPEG and nothing else.
 pub(super) fn jpeg<'s>(stream: &Stream<'s>) -> Option<Cow<'s, [u8]>> {
     let filters = stream.filters();
     let plain = !stream.dict().contains_key("SMask") && !stream.dict().contains_key("Decode");
@@ -167,7 +166,7 @@ pub(super) fn decode(stream: &Stream<'_>, work: &mut Work, budget: &mut Budget) 
     Raster::new(width, height, pixels).ok_or_else(|| Error::malformed("PDF picture of no size"))
 }
 
-/// The colours of a picture, its soft mask left aside.
+/// The colours of a picture, without its soft mask.
 fn samples(
     stream: &Stream<'_>,
     work: &mut Work,
@@ -306,8 +305,8 @@ fn unpack(bytes: &[u8], bits: u8, scale: bool, line: &mut [u8]) -> Result<()> {
     Ok(())
 }
 
-/// Charges the size that a compressed picture declares for itself, which its
-/// decoder relies on what the PDF declares.
+/// Charges the size that compressed data declare for themselves, since their decoder allocates by
+/// it and not by the size that the PDF declares.
 fn declared(
     stream: &Stream<'_>,
     width: u32,
@@ -375,7 +374,7 @@ fn declared(
     }
 }
 
-/// Checks that a decoder which cannot be stopped ends before the deadline: this many
+/// Checks that a decoder which cannot be interrupted ends before the deadline, at this many
 /// nanoseconds for each sample.
 fn affordable(samples: u64, nanoseconds: u64, budget: &Budget) -> Result<()> {
     let needed = Duration::from_nanos(samples.saturating_mul(nanoseconds));

@@ -47,7 +47,7 @@ pub(super) fn search(bytes: &[u8], bounds: &mut Bounds) -> Result<Option<Found>>
             reader.jump(end);
             let text = &bytes[at..end];
             let has = |word: &[u8]| text.windows(word.len()).any(|w| w == word);
-            // Names may be written in other ways, which have a number sign in them.
+            // Names may be written with escapes, which begin with a number sign.
             if !(has(b"Root") || has(b"Catalog") || has(b"ObjStm") || has(b"#")) {
                 continue;
             }

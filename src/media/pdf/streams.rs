@@ -1,9 +1,9 @@
 //! The streams of a PDF under limits.
 //!
-//! `hayro-syntax` inflates a stream into memory, however large it gets, and lays its
-//! rows out by the parameters of the filter. So each stream is measured before
-//! that crate decodes it: by its filters and their parameters, and by inflating it
-//! without storing the output where the filters allow too much.
+//! `hayro-syntax` inflates a stream into memory, however large it gets, and allocates its rows by
+//! the parameters of the filter. So each stream is measured before that crate decodes it: by its
+//! filters and their parameters, and by inflating it without storing the output where the filters
+//! allow too much.
 
 use std::borrow::Cow;
 
@@ -28,7 +28,7 @@ const RUN_LENGTH: u64 = 64;
 /// Filters of one stream. Programs use one or two.
 const MAX_FILTERS: usize = 8;
 
-/// The bytes of a stream, all filters taken off.
+/// The bytes of a stream, all filters removed.
 ///
 /// # Errors
 /// [`Limit`](crate::ErrorKind::Limit); [`Malformed`](crate::ErrorKind::Malformed).
@@ -54,8 +54,8 @@ pub(super) fn decoded_up_to<'s>(
     Ok(bytes)
 }
 
-/// The bytes of a stream of sound zlib data and nothing else, as most are: inflated
-/// here, which stops in time and needs no measuring before.
+/// The bytes of a stream of sound zlib data and nothing else, as most are: inflated here, which
+/// stops at the deadline and at the limit and so needs no measuring first.
 fn plainly_inflated(stream: &Stream<'_>, most: u64, budget: &Budget) -> Result<Option<Vec<u8>>> {
     let dict = stream.dict();
     let plain = ["DP", "DecodeParms", "F"]
@@ -86,7 +86,7 @@ fn plainly_inflated(stream: &Stream<'_>, most: u64, budget: &Budget) -> Result<O
             Ok(Status::StreamEnd) => return Ok(Some(bytes)),
             Ok(_) if bytes.len() > before || decompress.total_in() > at as u64 => {}
             Ok(_) if bytes.len() == bytes.capacity() => {}
-            // Damaged or cut: the library knows ways.
+            // Damaged or cut: the library may recover more.
             _ => return Ok(None),
         }
     }
@@ -108,7 +108,7 @@ pub(super) fn measured(stream: &Stream<'_>, most: u64, budget: &Budget) -> Resul
     }
     let raw = stream.raw_data();
     let mut bound = raw.len() as u64;
-    // The data in front of a filter, as long as they are known.
+    // The input of a filter, as long as it is known.
     let mut data = Some(raw);
     for filter in &filters {
         let growth = match filter {
@@ -141,8 +141,7 @@ pub(super) fn measured(stream: &Stream<'_>, most: u64, budget: &Budget) -> Resul
     Ok(bound)
 }
 
-/// The compressed picture in a stream: all filters taken off but the last. `None` if
-/// they are damaged.
+/// The compressed picture in a stream: all filters removed but the last. `None` if the data are damaged.
 ///
 /// # Errors
 /// [`Limit`](crate::ErrorKind::Limit).
@@ -160,7 +159,7 @@ pub(super) fn before_picture<'s>(
             Filter::LzwDecode => "/LZWDecode",
             Filter::FlateDecode => "/FlateDecode",
             Filter::RunLengthDecode => "/RunLengthDecode",
-            // The library does nothing for it in the first place.
+            // The library does nothing for it either.
             Filter::Crypt => continue,
             _ => return Ok(None),
         };
@@ -260,8 +259,8 @@ pub(super) fn inflated(data: &[u8], most: u64, budget: &Budget) -> Result<u64> {
     if !matches!(end, End::Damage(_)) {
         return Ok(total);
     }
-    // It is tried again as data without a header, then by a decoder that goes on
-    // where zlib gives up.
+    // The library retries it as data without a header, then with a decoder that continues where
+    // zlib stops with an error.
     let (headless, _) = inflate(data, false, most, budget)?;
     let body = data.get(2..).filter(|_| zlib).unwrap_or(data);
     let (lenient, end) = inflate(body, false, most, budget)?;
@@ -366,7 +365,7 @@ mod tests {
         data.truncate(at);
         let cut = measure("/Filter/FlateDecode", &data).unwrap();
         assert!((1 << 18..=1 << 20).contains(&cut), "{cut}");
-        // A distance into nothing: zlib stops, the lenient decoder goes on.
+        // A distance before the start: zlib stops, the lenient decoder continues.
         let mut far = vec![0x78, 0x9C, 0x02, 0x02];
         far.resize(400 << 10, 0x55);
         assert!(measure("/Filter/FlateDecode", &far).is_err());

@@ -1,8 +1,8 @@
 //! Dictionaries of JBIG2 symbols, and the texts set in them, decoded with a count.
 //!
-//! The width and height of a symbol are coded between the pixels of the others, so there
-//! is no other way to know them than to decode all of it (ITU-T T.88, 6.4, 6.5, annexes
-//! A and E). Pixels are forgotten once a symbol is over; its size is kept.
+//! The width and height of a symbol are coded between the pixels of the others, so there is no
+//! other way to know them than to decode all of it (ITU-T T.88, 6.4, 6.5, annexes A and E). The
+//! pixels of a symbol are discarded once it is decoded; its size is kept.
 
 use super::arithmetic::{Decoder, Integers, Template};
 use crate::deadline::Deadline;
@@ -149,10 +149,10 @@ pub(super) fn dictionary(
         let Some(end) = end.filter(|end| *end <= sizes.len()) else {
             return Ok(None);
         };
-        // Runs of nothing do not end by themselves once the data are over.
+        // Empty runs would go on forever after the end of the data.
         idle = if end == at { idle + 1 } else { 0 };
         if idle > 4 {
-            return Err(unbounded("dictionary that exports nothing, for ever"));
+            return Err(unbounded("dictionary that exports nothing, forever"));
         }
         if keep {
             kept.extend_from_slice(&sizes[at..end]);

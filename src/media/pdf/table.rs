@@ -115,7 +115,7 @@ pub(super) fn read(
     let mut extents = Extents::new(bytes, bounds);
     let mut sizes = HashMap::with_capacity(map.len());
     let mut containers = HashSet::new();
-    // Places that many writers fill in for objects that are not there.
+    // Offsets that many writers fill in for objects that do not exist.
     map.retain(|_, entry| !matches!(entry, Entry::At(at) if *at == 0 || *at >= bytes.len()));
     let mut places: Vec<(usize, ObjectIdentifier)> = Vec::with_capacity(map.len());
     for (id, entry) in &map {
@@ -166,7 +166,7 @@ struct Chain<'r> {
 }
 
 impl Chain<'_> {
-    /// Reads a table and those before it; gives its trailer.
+    /// Reads a table and those before it; returns its trailer.
     fn table(&mut self, at: usize) -> Result<Option<Range<usize>>> {
         self.budget.check_time()?;
         if !self.visited.insert(at) || self.visited.len() > MAX_TABLES {
@@ -247,7 +247,7 @@ impl Chain<'_> {
         let kind = if kinds == 0 {
             Some(1)
         } else {
-            // The library takes one byte, at any width.
+            // The library reads one byte, whatever the width.
             field(1).map(|bytes| bytes[0])
         };
         let (Some(kind), Some(place), Some(index)) = (kind, field(places), field(indices)) else {
@@ -358,7 +358,7 @@ fn classic_entry(entry: &[u8]) -> Option<(usize, i32, bool)> {
     Some((at, generation, *entry.get(17)? == b'n'))
 }
 
-/// A number of a table: of widths that the library knows.
+/// A number of a table, of a width that the library supports.
 fn value(field: &[u8]) -> Option<u32> {
     match field.len() {
         1..=4 => Some(
@@ -385,10 +385,10 @@ impl<'r> Extents<'r> {
     /// The end of the object that starts at `at`; `None` if there is none. A stream ends
     /// with its dictionary.
     ///
-    /// The parser is given the file up to the next few words `obj`, since it goes on to
-    /// the end of the file where something is not closed, for every object again. Between
-    /// two such words there is hardly ever more than one object, so that all of them
-    /// together are parsed about once. What is read is counted.
+    /// The parser receives the file up to the next few words `obj`: where something is not closed,
+    /// it would read to the end of the file, again for every object. Between two such words there
+    /// is hardly ever more than one object, so that all of them together are parsed about once.
+    /// What is read is counted.
     pub(super) fn of_object(&mut self, at: usize) -> Option<usize> {
         const WORD: &[u8] = b"obj";
         let rest = self.bytes.get(at..)?;

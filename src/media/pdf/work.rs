@@ -22,8 +22,8 @@ const SHARE: u64 = 8;
 /// Units between two checks of the deadline.
 const STRIDE: u32 = 64 << 10;
 
-/// Memory for the fonts of a document, estimated: beyond it they are forgotten
-/// and read again where they are used again.
+/// Memory for the fonts of a document, estimated: beyond it they are dropped, and read again when
+/// they are used again.
 const FONT_MEMORY: u64 = 64 << 20;
 
 /// The remaining allowance. A unit is about a byte that is parsed, some 5 to 20 ns.
@@ -53,12 +53,12 @@ impl Work {
         }
     }
 
-    /// Learns how many bytes are parsed for each object.
+    /// Sets how many bytes are parsed for each object.
     pub(super) fn set_sizes(&mut self, sizes: HashMap<ObjectIdentifier, u32>) {
         self.sizes = sizes;
     }
 
-    /// Counts the parse of an object that a reference leads to.
+    /// Counts the parsing of an object that a reference leads to.
     ///
     /// # Errors
     /// As [`charge`](Self::charge).
@@ -94,7 +94,7 @@ impl Work {
         Ok(())
     }
 
-    /// Counts an array that is gone through once by us and once by the library.
+    /// Counts an array that is traversed once here and once in the library.
     ///
     /// # Errors
     /// As [`charge`](Self::charge).
@@ -115,7 +115,7 @@ impl Work {
     /// [`Limit`](crate::ErrorKind::Limit) once the allowance is spent, or the time is over.
     pub(super) fn charge(&mut self, units: u64) -> Result<()> {
         let Some(left) = self.left.checked_sub(units) else {
-            // Nothing smaller goes on either.
+            // Smaller steps fail from now on too.
             self.left = 0;
             return Err(Error::limit(
                 "decoded_bytes",

@@ -1,10 +1,11 @@
 //! JPEG: decoded by `zune-jpeg` after a check of the file's segments.
 //!
 //! The decoder bounds neither its memory nor its work by what a file declares: it keeps the
-//! coefficients of all components of a progressive file, whatever the caller requests; it goes on with
-//! zeros where a scan ends early, so that a scan of a dozen bytes costs a pass over the whole
-//! picture; it reads all segments of an extended XMP packet for each segment that follows. The
-//! walk knows the sizes, the scans and the segments before, and refuses numbers that no encoder writes.
+//! coefficients of all components of a progressive file, whatever the caller requests; it continues
+//! with zeros where a scan ends early, so that a scan of a dozen bytes costs a pass over the whole
+//! picture; it reads all segments of an extended XMP packet for each segment that follows. A walk
+//! over the segments first reads the sizes and the scans, and refuses numbers that no encoder
+//! writes.
 
 use std::io::BufRead;
 
@@ -26,11 +27,11 @@ const MAX_SCANS: usize = 64;
 /// How often a coefficient may be visited. Encoders refine it two or three times.
 const MAX_VISITS: u64 = 6;
 
-/// Visits that it takes to fetch a block from memory, for each scan ...
+/// The cost of fetching a block from memory in each scan, in visits ...
 const FETCH: u64 = 24;
 
-/// ... and visits of a whole file, those included: some six seconds. The usual scans of 64 megapixels
-/// are half of that.
+/// ... and the visits of a whole file, that cost included: some six seconds. The usual scans of 64
+/// megapixels are half of that.
 const MAX_WORK: u64 = 2_000_000_000;
 
 /// Segments of an extended XMP packet, which hold up to 64 KiB each, times the segments after each.
@@ -39,7 +40,7 @@ const MAX_PACKET_WORK: u64 = 4 << 20;
 /// Picoseconds that a pixel of a component takes from coefficients to samples.
 const FINISHING: u64 = 1200;
 
-/// Picoseconds that a pixel takes that is not there.
+/// Picoseconds that a missing pixel takes.
 const FILLING: u64 = 500;
 
 pub(super) fn decode(bytes: &[u8], budget: &mut Budget) -> Result<Raster> {
@@ -140,7 +141,7 @@ impl Declared {
         declared
     }
 
-    /// Up to the first scan, in the steps of the decoder: none may see what the other does not.
+    /// Up to the first scan, in the same steps as the decoder, so that both see the same segments.
     fn headers<'b>(&mut self, bytes: &'b [u8]) -> Option<&'b [u8]> {
         let mut rest = bytes.get(2..)?;
         let mut packets = 0;
@@ -269,7 +270,7 @@ impl Declared {
         blocks * 128 * down.div_ceil(across)
     }
 
-    /// Refuses what costs more than any picture that an encoder writes.
+    /// Refuses a file that costs more than any picture that an encoder writes.
     ///
     /// # Errors
     /// [`Limit`](ErrorKind::Limit), and [`Malformed`](ErrorKind::Malformed) for two frames in one.

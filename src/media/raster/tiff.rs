@@ -2,8 +2,9 @@
 //!
 //! The decoder reads strips and tiles of any size: a picture one pixel wide may consist of tiles a
 //! million wide, each of the same few bytes, and a strip that is compressed as a JPEG is decoded at
-//! the size that this JPEG declares, as often as the directory names it. So the area of all tiles is
-//! bounded as that of a picture, and the size of every JPEG compared with that of its place.
+//! the size that this JPEG declares, as often as the directory names it. So the total area of all
+//! tiles is bounded like that of a picture, and the size of every JPEG is compared with that of its
+//! tile.
 
 use super::jpeg;
 use super::timed::afford;
@@ -16,7 +17,7 @@ const MAX_CHUNKS: u64 = 1 << 17;
 /// Pixels that may fill up the tiles of a small picture.
 const FILLING: u64 = 4 << 20;
 
-/// Picoseconds that a pixel of a fax takes.
+/// Picoseconds that a pixel in a fax compression takes.
 const FAX: u64 = 1500;
 
 /// The fields of a directory that are checked.
@@ -96,8 +97,8 @@ impl Declared {
         self.tile.unwrap_or(strip)
     }
 
-    /// Refuses what takes more memory or work than its size allows. Returns the bytes that the
-    /// decoder holds beside the picture.
+    /// Refuses a file that takes more memory or work than the picture's size allows. Returns the
+    /// bytes that the decoder holds beside the picture.
     ///
     /// # Errors
     /// [`Limit`](crate::ErrorKind::Limit), and [`Malformed`](crate::ErrorKind::Malformed) for a strip
@@ -221,7 +222,7 @@ impl<'b> File<'b> {
         })
     }
 
-    /// Up to `most` of the whole numbers of an entry, as far as they are there.
+    /// Up to `most` of the whole numbers of an entry, or as many as the file has.
     fn values(&self, entry: u64, most: u64) -> Vec<u64> {
         let read = || {
             let kind = self.word(entry.checked_add(2)?, 2)?;

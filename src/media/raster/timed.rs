@@ -1,9 +1,9 @@
 //! Input that ends at the deadline.
 //!
-//! The decoders know no deadline, but they pull their input from a reader. These readers hand it out
-//! a few kilobytes at a time and check the deadline before each; after the deadline they are at
-//! their end. Whether the decoder returns an error or half a picture then, [`Clock::settle`]
-//! replaces it by the error of the deadline.
+//! Decoders have no deadline, but they pull their input from a reader. These readers hand it out a
+//! few kilobytes at a time and check the deadline before each piece; after the deadline they report
+//! the end of the input. Whether the decoder then returns an error or half a picture,
+//! [`Clock::settle`] replaces it by the error of the deadline.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
@@ -35,7 +35,7 @@ impl Clock {
         }
     }
 
-    /// The input ends so early that a last step fits into the time: see [`afford`].
+    /// Makes the input end so early that a last step fits into the time: see [`afford`].
     pub(in crate::media) fn with_reserve(budget: &Budget, pixels: u64, each: u64) -> Result<Self> {
         afford(budget, pixels, each)?;
         let deadline = budget.deadline().clone();
@@ -181,7 +181,7 @@ impl Seek for Timed<'_> {
     }
 }
 
-/// Bytes in memory, for `zune-jpeg`: as its own cursor, but for the windows.
+/// Bytes in memory, for `zune-jpeg`: like its own cursor, except for the windows.
 pub(super) struct TimedBytes<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -301,7 +301,7 @@ mod tests {
             .collect()
     }
 
-    /// Steps of any kind give what a cursor gives.
+    /// Steps of any kind return what a cursor returns.
     #[test]
     fn reads_as_a_cursor_does() {
         let bytes = input();

@@ -30,7 +30,7 @@ impl Declared {
     /// Walks over the chunks, into those of frames: one step a chunk.
     ///
     /// # Errors
-    /// [`Malformed`](crate::ErrorKind::Malformed) for a picture that is not as large as its place.
+    /// [`Malformed`](crate::ErrorKind::Malformed) for a picture whose size is not that of its frame.
     pub(in crate::media) fn read(bytes: &[u8]) -> Result<Self> {
         let mut declared = Self::default();
         let mut rest = bytes.get(12..).unwrap_or_default();

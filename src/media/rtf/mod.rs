@@ -70,7 +70,7 @@ const MAX_GROUPS: usize = 4096;
 /// Fonts that are distinguished; files list some hundreds.
 const MAX_FONTS: usize = 1 << 16;
 
-/// Pending bytes of text from which on the next blank has them decoded.
+/// Pending bytes of text that are decoded at the next blank once there are this many.
 const MAX_PENDING: usize = 64 << 10;
 
 /// The destination of text.
@@ -173,7 +173,7 @@ impl<'r> Reader<'r> {
         let mut pacer = budget.deadline().pacer(1 << 14);
         while let Some(&byte) = self.bytes.get(self.at) {
             pacer.step()?;
-            // Before much comes together: the text is up to three times as long as its source.
+            // Early, since the text is up to three times as long as its source.
             if self.uncharged.bytes > MAX_PENDING as u64 {
                 let written = std::mem::take(&mut self.uncharged);
                 meter.charge_written(written.chars, written.bytes, budget)?;

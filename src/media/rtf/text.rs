@@ -1,4 +1,4 @@
-//! From bytes in their code pages and escapes to text where it belongs.
+//! Appends text, from bytes in their code pages and from escapes, to its destination.
 
 use super::{Destination, Group, Reader};
 use crate::media::flow::Gap;
@@ -7,7 +7,7 @@ impl Reader<'_> {
     pub(super) fn unicode(&mut self, number: i32) {
         self.flush();
         self.to_skip = self.group.fallback;
-        // A signed 16-bit number by the book; larger ones are met.
+        // A signed 16-bit number by the standard; larger ones occur.
         let unit = number as u16;
         match (self.high_surrogate.take(), unit) {
             (_, 0xD800..=0xDBFF) => self.high_surrogate = Some(unit),
@@ -29,7 +29,7 @@ impl Reader<'_> {
         self.write(c.encode_utf8(&mut [0; 4]));
     }
 
-    /// Decodes the bytes that wait.
+    /// Decodes the pending bytes.
     pub(super) fn flush(&mut self) {
         if self.pending.is_empty() {
             return;

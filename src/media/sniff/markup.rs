@@ -1,7 +1,7 @@
 //! Texts that are markup, by the element that they start with.
 
-/// Whether a text starts with a tag or a document type of HTML, comments and
-/// processing instructions before it left aside.
+/// Whether a text starts with a tag or a document type of HTML, after any comments and processing
+/// instructions.
 pub(super) fn is_html(mut rest: &[u8]) -> bool {
     loop {
         rest = rest.trim_ascii_start();

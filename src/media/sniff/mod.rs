@@ -110,17 +110,16 @@ impl Format {
         }
     }
 
-    /// The format of `bytes`, or `None` if it is none that this crate knows.
+    /// The format of `bytes`, or `None` if this crate does not know it.
     ///
-    /// `name` is the file's name where there is one; see the [module](crate::media)
-    /// for the little that it decides. The cost is one pass over bytes that may
-    /// be text, and constant for all others.
+    /// `name` is the file's name, if it has one; it only breaks ties between kinds of text. The
+    /// cost is one pass over bytes that may be text, and constant for all others.
     pub fn sniff(bytes: &[u8], name: Option<&str>) -> Option<Self> {
         Self::sniff_declared(bytes, name, None)
     }
 
-    /// [`sniff`](Self::sniff), with a kind of text that the container declares:
-    /// it decides where the content leaves it open.
+    /// [`sniff`](Self::sniff), with a kind of text that the container declares: it decides where
+    /// the content does not.
     pub(super) fn sniff_declared(
         bytes: &[u8],
         name: Option<&str>,
@@ -159,8 +158,8 @@ impl Format {
     }
 }
 
-/// Names under which plain text is no text but a broken file: a reader who
-/// opens it sees an error, not the words.
+/// Extensions under which plain text counts as a broken file: a program that opens it shows an
+/// error, not the words.
 const BINARY_EXTENSIONS: [&str; 43] = [
     "7z", "avi", "avif", "bmp", "bz2", "dll", "docx", "exe", "exr", "gif", "gz", "hdr", "heic",
     "heif", "ico", "jpe", "jpeg", "jpg", "mkv", "mov", "mp3", "mp4", "odp", "ods", "odt", "pam",
@@ -180,7 +179,7 @@ fn window(bytes: &[u8], len: usize) -> &[u8] {
     bytes.get(..len).unwrap_or(bytes)
 }
 
-/// The start of a text, its byte-order mark taken off, as ASCII-compatible bytes.
+/// The start of a text without its byte-order mark, as ASCII-compatible bytes.
 fn head(bytes: &[u8]) -> Cow<'_, [u8]> {
     match text::byte_order_mark(bytes) {
         Some((text::Mark::Utf8, rest)) => Cow::Borrowed(window(rest, HEAD_BYTES)),

@@ -1,8 +1,8 @@
-//! Guesses the charset of bytes that nothing names.
+//! Guesses the charset of bytes where none is declared.
 //!
 //! The detector tries 27 charsets on each byte, which costs ten times what reading the text does
-//! otherwise. But a pair of ASCII characters tells it nothing, so that it gets no more than the words
-//! that have other bytes in them, and not more of these than a guess needs.
+//! otherwise. A pair of ASCII characters carries no information for it, so it receives only the
+//! words that have other bytes in them, and no more of these than a guess needs.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -17,11 +17,11 @@ use crate::limits::Budget;
 /// Bytes from a little before the first one beyond ASCII, in which words are looked for.
 const REACH: usize = 1 << 20;
 
-/// Bytes of words that the detector gets; if all of them are UTF-8, those from the first sequence on
-/// that is not.
+/// Bytes of words that the detector receives; if all of these are UTF-8, it receives those from the
+/// first sequence on that is not.
 const EVIDENCE: usize = 64 << 10;
 
-/// ASCII characters that a word keeps before and behind the others if no white space comes earlier.
+/// ASCII characters that a word keeps before and after the others, if there is no white space nearer.
 const NEIGHBOURS: usize = 64;
 
 /// The likeliest charset.
@@ -31,7 +31,7 @@ const NEIGHBOURS: usize = 64;
 pub(super) fn charset(bytes: &[u8], budget: &Budget) -> Result<&'static Encoding> {
     let first = Encoding::ascii_valid_up_to(bytes);
     let (sample, is_whole) = if first == bytes.len() {
-        // Escape sequences may tell where no other byte does.
+        // Escape sequences may identify the charset where no other byte does.
         let reach = bytes.get(..REACH).unwrap_or(bytes);
         (Cow::Borrowed(reach), reach.len() == bytes.len())
     } else {
@@ -51,8 +51,8 @@ pub(super) fn charset(bytes: &[u8], budget: &Budget) -> Result<&'static Encoding
 
 /// The words with bytes beyond ASCII, the first of which is at `first`, and whether these are all.
 fn words(bytes: &[u8], first: usize) -> (Vec<u8>, bool) {
-    // Sound UTF-8 tells nothing of another charset, and without a broken sequence the detector can't
-    // rule UTF-8 out.
+    // Sound UTF-8 is no evidence of another charset, and without a broken sequence the detector
+    // cannot rule UTF-8 out.
     let mut broken = std::str::from_utf8(bytes)
         .err()
         .map(|error| error.valid_up_to());
@@ -86,7 +86,7 @@ fn words(bytes: &[u8], first: usize) -> (Vec<u8>, bool) {
     (words, is_whole)
 }
 
-/// The word around `at`, with a white space before and behind it: from `start` on, `most` bytes at most.
+/// The word around `at`, with one white space before and one after it: from `start` on, `most` bytes at most.
 fn word_around(bytes: &[u8], start: usize, at: usize, most: usize) -> Range<usize> {
     let start = start.max(at.saturating_sub(NEIGHBOURS));
     let before = bytes.get(start..at).unwrap_or_default();
@@ -117,7 +117,7 @@ mod tests {
             .name()
     }
 
-    /// What the detector says of all of the text.
+    /// The detector's guess for the whole text.
     fn whole(bytes: &[u8]) -> &'static str {
         let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
         detector.feed(bytes, true);

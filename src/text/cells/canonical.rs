@@ -7,8 +7,8 @@ use super::{ValueKind, date, fold};
 /// Longer cells are prose, not values.
 pub(super) const MAX_VALUE: usize = 256;
 
-/// Digits from which on a whole number is identified by its last nine: telephone numbers with and
-/// without country code, account and card numbers.
+/// The number of digits from which a whole number is identified by its last nine: telephone numbers
+/// with and without country code, account and card numbers.
 const LONG_DIGITS: usize = 7;
 const KEPT_DIGITS: usize = 9;
 
@@ -106,7 +106,7 @@ fn is_unit(text: &str) -> bool {
 }
 
 fn significant_bits(digits: &str) -> usize {
-    // Half of all numbers in tables are round, and few are longer than they need to be.
+    // Half of all numbers in tables are round, and few are longer than necessary.
     (3 * digits.len()).saturating_sub(5).min(16)
 }
 

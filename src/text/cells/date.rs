@@ -1,5 +1,5 @@
-//! Dates, written in many ways. Which of two small numbers is the month is not
-//! decided, so that 3/4 and 4/3 are one: a bit lost, and no copy.
+//! Dates, written in many ways. Which of two small numbers is the month is left open, so that 3/4
+//! and 4/3 are equal: this loses one bit of information, and no copy.
 
 use super::ValueKind;
 use super::value::Value;
@@ -131,7 +131,7 @@ fn value(year: u32, a: u32, b: u32) -> Option<Value> {
     if !(1900..2100).contains(&year) || low == 0 || low > 12 || high > 31 {
         return None;
     }
-    // The first of a month is what people write who know no day.
+    // People who do not know the day write the first of the month.
     let bits = if low == 1 { 4 } else { 8 };
     Some(Value {
         kind: ValueKind::Date,

@@ -1,4 +1,4 @@
-//! Prints of values: cells of tables, and what may be such cells in running text.
+//! Prints of values: cells of tables, and possible cells in running text.
 //!
 //! A table that is posted again in another order of columns, as a list or as prose
 //! shares no passage with the original, but it shares its values: addresses, telephone

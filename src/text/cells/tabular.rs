@@ -1,4 +1,4 @@
-//! The values of a table, row by row, and of text that may hold some.
+//! The values of a table, row by row, and of running text.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
@@ -23,7 +23,7 @@ const CELL_STEPS: u32 = 64;
 /// Values with fewer bits are in every text and get no print.
 const MIN_BITS: u8 = 4;
 
-/// Rows from which on the values of a column can be called different.
+/// Rows that a column must have for its values to count as different.
 const MIN_ROWS: u32 = 8;
 
 /// A cell with its place: row, column, and bytes in the text.

@@ -1,4 +1,4 @@
-//! Words of running text, and what each is made of.
+//! Words of running text, and the classes of their characters.
 //!
 //! Most words have neither a digit nor a capital nor an `@` and each of their bytes is examined once.
 
@@ -18,7 +18,7 @@ pub(super) const AT: u8 = 4;
 pub(super) const LETTER: u8 = 8;
 /// Before the word is a gap that no value crosses: a tab, a blank line, a bar, a semicolon.
 pub(super) const FIELD_BREAK: u8 = 16;
-/// Ends a word: white space and what separates fields. A comma needs a closer look.
+/// Ends a word: white space and field separators. A comma is examined further.
 const GAP: u8 = 32;
 const NON_ASCII: u8 = 64;
 
@@ -157,7 +157,7 @@ fn word(text: &str, bytes: Range<usize>, mut flags: u8) -> Option<Word<'_>> {
     let whole = text.get(start..at)?;
     // Most words have no punctuation around them.
     let ends_plainly = whole.ends_with(|c: char| c.is_ascii_alphanumeric());
-    // What closes stays where something opens: `jane[at]example[dot]org`, `(at)`.
+    // A closing bracket stays if the word has an opening one: `jane[at]example[dot]org`, `(at)`.
     let inner = if ends_plainly || (flags & AT != 0 && whole.contains(['[', '{'])) {
         whole
     } else {
@@ -204,7 +204,7 @@ impl Number {
         let is_part = |b: &u8| b.is_ascii_digit() || b"$.,'+-(".contains(b) || *b >= 0x80;
         self.is_one = self.is_one && fresh.iter().all(is_part);
         self.seen = at;
-        // Of more digits than three only that there are more matters.
+        // Beyond three digits, their number does not matter.
         let is_digit = |b: &&u8| b.is_ascii_digit();
         let behind = bytes.get(at + 1..).unwrap_or_default().iter().take(4);
         let behind = behind.take_while(is_digit).count();

@@ -66,7 +66,7 @@ pub(in crate::index::hamming) struct Share {
 }
 
 impl Share {
-    /// Divides all work into shares for so many threads.
+    /// Divides all work into shares for this many threads.
     pub(in crate::index::hamming) fn all(threads: usize) -> Vec<Self> {
         let ranges = threads.div_ceil(CHUNKS).next_power_of_two().min(256);
         let step = VALUES / ranges;

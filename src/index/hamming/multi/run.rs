@@ -79,7 +79,7 @@ impl Shape {
         }
     }
 
-    /// Returns the postings of a run of so many words; inverts [`words`](Self::words).
+    /// Returns the number of postings of a run of this many words; inverts [`words`](Self::words).
     #[inline(always)]
     pub(super) fn len(self, words: u32) -> u32 {
         let uppers = self.uppers as u64;
