@@ -260,20 +260,26 @@ fn pack_cells(out: &mut Encoder, cells: &[ValuePrint]) {
         out.u8(cell.bits);
         out.u64(cell.print);
         let [start, end] = cell.span;
-        for number in [cell.row, cell.column, start, end.wrapping_sub(start)] {
+        let [from, to] = cell.symbols;
+        let place = [start, end.wrapping_sub(start), from, to.wrapping_sub(from)];
+        for number in [cell.row, cell.column].into_iter().chain(place) {
             out.varint(u64::from(number));
         }
     }
 }
 
 fn unpack_cells(read: &mut Decoder<'_>) -> Result<Vec<ValuePrint>> {
-    let cells = (0..read.count(14)?).map(|_| {
+    let cells = (0..read.count(16)?).map(|_| {
         let flags = read.u8()?;
         let kind = ValueKind::of_number(flags & KIND)
             .filter(|_| flags & !(KIND | IS_TABULAR | IS_UNIQUE) == 0)
             .ok_or_else(|| Error::corrupt("a cell of no kind"))?;
         let (bits, print) = (read.u8()?, read.u64()?);
-        let (row, column, start) = (read.varint32()?, read.varint32()?, read.varint32()?);
+        let (row, column) = (read.varint32()?, read.varint32()?);
+        let mut span = || -> Result<[u32; 2]> {
+            let start = read.varint32()?;
+            Ok([start, start.wrapping_add(read.varint32()?)])
+        };
         Ok(ValuePrint {
             print,
             kind,
@@ -282,7 +288,8 @@ fn unpack_cells(read: &mut Decoder<'_>) -> Result<Vec<ValuePrint>> {
             unique: flags & IS_UNIQUE != 0,
             row,
             column,
-            span: [start, start.wrapping_add(read.varint32()?)],
+            span: span()?,
+            symbols: span()?,
         })
     });
     cells.collect()

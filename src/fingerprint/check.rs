@@ -58,8 +58,9 @@ const MAX_BITS: u8 = 30;
 impl ValuePrint {
     fn is_sound(&self) -> bool {
         let [start, end] = self.span;
+        let [from, to] = self.symbols;
         // The index keeps a bit beside the column.
-        start <= end && self.bits <= MAX_BITS && self.column < 1 << 31
+        start <= end && from <= to && self.bits <= MAX_BITS && self.column < 1 << 31
     }
 }
 

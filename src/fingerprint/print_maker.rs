@@ -6,7 +6,7 @@ use super::perceptual::luma_until;
 use super::{
     Exact, Fingerprint, PartPrints, RasterKeys, RasterPrints, Recipe, TextPrints, ValuePrint,
 };
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Pacer};
 use crate::error::Result;
 use crate::media::{Recognised, Table, TextFromImage};
 use crate::raster::Raster;
@@ -62,12 +62,19 @@ impl PrintMaker {
         Ok(())
     }
 
-    /// The values in running text.
-    fn cells(&self, text: &str, bounds: &mut Bounds) -> Result<Vec<ValuePrint>> {
-        let key = self.cell_key.as_ref();
-        key.map_or(Ok(Vec::new()), |key| {
-            text::values_of_text(key, text, bounds)
-        })
+    /// The values in running text, whose prints are known.
+    fn cells(
+        &self,
+        text: &str,
+        prints: &TextPrints,
+        bounds: &mut Bounds,
+    ) -> Result<Vec<ValuePrint>> {
+        let Some(key) = &self.cell_key else {
+            return Ok(Vec::new());
+        };
+        let mut cells = text::values_of_text(key, text, bounds)?;
+        prints.place(&mut cells, &mut bounds.pacer())?;
+        Ok(cells)
     }
 
     /// The prints of recognised text: every gram, since errors leave few, and the values in it.
@@ -79,8 +86,9 @@ impl PrintMaker {
         let bounds = &mut Bounds::until(deadline);
         let folded = fold_within(text, bounds)?;
         let grams = grams_within(folded.symbols(), &self.gram_key, Sampling::All, bounds)?;
-        let cells = self.cells(text, bounds)?;
-        Ok((TextPrints::new(folded, grams), cells))
+        let prints = TextPrints::new(folded, grams);
+        let cells = self.cells(text, &prints, bounds)?;
+        Ok((prints, cells))
     }
 
     pub(super) fn raster(
@@ -108,7 +116,8 @@ impl PrintMaker {
     ) -> Result<()> {
         let made = bounds.attempt(|bounds| {
             let text_prints = self.text_prints(text, bounds)?;
-            Ok((text_prints, self.cells(text, bounds)?))
+            let cells = self.cells(text, &text_prints, bounds)?;
+            Ok((text_prints, cells))
         });
         let (text, cells) = made?;
         (prints.text, prints.cells) = (Some(text), cells);
@@ -131,7 +140,8 @@ impl PrintMaker {
                 let bytes = cell.start as usize..cell.end as usize;
                 (cell.row, cell.column, bytes)
             });
-            let cells = text::values_of_table(key, table.text(), places, bounds)?;
+            let mut cells = text::values_of_table(key, table.text(), places, bounds)?;
+            text_prints.place(&mut cells, &mut bounds.pacer())?;
             Ok((text_prints, cells))
         });
         let (text, cells) = made?;
@@ -187,6 +197,16 @@ impl PrintMaker {
 }
 
 impl TextPrints {
+    /// Sets the places of values in symbols.
+    fn place(&self, values: &mut [ValuePrint], pacer: &mut Pacer) -> Result<()> {
+        let symbol = |char| self.exact.offsets.partition_point(|&offset| offset < char) as u32;
+        for value in values {
+            pacer.step()?;
+            value.symbols = value.span.map(symbol);
+        }
+        Ok(())
+    }
+
     fn new(folded: Folded, grams: Vec<Gram>) -> Self {
         Self {
             chars: folded.chars(),

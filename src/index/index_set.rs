@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::filter::PrintFilter;
 use super::item_set::ItemSet;
 use super::local::crowding;
-use super::{Index, ItemId, PartId, PartInfo, PictureInfo, StopPrints, StoredPrint};
+use super::{Index, ItemId, PartId, PartInfo, PictureInfo, StopPrints, StoredPrint, Values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::Digest;
 
@@ -276,6 +276,12 @@ impl IndexSet {
     pub(crate) fn char_offset(&self, part: PartId, symbol: u32) -> Result<u32> {
         let (view, part) = self.locate_part(part);
         view.index.char_offset(part, symbol)
+    }
+
+    /// Returns the values in the text of a part.
+    pub(crate) fn values(&self, part: PartId) -> Result<Values<'_>> {
+        let (view, part) = self.locate_part(part);
+        view.index.values(part)
     }
 
     /// Returns the character offset just after a symbol; see [`Index::char_end`].

@@ -9,7 +9,7 @@ use super::buckets::Bucket;
 use super::map::ALIGN;
 use super::records::{
     CellPlace, CellRecord, DigestRecord, ItemRecord, LocalEntry, LocalRecord, MetaRecord,
-    PartRecord, PictureRecord,
+    PartRecord, PictureRecord, ValueRecord,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::Sketch;
@@ -44,10 +44,11 @@ pub(super) enum Section {
     LocalEntries,
     Cells,
     CellPlaces,
+    Values,
 }
 
 impl Section {
-    pub(super) const COUNT: usize = 19;
+    pub(super) const COUNT: usize = 20;
 
     pub(super) const ALL: [Self; Self::COUNT] = [
         Self::Meta,
@@ -69,6 +70,7 @@ impl Section {
         Self::LocalEntries,
         Self::Cells,
         Self::CellPlaces,
+        Self::Values,
     ];
 
     /// Returns the name of the section in `FORMAT.md`, [`IndexInfo`](super::IndexInfo) and errors.
@@ -94,6 +96,7 @@ impl Section {
             Self::LocalEntries => "local_entries",
             Self::Cells => "cells",
             Self::CellPlaces => "cell_places",
+            Self::Values => "values",
         }
     }
 
@@ -113,6 +116,7 @@ impl Section {
             Self::GramBuckets => size_of::<Bucket>(),
             Self::Cells => size_of::<CellRecord>(),
             Self::CellPlaces => size_of::<CellPlace>(),
+            Self::Values => size_of::<ValueRecord>(),
             Self::LocalBuckets => 4,
             Self::PdqCodes | Self::GradientCodes => ALIGN,
             Self::ItemOrder | Self::Anchors => 4,

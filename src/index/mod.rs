@@ -42,6 +42,7 @@ mod replace;
 mod tables;
 #[cfg(test)]
 mod tests;
+pub(crate) mod values;
 mod verify;
 mod writer;
 
@@ -70,6 +71,7 @@ pub use writer::IndexWriter;
 pub(crate) use index_set::{IndexGroup, IndexSet, IndexView};
 pub(crate) use item_set::ItemSet;
 pub(crate) use map::{Access, Bytes};
+pub(crate) use values::{PlacedValue, Values};
 pub(crate) use writer::{Discounts, StopPrints};
 
 pub(crate) use local::{KEY_BITS, Locals, StoredPrint, TABLES, check};
@@ -214,6 +216,16 @@ impl Index {
     /// Returns the cells of tables.
     pub fn cells(&self) -> Cells<'_> {
         Cells::new(&self.0)
+    }
+
+    /// Returns whether there are values in texts.
+    pub(crate) fn has_values(&self) -> bool {
+        self.0.layout.count(layout::Section::Values) > 0
+    }
+
+    /// Returns the values in the text of a part.
+    pub(crate) fn values(&self, part: PartId) -> Result<Values<'_>> {
+        self.0.values(part)
     }
 
     /// Returns the grams of texts.

@@ -80,6 +80,20 @@ pub(super) struct PartRecord {
     pub(super) rows: u32,
     /// Places of cells in this part.
     pub(super) cells: u32,
+    /// The first of the values in the part's text.
+    pub(super) values_at: u32,
+    /// The number of these values.
+    pub(super) values: u32,
+}
+
+/// A value in the text of a part, for comparison with the value in the same place of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(super) struct ValueRecord {
+    /// The symbol at which it begins, lower half first.
+    pub(super) at: [u16; 2],
+    /// Kind, size and the lowest bits of the print; see [`values`](super::values).
+    pub(super) tag: u16,
 }
 
 /// One distinct value of the cells of tables.

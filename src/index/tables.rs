@@ -148,7 +148,7 @@ impl Inner {
             .ok_or_else(|| foreign("item", item.0, self.meta.items))
     }
 
-    fn part(&self, part: PartId) -> Result<&PartRecord> {
+    pub(super) fn part(&self, part: PartId) -> Result<&PartRecord> {
         self.parts()
             .get(part.index())
             .ok_or_else(|| foreign("part", part.0, self.meta.parts))

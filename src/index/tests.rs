@@ -65,6 +65,7 @@ fn table(path: &str, rows: &[&[u64]]) -> PartPrints {
             row,
             column,
             span: [100 * row + 10 * column, 100 * row + 10 * column + 9],
+            symbols: [100 * row + 10 * column, 100 * row + 10 * column + 9],
         })
     });
     PartPrints {

@@ -37,13 +37,14 @@ impl Index {
         sound.into_iter().collect::<Result<()>>()?;
         // The checksums hold, so a failure from here on is a fault of the writer, or the file was
         // forged by somebody who computed the checksums again.
-        let checks: [fn(&Inner) -> Result<()>; 7] = [
+        let checks: [fn(&Inner) -> Result<()>; 8] = [
             Inner::verify_items,
             Inner::verify_parts,
             Inner::verify_digests,
             Inner::verify_pictures,
             Inner::verify_grams,
             Inner::verify_cells,
+            Inner::verify_values,
             |inner| super::Locals::new(inner).verify(),
         ];
         let sound = exec.map(&checks, |check| check(inner));

@@ -94,6 +94,8 @@ pub(crate) struct Hit {
 pub(crate) struct Run {
     /// The place after the last of them.
     pub(crate) end: u32,
+    /// The same in the item.
+    pub(crate) item_end: u32,
     /// The number of symbols: at most a gram and the bridge before it.
     pub(crate) length: u32,
     /// The weight of each, 0..=1.
@@ -235,6 +237,7 @@ fn best_chain(
         runs.push(Run {
             // Only a damaged index could make this overflow.
             end: hits[at].query.saturating_add(K),
+            item_end: hits[at].item.saturating_add(K),
             length: link.fresh,
             weight: hits[at].weight,
         });

@@ -288,6 +288,21 @@ pub enum Evidence {
         region: Option<[u32; 4]>,
         /// The place of the passage in the item's text, in characters, exact to a few of them.
         item_span: [u32; 2],
+        /// Values of the item (numbers, dates, names, identifiers) that the query has in the same place,
+        /// in this passage and those in line with it.
+        #[serde(default)]
+        agreed: u32,
+        /// Values of the item in whose place the query has something else, or nothing.
+        #[serde(default)]
+        contradicted: u32,
+        /// Places at which both texts have something else between passages.
+        #[serde(default)]
+        replaced: u32,
+        /// The natural logarithm of the odds that the passage is a copy, against that both texts were
+        /// made from one template. Below -1 the match is at most
+        /// [`Possible`](Strength::Possible).
+        #[serde(default)]
+        odds: f64,
         /// The score of this evidence, 0..=1.
         score: f64,
     },

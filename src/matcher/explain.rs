@@ -358,6 +358,7 @@ impl Matcher {
             fingerprinter: self.query_fingerprinter(),
             part: &part.path,
             prints,
+            values: &part.cells,
             in_picture: part.raster.is_some(),
             floor: self.options().floor(),
             deadline,

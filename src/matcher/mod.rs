@@ -13,6 +13,7 @@ mod picture;
 mod recognised;
 mod record;
 mod search;
+mod sibling;
 mod text;
 mod weigh;
 
@@ -108,7 +109,7 @@ impl Matcher {
 
     /// Makes a matcher over several indexes of the fingerprinter's recipe.
     pub(crate) fn over(indexes: IndexSet, mut fingerprinter: Fingerprinter) -> Self {
-        if (indexes.views().iter()).all(|view| view.index.cells().is_empty()) {
+        if (indexes.views().iter()).all(|view| !view.index.has_values()) {
             fingerprinter = fingerprinter.without_cells();
         }
         Self {

@@ -52,6 +52,7 @@ pub(super) fn find(
         fingerprinter,
         part,
         prints: &prints,
+        values: &cells,
         in_picture: true,
         floor: matcher.options().floor(),
         deadline,

@@ -62,6 +62,7 @@ impl<'a> Search<'a> {
                 fingerprinter: &self.matcher.fingerprinter,
                 part: &part.path,
                 prints: text,
+                values: &part.cells,
                 in_picture: part.raster.is_some(),
                 floor: self.matcher.options.floor(),
                 deadline: self.deadline,

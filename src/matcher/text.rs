@@ -5,13 +5,14 @@ use std::collections::VecDeque;
 use super::chain::{self, Bridge, Chain, Hit, Run};
 use super::evidence::{Evidence, Strength};
 use super::gather::{Gathered, gather};
+use super::sibling::{self, Comparison};
 use super::weigh;
 use crate::deadline::{Deadline, Pacer};
 use crate::error::Result;
 use crate::exec::sort_until;
-use crate::fingerprint::{Fingerprinter, TextPrints};
+use crate::fingerprint::{Fingerprinter, TextPrints, ValuePrint};
 use crate::index::IndexSet;
-use crate::index::{ItemId, PartId};
+use crate::index::{ItemId, PartId, PlacedValue};
 use crate::media::PartPath;
 use crate::text::GRAM_LEN;
 
@@ -29,6 +30,8 @@ pub(super) struct Source<'a> {
     pub(super) fingerprinter: &'a Fingerprinter,
     pub(super) part: &'a PartPath,
     pub(super) prints: &'a TextPrints,
+    /// The values in the text, in any order.
+    pub(super) values: &'a [ValuePrint],
     /// Whether the text was recognised in a picture.
     pub(super) in_picture: bool,
     /// Weighted symbols that make a strong match.
@@ -78,14 +81,16 @@ pub(super) fn find(
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
     let prints = source.prints;
-    let (gathered, passages) = weighted_passages(indexes, source)?;
+    let (gathered, mut passages) = weighted_passages(indexes, source)?;
+    passages.retain(|passage| {
+        passage.chain.distinctive >= source.reporting_threshold(passage.in_picture)
+    });
+    let comparisons = comparisons(indexes, source, &passages)?;
     let mut pacer = source.pacer();
-    for passage in passages {
+    for (passage, comparison) in passages.iter().zip(comparisons) {
         pacer.steps(REPORT_STEPS)?;
         let chain = &passage.chain;
-        if chain.distinctive < source.reporting_threshold(passage.in_picture) {
-            continue;
-        }
+        let score = weigh::text_score(chain.distinctive, source.floor(passage.in_picture));
         let discounted =
             gathered.discounted_before(chain.query.1) - gathered.discounted_before(chain.query.0);
         report(
@@ -105,11 +110,53 @@ pub(super) fn find(
                     indexes.char_offset(passage.part, chain.item.0)?,
                     indexes.char_end(passage.part, chain.item.1)?,
                 ],
-                score: weigh::text_score(chain.distinctive, source.floor(passage.in_picture)),
+                agreed: comparison.agreed(),
+                contradicted: comparison.contradicted(),
+                replaced: comparison.replaced,
+                odds: (comparison.odds() * 10.0).round() / 10.0,
+                score: weigh::sibling_score(score, comparison.odds()),
             },
         )?;
     }
     Ok(())
+}
+
+/// Compares the texts of each passage; passages of one part must be neighbours.
+fn comparisons(
+    indexes: &IndexSet,
+    source: &Source<'_>,
+    passages: &[Passage],
+) -> Result<Vec<Comparison>> {
+    let mut comparisons = vec![Comparison::default(); passages.len()];
+    if passages.is_empty() {
+        return Ok(comparisons);
+    }
+    let mut pacer = source.pacer();
+    let mut values: Vec<PlacedValue> = source.values.iter().map(PlacedValue::of).collect();
+    let place = |value: &PlacedValue| u128::from(value.at) << 16 | u128::from(value.tag);
+    sort_until(&mut values, place, source.deadline)?;
+    let mut first = 0;
+    for of_part in passages.chunk_by(|a, b| a.part == b.part) {
+        let Some(part) = of_part.first().map(|passage| passage.part) else {
+            continue;
+        };
+        let texts = sibling::Texts {
+            query: &values,
+            query_symbols: source.prints.folded,
+            item: indexes.values(part)?,
+            item_symbols: indexes.part(part)?.folded,
+        };
+        let chains: Vec<&Chain> = of_part.iter().map(|passage| &passage.chain).collect();
+        for alignment in sibling::alignments(&chains, &mut pacer)? {
+            let chains: Vec<&Chain> = alignment.iter().map(|&at| chains[at]).collect();
+            let comparison = sibling::compare(&chains, &texts, &mut pacer)?;
+            for at in alignment {
+                comparisons[first + at] = comparison;
+            }
+        }
+        first += of_part.len();
+    }
+    Ok(comparisons)
 }
 
 /// Returns all weighted passages, and the hits that they were made of.

@@ -55,6 +55,23 @@ pub(crate) fn text_score(distinctive: f64, floor: f64) -> f64 {
     rounded(1.0 - (1.0 - Strength::Strong.min_score()).powf(distinctive / floor))
 }
 
+/// Logarithm of the odds of a copy below which both texts are siblings, made from one template.
+pub(crate) const SIBLING_ODDS: f64 = -1.2;
+
+/// Logarithm of the odds of a copy that a certain match needs.
+const CERTAIN_ODDS: f64 = 0.0;
+
+/// Returns the score of a passage by the odds that it is a copy and not the text of a template.
+pub(crate) fn sibling_score(score: f64, odds: f64) -> f64 {
+    if odds < SIBLING_ODDS {
+        score.min(0.65)
+    } else if odds < CERTAIN_ODDS {
+        score.min(0.94)
+    } else {
+        score
+    }
+}
+
 /// Rounds a score, since mathematical libraries differ in the last digits: the strength and the JSON
 /// are the same on every platform.
 pub(crate) fn rounded(score: f64) -> f64 {

@@ -75,7 +75,7 @@ impl Bounds {
     }
 
     /// A counter of characters, symbols or grams.
-    pub(super) fn pacer(&self) -> Pacer {
+    pub(crate) fn pacer(&self) -> Pacer {
         self.deadline.pacer(STEPS)
     }
 

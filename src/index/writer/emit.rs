@@ -99,6 +99,7 @@ impl IndexWriter {
         file.section(Section::LocalEntries, |s| s.put(locals.entries.as_slice()))?;
         file.section(Section::Cells, |s| s.put(cells.as_slice()))?;
         file.section(Section::CellPlaces, |s| s.put(places.as_slice()))?;
+        file.section(Section::Values, |s| s.put(self.values.as_slice()))?;
         file.finish()
     }
 

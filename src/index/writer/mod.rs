@@ -9,12 +9,13 @@ mod local;
 mod sink;
 mod stop_pictures;
 mod stop_prints;
+mod values;
 
 use std::collections::HashSet;
 use std::io::Cursor;
 use std::path::Path;
 
-use super::records::{ItemRecord, PartRecord};
+use super::records::{ItemRecord, PartRecord, ValueRecord};
 use super::replace::replace;
 use super::{Index, ItemId, PartId};
 use crate::code::Code256;
@@ -69,6 +70,7 @@ pub struct IndexWriter {
     locals: Vec<Vec<LocalPrint>>,
     postings: Vec<Posting>,
     cells: Vec<cells::Entry>,
+    values: Vec<ValueRecord>,
     discounts: Discounts,
     /// Other indexes of the same collection.
     siblings: Vec<Index>,
@@ -166,6 +168,7 @@ impl IndexWriter {
             locals: Vec::new(),
             postings: Vec::new(),
             cells: Vec::new(),
+            values: Vec::new(),
             discounts: Discounts::default(),
             siblings: Vec::new(),
             tables_from: MIN_PICTURES_FOR_TABLES,
@@ -367,7 +370,8 @@ impl IndexWriter {
         let grams = texts().map(|text| text.grams.len()).sum();
         fits("grams", self.postings.len(), grams)?;
         let cells = parts.iter().map(|part| part.cells.len()).sum();
-        fits("cells", self.cells.len(), cells)
+        fits("cells", self.cells.len(), cells)?;
+        fits("values", self.values.len(), cells)
     }
 
     fn push_string(&mut self, string: &str) -> (u64, u32) {
@@ -390,6 +394,8 @@ impl IndexWriter {
             grams: 0,
             rows: 0,
             cells: 0,
+            values_at: self.values.len() as u32,
+            values: 0,
         };
         if let Some(text) = &prints.text {
             self.anchors.extend_from_slice(&text.anchors);
@@ -404,6 +410,7 @@ impl IndexWriter {
             }));
         }
         (record.rows, record.cells) = cells::add(part, &prints.cells, &mut self.cells);
+        record.values = values::add(&prints.cells, &mut self.values);
         self.parts.push(record);
         for (pixels, digest) in digests(prints) {
             self.digests.push(DigestEntry {

@@ -84,6 +84,9 @@ pub struct ValuePrint {
     pub column: u32,
     /// Its place in the text of the part in characters (Unicode scalar values), end exclusive.
     pub span: [u32; 2],
+    /// The same place in symbols after folding.
+    #[serde(default)]
+    pub symbols: [u32; 2],
 }
 
 /// The secret that makes the prints of values.

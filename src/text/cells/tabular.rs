@@ -76,6 +76,7 @@ pub(crate) fn values_of_text(
                 row: 0,
                 column: 0,
                 span: cursor.span(&bytes),
+                symbols: [0; 2],
             });
         }
         Ok(())
@@ -245,6 +246,7 @@ impl<'t, 'b> Rows<'t, 'b> {
             row: self.row.unwrap_or_default(),
             column,
             span,
+            symbols: [0; 2],
         });
         Ok(())
     }
