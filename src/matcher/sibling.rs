@@ -40,7 +40,16 @@ const MAX_FLUSH: u32 = 48;
 const DISGUISED: f64 = 0.15;
 
 /// The cost of a contradicted value where there are few, in odds.
-const MAX_VALUE_COST: f64 = 0.6;
+const MAX_VALUE_COST: f64 = 0.45;
+
+/// The share of gaps of other kinds that count as errors where they are spread evenly.
+const OTHER_ERRORS: f64 = 0.3;
+
+/// Errors for each symbol from which on a passage is not clean.
+const ERROR_RATE: f64 = 0.01;
+
+/// The cost of a text of which two fifths are replaced, in odds.
+const MAX_SHARE_COST: f64 = 2.5;
 
 /// Symbols that a footer may have: of a longer text, the values decide.
 const MAX_FOOTER: u32 = 800;
@@ -68,6 +77,12 @@ const MIN_REPLACED_SYMBOLS: u32 = 16;
 const REPLACED_COST: f64 = 0.12;
 const MAX_REPLACED_COST: f64 = 1.5;
 
+/// Alignments of a query that are compared with one another.
+const MAX_PEERS: usize = 48;
+
+/// Contradicted values that tell two items from copies of one another.
+const MIN_DIFFERENT: usize = 3;
+
 /// Values of one class that must be replaced before the class alone decides, unless more than one in seven
 /// agrees.
 const MIN_REPLACED: u32 = 8;
@@ -81,15 +96,27 @@ fn class(kind: ValueKind) -> usize {
 }
 
 /// How the texts of an alignment compare.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Comparison {
-    /// Values of the item that the query has in the same place, and those that it has not, by class.
-    agreed: [u32; CLASSES],
-    contradicted: [u32; CLASSES],
-    /// Those in whose place the query has other values.
-    replaced_values: [u32; CLASSES],
+    /// Symbols of the query from the first passage to the last.
+    query: (u32, u32),
+    /// Values of the item that the query has in the same place, by their tags.
+    agreed: Vec<u16>,
+    /// Values of the item that it has not.
+    contradicted: Vec<u16>,
+    /// Those of them in whose place the query has other values.
+    replaced_values: Vec<u16>,
+    /// Values that agree in items with other contents too: constants of their template.
+    constants: u32,
+    /// The rate of errors for each symbol, and the mean length of a value.
+    errors: f64,
+    value_length: f64,
     /// Gaps in which both sides have something else.
     pub(super) replaced: u32,
+    /// Symbols of gaps on the side where there are fewer.
+    pub(super) replaced_symbols: u32,
+    /// How free of errors the passages are, 0..=1.
+    clean: f64,
     /// How unevenly the gaps are spread, 0..=1: the errors of a copyist are spread evenly.
     clustered: f64,
     /// Symbols of the query in segments.
@@ -111,6 +138,8 @@ pub(super) struct Texts<'a> {
     pub(super) query_symbols: u32,
     pub(super) item: Values<'a>,
     pub(super) item_symbols: u32,
+    /// Symbols that all passages cover.
+    pub(super) covered: u32,
 }
 
 /// Joins the passages of one pair of parts to alignments: the best passage with all that come before
@@ -177,6 +206,7 @@ pub(super) fn compare(chains: &[&Chain], texts: &Texts<'_>, pacer: &mut Pacer) -
         return Ok(Comparison::default());
     };
     let mut comparison = Comparison {
+        query: (first.query.0, last.query.1),
         covered: segments.iter().map(|s| s.query.1 - s.query.0).sum(),
         ..Comparison::default()
     };
@@ -184,17 +214,6 @@ pub(super) fn compare(chains: &[&Chain], texts: &Texts<'_>, pacer: &mut Pacer) -
     let mut lengths = 0_u32;
     for (at, segment) in segments.iter().enumerate() {
         pacer.steps(4)?;
-        // Values in a segment agree, since its text does; only where it can be seen does it count.
-        let count = |value: &PlacedValue, agrees: bool, comparison: &mut Comparison| {
-            let class = value.kind().map_or(0, class);
-            let counts = match agrees {
-                true => &mut comparison.agreed,
-                false => &mut comparison.contradicted,
-            };
-            if let Some(count) = counts.get_mut(class) {
-                *count += 1;
-            }
-        };
         for value in texts.item.within(segment.item.0, segment.item.1) {
             pacer.step()?;
             let end = value.at.saturating_add(value.length());
@@ -203,7 +222,7 @@ pub(super) fn compare(chains: &[&Chain], texts: &Texts<'_>, pacer: &mut Pacer) -
             if end <= segment.item.1.saturating_add(3) || next.is_none() {
                 if is_near(texts.query, &value, place.saturating_sub(6), place.saturating_add(7)) {
                     lengths += value.length();
-                    count(&value, true, &mut comparison);
+                    comparison.agreed.push(value.tag);
                 }
             }
         }
@@ -213,6 +232,9 @@ pub(super) fn compare(chains: &[&Chain], texts: &Texts<'_>, pacer: &mut Pacer) -
         let query = (segment.query.1, next.query.0.max(segment.query.1));
         let item = (segment.item.1, next.item.0.max(segment.item.1));
         let (query_gap, item_gap) = (query.1 - query.0, item.1 - item.0);
+        if query_gap.max(item_gap) <= MAX_JOINED_GAP {
+            comparison.replaced_symbols += query_gap.min(item_gap);
+        }
         if query_gap.abs_diff(item_gap) <= MAX_ERROR_SLIP && query_gap <= MAX_ERROR_GAP {
             errors += 1;
         } else if query_gap.min(item_gap) >= MIN_REPLACED_SYMBOLS {
@@ -228,7 +250,7 @@ pub(super) fn compare(chains: &[&Chain], texts: &Texts<'_>, pacer: &mut Pacer) -
             let (from, to) = (query.0.saturating_sub(MARGIN), query.1.saturating_add(MARGIN));
             if is_near(texts.query, &value, from, to) {
                 lengths += value.length();
-                count(&value, true, &mut comparison);
+                comparison.agreed.push(value.tag);
                 continue;
             }
             let others = within(texts.query, query.0.saturating_sub(6), query.1);
@@ -241,15 +263,15 @@ pub(super) fn compare(chains: &[&Chain], texts: &Texts<'_>, pacer: &mut Pacer) -
             // Nothing in its place: a blank form or redaction, but not a sentence left out.
             let is_blank = value.length() * 5 >= item_gap * 2;
             if has_other {
-                *comparison.replaced_values.get_mut(value.kind().map_or(0, class)).unwrap_or(&mut 0) += 1;
+                comparison.replaced_values.push(value.tag);
             }
             if has_other || is_blank || query_gap > MARGIN {
                 lengths += value.length();
-                count(&value, false, &mut comparison);
+                comparison.contradicted.push(value.tag);
             }
         }
     }
-    comparison.of_item = f64::from(comparison.covered) / f64::from(texts.item_symbols.max(1));
+    comparison.of_item = f64::from(texts.covered) / f64::from(texts.item_symbols.max(1));
     let head = (first.query.0, first.item.0);
     let tail = (
         texts.query_symbols.saturating_sub(last.query.1),
@@ -262,9 +284,15 @@ pub(super) fn compare(chains: &[&Chain], texts: &Texts<'_>, pacer: &mut Pacer) -
         comparison.is_head = is_flush(head) && is_foreign(tail);
     }
     comparison.clustered = clustered(&segments);
-    let others = (segments.len() as f64 - 1.0 - f64::from(errors)) * (1.0 - comparison.clustered);
-    let errors = (f64::from(errors) + others + 0.5) / f64::from(comparison.covered + 100);
-    comparison.value_odds = comparison.value_odds(errors, lengths);
+    let others = segments.len() as f64 - 1.0 - f64::from(errors);
+    let others = OTHER_ERRORS * others * (1.0 - comparison.clustered);
+    let symbols = f64::from(comparison.covered + 100);
+    let rate = (f64::from(errors) + others + 0.5) / symbols;
+    let values = comparison.agreed.len() + comparison.contradicted.len();
+    comparison.errors = rate;
+    comparison.value_length = f64::from(lengths) / values.max(1) as f64;
+    comparison.value_odds = comparison.value_odds();
+    comparison.clean = (-f64::from(errors) / symbols / ERROR_RATE).exp();
     Ok(comparison)
 }
 
@@ -275,6 +303,61 @@ fn clustered(segments: &[Segment]) -> f64 {
     let count = segments.len() as f64;
     let longest = lengths().fold(0.0, f64::max) / (lengths().sum::<f64>() / count);
     ((longest - count.ln() - 0.6) / 2.0).clamp(0.0, 1.0)
+}
+
+/// Finds the constants of templates: values of an item that agree with the query as those of another item
+/// do, in the same place of the query, where both items contradict the query in different values.
+/// `comparisons` has one entry for each alignment, with the number of its item.
+pub(super) fn find_constants(comparisons: &mut [(u32, Comparison)], pacer: &mut Pacer) -> Result<()> {
+    for (_, comparison) in comparisons.iter_mut() {
+        pacer.steps((comparison.agreed.len() + comparison.contradicted.len()) as u32)?;
+        comparison.agreed.sort_unstable();
+        comparison.contradicted.sort_unstable();
+    }
+    // The longest first.
+    let mut order: Vec<usize> = (0..comparisons.len()).collect();
+    order.sort_by_key(|&at| std::cmp::Reverse(comparisons[at].1.covered));
+    order.truncate(MAX_PEERS);
+    let mut constants = vec![0; comparisons.len()];
+    for &at in &order {
+        let (item, own) = &comparisons[at];
+        let mut common: Vec<u16> = Vec::new();
+        for &other in &order {
+            let (other_item, peer) = &comparisons[other];
+            if other_item == item || !own.is_over(peer) {
+                continue;
+            }
+            pacer.steps((own.agreed.len() + peer.agreed.len()) as u32)?;
+            let differ = own.contradicted.len().max(peer.contradicted.len());
+            let same = common_tags(&own.contradicted, &peer.contradicted).len();
+            if differ >= MIN_DIFFERENT && same * 2 < differ {
+                common.extend(common_tags(&own.agreed, &peer.agreed));
+            }
+        }
+        common.sort_unstable();
+        // A value that several peers have counts once; one that the item has twice, twice.
+        common.dedup();
+        let is_common = |tag: &&u16| common.binary_search(tag).is_ok();
+        constants[at] = own.agreed.iter().filter(is_common).count() as u32;
+    }
+    for ((_, comparison), constants) in comparisons.iter_mut().zip(constants) {
+        comparison.constants = constants;
+        comparison.value_odds = comparison.value_odds();
+    }
+    Ok(())
+}
+
+/// Returns the elements that two sorted lists have in common.
+fn common_tags(a: &[u16], b: &[u16]) -> Vec<u16> {
+    let mut rest = b.iter().peekable();
+    let mut common = Vec::new();
+    for tag in a {
+        while rest.next_if(|other| *other < tag).is_some() {}
+        if rest.next_if(|other| *other == tag).is_some() {
+            common.push(*tag);
+        }
+    }
+    common
 }
 
 /// Returns the values of a text that begin within a range of symbols.
@@ -289,30 +372,51 @@ fn is_near(values: &[PlacedValue], value: &PlacedValue, start: u32, end: u32) ->
 }
 
 impl Comparison {
+    /// Returns whether a peer has most of the same place of the query.
+    fn is_over(&self, peer: &Self) -> bool {
+        let start = self.query.0.max(peer.query.0);
+        let both = self.query.1.min(peer.query.1).saturating_sub(start);
+        both * 5 >= (self.query.1 - self.query.0) * 3
+    }
+
+    pub(super) fn debug(&self) -> u32 {
+        let share = f64::from(self.replaced_symbols) / f64::from(self.replaced_symbols + self.covered);
+        self.replaced + 1000 * (share * 1000.0) as u32 + 1_000_000 * (self.clustered * 100.0) as u32
+    }
+
+    /// Returns how many values agree that are no constants of a template.
     pub(super) fn agreed(&self) -> u32 {
-        self.agreed.iter().sum()
+        (self.agreed.len() as u32).saturating_sub(self.constants)
     }
 
     pub(super) fn contradicted(&self) -> u32 {
-        self.contradicted.iter().sum()
+        self.contradicted.len() as u32
     }
 
     /// Returns the odds by the values, of all classes together or of the class that speaks most against
-    /// a copy. `errors` is the rate of errors for each symbol, `lengths` the symbols of all values.
-    fn value_odds(&self, errors: f64, lengths: u32) -> f64 {
+    /// a copy.
+    fn value_odds(&self) -> f64 {
         let count = f64::from(self.agreed() + self.contradicted());
         if count == 0.0 {
             return 0.0;
         }
-        let length = f64::from(lengths) / count;
-        let survive = (0.97 * (-errors * length).exp()).max(0.3);
+        let survive = (0.97 * (-self.errors * self.value_length).exp()).max(0.3);
         let all = odds(self.agreed(), self.contradicted(), survive);
-        let classes = self.agreed.iter().zip(&self.replaced_values);
-        classes
-            .filter(|(agreed, replaced)| **replaced >= MIN_REPLACED && *agreed * 6 < **replaced)
-            .map(|(&agreed, &replaced)| odds(agreed, replaced, survive))
+        let of_class = |tags: &[u16], class| {
+            let kinds = tags.iter().filter_map(|&tag| PlacedValue { at: 0, tag }.kind());
+            kinds.filter(|kind| self::class(*kind) == class).count() as u32
+        };
+        (0..CLASSES)
+            .map(|class| (of_class(&self.agreed, class), of_class(&self.replaced_values, class)))
+            .filter(|(agreed, replaced)| *replaced >= MIN_REPLACED && *agreed * 6 < *replaced)
+            .map(|(agreed, replaced)| odds(agreed, replaced, survive))
             .fold(all, f64::min)
             .max(-MAX_VALUE_COST * count)
+    }
+
+    /// Returns whether the passages are most of the item.
+    pub(super) fn is_whole(&self) -> bool {
+        self.of_item >= 0.9
     }
 
     /// Natural logarithm of the odds of a copy against a sibling.
@@ -330,7 +434,14 @@ impl Comparison {
         };
         let replaced = (REPLACED_COST * f64::from(self.replaced)).min(MAX_REPLACED_COST);
         let agreed = f64::from(self.agreed()) / f64::from(values + 2);
-        self.value_odds - edge * contradicted - self.clustered * replaced * (1.0 - agreed)
+        let share = f64::from(self.replaced_symbols)
+            / f64::from((self.replaced_symbols + self.covered).max(1));
+        let max_share_cost = if values < 3 { 1.0 } else { MAX_SHARE_COST };
+        let share = max_share_cost * ((share - 0.2) / 0.2).clamp(0.0, 1.0);
+        // A copy with its paragraphs in another order.
+        let incomplete = ((0.9 - self.of_item) / 0.2).clamp(0.0, 1.0);
+        let replaced = (self.clustered * replaced + self.clean * share) * incomplete;
+        self.value_odds - edge * contradicted - replaced * (1.0 - agreed)
     }
 }
 

@@ -112,9 +112,9 @@ pub(super) fn find(
                 ],
                 agreed: comparison.agreed(),
                 contradicted: comparison.contradicted(),
-                replaced: comparison.replaced,
+                replaced: comparison.debug(),
                 odds: (comparison.odds() * 10.0).round() / 10.0,
-                score: weigh::sibling_score(score, comparison.odds()),
+                score: weigh::sibling_score(score, comparison.odds(), comparison.is_whole()),
             },
         )?;
     }
@@ -127,10 +127,12 @@ fn comparisons(
     source: &Source<'_>,
     passages: &[Passage],
 ) -> Result<Vec<Comparison>> {
-    let mut comparisons = vec![Comparison::default(); passages.len()];
     if passages.is_empty() {
-        return Ok(comparisons);
+        return Ok(Vec::new());
     }
+    // The alignment of each passage.
+    let mut places = vec![0; passages.len()];
+    let mut compared: Vec<(u32, Comparison)> = Vec::new();
     let mut pacer = source.pacer();
     let mut values: Vec<PlacedValue> = source.values.iter().map(PlacedValue::of).collect();
     let place = |value: &PlacedValue| u128::from(value.at) << 16 | u128::from(value.tag);
@@ -145,18 +147,21 @@ fn comparisons(
             query_symbols: source.prints.folded,
             item: indexes.values(part)?,
             item_symbols: indexes.part(part)?.folded,
+            covered: of_part.iter().map(|passage| passage.chain.covered).sum(),
         };
         let chains: Vec<&Chain> = of_part.iter().map(|passage| &passage.chain).collect();
         for alignment in sibling::alignments(&chains, &mut pacer)? {
             let chains: Vec<&Chain> = alignment.iter().map(|&at| chains[at]).collect();
             let comparison = sibling::compare(&chains, &texts, &mut pacer)?;
             for at in alignment {
-                comparisons[first + at] = comparison;
+                places[first + at] = compared.len();
             }
+            compared.push((of_part[0].item.0, comparison));
         }
         first += of_part.len();
     }
-    Ok(comparisons)
+    sibling::find_constants(&mut compared, &mut pacer)?;
+    Ok(places.iter().map(|&at| compared[at].1.clone()).collect())
 }
 
 /// Returns all weighted passages, and the hits that they were made of.

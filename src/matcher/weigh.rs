@@ -56,16 +56,17 @@ pub(crate) fn text_score(distinctive: f64, floor: f64) -> f64 {
 }
 
 /// Logarithm of the odds of a copy below which both texts are siblings, made from one template.
-pub(crate) const SIBLING_ODDS: f64 = -1.2;
+pub(crate) const SIBLING_ODDS: f64 = -1.4;
 
 /// Logarithm of the odds of a copy that a certain match needs.
-const CERTAIN_ODDS: f64 = 0.0;
+const CERTAIN_ODDS: f64 = 2.0;
 
 /// Returns the score of a passage by the odds that it is a copy and not the text of a template.
-pub(crate) fn sibling_score(score: f64, odds: f64) -> f64 {
+/// With most of the item, no values need to agree for a certain match.
+pub(crate) fn sibling_score(score: f64, odds: f64, is_whole: bool) -> f64 {
     if odds < SIBLING_ODDS {
         score.min(0.65)
-    } else if odds < CERTAIN_ODDS {
+    } else if odds < if is_whole { 0.0 } else { CERTAIN_ODDS } {
         score.min(0.94)
     } else {
         score
