@@ -87,6 +87,9 @@ const MIN_DIFFERENT: usize = 3;
 /// agrees.
 const MIN_REPLACED: u32 = 8;
 
+/// The share of all values that such a class must have.
+const MIN_CLASS_SHARE: f64 = 0.2;
+
 fn class(kind: ValueKind) -> usize {
     match kind {
         ValueKind::Date => 0,
@@ -132,7 +135,7 @@ pub(super) struct Comparison {
 }
 
 /// The texts that are compared.
-pub(super) struct Texts<'a> {
+pub(super) struct Texts<'a, D> {
     /// The values of the query, in the order of its text.
     pub(super) query: &'a [PlacedValue],
     pub(super) query_symbols: u32,
@@ -140,6 +143,8 @@ pub(super) struct Texts<'a> {
     pub(super) item_symbols: u32,
     /// Symbols that all passages cover.
     pub(super) covered: u32,
+    /// Returns how many symbols of a stretch of the query are discounted.
+    pub(super) discounted: D,
 }
 
 /// Joins the passages of one pair of parts to alignments: the best passage with all that come before
@@ -200,7 +205,11 @@ fn segments(chains: &[&Chain]) -> Vec<Segment> {
 }
 
 /// Compares the texts along an alignment, whose chains must be in order.
-pub(super) fn compare(chains: &[&Chain], texts: &Texts<'_>, pacer: &mut Pacer) -> Result<Comparison> {
+pub(super) fn compare<D: Fn(u32, u32) -> u32>(
+    chains: &[&Chain],
+    texts: &Texts<'_, D>,
+    pacer: &mut Pacer,
+) -> Result<Comparison> {
     let segments = segments(chains);
     let (Some(first), Some(last)) = (segments.first(), segments.last()) else {
         return Ok(Comparison::default());
@@ -232,12 +241,15 @@ pub(super) fn compare(chains: &[&Chain], texts: &Texts<'_>, pacer: &mut Pacer) -
         let query = (segment.query.1, next.query.0.max(segment.query.1));
         let item = (segment.item.1, next.item.0.max(segment.item.1));
         let (query_gap, item_gap) = (query.1 - query.0, item.1 - item.0);
+        // Discounted text is the same on both sides.
+        let discounted = (texts.discounted)(query.0, query.1);
+        let own = |gap: u32| gap.saturating_sub(discounted);
         if query_gap.max(item_gap) <= MAX_JOINED_GAP {
-            comparison.replaced_symbols += query_gap.min(item_gap);
+            comparison.replaced_symbols += own(query_gap).min(own(item_gap));
         }
         if query_gap.abs_diff(item_gap) <= MAX_ERROR_SLIP && query_gap <= MAX_ERROR_GAP {
             errors += 1;
-        } else if query_gap.min(item_gap) >= MIN_REPLACED_SYMBOLS {
+        } else if own(query_gap).min(own(item_gap)) >= MIN_REPLACED_SYMBOLS {
             comparison.replaced += 1;
         }
         // Those that begin in the segment before and do not end in it.
@@ -253,8 +265,6 @@ pub(super) fn compare(chains: &[&Chain], texts: &Texts<'_>, pacer: &mut Pacer) -
                 comparison.agreed.push(value.tag);
                 continue;
             }
-            let others = within(texts.query, query.0.saturating_sub(6), query.1);
-            let has_other = query_gap > 3 && !others.is_empty();
             // Where most of the value is in passages, both texts have it.
             let open = end.min(item.1).saturating_sub(value.at.max(item.0));
             if open * 2 < value.length() {
@@ -262,10 +272,11 @@ pub(super) fn compare(chains: &[&Chain], texts: &Texts<'_>, pacer: &mut Pacer) -
             }
             // Nothing in its place: a blank form or redaction, but not a sentence left out.
             let is_blank = value.length() * 5 >= item_gap * 2;
-            if has_other {
+            let is_replaced = own(query_gap) > MARGIN;
+            if is_replaced && !within(texts.query, query.0, query.1).is_empty() {
                 comparison.replaced_values.push(value.tag);
             }
-            if has_other || is_blank || query_gap > MARGIN {
+            if is_replaced || is_blank {
                 lengths += value.length();
                 comparison.contradicted.push(value.tag);
             }
@@ -408,7 +419,11 @@ impl Comparison {
         };
         (0..CLASSES)
             .map(|class| (of_class(&self.agreed, class), of_class(&self.replaced_values, class)))
-            .filter(|(agreed, replaced)| *replaced >= MIN_REPLACED && *agreed * 6 < *replaced)
+            .filter(|(agreed, replaced)| {
+                *replaced >= MIN_REPLACED
+                    && *agreed * 6 < *replaced
+                    && f64::from(agreed + replaced) >= MIN_CLASS_SHARE * count
+            })
             .map(|(agreed, replaced)| odds(agreed, replaced, survive))
             .fold(all, f64::min)
             .max(-MAX_VALUE_COST * count)

@@ -85,7 +85,7 @@ pub(super) fn find(
     passages.retain(|passage| {
         passage.chain.distinctive >= source.reporting_threshold(passage.in_picture)
     });
-    let comparisons = comparisons(indexes, source, &passages)?;
+    let comparisons = comparisons(indexes, source, &gathered, &passages)?;
     let mut pacer = source.pacer();
     for (passage, comparison) in passages.iter().zip(comparisons) {
         pacer.steps(REPORT_STEPS)?;
@@ -125,6 +125,7 @@ pub(super) fn find(
 fn comparisons(
     indexes: &IndexSet,
     source: &Source<'_>,
+    gathered: &Gathered,
     passages: &[Passage],
 ) -> Result<Vec<Comparison>> {
     if passages.is_empty() {
@@ -148,6 +149,9 @@ fn comparisons(
             item: indexes.values(part)?,
             item_symbols: indexes.part(part)?.folded,
             covered: of_part.iter().map(|passage| passage.chain.covered).sum(),
+            discounted: |start, end| {
+                gathered.discounted_before(end) - gathered.discounted_before(start)
+            },
         };
         let chains: Vec<&Chain> = of_part.iter().map(|passage| &passage.chain).collect();
         for alignment in sibling::alignments(&chains, &mut pacer)? {
