@@ -60,7 +60,9 @@ impl PlacedValue {
     /// Returns about how many symbols it has.
     pub(crate) fn length(&self) -> u32 {
         let class = self.tag >> PRINT_BITS & 3;
-        LENGTHS.get(usize::from(class)).map_or(0, |longest| longest * 3 / 4)
+        LENGTHS
+            .get(usize::from(class))
+            .map_or(0, |longest| longest * 3 / 4)
     }
 
     /// Returns whether both have the same kind and, as far as is known, the same print.
@@ -76,8 +78,14 @@ pub(crate) struct Values<'a>(&'a [ValueRecord]);
 
 impl<'a> Values<'a> {
     /// Returns the values that begin within a range of symbols.
-    pub(crate) fn within(&self, start: u32, end: u32) -> impl Iterator<Item = PlacedValue> + use<'a> {
-        let first = self.0.partition_point(|record| PlacedValue::read(record).at < start);
+    pub(crate) fn within(
+        &self,
+        start: u32,
+        end: u32,
+    ) -> impl Iterator<Item = PlacedValue> + use<'a> {
+        let first = self
+            .0
+            .partition_point(|record| PlacedValue::read(record).at < start);
         let rest = self.0.get(first..).unwrap_or_default();
         let values = rest.iter().map(PlacedValue::read);
         values.take_while(move |value| value.at < end)

@@ -39,6 +39,9 @@ const MAX_FLUSH: u32 = 48;
 /// in which they are not recognised.
 const DISGUISED: f64 = 0.15;
 
+/// Contradicted values of one gap that count in full; of the others every second.
+const INDEPENDENT: u32 = 2;
+
 /// The cost of a contradicted value where there are few, in odds.
 const MAX_VALUE_COST: f64 = 0.45;
 
@@ -48,8 +51,8 @@ const OTHER_ERRORS: f64 = 0.3;
 /// Errors for each symbol from which on a passage is not clean.
 const ERROR_RATE: f64 = 0.01;
 
-/// The cost of a text of which two fifths are replaced, in odds.
-const MAX_SHARE_COST: f64 = 2.5;
+/// The cost of a text of which half is replaced, in odds.
+const MAX_SHARE_COST: f64 = 3.5;
 
 /// Symbols that a footer may have: of a longer text, the values decide.
 const MAX_FOOTER: u32 = 800;
@@ -69,6 +72,22 @@ struct Segment {
 
 /// Classes of values that are judged separately: a time series of other measures has the same dates.
 const CLASSES: usize = 3;
+
+/// Symbols by which a value's place within a passage may differ on both sides.
+const NEAR: u32 = 6;
+
+/// Values that are compared with one; more are in one place only in forged fingerprints.
+const MAX_NEAR: usize = 256;
+
+/// Symbols that a value has at most, as far as it matters.
+const MAX_VALUE: u32 = 24;
+
+/// The share of values that survive in a copy without errors, and in one with many.
+const MAX_SURVIVING: f64 = 0.97;
+const MIN_SURVIVING: f64 = 0.3;
+
+/// Symbols of a gap from which on a value in it is another value, not one with an error.
+const MIN_VALUE: u32 = 6;
 
 /// Symbols that must be replaced in one place to count as other content than a word.
 const MIN_REPLACED_SYMBOLS: u32 = 16;
@@ -107,13 +126,16 @@ pub(super) struct Comparison {
     agreed: Vec<u16>,
     /// Values of the item that it has not.
     contradicted: Vec<u16>,
+    /// Contradicted values that say nothing new, since they stand in one gap with others.
+    dependent: u32,
     /// Those of them in whose place the query has other values.
     replaced_values: Vec<u16>,
     /// Values that agree in items with other contents too: constants of their template.
     constants: u32,
-    /// The rate of errors for each symbol, and the mean length of a value.
+    /// The rate of errors for each symbol.
     errors: f64,
-    value_length: f64,
+    /// Symbols of all values that were compared.
+    value_symbols: u32,
     /// Gaps in which both sides have something else.
     pub(super) replaced: u32,
     /// Symbols of gaps on the side where there are fewer.
@@ -161,7 +183,9 @@ pub(super) fn alignments(chains: &[&Chain], pacer: &mut Pacer) -> Result<Vec<Vec
             }
             let other = chains[at];
             let fits = joined.iter().all(|&with| are_in_order(chains[with], other))
-                && joined.iter().any(|&with| gap(chains[with], other) <= MAX_JOINED_GAP);
+                && joined
+                    .iter()
+                    .any(|&with| gap(chains[with], other) <= MAX_JOINED_GAP);
             if fits {
                 joined.push(at);
             }
@@ -204,7 +228,35 @@ fn segments(chains: &[&Chain]) -> Vec<Segment> {
     segments
 }
 
-/// Compares the texts along an alignment, whose chains must be in order.
+/// A gap between two segments.
+#[derive(Clone, Copy)]
+struct Gap {
+    query: (u32, u32),
+    item: (u32, u32),
+    /// Symbols of the query's side and the item's, without discounted ones, which both sides have.
+    own: (u32, u32),
+}
+
+impl Gap {
+    fn between(before: &Segment, after: &Segment, discounted: impl Fn(u32, u32) -> u32) -> Self {
+        let query = (before.query.1, after.query.0.max(before.query.1));
+        let item = (before.item.1, after.item.0.max(before.item.1));
+        let discounted = discounted(query.0, query.1);
+        let own = |(start, end): (u32, u32)| (end - start).saturating_sub(discounted);
+        let own = (own(query), own(item));
+        Self { query, item, own }
+    }
+
+    /// Returns whether a few wrong letters explain it.
+    fn is_error(&self) -> bool {
+        let length = |(start, end): (u32, u32)| end - start;
+        let query = length(self.query);
+        query.abs_diff(length(self.item)) <= MAX_ERROR_SLIP && query <= MAX_ERROR_GAP
+    }
+}
+
+/// Compares the texts along an alignment, whose chains must be in order. Time is linear in the runs and
+/// values.
 pub(super) fn compare<D: Fn(u32, u32) -> u32>(
     chains: &[&Chain],
     texts: &Texts<'_, D>,
@@ -217,72 +269,28 @@ pub(super) fn compare<D: Fn(u32, u32) -> u32>(
     let mut comparison = Comparison {
         query: (first.query.0, last.query.1),
         covered: segments.iter().map(|s| s.query.1 - s.query.0).sum(),
+        of_item: f64::from(texts.covered) / f64::from(texts.item_symbols.max(1)),
+        clustered: clustered(&segments),
         ..Comparison::default()
     };
     let mut errors = 0_u32;
-    let mut lengths = 0_u32;
     for (at, segment) in segments.iter().enumerate() {
         pacer.steps(4)?;
-        for value in texts.item.within(segment.item.0, segment.item.1) {
-            pacer.step()?;
-            let end = value.at.saturating_add(value.length());
-            let next = segments.get(at + 1);
-            let place = segment.query.0.saturating_add(value.at - segment.item.0);
-            if end <= segment.item.1.saturating_add(3) || next.is_none() {
-                if is_near(texts.query, &value, place.saturating_sub(6), place.saturating_add(7)) {
-                    lengths += value.length();
-                    comparison.agreed.push(value.tag);
-                }
-            }
-        }
-        let Some(next) = segments.get(at + 1) else {
+        let next = segments.get(at + 1);
+        texts.compare_segment(segment, next.is_none(), &mut comparison, pacer)?;
+        let Some(next) = next else {
             continue;
         };
-        let query = (segment.query.1, next.query.0.max(segment.query.1));
-        let item = (segment.item.1, next.item.0.max(segment.item.1));
-        let (query_gap, item_gap) = (query.1 - query.0, item.1 - item.0);
-        // Discounted text is the same on both sides.
-        let discounted = (texts.discounted)(query.0, query.1);
-        let own = |gap: u32| gap.saturating_sub(discounted);
-        if query_gap.max(item_gap) <= MAX_JOINED_GAP {
-            comparison.replaced_symbols += own(query_gap).min(own(item_gap));
-        }
-        if query_gap.abs_diff(item_gap) <= MAX_ERROR_SLIP && query_gap <= MAX_ERROR_GAP {
+        let gap = Gap::between(segment, next, &texts.discounted);
+        let replaced = gap.own.0.min(gap.own.1);
+        comparison.replaced_symbols += replaced;
+        if gap.is_error() {
             errors += 1;
-        } else if own(query_gap).min(own(item_gap)) >= MIN_REPLACED_SYMBOLS {
+        } else if replaced >= MIN_REPLACED_SYMBOLS {
             comparison.replaced += 1;
         }
-        // Those that begin in the segment before and do not end in it.
-        for value in texts.item.within(item.0.saturating_sub(24).max(segment.item.0), item.1) {
-            pacer.step()?;
-            let end = value.at.saturating_add(value.length());
-            if value.at < item.0 && end <= item.0.saturating_add(3) {
-                continue;
-            }
-            let (from, to) = (query.0.saturating_sub(MARGIN), query.1.saturating_add(MARGIN));
-            if is_near(texts.query, &value, from, to) {
-                lengths += value.length();
-                comparison.agreed.push(value.tag);
-                continue;
-            }
-            // Where most of the value is in passages, both texts have it.
-            let open = end.min(item.1).saturating_sub(value.at.max(item.0));
-            if open * 2 < value.length() {
-                continue;
-            }
-            // Nothing in its place: a blank form or redaction, but not a sentence left out.
-            let is_blank = value.length() * 5 >= item_gap * 2;
-            let is_replaced = own(query_gap) > MARGIN;
-            if is_replaced && !within(texts.query, query.0, query.1).is_empty() {
-                comparison.replaced_values.push(value.tag);
-            }
-            if is_replaced || is_blank {
-                lengths += value.length();
-                comparison.contradicted.push(value.tag);
-            }
-        }
+        texts.compare_gap(segment, &gap, &mut comparison, pacer)?;
     }
-    comparison.of_item = f64::from(texts.covered) / f64::from(texts.item_symbols.max(1));
     let head = (first.query.0, first.item.0);
     let tail = (
         texts.query_symbols.saturating_sub(last.query.1),
@@ -294,23 +302,113 @@ pub(super) fn compare<D: Fn(u32, u32) -> u32>(
         comparison.is_tail = is_flush(tail) && is_foreign(head);
         comparison.is_head = is_flush(head) && is_foreign(tail);
     }
-    comparison.clustered = clustered(&segments);
     let others = segments.len() as f64 - 1.0 - f64::from(errors);
     let others = OTHER_ERRORS * others * (1.0 - comparison.clustered);
     let symbols = f64::from(comparison.covered + 100);
-    let rate = (f64::from(errors) + others + 0.5) / symbols;
-    let values = comparison.agreed.len() + comparison.contradicted.len();
-    comparison.errors = rate;
-    comparison.value_length = f64::from(lengths) / values.max(1) as f64;
-    comparison.value_odds = comparison.value_odds();
+    comparison.errors = (f64::from(errors) + others + 0.5) / symbols;
     comparison.clean = (-f64::from(errors) / symbols / ERROR_RATE).exp();
+    comparison.value_odds = comparison.value_odds();
     Ok(comparison)
+}
+
+impl<D: Fn(u32, u32) -> u32> Texts<'_, D> {
+    /// Compares the values within a segment. They agree, since the text does; they count if they are
+    /// found on both sides. Those that end in the gap behind it belong to the gap.
+    fn compare_segment(
+        &self,
+        segment: &Segment,
+        is_last: bool,
+        comparison: &mut Comparison,
+        pacer: &mut Pacer,
+    ) -> Result<()> {
+        for value in self.item.within(segment.item.0, segment.item.1) {
+            pacer.step()?;
+            let place = segment.query.0.saturating_add(value.at - segment.item.0);
+            let near = (place.saturating_sub(NEAR), place.saturating_add(NEAR + 1));
+            if is_last || is_within(&value, segment.item.1) {
+                let found = self.find(&value, near);
+                comparison.agree(found.into_iter().filter(|found| self.is_own(found)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares the values of the gap after a segment, and those that begin in the segment and end in
+    /// the gap.
+    fn compare_gap(
+        &self,
+        segment: &Segment,
+        gap: &Gap,
+        comparison: &mut Comparison,
+        pacer: &mut Pacer,
+    ) -> Result<()> {
+        let contradicted = comparison.contradicted.len();
+        let (start, end) = gap.item;
+        let around = (
+            gap.query.0.saturating_sub(MARGIN),
+            gap.query.1.saturating_add(MARGIN),
+        );
+        let others = within(self.query, gap.query.0.saturating_sub(3), gap.query.1);
+        let from = start.saturating_sub(MAX_VALUE).max(segment.item.0);
+        for value in self.item.within(from, end) {
+            pacer.step()?;
+            if value.at < start && is_within(&value, start) {
+                continue;
+            }
+            if let Some(found) = self.find(&value, around) {
+                comparison.agree(Some(found).filter(|found| self.is_own(found)));
+                continue;
+            }
+            // Where most of the value is in passages, both texts have it.
+            let open = end_of(&value).min(end).saturating_sub(value.at.max(start));
+            if open * 2 < value.length() {
+                continue;
+            }
+            if gap.own.0 > MIN_VALUE && !others.is_empty() {
+                comparison.replaced_values.push(value.tag);
+            }
+            // With little in its place, a blank form or a redaction if it is most of what is missing, else
+            // a sentence left out.
+            if gap.own.0 > MARGIN || value.length() * 5 >= (end - start) * 2 {
+                comparison.contradicted.push(value.tag);
+                comparison.value_symbols += value.length();
+            }
+        }
+        let contradicted = (comparison.contradicted.len() - contradicted) as u32;
+        comparison.dependent += contradicted.saturating_sub(INDEPENDENT) / 2;
+        Ok(())
+    }
+
+    /// Returns the value of the query within a range of symbols that agrees with one of the item.
+    fn find(&self, value: &PlacedValue, (start, end): (u32, u32)) -> Option<PlacedValue> {
+        let near = within(self.query, start, end);
+        let near = near.iter().take(MAX_NEAR);
+        near.copied().find(|other| other.agrees(value))
+    }
+
+    /// Returns whether a value of the query is not in discounted text.
+    fn is_own(&self, value: &PlacedValue) -> bool {
+        (self.discounted)(value.at, end_of(value)) * 2 < value.length()
+    }
+}
+
+fn end_of(value: &PlacedValue) -> u32 {
+    value.at.saturating_add(value.length())
+}
+
+/// Returns whether a value ends before a symbol, as far as its length is known.
+fn is_within(value: &PlacedValue, end: u32) -> bool {
+    end_of(value) <= end.saturating_add(3)
 }
 
 /// Returns how unevenly the gaps are spread, 0..=1. Of `n` segments between errors that are spread at
 /// random, the longest has about `ln(n) + 0.6` times the mean length.
 fn clustered(segments: &[Segment]) -> f64 {
-    let lengths = || segments.iter().map(|segment| f64::from(segment.query.1 - segment.query.0));
+    let lengths = || {
+        segments
+            .iter()
+            .map(|segment| f64::from(segment.query.1 - segment.query.0))
+    };
     let count = segments.len() as f64;
     let longest = lengths().fold(0.0, f64::max) / (lengths().sum::<f64>() / count);
     ((longest - count.ln() - 0.6) / 2.0).clamp(0.0, 1.0)
@@ -319,7 +417,10 @@ fn clustered(segments: &[Segment]) -> f64 {
 /// Finds the constants of templates: values of an item that agree with the query as those of another item
 /// do, in the same place of the query, where both items contradict the query in different values.
 /// `comparisons` has one entry for each alignment, with the number of its item.
-pub(super) fn find_constants(comparisons: &mut [(u32, Comparison)], pacer: &mut Pacer) -> Result<()> {
+pub(super) fn find_constants(
+    comparisons: &mut [(u32, Comparison)],
+    pacer: &mut Pacer,
+) -> Result<()> {
     for (_, comparison) in comparisons.iter_mut() {
         pacer.steps((comparison.agreed.len() + comparison.contradicted.len()) as u32)?;
         comparison.agreed.sort_unstable();
@@ -378,10 +479,6 @@ fn within(values: &[PlacedValue], start: u32, end: u32) -> &[PlacedValue] {
     values.get(from..to).unwrap_or_default()
 }
 
-fn is_near(values: &[PlacedValue], value: &PlacedValue, start: u32, end: u32) -> bool {
-    within(values, start, end).iter().any(|other| other.agrees(value))
-}
-
 impl Comparison {
     /// Returns whether a peer has most of the same place of the query.
     fn is_over(&self, peer: &Self) -> bool {
@@ -390,9 +487,12 @@ impl Comparison {
         both * 5 >= (self.query.1 - self.query.0) * 3
     }
 
-    pub(super) fn debug(&self) -> u32 {
-        let share = f64::from(self.replaced_symbols) / f64::from(self.replaced_symbols + self.covered);
-        self.replaced + 1000 * (share * 1000.0) as u32 + 1_000_000 * (self.clustered * 100.0) as u32
+    /// Counts values of the query that agree with the item's.
+    fn agree(&mut self, found: impl IntoIterator<Item = PlacedValue>) {
+        for value in found {
+            self.agreed.push(value.tag);
+            self.value_symbols += value.length();
+        }
     }
 
     /// Returns how many values agree that are no constants of a template.
@@ -401,7 +501,7 @@ impl Comparison {
     }
 
     pub(super) fn contradicted(&self) -> u32 {
-        self.contradicted.len() as u32
+        (self.contradicted.len() as u32).saturating_sub(self.dependent)
     }
 
     /// Returns the odds by the values, of all classes together or of the class that speaks most against
@@ -411,14 +511,23 @@ impl Comparison {
         if count == 0.0 {
             return 0.0;
         }
-        let survive = (0.97 * (-self.errors * self.value_length).exp()).max(0.3);
+        let values = self.agreed.len() + self.contradicted.len();
+        let length = f64::from(self.value_symbols) / values as f64;
+        let survive = (MAX_SURVIVING * (-self.errors * length).exp()).max(MIN_SURVIVING);
         let all = odds(self.agreed(), self.contradicted(), survive);
         let of_class = |tags: &[u16], class| {
-            let kinds = tags.iter().filter_map(|&tag| PlacedValue { at: 0, tag }.kind());
+            let kinds = tags
+                .iter()
+                .filter_map(|&tag| PlacedValue { at: 0, tag }.kind());
             kinds.filter(|kind| self::class(*kind) == class).count() as u32
         };
         (0..CLASSES)
-            .map(|class| (of_class(&self.agreed, class), of_class(&self.replaced_values, class)))
+            .map(|class| {
+                (
+                    of_class(&self.agreed, class),
+                    of_class(&self.replaced_values, class),
+                )
+            })
             .filter(|(agreed, replaced)| {
                 *replaced >= MIN_REPLACED
                     && *agreed * 6 < *replaced
@@ -452,7 +561,7 @@ impl Comparison {
         let share = f64::from(self.replaced_symbols)
             / f64::from((self.replaced_symbols + self.covered).max(1));
         let max_share_cost = if values < 3 { 1.0 } else { MAX_SHARE_COST };
-        let share = max_share_cost * ((share - 0.2) / 0.2).clamp(0.0, 1.0);
+        let share = max_share_cost * ((share - 0.2) / 0.3).clamp(0.0, 1.0);
         // A copy with its paragraphs in another order.
         let incomplete = ((0.9 - self.of_item) / 0.2).clamp(0.0, 1.0);
         let replaced = (self.clustered * replaced + self.clean * share) * incomplete;
@@ -467,7 +576,12 @@ fn odds(agreed: u32, contradicted: u32, survive: f64) -> f64 {
     let scale = (MAX_COUNTED_VALUES / all).min(1.0);
     let (agreed, contradicted) = (f64::from(agreed) * scale, f64::from(contradicted) * scale);
     let (agreed, contradicted) = (agreed.round() as u32, contradicted.round() as u32);
-    let copy = beta_binomial(agreed, contradicted, 6.0 * survive, 6.0 * (1.0 - survive) + 0.3);
+    let copy = beta_binomial(
+        agreed,
+        contradicted,
+        6.0 * survive,
+        6.0 * (1.0 - survive) + 0.3,
+    );
     let disguised = beta_binomial(agreed, contradicted, 1.0, 1.0);
     let copy = (1.0 - DISGUISED) * copy.exp() + DISGUISED * disguised.exp();
     copy.ln() - beta_binomial(agreed, contradicted, 0.5, 1.6)

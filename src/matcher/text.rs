@@ -85,9 +85,10 @@ pub(super) fn find(
     passages.retain(|passage| {
         passage.chain.distinctive >= source.reporting_threshold(passage.in_picture)
     });
-    let comparisons = comparisons(indexes, source, &gathered, &passages)?;
+    let (places, comparisons) = compare(indexes, source, &gathered, &passages)?;
+    let of_passages = places.iter().filter_map(|&place| comparisons.get(place));
     let mut pacer = source.pacer();
-    for (passage, comparison) in passages.iter().zip(comparisons) {
+    for (passage, (_, comparison)) in passages.iter().zip(of_passages) {
         pacer.steps(REPORT_STEPS)?;
         let chain = &passage.chain;
         let score = weigh::text_score(chain.distinctive, source.floor(passage.in_picture));
@@ -112,7 +113,7 @@ pub(super) fn find(
                 ],
                 agreed: comparison.agreed(),
                 contradicted: comparison.contradicted(),
-                replaced: comparison.debug(),
+                replaced: comparison.replaced,
                 odds: (comparison.odds() * 10.0).round() / 10.0,
                 score: weigh::sibling_score(score, comparison.odds(), comparison.is_whole()),
             },
@@ -121,17 +122,17 @@ pub(super) fn find(
     Ok(())
 }
 
-/// Compares the texts of each passage; passages of one part must be neighbours.
-fn comparisons(
+/// Compares the texts around passages; those of one part must be neighbours. Returns the place of the
+/// comparison of each passage, and all comparisons with their items.
+fn compare(
     indexes: &IndexSet,
     source: &Source<'_>,
     gathered: &Gathered,
     passages: &[Passage],
-) -> Result<Vec<Comparison>> {
+) -> Result<(Vec<usize>, Vec<(u32, Comparison)>)> {
     if passages.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Default::default());
     }
-    // The alignment of each passage.
     let mut places = vec![0; passages.len()];
     let mut compared: Vec<(u32, Comparison)> = Vec::new();
     let mut pacer = source.pacer();
@@ -165,7 +166,7 @@ fn comparisons(
         first += of_part.len();
     }
     sibling::find_constants(&mut compared, &mut pacer)?;
-    Ok(places.iter().map(|&at| compared[at].1.clone()).collect())
+    Ok((places, compared))
 }
 
 /// Returns all weighted passages, and the hits that they were made of.
