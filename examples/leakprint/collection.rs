@@ -11,9 +11,12 @@ use leakprint::collection::{
     Timestamp, WriterOptions, repair,
 };
 use leakprint::lines::{ChangeLine, ListLine};
-use leakprint::{Collection, Digest, Error, ErrorKind, Executor, Fingerprint, PartPath};
+use leakprint::{
+    Collection, Digest, Error, ErrorKind, Executor, Fingerprint, Fingerprinter, PartPath,
+};
 use serde::Serialize;
 
+use crate::args::MarkOf;
 use crate::input::{Read, Sources, read_file};
 use crate::interrupt::on_interrupt;
 use crate::output::{Errors, json_line, json_pretty, progress};
@@ -269,13 +272,25 @@ pub(crate) fn run_repair(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The uploads that count as a file.
+fn scope_of(file: &Path, of: MarkOf) -> Result<FalseScope, Error> {
+    let bytes = read_file(file, &leakprint::Limits::default())?;
+    if of == MarkOf::Bytes {
+        return Ok(FalseScope::Digest(Digest::of_bytes(&bytes)));
+    }
+    // The hash of a picture depends on no key.
+    let fingerprinter = Fingerprinter::builder().build()?;
+    let print = fingerprinter.fingerprint(&bytes, file.to_str())?;
+    let raster = print.parts.first().and_then(|part| part.raster.as_ref());
+    let raster =
+        raster.ok_or_else(|| Error::new(ErrorKind::InvalidInput, "--of picture: this is none"))?;
+    Ok(FalseScope::Picture(raster.pdq.code()))
+}
+
 pub(crate) fn mark_false(args: &MarkArgs) -> Result<(), Failure> {
     let writer = existing(&args.collection)?;
     let scope = match (&args.query, &args.part) {
-        (Some(file), _) => {
-            let limits = leakprint::Limits::default();
-            FalseScope::Digest(Digest::of_bytes(&read_file(file, &limits)?))
-        }
+        (Some(file), _) => scope_of(file, args.of).map_err(|e| e.with_path(file))?,
         (None, Some(part)) => FalseScope::ItemPart(PartPath::from(part.as_str())),
         (None, None) => {
             return Err("say which matches are false: --query FILE or --part PATH".into());

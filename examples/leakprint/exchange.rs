@@ -43,8 +43,19 @@ struct Broken<'a> {
 
 impl Broken<'_> {
     fn line(&mut self, number: u64, e: &Error) -> Result<(), Failure> {
-        let name = format!("{}:{number}", self.path.display());
-        self.errors.failed(&name, e)
+        self.errors.failed(&self.place(number), e)
+    }
+
+    /// Warns that a mark has no effect yet.
+    fn unknown_item(&mut self, number: u64, item: &str) -> Result<(), Failure> {
+        let message = format!(
+            "the collection has no item {item:?}: the mark has no effect until it is added"
+        );
+        self.errors.noted(&self.place(number), message)
+    }
+
+    fn place(&self, number: u64) -> String {
+        format!("{}:{number}", self.path.display())
     }
 }
 
@@ -267,10 +278,16 @@ fn false_matches(
 ) -> Result<Report, Failure> {
     let mut report = Report::default();
     let mut marks = Vec::new();
+    let snapshot = writer.collection().snapshot();
     each_line(file, |number, line| {
         report.lines += 1;
         match line.and_then(|line| serde_json::from_slice::<FalseMatch>(line).map_err(malformed)) {
-            Ok(mark) => marks.push(mark),
+            Ok(mark) => {
+                if snapshot.item(&mark.item)?.is_none() {
+                    broken.unknown_item(number, &mark.item)?;
+                }
+                marks.push(mark);
+            }
             Err(e) => broken.line(number, &e)?,
         }
         Ok(())

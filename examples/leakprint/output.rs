@@ -70,8 +70,13 @@ impl Errors {
 
     /// A drawing that could not be made.
     pub(crate) fn undrawn(&mut self, name: &str, error: &Error) -> Result<(), Failure> {
+        self.noted(name, format!("no drawing: {error}"))
+    }
+
+    /// An input that was read, but about which there is something to know.
+    pub(crate) fn noted(&mut self, name: &str, message: String) -> Result<(), Failure> {
         self.warnings += 1;
-        self.report(name, "", "warning", format!("no drawing: {error}"))
+        self.report(name, "", "warning", message)
     }
 
     /// A part of an input that could not be read.
