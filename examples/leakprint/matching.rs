@@ -29,28 +29,12 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
     if args.resume && args.format != Format::Jsonl {
         return Err("--resume goes on with JSON lines, not with a table".into());
     }
-    // Reading the index to check it may take long.
-    for (option, path) in [("-o", &args.output), ("--errors", &input.errors)] {
-        if let Some(path) = path {
-            check_writable(option, path, Writes::InPlace)?;
-        }
-    }
-    let exec = Executor::with_threads(input.threads)?;
-    let options = MatchOptions::default().with_min_strength(args.min);
-    let verify = (!args.no_verify).then_some(&exec);
-    let target = Target::open(&args.index, input.key.as_deref(), options, verify)?;
-    let mut matcher = target.matcher.clone().with_limits(input.limits.read()?);
-    if let Some(languages) = &args.recognise {
-        matcher = matcher.with_recogniser(recogniser(languages)?);
-    }
-
-    let drawings = args
-        .draw
-        .as_deref()
-        .map(|folder| Drawings::new(folder, &input.paths));
-    let drawings = drawings.transpose()?;
+    // Before the index is read, which may take long.
     let output = args.output.as_deref();
     let journal = output.filter(|_| args.resume).map(journal_path);
+    if let Some(path) = output {
+        check_writable("-o", path, Writes::InPlace)?;
+    }
     let mut errors = {
         let mut used: Vec<&Path> = vec![&args.index];
         let read = input.paths.iter().chain(&input.jsonl).chain(&input.key);
@@ -66,6 +50,20 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
         used.extend(output.into_iter().chain(journal.as_deref()));
         Errors::new(input.errors.as_ref(), &used)?
     };
+    let exec = Executor::with_threads(input.threads)?;
+    let options = MatchOptions::default().with_min_strength(args.min);
+    let verify = (!args.no_verify).then_some(&exec);
+    let target = Target::open(&args.index, input.key.as_deref(), options, verify)?;
+    let mut matcher = target.matcher.clone().with_limits(input.limits.read()?);
+    if let Some(languages) = &args.recognise {
+        matcher = matcher.with_recogniser(recogniser(languages)?);
+    }
+
+    let drawings = args
+        .draw
+        .as_deref()
+        .map(|folder| Drawings::new(folder, &input.paths));
+    let drawings = drawings.transpose()?;
     let sources = Sources::new(&input.paths, &input.base, &input.jsonl)?;
     on_interrupt(match (output, &journal) {
         (Some(path), Some(_)) => {
