@@ -217,6 +217,17 @@ mod tests {
     }
 
     #[test]
+    fn an_error_says_that_reading_took_its_share_of_the_time() {
+        let message = |deadline: &Deadline| deadline.check().unwrap_err().to_string();
+        let over = Deadline::after(Duration::ZERO);
+        assert!(message(&over).contains("the deadline has passed"));
+        assert!(message(&over.for_reading()).contains("three quarters of it"));
+        // An earlier limit of the caller is no share of anything.
+        let hour = Deadline::after(Duration::from_secs(3600)).for_reading();
+        assert!(message(&hour.within(Duration::ZERO)).contains("the deadline has passed"));
+    }
+
+    #[test]
     fn a_cancelled_deadline_has_no_time_left() {
         let token = CancellationToken::new();
         let deadline = Deadline::never().with_cancellation(token.clone());
