@@ -67,7 +67,7 @@ pub(crate) enum Command {
         /// The collection's folder.
         collection: PathBuf,
     },
-    /// Merge the files of a collection into one segment; matching goes on meanwhile.
+    /// Merge the files of a collection into one segment; matching continues meanwhile.
     Compact {
         /// The collection's folder.
         collection: PathBuf,

@@ -35,7 +35,7 @@ struct Report {
     generation: u64,
 }
 
-/// Counts what is broken and says where.
+/// Counts and reports lines that cannot be read.
 struct Broken<'a> {
     path: &'a Path,
     errors: Errors,
@@ -122,7 +122,7 @@ fn csv(
         match line {
             Ok(line) => {
                 let mut metadata = Metadata::added(now);
-                // What the list says goes to the note where the label is given.
+                // If a label was given, the label in the list becomes the note.
                 let said = line.label.map(|label| label.into_owned());
                 match label {
                     Some(label) => {
@@ -139,8 +139,8 @@ fn csv(
     Ok(codes)
 }
 
-/// JSON lines, an array, or an object that holds one. In an array the number of an entry is told,
-/// since it has no line of its own.
+/// JSON lines, an array, or an object that holds one. Errors name the number of an
+/// entry in an array, and the line otherwise.
 fn threats(
     bytes: &[u8],
     label: Option<&str>,
@@ -310,7 +310,7 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
     if args.form == Form::PdqCsv {
         writeln!(out, "hash,quality,label")?;
     }
-    // Those are no items, but belong to what is matched.
+    // Not items, but they affect matching.
     let discounts = snapshot.discounts();
     let discounts = discounts.filter(|_| args.form == Form::Fingerprints);
     for item in snapshot.contents().chain(discounts) {
@@ -342,7 +342,7 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
             _ => {}
         }
         for (code, quality) in hashes {
-            // A hash of a list has its label, a picture of ours the item's name.
+            // The label of a hash of a list is kept; that of a picture is the item's name.
             let label = if is_code {
                 info.metadata.label.clone()
             } else {

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
         return Err("nothing to match: name files, folders or --jsonl FILE".into());
     }
     if args.resume && args.format != Format::Jsonl {
-        return Err("--resume goes on with JSON lines, not with a table".into());
+        return Err("--resume works with JSON lines, not with a table".into());
     }
     // Before the index is read, which may take long.
     let output = args.output.as_deref();
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
             let Some(path) = path else { continue };
             check_apart(option, path, &used)?;
             if same(folder_of(path), &args.index) {
-                let message = "would lie among the files of the collection";
+                let message = "would be among the files of the collection";
                 return Err(format!("{option} {}: {message}", path.display()).into());
             }
         }
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
     on_interrupt(match (output, &journal) {
         (Some(path), Some(_)) => {
             let path = path.display();
-            format!("what was done is kept; the same command goes on and completes {path}")
+            format!("completed work is kept; the same command continues and completes {path}")
         }
         (Some(path), None) => format!("the answers so far are in {}", path.display()),
         (None, _) => "the answers so far were printed".to_owned(),
@@ -87,7 +87,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
     written.extend(journal.as_deref());
     written.extend(drawings.as_ref().map(Drawings::folder));
     let sources = sources.without(&written);
-    // Whoever asks line by line wants each answer at once.
+    // An interactive caller needs each answer at once.
     let interactive = input.jsonl.iter().any(|path| path == Path::new("-"));
     let bar = progress("matching", &sources);
     let mut outcome = Outcome::default();
@@ -120,11 +120,11 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
             let answer = kept(&mut keeper, known, &bar, "matching")?;
             outcome.matched += u64::from(answer.matched);
             outcome.unread += u64::from(answer.error.is_some() || !answer.warnings.is_empty());
-            // Nothing else says why there is none.
+            // The answer itself does not say why there is no drawing.
             if let Some(e) = &answer.undrawn {
                 bar.suspend(|| errors.undrawn(&answer.query, e))?;
             }
-            // Its line says it too, so it is repeated only where that was asked for.
+            // The answer has it too, so it is repeated only in the file of `--errors`.
             if errors.is_file() {
                 if let Some(e) = &answer.error {
                     errors.failed(&answer.query, e)?;
@@ -140,9 +140,9 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
         },
     )?;
     bar.finish_and_clear();
-    // Before anything is cut off: a disk that is not mounted holds no query either.
+    // Before the output is truncated: a disk that is not mounted has no queries either.
     if outcome.queries == 0 {
-        return Err("nothing to match: the folders and files given hold no query".into());
+        return Err("nothing to match: the given folders and files hold no query".into());
     }
     out.finish()?;
     if let Some(resume) = resume {
@@ -152,7 +152,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-/// The journal of an output, made under the same settings or not yet.
+/// Opens the journal of an output, which must have been made with the same settings.
 fn resumed(
     output: &Path,
     journal: &Path,
@@ -161,10 +161,10 @@ fn resumed(
     matcher: &Matcher,
 ) -> Result<Resume, Failure> {
     let holds_something = |path: &Path| fs::metadata(path).is_ok_and(|file| file.len() > 0);
-    // Answers that nobody vouches for are neither believed nor overwritten.
+    // Answers without a journal are neither used nor overwritten.
     if holds_something(output) && !holds_something(journal) {
         return Err(format!(
-            "{}: is there without {}, so it was not written with --resume: remove it, or give \
+            "{}: exists without {}, so it was not written with --resume: remove it, or give \
              another file with -o",
             output.display(),
             journal.display()
@@ -202,7 +202,7 @@ fn query<'a>(
     }
 }
 
-/// Whether both are one file that is there.
+/// Returns whether both are the same existing file.
 fn same(a: &Path, b: &Path) -> bool {
     let place = |path: &Path| fs::canonicalize(path).ok();
     place(a).is_some_and(|a| Some(a) == place(b))

@@ -1,4 +1,4 @@
-//! What a command writes: JSON lines, error lists, a progress line.
+//! The output of commands: JSON lines, error lists, a progress line.
 
 use std::borrow::Cow;
 use std::fs::{self, OpenOptions};
@@ -18,7 +18,7 @@ use crate::sink::Sink;
 
 /// Writes one value as a JSON line.
 pub(crate) fn json_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    // At once: an interrupt must not leave half a line.
+    // In one write, so that an interrupt leaves no half line.
     let mut line = serde_json::to_vec(value).map_err(io::Error::from)?;
     line.push(b'\n');
     out.write_all(&line)
@@ -30,7 +30,7 @@ pub(crate) fn json_pretty(out: &mut impl Write, value: &impl Serialize) -> io::R
     out.write_all(b"\n")
 }
 
-/// Where failures of single inputs go: a file of JSON lines, or standard error.
+/// The destination of errors of single inputs: a file of JSON lines, or standard error.
 pub(crate) struct Errors {
     file: Option<(PathBuf, Sink)>,
     /// Inputs that could not be read.
@@ -73,7 +73,7 @@ impl Errors {
         self.noted(name, format!("no drawing: {error}"))
     }
 
-    /// An input that was read, but about which there is something to know.
+    /// A warning about an input that was read.
     pub(crate) fn noted(&mut self, name: &str, message: String) -> Result<(), Failure> {
         self.warnings += 1;
         self.report(name, "", "warning", message)
@@ -118,7 +118,7 @@ impl Errors {
     }
 }
 
-/// The folder that a path lies in.
+/// Returns the folder of a path.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     let folder = path.parent();
     let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
@@ -127,7 +127,7 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
 
 /// Fails if what `option` writes is one of `others`, which it would overwrite.
 pub(crate) fn check_apart(option: &str, path: &Path, others: &[&Path]) -> Result<(), Failure> {
-    // Also where neither is there yet.
+    // Also for files that do not exist yet.
     let place = |path: &Path| {
         let folder = fs::canonicalize(folder_of(path)).ok()?;
         let named = || Some(folder.join(path.file_name()?));
@@ -151,9 +151,9 @@ fn create(path: &Path, others: &[&Path]) -> Result<(PathBuf, Sink), Failure> {
 /// How a file is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Writes {
-    /// What is there is written over.
+    /// The existing file is overwritten.
     InPlace,
-    /// By another file that takes its place.
+    /// A new file replaces the existing one.
     ByRename,
 }
 
@@ -165,7 +165,7 @@ pub(crate) fn check_writable(option: &str, path: &Path, writes: Writes) -> Resul
         Ok(metadata) if metadata.is_dir() => {
             return Err(named("is a folder, give the name of a file".to_owned()));
         }
-        // A pipe or a device takes what it is given, but must not be replaced by a file.
+        // A pipe or a device can be written to, but must not be replaced by a file.
         Ok(metadata) if !metadata.is_file() => {
             return match writes {
                 Writes::InPlace => Ok(()),
@@ -195,7 +195,7 @@ pub(crate) fn check_writable(option: &str, path: &Path, writes: Writes) -> Resul
     }
     match tempfile::tempfile_in(folder) {
         Ok(_) => Ok(()),
-        // The temporary file's own name says nothing to anybody.
+        // Without the name of the temporary file, which means nothing to the user.
         Err(e) => Err(named(format!(
             "cannot write in {}: {}",
             folder.display(),
@@ -204,12 +204,12 @@ pub(crate) fn check_writable(option: &str, path: &Path, writes: Writes) -> Resul
     }
 }
 
-/// A line on standard error, which may be gone.
+/// Prints a line on standard error, which may be closed.
 pub(crate) fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{}", printable(line));
 }
 
-/// Control characters escaped: a file's name must not speak to the terminal.
+/// Escapes control characters, so that a file name cannot control the terminal.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return text.into();
@@ -221,7 +221,7 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     escaped.collect::<String>().into()
 }
 
-/// As [`complain`] of what `--quiet` keeps back.
+/// As [`complain`], but prints nothing with `--quiet`.
 pub(crate) fn note(line: &str) {
     if !is_quiet() {
         complain(line);
@@ -253,7 +253,7 @@ pub(crate) fn progress(what: &'static str, sources: &Sources) -> ProgressBar {
     }
     bar.set_message(what);
     bar.enable_steady_tick(std::time::Duration::from_millis(120));
-    // Counting costs a walk over the folders, so only where somebody sees it.
+    // Counting walks over the folders, so only if the progress is visible.
     if let Some(count) = sources.counting().filter(|_| !bar.is_hidden()) {
         let bar = bar.clone();
         std::thread::spawn(move || {
@@ -267,7 +267,7 @@ pub(crate) fn progress(what: &'static str, sources: &Sources) -> ProgressBar {
     bar
 }
 
-/// Whether the reader of standard output went away.
+/// Returns whether the reader of standard output has closed it.
 pub(crate) fn is_broken_pipe(failure: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     failure
         .downcast_ref::<io::Error>()
