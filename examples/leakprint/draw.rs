@@ -11,7 +11,7 @@ use leakprint::{Digest, Error, ErrorKind, Evidence, Limits, Match, Matcher, Resu
 
 use crate::Failure;
 use crate::canvas::{Canvas, Point};
-use crate::output::folder_of;
+use crate::writable::folder_of;
 
 /// The largest longer side of a drawing in pixels: enough to look at, and fast to write.
 const MOST_SIDE: u32 = 2000;

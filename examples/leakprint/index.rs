@@ -12,15 +12,14 @@ use serde::Serialize;
 use crate::input::{Read, Sources, recogniser};
 use crate::interrupt::on_interrupt;
 use crate::journal::Locked;
-use crate::output::{
-    Errors, Writes, check_apart, check_writable, json_line, json_pretty, progress,
-};
+use crate::output::{Errors, check_apart, json_line, json_pretty, progress};
 use crate::resume::{
     Otherwise, Payload, Resume, Tally, are_settled, is_settled, journal_path, kept, known_or,
     settled_kind,
 };
 use crate::settings::Settings;
 use crate::target::key;
+use crate::writable::{Writes, check_writable};
 use crate::{Failure, IndexArgs};
 
 #[derive(Serialize)]

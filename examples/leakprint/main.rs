@@ -29,6 +29,8 @@ mod stamp;
 mod target;
 mod values;
 mod walk;
+#[path = "../common/writable.rs"]
+mod writable;
 
 use std::io::{self, Write};
 use std::path::Path;

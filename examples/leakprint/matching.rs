@@ -13,12 +13,11 @@ use crate::draw::{Drawings, Query};
 use crate::input::{Input, Origin, Sources, read_file, recogniser};
 use crate::interrupt::on_interrupt;
 use crate::journal::Locked;
-use crate::output::{
-    Errors, Writes, check_apart, check_writable, folder_of, json_pretty, progress,
-};
+use crate::output::{Errors, check_apart, json_pretty, progress};
 use crate::resume::{Otherwise, Resume, journal_path, kept, known_or};
 use crate::settings::Settings;
 use crate::target::Target;
+use crate::writable::{Writes, check_writable, folder_of};
 use crate::{ExplainArgs, Failure, Format, MatchArgs};
 
 pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {

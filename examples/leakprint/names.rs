@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::Failure;
-use crate::output::folder_of;
+use crate::writable::folder_of;
 
 /// The folder that names are relative to.
 pub(crate) struct Base(PathBuf);

@@ -1,7 +1,7 @@
 //! The output of commands: JSON lines, error lists, a progress line.
 
 use std::borrow::Cow;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +15,7 @@ use crate::Failure;
 use crate::advice::explained_message;
 use crate::input::Sources;
 use crate::sink::Sink;
+use crate::writable::{Writes, check_writable, folder_of};
 
 /// Writes one value as a JSON line.
 pub(crate) fn json_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
@@ -118,13 +119,6 @@ impl Errors {
     }
 }
 
-/// Returns the folder of a path.
-pub(crate) fn folder_of(path: &Path) -> &Path {
-    let folder = path.parent();
-    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
-}
-
 /// Fails if what `option` writes is one of `others`, which it would overwrite.
 pub(crate) fn check_apart(option: &str, path: &Path, others: &[&Path]) -> Result<(), Failure> {
     // Also for files that do not exist yet.
@@ -146,62 +140,6 @@ fn create(path: &Path, others: &[&Path]) -> Result<(PathBuf, Sink), Failure> {
     check_apart("--errors", path, others)?;
     check_writable("--errors", path, Writes::InPlace)?;
     Ok((path.to_owned(), Sink::file(path)))
-}
-
-/// How a file is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Writes {
-    /// The existing file is overwritten.
-    InPlace,
-    /// A new file replaces the existing one.
-    ByRename,
-}
-
-/// Fails before the work is done if what `option` names cannot be written. Leaves no trace.
-pub(crate) fn check_writable(option: &str, path: &Path, writes: Writes) -> Result<(), Failure> {
-    let named = |what: String| -> Failure { format!("{option} {}: {what}", path.display()).into() };
-    let folder = folder_of(path);
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => {
-            return Err(named("is a folder, give the name of a file".to_owned()));
-        }
-        // A pipe or a device can be written to, but must not be replaced by a file.
-        Ok(metadata) if !metadata.is_file() => {
-            return match writes {
-                Writes::InPlace => Ok(()),
-                Writes::ByRename => Err(named("is no regular file".to_owned())),
-            };
-        }
-        Ok(_) if writes == Writes::InPlace => {
-            let opened = OpenOptions::new().append(true).open(path);
-            return opened
-                .map(drop)
-                .map_err(|e| named(format!("cannot write: {e}")));
-        }
-        _ => {}
-    }
-    let last = path.as_os_str().as_encoded_bytes().last();
-    if last.is_some_and(|&byte| std::path::is_separator(char::from(byte))) {
-        return Err(named("names a folder, give the name of a file".to_owned()));
-    }
-    match fs::metadata(folder) {
-        Ok(metadata) if metadata.is_dir() => {}
-        Ok(_) => return Err(named(format!("{} is no folder", folder.display()))),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let message = format!("there is no folder {}, make it first", folder.display());
-            return Err(named(message));
-        }
-        Err(e) => return Err(named(format!("cannot read {}: {e}", folder.display()))),
-    }
-    match tempfile::tempfile_in(folder) {
-        Ok(_) => Ok(()),
-        // Without the name of the temporary file, which means nothing to the user.
-        Err(e) => Err(named(format!(
-            "cannot write in {}: {}",
-            folder.display(),
-            e.kind()
-        ))),
-    }
 }
 
 /// Prints a line on standard error, which may be closed.

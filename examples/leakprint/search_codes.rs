@@ -8,7 +8,8 @@ use leakprint::index::{CodeSet, Engine, SearchStats};
 use leakprint::{Code256, Executor};
 use serde::Serialize;
 
-use crate::output::{Writes, check_writable, json_line};
+use crate::output::json_line;
+use crate::writable::{Writes, check_writable};
 use crate::{EngineArg, Failure, SearchCodesArgs};
 
 #[derive(Serialize)]
