@@ -137,8 +137,8 @@ pub(crate) fn check_apart(option: &str, path: &Path, others: &[&Path]) -> Result
 }
 
 fn create(path: &Path, others: &[&Path]) -> Result<(PathBuf, Sink), Failure> {
-    check_apart("--errors", path, others)?;
     check_writable("--errors", path, Writes::InPlace)?;
+    check_apart("--errors", path, others)?;
     Ok((path.to_owned(), Sink::file(path)))
 }
 
