@@ -70,8 +70,11 @@ struct Segment {
     item: (u32, u32),
 }
 
-/// Classes of values that are judged separately: a time series of other measures has the same dates.
-const CLASSES: usize = 3;
+/// Classes of values that are judged separately too: a time series of other measures has the same dates.
+const CLASSES: [&[ValueKind]; 2] = [
+    &[ValueKind::Date],
+    &[ValueKind::Digits, ValueKind::Identifier, ValueKind::Number],
+];
 
 /// Symbols by which a value's place within a passage may differ on both sides.
 const NEAR: u32 = 6;
@@ -108,14 +111,6 @@ const MIN_REPLACED: u32 = 8;
 
 /// The share of all values that such a class must have.
 const MIN_CLASS_SHARE: f64 = 0.2;
-
-fn class(kind: ValueKind) -> usize {
-    match kind {
-        ValueKind::Date => 0,
-        ValueKind::Digits | ValueKind::Identifier | ValueKind::Number => 1,
-        _ => 2,
-    }
-}
 
 /// How the texts of an alignment compare.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -515,19 +510,17 @@ impl Comparison {
         let length = f64::from(self.value_symbols) / values as f64;
         let survive = (MAX_SURVIVING * (-self.errors * length).exp()).max(MIN_SURVIVING);
         let all = odds(self.agreed(), self.contradicted(), survive);
-        let of_class = |tags: &[u16], class| {
+        let of_class = |tags: &[u16], class: &[ValueKind]| {
             let kinds = tags
                 .iter()
                 .filter_map(|&tag| PlacedValue { at: 0, tag }.kind());
-            kinds.filter(|kind| self::class(*kind) == class).count() as u32
+            kinds.filter(|kind| class.contains(kind)).count() as u32
         };
-        (0..CLASSES)
-            .map(|class| {
-                (
-                    of_class(&self.agreed, class),
-                    of_class(&self.replaced_values, class),
-                )
-            })
+        let classes = CLASSES.iter().map(|class| {
+            let agreed = of_class(&self.agreed, class);
+            (agreed, of_class(&self.replaced_values, class))
+        });
+        classes
             .filter(|(agreed, replaced)| {
                 *replaced >= MIN_REPLACED
                     && *agreed * 6 < *replaced

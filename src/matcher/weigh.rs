@@ -56,7 +56,7 @@ pub(crate) fn text_score(distinctive: f64, floor: f64) -> f64 {
 }
 
 /// Logarithm of the odds of a copy below which both texts are siblings, made from one template.
-pub(crate) const SIBLING_ODDS: f64 = -1.3;
+pub(crate) const SIBLING_ODDS: f64 = -1.4;
 
 /// Logarithm of the odds of a copy that a certain match needs.
 const CERTAIN_ODDS: f64 = 2.0;
