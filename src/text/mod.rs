@@ -10,6 +10,7 @@ mod generate;
 mod gram;
 mod markup;
 mod script;
+mod structure;
 mod table;
 
 pub use anchors::ANCHOR_STEP;
@@ -20,4 +21,6 @@ pub use cells::{ValueKind, ValuePrint};
 pub(crate) use fold::fold_within;
 pub use fold::{Folded, fold, fold_into};
 pub(crate) use gram::grams_within;
+pub(crate) use structure::{Zones, marks_within, messages};
+pub use structure::{Mark, Zone};
 pub use gram::{GRAM_LEN, Gram, GramKey, MAX_WINDOW, Sampling, grams, grams_into};

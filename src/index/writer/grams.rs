@@ -5,10 +5,10 @@ use std::io::Write;
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::index::buckets::{Bucket, GramHasher, LONG_LIST, MAX_DISPLACEMENT, Placer, SLOTS, Tag};
-use crate::index::frequency;
+use crate::index::frequency::{self, Standing};
 use crate::index::golomb::{self, Orders};
 use crate::index::postings::count_items;
-use crate::index::records::{GRAM_DISCOUNTED, PartRecord};
+use crate::index::records::PartRecord;
 
 use super::Posting;
 use super::sink::SectionSink;
@@ -85,12 +85,14 @@ impl Plan {
         }
     }
 
-    /// Writes the lists and returns the buckets that point to them.
+    /// Writes the lists and returns the buckets that point to them. `vouched` says of each list
+    /// whether its gram is vouched for.
     pub(super) fn put_lists<W: Write>(
         &self,
         postings: &[Posting],
         parts: &[PartRecord],
         common: &[u64],
+        vouched: &[bool],
         sink: &mut SectionSink<'_, W>,
     ) -> Result<Vec<Bucket>> {
         let homes = self.hasher.homes as usize;
@@ -105,8 +107,8 @@ impl Plan {
         };
         let mut placer = Placer::new(self.hasher);
         let mut bucket_at = 0;
-        let mut in_bucket: Vec<(Tag, &[Posting])> = Vec::with_capacity(SLOTS);
-        for list in lists(postings) {
+        let mut in_bucket: Vec<(Tag, &[Posting], bool)> = Vec::with_capacity(SLOTS);
+        for (list, &vouched) in lists(postings).zip(vouched) {
             let Some((at, tag)) = list.first().and_then(|first| placer.next(first.print)) else {
                 return Err(no_table());
             };
@@ -115,7 +117,7 @@ impl Plan {
                 in_bucket.clear();
                 bucket_at += 1;
             }
-            in_bucket.push((tag, list));
+            in_bucket.push((tag, list, vouched));
         }
         if !in_bucket.is_empty() {
             table.put_bucket(&in_bucket, sink)?;
@@ -142,7 +144,7 @@ struct Table<'a> {
 impl Table<'_> {
     fn put_bucket<W: Write>(
         &mut self,
-        lists: &[(Tag, &[Posting])],
+        lists: &[(Tag, &[Posting], bool)],
         sink: &mut SectionSink<'_, W>,
     ) -> Result<()> {
         let mut bucket = Bucket::default();
@@ -152,9 +154,9 @@ impl Table<'_> {
         self.coded.clear();
         // The encoded bytes, weight and tag of each list.
         let mut coded: Vec<(std::ops::Range<usize>, u8, Tag)> = Vec::with_capacity(SLOTS);
-        for &(tag, list) in lists {
+        for &(tag, list, vouched) in lists {
             let start = self.coded.len();
-            let weight = self.weight(list);
+            let weight = self.weight(list, vouched);
             let orders = Orders::new(
                 frequency::decode(weight),
                 self.parts.len() as u32,
@@ -186,14 +188,20 @@ impl Table<'_> {
         Ok(())
     }
 
-    /// Returns the coded document frequency and the flag of a gram.
-    fn weight(&mut self, list: &[Posting]) -> u8 {
+    /// Returns the coded document frequency and standing of a gram.
+    fn weight(&mut self, list: &[Posting], vouched: bool) -> u8 {
         self.list_parts.clear();
         self.list_parts
             .extend(list.iter().map(|posting| posting.part));
-        let frequency = frequency::encode(count_items(&self.list_parts, self.parts));
+        let items = count_items(&self.list_parts, self.parts);
         let print = list.first().map_or(0, |posting| posting.print);
-        let common = self.common.binary_search(&print).is_ok();
-        frequency | if common { GRAM_DISCOUNTED } else { 0 }
+        let standing = if self.common.binary_search(&print).is_ok() {
+            Standing::Discounted
+        } else if vouched {
+            Standing::Vouched
+        } else {
+            Standing::Plain
+        };
+        frequency::encode(items, standing)
     }
 }

@@ -9,6 +9,7 @@ mod local;
 mod sink;
 mod stop_pictures;
 mod stop_prints;
+mod vouch;
 
 use std::collections::HashSet;
 use std::io::Cursor;
@@ -26,6 +27,7 @@ use crate::fingerprint::{
     check_parts,
 };
 use crate::raster::{Dihedral, Texture};
+use crate::text::{Zones, messages};
 
 pub(crate) use discount::Discounts;
 pub(crate) use stop_prints::StopPrints;
@@ -69,6 +71,7 @@ pub struct IndexWriter {
     locals: Vec<Vec<LocalPrint>>,
     postings: Vec<Posting>,
     cells: Vec<cells::Entry>,
+    messages: vouch::Messages,
     discounts: Discounts,
     /// Other indexes of the same collection.
     siblings: Vec<Index>,
@@ -166,6 +169,7 @@ impl IndexWriter {
             locals: Vec::new(),
             postings: Vec::new(),
             cells: Vec::new(),
+            messages: vouch::Messages::default(),
             discounts: Discounts::default(),
             siblings: Vec::new(),
             tables_from: MIN_PICTURES_FOR_TABLES,
@@ -282,11 +286,9 @@ impl IndexWriter {
     }
 
     /// Adds another index of the same collection, whose pictures count for the rarity of details; if
-    /// they are many, a sample of them.
+    /// they are many, a sample of them. Its texts count for the frequency of grams.
     pub(crate) fn add_sibling(&mut self, index: &Index) {
-        if !index.pictures().is_empty() {
-            self.siblings.push(index.clone());
-        }
+        self.siblings.push(index.clone());
     }
 
     /// Writes the index to a file atomically: writes a temporary file in the same folder, syncs it
@@ -396,13 +398,20 @@ impl IndexWriter {
             record.anchors_len = text.anchors.len() as u32;
             record.chars = text.chars;
             record.folded = text.folded;
-            record.grams = text.grams.len() as u32;
-            self.postings.extend(text.grams.iter().map(|gram| Posting {
+            // Signatures and footers are no content.
+            let mut zones = Zones::new(&text.marks);
+            let own = text.grams.iter().filter(|gram| !zones.closes(gram.at));
+            let first = self.postings.len();
+            self.postings.extend(own.map(|gram| Posting {
                 print: gram.print,
                 part,
                 at: gram.at,
             }));
+            record.grams = (self.postings.len() - first) as u32;
         }
+        let text = prints.text.iter();
+        self.messages
+            .push(text.flat_map(|text| messages(&text.marks, text.folded)));
         (record.rows, record.cells) = cells::add(part, &prints.cells, &mut self.cells);
         self.parts.push(record);
         for (pixels, digest) in digests(prints) {
