@@ -284,7 +284,8 @@ fn unpack_marks(read: &mut Decoder<'_>) -> Result<Vec<Mark>> {
     let mut at = 0_u32;
     let marks = (0..read.count(1)?).map(|_| {
         let coded = read.varint()?;
-        let step = u32::try_from(coded >> 1).map_err(|_| Error::corrupt("a mark beyond its text"))?;
+        let step =
+            u32::try_from(coded >> 1).map_err(|_| Error::corrupt("a mark beyond its text"))?;
         at = at.wrapping_add(step);
         let zone = if coded & 1 == 0 {
             Zone::Message

@@ -102,7 +102,10 @@ mod tests {
                 );
                 assert!(frequency > max_exact || found == frequency);
             }
-            assert_eq!(decode(encode(u32::MAX, kind)), decode(encode(1 << 30, kind)));
+            assert_eq!(
+                decode(encode(u32::MAX, kind)),
+                decode(encode(1 << 30, kind))
+            );
         }
         assert_eq!(encode(u32::MAX, Standing::Plain), 127);
         assert_eq!(encode(u32::MAX, Standing::Vouched), 255);

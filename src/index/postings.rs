@@ -2,9 +2,9 @@
 //! point to the lists.
 
 use super::buckets::{Bucket, GramHasher, LONG_LIST, Tag};
+use super::frequency::Standing;
 use super::golomb::{Orders, Pairs};
 use super::layout::Section;
-use super::frequency::Standing;
 use super::records::PartRecord;
 use super::{Inner, PartId, frequency};
 use crate::arch::prefetch;

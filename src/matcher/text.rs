@@ -1,6 +1,6 @@
 //! Matching of text: the hits of each item part are aligned to passages.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use super::chain::{self, Bridge, Chain, Hit, Run};
 use super::evidence::{Evidence, Strength};
@@ -10,7 +10,7 @@ use crate::deadline::{Deadline, Pacer};
 use crate::error::Result;
 use crate::exec::sort_until;
 use crate::fingerprint::{Fingerprinter, TextPrints};
-use crate::index::IndexSet;
+use crate::index::{IndexSet, IndexView};
 use crate::index::{ItemId, PartId};
 use crate::media::PartPath;
 use crate::text::GRAM_LEN;
@@ -80,6 +80,7 @@ pub(super) fn find(
     let prints = source.prints;
     let (gathered, passages) = weighted_passages(indexes, source)?;
     let mut pacer = source.pacer();
+    let mut holders = Holders::new(indexes, &gathered);
     for passage in passages {
         pacer.steps(REPORT_STEPS)?;
         let chain = &passage.chain;
@@ -105,6 +106,7 @@ pub(super) fn find(
                     indexes.char_offset(passage.part, chain.item.0)?,
                     indexes.char_end(passage.part, chain.item.1)?,
                 ],
+                shared_by: holders.of(chain)?,
                 score: weigh::text_score(chain.distinctive, source.floor(passage.in_picture)),
             },
         )?;
@@ -218,7 +220,10 @@ fn passages(
         let is_window = source.in_picture && passage.in_picture;
         let runs = passage.chain.runs.iter();
         let lost = runs.map(|run| {
-            let shared = weigh::passage_weight(sharing.items(run));
+            let shared = match gathered.vouched(run.gram()) {
+                Some(_) => 1.0,
+                None => weigh::passage_weight(sharing.items(run)),
+            };
             let window = if is_window {
                 weigh::window_weight(windows.items(run))
             } else {
@@ -301,6 +306,79 @@ impl Sharing {
         let step = step.checked_sub(1).and_then(|step| self.steps.get(step));
         step.map_or(1, |(_, items)| *items)
     }
+}
+
+/// How many items hold content that counts although many do.
+struct Holders<'a> {
+    indexes: &'a IndexSet,
+    gathered: &'a Gathered,
+    /// The items of each gram that were counted.
+    counted: HashMap<u64, u32>,
+}
+
+/// Symbols of full weight that a passage may have beside content that many items hold: a gram at either
+/// end. With more it is a passage of this item.
+const MAX_BESIDE_SHARED: u32 = 2 * GRAM_LEN as u32;
+
+impl<'a> Holders<'a> {
+    fn new(indexes: &'a IndexSet, gathered: &'a Gathered) -> Self {
+        Self {
+            indexes,
+            gathered,
+            counted: HashMap::new(),
+        }
+    }
+
+    /// Returns how many items have the middle of a passage; `None` if it is not content that many
+    /// items hold.
+    fn of(&mut self, chain: &Chain) -> Result<Option<u32>> {
+        let vouched = |run: &Run| self.gathered.vouched(run.gram());
+        let rare = chain
+            .runs
+            .iter()
+            .filter(|run| run.weight >= 1.0 && vouched(run).is_none());
+        let beside: u32 = rare.map(|run| run.length).sum();
+        let prints: Vec<u64> = chain.runs.iter().filter_map(vouched).collect();
+        let Some(&print) = prints
+            .get(prints.len() / 2)
+            .filter(|_| beside <= MAX_BESIDE_SHARED)
+        else {
+            return Ok(None);
+        };
+        if let Some(items) = self.counted.get(&print) {
+            return Ok(Some(*items));
+        }
+        let mut items = 0_u32;
+        for view in self.indexes.views() {
+            items = items.saturating_add(holders(view, print)?);
+        }
+        self.counted.insert(print, items);
+        Ok(Some(items))
+    }
+}
+
+/// Places of a gram that are read to count its items; beyond, the number is that of the index, which may
+/// be a fifth too low and includes removed items.
+const MAX_COUNTED_PLACES: usize = 1 << 16;
+
+/// Returns how many items of an index have a gram.
+fn holders(view: &IndexView, print: u64) -> Result<u32> {
+    let Some(list) = view.index.grams().get(print)? else {
+        return Ok(0);
+    };
+    if list.max_len() > MAX_COUNTED_PLACES {
+        return Ok(list.document_frequency());
+    }
+    let (mut items, mut last) = (0, None);
+    for place in list.iter() {
+        let (part, _) = place?;
+        let item = view.index.item_of(part)?;
+        if last != Some(item) && !view.hidden.contains(item.0) {
+            items += 1;
+        }
+        last = Some(item);
+    }
+    Ok(items)
 }
 
 /// What a text shares with one part of an item.

@@ -21,6 +21,6 @@ pub use cells::{ValueKind, ValuePrint};
 pub(crate) use fold::fold_within;
 pub use fold::{Folded, fold, fold_into};
 pub(crate) use gram::grams_within;
-pub(crate) use structure::{Zones, marks_within, messages};
-pub use structure::{Mark, Zone};
 pub use gram::{GRAM_LEN, Gram, GramKey, MAX_WINDOW, Sampling, grams, grams_into};
+pub use structure::{Mark, Zone};
+pub(crate) use structure::{Zones, marks_within, messages};

@@ -106,7 +106,9 @@ impl<'a> Zones<'a> {
 pub(crate) fn messages(marks: &[Mark], folded: u32) -> impl Iterator<Item = (u32, u32)> + '_ {
     let first = Mark::new(0, Zone::Message);
     let ends = marks.iter().map(|mark| mark.at).chain([folded]);
-    let zones = std::iter::once(first).chain(marks.iter().copied()).zip(ends);
+    let zones = std::iter::once(first)
+        .chain(marks.iter().copied())
+        .zip(ends);
     zones
         .filter(|(mark, end)| mark.zone == Zone::Message && mark.at < *end)
         .map(|(mark, end)| (mark.at, end))
@@ -247,7 +249,11 @@ impl Scan {
             self.candidates.push(Candidate {
                 place,
                 before: self.length,
-                max: if is_signature { MAX_SIGNATURE } else { MAX_FOOTER },
+                max: if is_signature {
+                    MAX_SIGNATURE
+                } else {
+                    MAX_FOOTER
+                },
                 needs_link: !is_signature,
                 has_link: false,
             });
@@ -274,7 +280,10 @@ impl Scan {
 
     /// Ends a message: the first line that can begin its closing does.
     fn close(&mut self) {
-        let mut found = self.candidates.drain(..).filter(|c| c.has_link || !c.needs_link);
+        let mut found = self
+            .candidates
+            .drain(..)
+            .filter(|c| c.has_link || !c.needs_link);
         if let Some(candidate) = found.next() {
             self.places.push((candidate.place, Zone::Closing));
         }
@@ -292,7 +301,8 @@ impl Scan {
         };
         if is_head {
             // The closing before a head ends with it.
-            self.candidates.retain(|candidate| candidate.place < head.place);
+            self.candidates
+                .retain(|candidate| candidate.place < head.place);
             self.begin(head.place);
             self.begin(place);
         }
@@ -321,7 +331,9 @@ fn is_header(line: &str) -> bool {
     (2..=MAX_HEADER_NAME).contains(&letters)
         && name.starts_with(char::is_alphabetic)
         && name.chars().all(|c| c.is_alphabetic() || c == '-')
-        && !line.get(colon + 1..).is_some_and(|rest| rest.starts_with("//"))
+        && !line
+            .get(colon + 1..)
+            .is_some_and(|rest| rest.starts_with("//"))
 }
 
 /// Returns whether a line is a title between hyphens, or one that begins a head as Apple's programs do:
@@ -357,4 +369,153 @@ fn is_attribution(line: &str) -> bool {
 /// Returns whether a line contains an address on the Internet.
 fn has_link(line: &str) -> bool {
     line.contains("://") || line.contains("www.") || line.contains('@')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fold;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn marks(text: &str) -> Vec<Mark> {
+        let folded = fold(text);
+        marks_within(text, folded.offsets(), &mut Bounds::none()).unwrap()
+    }
+
+    /// The zones of a text, each with its folded letters.
+    fn zones(text: &str) -> Vec<(Zone, String)> {
+        let folded = fold(text);
+        let symbols = folded.symbols();
+        let marks = marks(text);
+        let first = Mark::new(0, Zone::Message);
+        let ends = marks.iter().map(|mark| mark.at as usize);
+        let ends = ends.chain([symbols.len()]);
+        let zones = std::iter::once(&first).chain(&marks).zip(ends);
+        let letters = |from: u32, to: usize| {
+            let letters = symbols[from as usize..to].iter();
+            letters.map(|&s| char::from_u32(s).unwrap()).collect()
+        };
+        zones
+            .map(|(mark, end)| (mark.zone, letters(mark.at, end)))
+            .collect()
+    }
+
+    /// The same, as `fold` sees the letters.
+    fn expect(zones: &[(Zone, &str)]) -> Vec<(Zone, String)> {
+        let letters = |text: &str| {
+            let folded = fold(text);
+            let symbols = folded.symbols().iter();
+            symbols.map(|&s| char::from_u32(s).unwrap()).collect()
+        };
+        zones
+            .iter()
+            .map(|(zone, text)| (*zone, letters(text)))
+            .collect()
+    }
+
+    #[test]
+    fn plain_texts_have_no_marks() {
+        for text in [
+            "",
+            "One line",
+            "Two\nlines",
+            "A list:\n- one\n- two\n--- three",
+            "Name: value\nOther: value\n\nText",
+            "| a | b |\n----------------------\n| 1 | 2 |\n| 3 | 4 |",
+            "a\n\n_____\nno link below",
+        ] {
+            assert!(marks(text).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn quoted_messages_begin_where_the_depth_changes() {
+        let text = "My answer.\n\nOn 5 May, Ann <ann@b.c> wrote:\n> Ann says\n>\n> more\n>> and \
+            quotes\n> Bye\n\nPS: mine";
+        let expected = [
+            (Zone::Message, "My answer. On 5 May, Ann <ann@b.c> wrote:"),
+            (Zone::Message, "Ann says more"),
+            (Zone::Message, "and quotes"),
+            (Zone::Message, "Bye"),
+            (Zone::Message, "PS: mine"),
+        ];
+        assert_eq!(zones(text), expect(&expected));
+    }
+
+    #[test]
+    fn forwarded_messages_begin_behind_their_heads() {
+        let heads = [
+            "Begin forwarded message:\n\nFrom: Ann <ann@b.c>\nSubject: Plans\nTo: Bo\n",
+            "-----Original Message-----\nVon: Ann\nBetreff: Plans\n",
+            "From: Ann <ann@b.c>\nSent: Monday\nTo: Bo; Cy;\n  Di\nSubject: Plans\n",
+        ];
+        for head in heads {
+            let text = format!("See below.\n\n{head}\nThe plans.\n");
+            let expected = [
+                (Zone::Message, "See below."),
+                (Zone::Message, head),
+                (Zone::Message, "The plans."),
+            ];
+            assert_eq!(zones(&text), expect(&expected));
+        }
+        let text = "Yes.\nAm 5. Mai 2026 schrieb Ann <ann@b.c>:\n\nThe plans.\n";
+        assert_eq!(zones(text)[1], expect(&[(Zone::Message, "The plans.")])[0]);
+    }
+
+    #[test]
+    fn signatures_and_footers_close_their_messages() {
+        let text = "The body.\n-- \nAnn, Head of Plans\n\n____________\nUsers list\n\
+            https://lists.example.org\n";
+        let closing = "Ann, Head of Plans Users list https://lists.example.org";
+        let expected = [(Zone::Message, "The body."), (Zone::Closing, closing)];
+        assert_eq!(zones(text), expect(&expected));
+        let quoted = "Mine.\n> The body.\n> --\n> Ann\n\nMine again.";
+        let expected = [
+            (Zone::Message, "Mine."),
+            (Zone::Message, "The body."),
+            (Zone::Closing, "Ann"),
+            (Zone::Message, "Mine again."),
+        ];
+        assert_eq!(zones(quoted), expect(&expected));
+        let advert = "The body.\n\n------------------------ Sponsor ----------~-->\nBuy now\n\
+            http://example.com/\n---------------------------~->\n";
+        assert_eq!(zones(advert).len(), 2);
+    }
+
+    #[test]
+    fn a_closing_is_short_and_has_a_message_above_it() {
+        let long = "One more line of the text that goes on.\n".repeat(20);
+        assert!(marks(&format!("The body.\n-- \n{long}")).is_empty());
+        assert!(marks(&format!("The body.\n______\nhttp://a.example\n{long}")).is_empty());
+        assert!(marks("-- \nThe body.\nMore of it.").is_empty());
+    }
+
+    #[test]
+    fn a_text_of_marks_alone_is_bounded() {
+        let text = "> a\nb\n".repeat(2 * MAX_MARKS);
+        assert!(marks(&text).len() <= MAX_MARKS + 1);
+    }
+
+    proptest! {
+        #[test]
+        fn marks_ascend_inside_the_text(
+            lines in prop::collection::vec(
+                prop_oneof![
+                    Just("> a".to_owned()), Just("--".to_owned()), Just("_______".to_owned()),
+                    Just("From: a@b.c".to_owned()), Just(">> http://a.b".to_owned()),
+                    Just("---- Original ----".to_owned()), Just(String::new()), "[a-z é\u{202e}ﷺ>:-]{0,20}",
+                ],
+                0..40,
+            ),
+        ) {
+            let text = lines.join("\n");
+            let folded = fold(&text).symbols().len() as u32;
+            let marks = marks(&text);
+            prop_assert!(marks.is_sorted_by(|a, b| a.at < b.at));
+            prop_assert!(marks.last().is_none_or(|mark| mark.at < folded));
+            let spans: Vec<_> = messages(&marks, folded).collect();
+            prop_assert!(spans.iter().all(|(start, end)| start < end && *end <= folded));
+            prop_assert!(spans.is_sorted_by(|a, b| a.1 <= b.0));
+        }
+    }
 }

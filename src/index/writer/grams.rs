@@ -67,39 +67,32 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Plans the table for places that [`sort`] has sorted with `hasher`. `common` are the grams to
-    /// discount, sorted.
-    pub(super) fn new(postings: &[Posting], common: &[u64], hasher: GramHasher) -> Self {
-        let (mut grams, mut discounted) = (0, 0);
-        for print in prints(postings) {
-            grams += 1;
-            discounted += u32::from(common.binary_search(&print).is_ok());
-        }
+    /// Plans the table for places that [`sort`] has sorted with `hasher`, and with the standing of each
+    /// gram.
+    pub(super) fn new(postings: &[Posting], standings: &[Standing], hasher: GramHasher) -> Self {
+        let discounted = standings.iter().filter(|&&s| s == Standing::Discounted);
         let places: u64 = postings.iter().map(|posting| u64::from(posting.at)).sum();
         let mean = places / (postings.len() as u64).max(1);
         Self {
             hasher,
-            grams,
-            discounted,
+            grams: standings.len() as u32,
+            discounted: discounted.count() as u32,
             place_order: mean.max(1).ilog2(),
         }
     }
 
-    /// Writes the lists and returns the buckets that point to them. `vouched` says of each list
-    /// whether its gram is vouched for.
+    /// Writes the lists and returns the buckets that point to them.
     pub(super) fn put_lists<W: Write>(
         &self,
         postings: &[Posting],
         parts: &[PartRecord],
-        common: &[u64],
-        vouched: &[bool],
+        standings: &[Standing],
         sink: &mut SectionSink<'_, W>,
     ) -> Result<Vec<Bucket>> {
         let homes = self.hasher.homes as usize;
         let mut table = Table {
             plan: self,
             parts,
-            common,
             buckets: Vec::with_capacity(homes + MAX_DISPLACEMENT),
             end: 0,
             coded: Vec::new(),
@@ -107,8 +100,8 @@ impl Plan {
         };
         let mut placer = Placer::new(self.hasher);
         let mut bucket_at = 0;
-        let mut in_bucket: Vec<(Tag, &[Posting], bool)> = Vec::with_capacity(SLOTS);
-        for (list, &vouched) in lists(postings).zip(vouched) {
+        let mut in_bucket: Vec<(Tag, &[Posting], Standing)> = Vec::with_capacity(SLOTS);
+        for (list, &standing) in lists(postings).zip(standings) {
             let Some((at, tag)) = list.first().and_then(|first| placer.next(first.print)) else {
                 return Err(no_table());
             };
@@ -117,7 +110,7 @@ impl Plan {
                 in_bucket.clear();
                 bucket_at += 1;
             }
-            in_bucket.push((tag, list, vouched));
+            in_bucket.push((tag, list, standing));
         }
         if !in_bucket.is_empty() {
             table.put_bucket(&in_bucket, sink)?;
@@ -133,7 +126,6 @@ impl Plan {
 struct Table<'a> {
     plan: &'a Plan,
     parts: &'a [PartRecord],
-    common: &'a [u64],
     buckets: Vec<Bucket>,
     /// Bytes of lists written so far.
     end: u64,
@@ -144,7 +136,7 @@ struct Table<'a> {
 impl Table<'_> {
     fn put_bucket<W: Write>(
         &mut self,
-        lists: &[(Tag, &[Posting], bool)],
+        lists: &[(Tag, &[Posting], Standing)],
         sink: &mut SectionSink<'_, W>,
     ) -> Result<()> {
         let mut bucket = Bucket::default();
@@ -154,9 +146,9 @@ impl Table<'_> {
         self.coded.clear();
         // The encoded bytes, weight and tag of each list.
         let mut coded: Vec<(std::ops::Range<usize>, u8, Tag)> = Vec::with_capacity(SLOTS);
-        for &(tag, list, vouched) in lists {
+        for &(tag, list, standing) in lists {
             let start = self.coded.len();
-            let weight = self.weight(list, vouched);
+            let weight = self.weight(list, standing);
             let orders = Orders::new(
                 frequency::decode(weight),
                 self.parts.len() as u32,
@@ -189,19 +181,10 @@ impl Table<'_> {
     }
 
     /// Returns the coded document frequency and standing of a gram.
-    fn weight(&mut self, list: &[Posting], vouched: bool) -> u8 {
+    fn weight(&mut self, list: &[Posting], standing: Standing) -> u8 {
         self.list_parts.clear();
         self.list_parts
             .extend(list.iter().map(|posting| posting.part));
-        let items = count_items(&self.list_parts, self.parts);
-        let print = list.first().map_or(0, |posting| posting.print);
-        let standing = if self.common.binary_search(&print).is_ok() {
-            Standing::Discounted
-        } else if vouched {
-            Standing::Vouched
-        } else {
-            Standing::Plain
-        };
-        frequency::encode(items, standing)
+        frequency::encode(count_items(&self.list_parts, self.parts), standing)
     }
 }

@@ -72,6 +72,8 @@ pub struct IndexWriter {
     postings: Vec<Posting>,
     cells: Vec<cells::Entry>,
     messages: vouch::Messages,
+    /// The grams in signatures and footers, each with its item.
+    closings: Vec<(u64, u32)>,
     discounts: Discounts,
     /// Other indexes of the same collection.
     siblings: Vec<Index>,
@@ -170,6 +172,7 @@ impl IndexWriter {
             postings: Vec::new(),
             cells: Vec::new(),
             messages: vouch::Messages::default(),
+            closings: Vec::new(),
             discounts: Discounts::default(),
             siblings: Vec::new(),
             tables_from: MIN_PICTURES_FOR_TABLES,
@@ -282,6 +285,37 @@ impl IndexWriter {
     pub fn background(&mut self, fingerprint: &Fingerprint) -> Result<()> {
         self.recipe.check_same(&fingerprint.recipe)?;
         self.discounts.background(fingerprint);
+        Ok(())
+    }
+
+    /// Vouches for the text of a fingerprint: it is content however many items hold it, such as a memo that
+    /// is in every mailbox. For what the index takes for a disclaimer, a form or a footer, because it
+    /// is beside other text in most items. Outweighs [`ignore`](Self::ignore) and
+    /// [`background`](Self::background).
+    ///
+    /// # Errors
+    /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key.
+    ///
+    /// ```
+    /// use leakprint::{Fingerprinter, IndexWriter, Matcher};
+    ///
+    /// let fingerprinter = Fingerprinter::builder().build()?;
+    /// let clause = "The supplier returns to the board one percent of every invoice, in notes, by hand \
+    ///     of the driver who brings the goods on the first Monday of the quarter.";
+    /// let mut writer = IndexWriter::from(&fingerprinter);
+    /// for n in 0..40 {
+    ///     let contract = format!("{:?} {clause}", blake3::hash(&[n]));
+    ///     writer.add(&n.to_string(), &fingerprinter.fingerprint_text(&contract)?)?;
+    /// }
+    /// assert!(Matcher::new(writer.to_index()?)?.find_text(clause)?.is_empty());
+    /// writer.vouch(&fingerprinter.fingerprint_text(clause)?)?;
+    /// let found = Matcher::new(writer.to_index()?)?.find_text(clause)?;
+    /// assert_eq!(found[0].shared_by, Some(40));
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn vouch(&mut self, fingerprint: &Fingerprint) -> Result<()> {
+        self.recipe.check_same(&fingerprint.recipe)?;
+        self.discounts.vouch(fingerprint);
         Ok(())
     }
 
@@ -398,16 +432,16 @@ impl IndexWriter {
             record.anchors_len = text.anchors.len() as u32;
             record.chars = text.chars;
             record.folded = text.folded;
-            // Signatures and footers are no content.
-            let mut zones = Zones::new(&text.marks);
-            let own = text.grams.iter().filter(|gram| !zones.closes(gram.at));
-            let first = self.postings.len();
-            self.postings.extend(own.map(|gram| Posting {
+            record.grams = text.grams.len() as u32;
+            self.postings.extend(text.grams.iter().map(|gram| Posting {
                 print: gram.print,
                 part,
                 at: gram.at,
             }));
-            record.grams = (self.postings.len() - first) as u32;
+            let mut zones = Zones::new(&text.marks);
+            let closing = text.grams.iter().filter(|gram| zones.closes(gram.at));
+            self.closings
+                .extend(closing.map(|gram| (gram.print, item.0)));
         }
         let text = prints.text.iter();
         self.messages

@@ -17,6 +17,7 @@ use super::Posting;
 use crate::error::Result;
 use crate::exec::Executor;
 use crate::index::Index;
+use crate::index::frequency::Standing;
 use crate::index::records::PartRecord;
 use crate::text::GRAM_LEN;
 
@@ -78,7 +79,9 @@ impl Messages {
         if range.len() < 2 {
             return (range.len() == 1).then_some(first);
         }
-        let begun = self.of_part(part).partition_point(|(start, _)| *start <= at);
+        let begun = self
+            .of_part(part)
+            .partition_point(|(start, _)| *start <= at);
         Some(first + begun.saturating_sub(1))
     }
 }
@@ -91,6 +94,18 @@ fn class(items: u32) -> u8 {
     items.ilog2() as u8
 }
 
+/// How many items have a gram.
+#[derive(Clone, Copy)]
+struct Count {
+    /// In this index.
+    items: u32,
+    /// The class of the number in the whole collection.
+    class: u8,
+}
+
+/// The postings of some lists, and the count of each list.
+type Task<'a> = (&'a Range<usize>, &'a Vec<Count>);
+
 /// The writer's data that tell which grams are vouched for.
 pub(super) struct Vouching<'a> {
     /// Sorted as lists.
@@ -99,39 +114,55 @@ pub(super) struct Vouching<'a> {
     pub(super) messages: &'a Messages,
     /// Other indexes of the same collection.
     pub(super) siblings: &'a [Index],
+    /// The grams in signatures and footers, each with its items, sorted.
+    pub(super) closings: &'a [(u64, u32)],
+    /// Grams to discount, sorted.
+    pub(super) common: &'a [u64],
+    /// Grams that the owner vouches for, sorted.
+    pub(super) sure: &'a [u64],
 }
 
 impl Vouching<'_> {
-    /// Returns for each list whether its gram is vouched for.
-    pub(super) fn of_lists(&self, exec: &Executor) -> Result<Vec<bool>> {
+    /// Returns the standing of the gram of each list.
+    pub(super) fn of_lists(&self, exec: &Executor) -> Result<Vec<Standing>> {
         let tasks = self.tasks();
-        let classes = exec.map(&tasks, |task| self.classes(task.clone()));
-        let classes: Vec<Vec<u8>> = classes.into_iter().collect::<Result<_>>()?;
-        if classes.iter().flatten().all(|class| *class == 0) {
-            return Ok(vec![false; classes.iter().map(Vec::len).sum()]);
-        }
-        let mut cells_at = Vec::with_capacity(self.parts.len());
-        let mut count = 0_usize;
-        for part in self.parts {
-            cells_at.push(count);
-            count += part.folded.div_ceil(CELL) as usize;
-        }
-        let cells: Vec<AtomicU8> = std::iter::repeat_with(AtomicU8::default)
-            .take(count)
-            .collect();
-        let of_tasks: Vec<_> = tasks.iter().zip(&classes).collect();
-        exec.map(&of_tasks, |(task, classes)| {
-            self.mark(task, classes, &cells_at, &cells);
-        });
-        let foreign = self.foreign_classes(&cells_at, &cells, exec);
-        drop(cells);
-        let vouched = exec.map(&of_tasks, |(task, classes)| {
-            let lists = self.lists(task).zip(classes.iter());
+        let counts = exec.map(&tasks, |task| self.counts(task.clone()));
+        let counts: Vec<Vec<Count>> = counts.into_iter().collect::<Result<_>>()?;
+        let of_tasks: Vec<_> = tasks.iter().zip(&counts).collect();
+        let is_any_common = counts.iter().flatten().any(|count| count.class > 0);
+        let foreign = match is_any_common {
+            true => self.foreign_classes(&of_tasks, exec),
+            false => Vec::new(),
+        };
+        let standings = exec.map(&of_tasks, |(task, counts)| {
+            let lists = self.lists(task).zip(counts.iter());
             lists
-                .map(|(list, class)| *class > 0 && self.is_vouched(list, *class, &foreign))
-                .collect::<Vec<bool>>()
+                .map(|(list, count)| self.standing(list, *count, &foreign))
+                .collect::<Vec<Standing>>()
         });
-        Ok(vouched.concat())
+        Ok(standings.concat())
+    }
+
+    fn standing(&self, list: &[Posting], count: Count, foreign: &[u8]) -> Standing {
+        let print = list.first().map_or(0, |posting| posting.print);
+        let is_in = |grams: &[u64]| grams.binary_search(&print).is_ok();
+        if is_in(self.sure) {
+            Standing::Vouched
+        } else if is_in(self.common) || self.closes(print, count.items) {
+            Standing::Discounted
+        } else if count.class > 0 && self.is_vouched(list, count.class, foreign) {
+            Standing::Vouched
+        } else {
+            Standing::Plain
+        }
+    }
+
+    /// Returns whether half of the items that have a gram have it in a signature or footer.
+    fn closes(&self, print: u64, items: u32) -> bool {
+        let start = self.closings.partition_point(|(other, _)| *other < print);
+        let rest = self.closings.get(start..).unwrap_or_default();
+        let closing = rest.iter().take_while(|(other, _)| *other == print).count();
+        closing > 0 && closing.saturating_mul(2) >= items as usize
     }
 
     /// Divides the postings at the bounds of lists.
@@ -140,7 +171,8 @@ impl Vouching<'_> {
         let mut start = 0;
         while start < self.postings.len() {
             let mut end = (start + TASK).min(self.postings.len());
-            while let (Some(last), Some(next)) = (self.postings.get(end - 1), self.postings.get(end))
+            while let (Some(last), Some(next)) =
+                (self.postings.get(end - 1), self.postings.get(end))
                 && last.print == next.print
             {
                 end += 1;
@@ -156,8 +188,8 @@ impl Vouching<'_> {
         postings.chunk_by(|a, b| a.print == b.print)
     }
 
-    /// Returns the class of the frequency of each list in the whole collection.
-    fn classes(&self, task: Range<usize>) -> Result<Vec<u8>> {
+    /// Returns how many items have the gram of each list.
+    fn counts(&self, task: Range<usize>) -> Result<Vec<Count>> {
         let own = self.lists(&task).map(|list| {
             let places = list.windows(2).filter(|pair| match pair {
                 [a, b] => self.item(a) != self.item(b),
@@ -165,7 +197,8 @@ impl Vouching<'_> {
             });
             places.count() as u32 + 1
         });
-        let mut items: Vec<u32> = own.collect();
+        let own: Vec<u32> = own.collect();
+        let mut all = own.clone();
         if !self.siblings.is_empty() {
             let prints: Vec<u64> = self
                 .lists(&task)
@@ -173,13 +206,16 @@ impl Vouching<'_> {
                 .collect();
             for sibling in self.siblings {
                 sibling.grams().lookup_each(&prints, |i, list| {
-                    if let Some(items) = items.get_mut(i) {
+                    if let Some(items) = all.get_mut(i) {
                         *items = items.saturating_add(list.document_frequency());
                     }
                 })?;
             }
         }
-        Ok(items.into_iter().map(class).collect())
+        let counts = own.into_iter().zip(all.into_iter().map(class));
+        Ok(counts
+            .map(|(items, class)| Count { items, class })
+            .collect())
     }
 
     fn item(&self, posting: &Posting) -> u32 {
@@ -188,8 +224,8 @@ impl Vouching<'_> {
     }
 
     /// Writes the class of the most frequent gram that touches a cell into it.
-    fn mark(&self, task: &Range<usize>, classes: &[u8], cells_at: &[usize], cells: &[AtomicU8]) {
-        for (list, &class) in self.lists(task).zip(classes) {
+    fn mark(&self, task: &Range<usize>, counts: &[Count], cells_at: &[usize], cells: &[AtomicU8]) {
+        for (list, &Count { class, .. }) in self.lists(task).zip(counts) {
             if class == 0 {
                 continue;
             }
@@ -209,8 +245,20 @@ impl Vouching<'_> {
     }
 
     /// Returns for each message the least class of grams to which the rest of the message is foreign.
-    fn foreign_classes(&self, cells_at: &[usize], cells: &[AtomicU8], exec: &Executor) -> Vec<u8> {
+    fn foreign_classes(&self, of_tasks: &[Task<'_>], exec: &Executor) -> Vec<u8> {
         const PARTS: usize = 1 << 10;
+        let mut cells_at = Vec::with_capacity(self.parts.len());
+        let mut count = 0_usize;
+        for part in self.parts {
+            cells_at.push(count);
+            count += part.folded.div_ceil(CELL) as usize;
+        }
+        let cells: Vec<AtomicU8> = std::iter::repeat_with(AtomicU8::default)
+            .take(count)
+            .collect();
+        exec.map(of_tasks, |(task, counts)| {
+            self.mark(task, counts, &cells_at, &cells);
+        });
         let firsts: Vec<usize> = (0..self.parts.len()).step_by(PARTS).collect();
         let of_parts = exec.map(&firsts, |&first| {
             let parts = first..self.parts.len().min(first + PARTS);
