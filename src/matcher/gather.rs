@@ -170,7 +170,7 @@ pub(super) fn gather<'a>(
         let (cost, places) = of_views(run);
         let print = run.first().map(|found| found.print);
         let is_sure = print.is_some_and(|print| indexes.vouches_for_gram(print));
-        // Indexes of a collection may differ; the larger half decides.
+        // Indexes of a collection may differ.
         let share = |is: fn(&PostingList<'a>) -> bool| {
             let lists = views()
                 .filter_map(|found| found.first())
@@ -180,11 +180,11 @@ pub(super) fn gather<'a>(
                 .map(PostingList::document_frequency);
             frequencies.fold(0, u32::saturating_add)
         };
-        let is_most = |items: u32| items > 0 && items >= frequency.div_ceil(2);
+        let is_share = |items: u32, of: u32| items > 0 && items >= frequency.div_ceil(of);
         let is_discounted = !is_sure
-            && (is_most(share(PostingList::discounted))
+            && (is_share(share(PostingList::discounted), 2)
                 || print.is_some_and(|print| indexes.discounts_gram(print)));
-        let is_vouched = is_sure || is_most(share(PostingList::vouched));
+        let is_vouched = is_sure || is_share(share(PostingList::vouched), MIN_VOUCHING_SHARE);
         if is_vouched && !is_discounted && frequency >= MIN_VOUCHED_ITEMS {
             if hits.len() + MAX_VOUCHED_HITS > MAX_HITS {
                 continue;
@@ -265,6 +265,11 @@ fn passing(grams: &[Gram], filter: &PrintFilter, pacer: &mut Pacer) -> Result<Ve
     }
     Ok(passing)
 }
+
+/// The share, as a divisor, of the items with a gram that must be in indexes that vouch for it. Segments
+/// that were written while few items had the gram know nothing of it, and of boilerplate that is added mail
+/// by mail a fifth of the segments vouch.
+const MIN_VOUCHING_SHARE: u32 = 3;
 
 /// Items from which on it matters whether a gram is vouched for.
 const MIN_VOUCHED_ITEMS: u32 = 5;
