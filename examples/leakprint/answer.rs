@@ -165,6 +165,14 @@ fn table(
         for e in &m.evidence {
             writeln!(out, "             {}", printable(&describe(e)))?;
         }
+        if let Some(items) = m.shared_by {
+            let others = match m.holders.as_slice() {
+                [] => String::new(),
+                others => format!(", among them {}", others.join(", ")),
+            };
+            let line = format!("held by {items} items{others}");
+            writeln!(out, "             {}", printable(&line))?;
+        }
     }
     for warning in warnings {
         let part = match warning.part.as_str() {

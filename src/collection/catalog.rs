@@ -151,6 +151,8 @@ impl Catalog for StateCatalog {
                     score,
                     strength,
                     evidence,
+                    shared_by: None,
+                    holders: Vec::new(),
                     metadata: Some(record.metadata),
                 });
             }

@@ -11,11 +11,14 @@ use crate::fingerprint::{
 };
 use crate::media::PartPath;
 use crate::raster::Texture;
+use crate::text::{Mark, Zone};
 
 const HAS_BYTES: u8 = 1;
 const HAS_RASTER: u8 = 2;
 const HAS_TEXT: u8 = 4;
 const HAS_CELLS: u8 = 8;
+/// The text has marks; older builds wrote none.
+const HAS_MARKS: u8 = 16;
 
 const IS_TABULAR: u8 = 16;
 const IS_UNIQUE: u8 = 32;
@@ -51,10 +54,13 @@ pub(super) fn pack(out: &mut Encoder, fingerprint: &Fingerprint) {
     out.varint(fingerprint.parts.len() as u64);
     for part in &fingerprint.parts {
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
+        let marks = part.text.as_ref().map(|text| text.marks.as_slice());
+        let marks = marks.filter(|marks| !marks.is_empty());
         out.u8(flag(part.bytes.is_some(), HAS_BYTES)
             | flag(part.raster.is_some(), HAS_RASTER)
             | flag(part.text.is_some(), HAS_TEXT)
-            | flag(!part.cells.is_empty(), HAS_CELLS));
+            | flag(!part.cells.is_empty(), HAS_CELLS)
+            | flag(marks.is_some(), HAS_MARKS));
         out.str(part.path.as_str());
         if let Some(digest) = &part.bytes {
             out.raw(&digest.0);
@@ -64,6 +70,9 @@ pub(super) fn pack(out: &mut Encoder, fingerprint: &Fingerprint) {
         }
         if let Some(text) = &part.text {
             pack_text(out, text);
+        }
+        if let Some(marks) = marks {
+            pack_marks(out, marks);
         }
         if !part.cells.is_empty() {
             pack_cells(out, &part.cells);
@@ -83,14 +92,23 @@ pub(super) fn unpack(read: &mut Decoder<'_>, recipe: &Recipe) -> Result<Fingerpr
     let warnings = warnings.collect::<Result<_>>()?;
     let parts = (0..read.count(2)?).map(|_| {
         let flags = read.u8()?;
-        if flags & !(HAS_BYTES | HAS_RASTER | HAS_TEXT | HAS_CELLS) != 0 {
+        if flags & !(HAS_BYTES | HAS_RASTER | HAS_TEXT | HAS_CELLS | HAS_MARKS) != 0 {
             return Err(Error::corrupt("unknown flags of a part"));
         }
+        let path = PartPath::from(read.str()?);
+        let bytes = optional(flags & HAS_BYTES, || Ok(Digest(read.array()?)))?;
+        let raster = optional(flags & HAS_RASTER, || unpack_raster(read))?;
+        let mut text = optional(flags & HAS_TEXT, || unpack_text(read))?;
+        if flags & HAS_MARKS != 0 {
+            let text = text.as_mut();
+            let text = text.ok_or_else(|| Error::corrupt("marks of a part without a text"))?;
+            text.marks = unpack_marks(read)?;
+        }
         Ok(PartPrints {
-            path: PartPath::from(read.str()?),
-            bytes: optional(flags & HAS_BYTES, || Ok(Digest(read.array()?)))?,
-            raster: optional(flags & HAS_RASTER, || unpack_raster(read))?,
-            text: optional(flags & HAS_TEXT, || unpack_text(read))?,
+            path,
+            bytes,
+            raster,
+            text,
             cells: optional(flags & HAS_CELLS, || unpack_cells(read))?.unwrap_or_default(),
         })
     });
@@ -226,6 +244,16 @@ fn pack_text(out: &mut Encoder, text: &TextPrints) {
     }
 }
 
+fn pack_marks(out: &mut Encoder, marks: &[Mark]) {
+    out.varint(marks.len() as u64);
+    let mut last = 0;
+    for mark in marks {
+        let closing = u64::from(mark.zone == Zone::Closing);
+        out.varint(u64::from(mark.at.wrapping_sub(last)) << 1 | closing);
+        last = mark.at;
+    }
+}
+
 fn unpack_text(read: &mut Decoder<'_>) -> Result<TextPrints> {
     let (chars, folded) = (read.u32()?, read.u32()?);
     let mut at = 0_u32;
@@ -250,6 +278,23 @@ fn unpack_text(read: &mut Decoder<'_>) -> Result<TextPrints> {
         anchors,
         ..TextPrints::default()
     })
+}
+
+fn unpack_marks(read: &mut Decoder<'_>) -> Result<Vec<Mark>> {
+    let mut at = 0_u32;
+    let marks = (0..read.count(1)?).map(|_| {
+        let coded = read.varint()?;
+        let step =
+            u32::try_from(coded >> 1).map_err(|_| Error::corrupt("a mark beyond its text"))?;
+        at = at.wrapping_add(step);
+        let zone = if coded & 1 == 0 {
+            Zone::Message
+        } else {
+            Zone::Closing
+        };
+        Ok(Mark::new(at, zone))
+    });
+    marks.collect()
 }
 
 fn pack_cells(out: &mut Encoder, cells: &[ValuePrint]) {

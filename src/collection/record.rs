@@ -58,6 +58,9 @@ pub enum Discount {
     /// Content that two of them have in common is discounted: see
     /// [`IndexWriter::background`](crate::IndexWriter::background).
     Background,
+    /// The opposite: their text is content however many items hold it. See
+    /// [`IndexWriter::vouch`](crate::IndexWriter::vouch).
+    Vouch,
 }
 
 /// The name of the limit on names.
@@ -67,12 +70,14 @@ const NAME: &str = "bytes of a name";
 const PRINTS: u8 = 0;
 const IGNORE: u8 = 3;
 const BACKGROUND: u8 = 4;
+const VOUCH: u8 = 5;
 
 impl Discount {
     pub(super) fn to_byte(self) -> u8 {
         match self {
             Self::Ignore => IGNORE,
             Self::Background => BACKGROUND,
+            Self::Vouch => VOUCH,
         }
     }
 
@@ -80,6 +85,7 @@ impl Discount {
         match byte {
             IGNORE => Some(Self::Ignore),
             BACKGROUND => Some(Self::Background),
+            VOUCH => Some(Self::Vouch),
             _ => None,
         }
     }

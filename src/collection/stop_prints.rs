@@ -27,6 +27,7 @@ impl StopPrintsCache {
                 match slot.segment.record(item)?.content(recipe)? {
                     Content::Discount(Discount::Ignore, print) => discounts.ignore(&print),
                     Content::Discount(Discount::Background, print) => discounts.background(&print),
+                    Content::Discount(Discount::Vouch, print) => discounts.vouch(&print),
                     _ => return Err(Error::corrupt("an item among the ignore files")),
                 }
             }

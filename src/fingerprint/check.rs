@@ -17,8 +17,11 @@ impl TextPrints {
             .is_none_or(|gram| end(gram) <= u64::from(self.folded));
         let anchors = self.anchors.len() == self.folded.div_ceil(text::ANCHOR_STEP) as usize
             && self.anchors.last().is_none_or(|&last| last <= self.chars);
+        let marks = self.marks.last().is_none_or(|mark| mark.at < self.folded);
         if inside
             && anchors
+            && marks
+            && in_order(&self.marks, |a, b| a.at < b.at, deadline)?
             && in_order(&self.grams, |a, b| a.at < b.at, deadline)?
             && in_order(&self.anchors, |a, b| a <= b, deadline)?
         {

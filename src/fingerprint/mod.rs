@@ -30,7 +30,7 @@ pub use recipe::Recipe;
 pub use sketch::Sketch;
 pub(crate) use sketch::SketchKey;
 
-pub use crate::text::{Gram, ValueKind, ValuePrint};
+pub use crate::text::{Gram, Mark, ValueKind, ValuePrint, Zone};
 
 use std::sync::Arc;
 
@@ -270,6 +270,9 @@ pub struct TextPrints {
     /// `32 * i`. Offsets between are interpolated when the exact map is missing: a map of
     /// every character would reveal the length of every word of the leak.
     pub anchors: Vec<u32>,
+    /// The messages and closings of a text that is a mail, by place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<Mark>,
     #[serde(skip)]
     pub(crate) exact: Exact,
 }

@@ -12,6 +12,7 @@ use crate::media::{Recognised, Table, TextFromImage};
 use crate::raster::Raster;
 use crate::text::{
     self, Bounds, Folded, Gram, GramKey, Sampling, ValueKey, fold_within, grams_within,
+    marks_within,
 };
 
 /// The most symbols of one text of which all grams are made; 16 bytes each.
@@ -104,7 +105,11 @@ impl PrintMaker {
         let folded = fold_within(text, bounds)?;
         let sampling = Sampling::Winnow(self.recipe.window);
         let grams = grams_within(folded.symbols(), &self.gram_key, sampling, bounds)?;
-        Ok(TextPrints::new(folded, grams))
+        let marks = marks_within(text, folded.offsets(), bounds)?;
+        Ok(TextPrints {
+            marks,
+            ..TextPrints::new(folded, grams)
+        })
     }
 
     /// Adds the prints of a text; none if they would break a bound.
@@ -213,6 +218,7 @@ impl TextPrints {
             folded: u32::try_from(folded.symbols().len()).unwrap_or(u32::MAX),
             grams,
             anchors: folded.anchors(),
+            marks: Vec::new(),
             exact: {
                 let (symbols, offsets) = folded.into_parts();
                 Exact { symbols, offsets }

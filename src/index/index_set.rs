@@ -115,6 +115,12 @@ impl IndexSet {
         stop_prints.is_some_and(|stop| stop.has_gram(print))
     }
 
+    /// Returns whether the owner vouches for a gram in all indexes.
+    pub(crate) fn vouches_for_gram(&self, print: u64) -> bool {
+        let stop_prints = self.stop_prints.as_ref();
+        stop_prints.is_some_and(|stop| stop.vouches_for(print))
+    }
+
     /// Returns whether a cell is discounted in all indexes.
     pub(crate) fn discounts_cell(&self, print: u64) -> bool {
         let stop_prints = self.stop_prints.as_ref();

@@ -39,6 +39,7 @@ mod pictures;
 mod postings;
 mod records;
 mod replace;
+mod shared;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -65,6 +66,7 @@ pub use info::{IndexInfo, SectionInfo};
 pub use layout::FORMAT_VERSION;
 pub use pictures::{PictureInfo, Pictures};
 pub use postings::{Grams, PostingList};
+pub use shared::SharedContent;
 pub use tables::PartInfo;
 pub use writer::IndexWriter;
 

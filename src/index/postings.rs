@@ -2,9 +2,10 @@
 //! point to the lists.
 
 use super::buckets::{Bucket, GramHasher, LONG_LIST, Tag};
+use super::frequency::Standing;
 use super::golomb::{Orders, Pairs};
 use super::layout::Section;
-use super::records::{GRAM_DISCOUNTED, PartRecord};
+use super::records::PartRecord;
 use super::{Inner, PartId, frequency};
 use crate::arch::prefetch;
 use crate::deadline::{Deadline, Pacer};
@@ -53,14 +54,21 @@ impl<'a> PostingList<'a> {
     }
 
     /// Returns the number of items that have the gram, without reading the list: exact up to 48,
-    /// beyond that up to an eighth too low.
+    /// beyond that up to an eighth too low; exact up to 16 and then up to a fifth too low for a gram that
+    /// is [discounted](Self::discounted) or [vouched](Self::vouched).
     pub fn document_frequency(&self) -> u32 {
         frequency::decode(self.weight)
     }
 
     /// Returns whether an ignore file or several background files have the gram.
     pub fn discounted(&self) -> bool {
-        self.weight & GRAM_DISCOUNTED != 0
+        frequency::standing(self.weight) == Standing::Discounted
+    }
+
+    /// Returns whether the gram is content, however many items have it: nearly all of them have it in a
+    /// message that consists of little else.
+    pub fn vouched(&self) -> bool {
+        frequency::standing(self.weight) == Standing::Vouched
     }
 
     /// Returns the places, sorted: the part, and the gram's [`at`](crate::fingerprint::Gram::at) in
@@ -76,9 +84,9 @@ impl<'a> PostingList<'a> {
         })
     }
 
-    /// Returns the code of the document frequency.
-    pub(super) fn frequency_code(&self) -> u8 {
-        self.weight & !GRAM_DISCOUNTED
+    /// Returns whether the coded document frequency is that of so many items.
+    pub(super) fn is_of(&self, items: u32) -> bool {
+        self.weight == frequency::encode(items, frequency::standing(self.weight))
     }
 
     /// Returns the encoded length of the list in bytes.

@@ -181,6 +181,3 @@ pub(crate) type LocalEntry = [u32; 2];
 pub(super) const LOCAL_BRIGHT: u8 = 1;
 /// In [`LocalRecord::flags`]: unrelated content has a like print.
 pub(super) const LOCAL_DISCOUNTED: u8 = 2;
-
-/// In the weight of a gram: unrelated content has this gram too.
-pub(super) const GRAM_DISCOUNTED: u8 = 0x80;

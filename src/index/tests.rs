@@ -47,6 +47,7 @@ fn text(path: &str, grams: &[u64]) -> PartPrints {
                 .map(|(at, &print)| Gram { print, at })
                 .collect(),
             anchors: (0..folded).step_by(32).map(|symbol| symbol * 2).collect(),
+            marks: Vec::new(),
             exact: Default::default(),
         }),
         ..PartPrints::default()

@@ -3,7 +3,7 @@
 use super::buckets::{Bucket, LONG_LIST, OverflowFilter, SLOTS};
 use super::layout::Section;
 use super::records::{DigestRecord, PartRecord};
-use super::{Grams, Index, Inner, ItemId, PostingList, frequency};
+use super::{Grams, Index, Inner, ItemId, PostingList};
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::text::GRAM_LEN;
@@ -267,7 +267,7 @@ impl Inner {
         if last.is_none() {
             return Err(Section::Postings.corrupt("an empty list"));
         }
-        if list.frequency_code() != frequency::encode(items) {
+        if !list.is_of(items) {
             return Err(Section::GramBuckets.corrupt("a frequency that is not that of its list"));
         }
         Ok(list.bytes_len())

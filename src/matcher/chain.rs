@@ -102,6 +102,13 @@ pub(crate) struct Run {
     pub(crate) weight: f32,
 }
 
+impl Run {
+    /// Returns the place in the query of the gram that added it.
+    pub(crate) fn gram(&self) -> u32 {
+        self.end.saturating_sub(K)
+    }
+}
+
 /// Hits in the same order on both sides.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Chain {

@@ -40,6 +40,14 @@ pub struct Match {
     pub strength: Strength,
     /// The evidence, strongest first; never empty.
     pub evidence: Vec<Evidence>,
+    /// How many items hold the passage, if it is content that many items hold, such as a memo in many
+    /// mailboxes. It is reported for the best of them; the others are left out unless there is other
+    /// evidence for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_by: Option<u32>,
+    /// A few of these other items.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<String>,
     /// The owner's metadata of the item, if it is in a collection. Its fields are serialised next to
     /// the others, not as an object.
     #[serde(flatten, deserialize_with = "metadata")]
@@ -303,6 +311,10 @@ pub enum Evidence {
         /// [`Possible`](Strength::Possible).
         #[serde(default)]
         odds: f64,
+        /// How many items hold the passage, if it counts although many do; see
+        /// [`Match::shared_by`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shared_by: Option<u32>,
         /// The score of this evidence, 0..=1.
         score: f64,
     },

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::Matcher;
 use super::evidence::Match;
+use super::holders::name_once;
 use super::search::{Search, rank_until};
 use crate::deadline::{CancellationToken, Deadline};
 #[cfg(doc)]
@@ -257,7 +258,7 @@ impl Matcher {
             matches = self.reported(query, matches, now, deadline)?;
         }
         rank_until(&mut matches, deadline)?;
-        Ok((matches, stats))
+        Ok((name_once(matches, deadline)?, stats))
     }
 
     /// Leaves out expired items and false matches.

@@ -25,6 +25,10 @@ const MAX_PLACES: usize = 1 << 16;
 /// number of hits is proportional to the text.
 const MAX_REPEATS: usize = 16;
 
+/// Parts whose places of a [vouched](PostingList::vouched) gram are read, the first ones: enough that
+/// one of them has the whole passage, however many items do.
+const MAX_HOLDERS: usize = 16;
+
 /// Hits of one text, 24 bytes each. Beyond this number the most common grams are discounted.
 const MAX_HITS: usize = 4 << 20;
 
@@ -42,6 +46,9 @@ pub(super) struct Gathered {
     pub(super) hits: Vec<(u32, Hit)>,
     /// Discounted spans of the query: start, end, and the total length of the spans before.
     discounted: Vec<(u32, u32, u32)>,
+    /// Places in the query of grams that are content however many items have them, and their prints,
+    /// sorted.
+    vouched: Vec<(u32, u64)>,
 }
 
 /// A gram of the query that an index has.
@@ -56,8 +63,8 @@ struct Found<'a> {
 
 /// Looks up all grams. May leave out hits of parts that cannot reach `min_distinctive` with this
 /// bridge.
-pub(super) fn gather(
-    indexes: &IndexSet,
+pub(super) fn gather<'a>(
+    indexes: &'a IndexSet,
     all: &[Gram],
     bridge: Bridge,
     min_distinctive: f64,
@@ -65,7 +72,7 @@ pub(super) fn gather(
 ) -> Result<Gathered> {
     let pacer = &mut deadline.pacer(STEPS_PER_CHECK);
     // In the order of the text: most grams are absent and need no sorting.
-    let mut found: Vec<Found<'_>> = Vec::new();
+    let mut found: Vec<Found<'a>> = Vec::new();
     for IndexGroup {
         first,
         views,
@@ -93,7 +100,7 @@ pub(super) fn gather(
             let table = view.index.grams();
             table.lookup_all(grams.len(), print, pacer, |i, list| add(0, i, list))?;
         } else if !grams.is_empty() {
-            let tables: Vec<Grams<'_>> = views.iter().map(|v| v.index.grams()).collect();
+            let tables: Vec<Grams<'a>> = views.iter().map(|v| v.index.grams()).collect();
             let all = 0..grams.len();
             match filter {
                 Some(filter) => {
@@ -152,6 +159,7 @@ pub(super) fn gather(
     }
     let mut hits: Vec<(u32, Hit)> = Vec::new();
     let mut discounted = Vec::new();
+    let mut vouched = Vec::new();
     for (_, run) in order {
         pacer.steps(run.len() as u32)?;
         let views = || run.chunk_by(|a, b| a.view == b.view);
@@ -161,8 +169,41 @@ pub(super) fn gather(
             .fold(0, u32::saturating_add);
         let (cost, places) = of_views(run);
         let print = run.first().map(|found| found.print);
-        let is_common = run.iter().any(|found| found.list.discounted())
-            || print.is_some_and(|print| indexes.discounts_gram(print))
+        let is_sure = print.is_some_and(|print| indexes.vouches_for_gram(print));
+        // Indexes of a collection may differ.
+        let share = |is: fn(&PostingList<'a>) -> bool| {
+            let lists = views()
+                .filter_map(|found| found.first())
+                .map(|found| &found.list);
+            let frequencies = lists
+                .filter(|list| is(list))
+                .map(PostingList::document_frequency);
+            frequencies.fold(0, u32::saturating_add)
+        };
+        let is_share = |items: u32, of: u32| items > 0 && items >= frequency.div_ceil(of);
+        let is_discounted = !is_sure
+            && (is_share(share(PostingList::discounted), 2)
+                || print.is_some_and(|print| indexes.discounts_gram(print)));
+        let is_vouched = is_sure || is_share(share(PostingList::vouched), MIN_VOUCHING_SHARE);
+        if is_vouched && !is_discounted && frequency >= MIN_VOUCHED_ITEMS {
+            if hits.len() + MAX_VOUCHED_HITS > MAX_HITS {
+                continue;
+            }
+            let mut room = MAX_HOLDERS;
+            for of_view in views() {
+                let Some(Found { view, list, .. }) = of_view.first() else {
+                    continue;
+                };
+                if let Some(view) = indexes.views().get(*view as usize) {
+                    let most = Some(&mut room);
+                    collect(view, list, of_view, 1.0, most, pacer, &mut hits)?;
+                }
+            }
+            let of_first = views().next().unwrap_or_default();
+            vouched.extend(of_first.iter().map(|found| (found.at, found.print)));
+            continue;
+        }
+        let is_common = is_discounted
             || frequency > MAX_DOCUMENT_FREQUENCY
             || places > MAX_PLACES
             || hits.len() + cost > MAX_HITS;
@@ -181,7 +222,7 @@ pub(super) fn gather(
                 continue;
             };
             if let Some(view) = indexes.views().get(*view as usize) {
-                hidden += collect(view, list, of_view, weight, &mut hits)?;
+                hidden += collect(view, list, of_view, weight, None, pacer, &mut hits)?;
             }
         }
         // Hidden items do not make a gram common.
@@ -197,6 +238,7 @@ pub(super) fn gather(
     // Only by part: most parts share too little to be aligned.
     sort_until(&mut hits, |(part, _)| u128::from(*part), deadline)?;
     sort_until(&mut discounted, |at| u128::from(*at), deadline)?;
+    sort_until(&mut vouched, |(at, _)| u128::from(*at), deadline)?;
     let mut spans = Vec::new();
     for at in discounted {
         pacer.step()?;
@@ -205,6 +247,7 @@ pub(super) fn gather(
     Ok(Gathered {
         hits,
         discounted: spans,
+        vouched,
     })
 }
 
@@ -223,18 +266,33 @@ fn passing(grams: &[Gram], filter: &PrintFilter, pacer: &mut Pacer) -> Result<Ve
     Ok(passing)
 }
 
-/// Appends the hits of one gram in one index. Returns how many hidden items have the gram.
+/// The share, as a divisor, of the items with a gram that must be in indexes that vouch for it. Segments
+/// that were written while few items had the gram know nothing of it, and of boilerplate that is added mail
+/// by mail a fifth of the segments vouch.
+const MIN_VOUCHING_SHARE: u32 = 3;
+
+/// Items from which on it matters whether a gram is vouched for.
+const MIN_VOUCHED_ITEMS: u32 = 5;
+
+/// Hits of a vouched gram, at most.
+const MAX_VOUCHED_HITS: usize = MAX_HOLDERS * MAX_REPEATS * MAX_REPEATS;
+
+/// Appends the hits of one gram in one index: all, or those of as many visible parts as there is
+/// `room` for. Returns how many hidden items have the gram.
 fn collect(
     view: &IndexView,
     list: &PostingList<'_>,
     of_view: &[Found<'_>],
     weight: f32,
+    mut room: Option<&mut usize>,
+    pacer: &mut Pacer,
     hits: &mut Vec<(u32, Hit)>,
 ) -> Result<u32> {
     let (mut last, mut repeats) = (None, 0);
     let (mut hidden, mut last_hidden) = (0, None);
     let parts = view.index.part_count();
     let hides = !view.hidden.is_empty();
+    let is_bounded = room.is_some();
     let mut add = |place: Result<(PartId, u32)>| {
         let (part, item) = place?;
         if part.0 >= parts {
@@ -245,14 +303,22 @@ fn collect(
         repeats = if last == Some(part) { repeats + 1 } else { 0 };
         last = Some(part);
         if repeats >= MAX_REPEATS {
-            return Ok(());
+            return Ok(true);
         }
         if hides {
             let owner = view.index.item_of(part)?;
             if view.hidden.contains(owner.0) {
                 hidden += u32::from(last_hidden != Some(owner));
                 last_hidden = Some(owner);
-                return Ok(());
+                return Ok(true);
+            }
+        }
+        if repeats == 0
+            && let Some(room) = &mut room
+        {
+            match room.checked_sub(1) {
+                Some(rest) => **room = rest,
+                None => return Ok(false),
             }
         }
         let part = part.0.saturating_add(view.first_part);
@@ -268,13 +334,23 @@ fn collect(
                 hits.extend(places.map(|found| (part, hit(found.at))));
             }
         }
-        Ok(())
+        Ok(true)
     };
+    if is_bounded {
+        // Only the first places of a list that may be long.
+        for place in list.iter() {
+            pacer.step()?;
+            if !add(place)? {
+                break;
+            }
+        }
+        return Ok(hidden);
+    }
     let mut outcome = Ok(());
     // Not `try_for_each`: only `fold` keeps the state of the decoder in registers.
     list.iter().for_each(|place| {
         if outcome.is_ok() {
-            outcome = add(place);
+            outcome = add(place).map(|_| ());
         }
     });
     outcome.map(|()| hidden)
@@ -346,6 +422,13 @@ impl Gathered {
     /// Returns how many symbols of the query before a place are discounted.
     pub(super) fn discounted_before(&self, query: u32) -> u32 {
         discounted_before(&self.discounted, query)
+    }
+
+    /// Returns the print of the gram at a place of the query, if it is content however many items have
+    /// it.
+    pub(super) fn vouched(&self, at: u32) -> Option<u64> {
+        let found = self.vouched.binary_search_by_key(&at, |(at, _)| *at).ok()?;
+        self.vouched.get(found).map(|(_, print)| *print)
     }
 }
 

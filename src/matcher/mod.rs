@@ -7,6 +7,7 @@ mod explain;
 mod false_matches;
 mod find;
 mod gather;
+mod holders;
 mod local;
 mod options;
 mod picture;

@@ -182,6 +182,8 @@ impl<'a> Search<'a> {
                 score,
                 strength,
                 evidence,
+                shared_by: None,
+                holders: Vec::new(),
                 metadata: catalog.map(|catalog| catalog.metadata(item)).transpose()?,
             });
         }
@@ -278,6 +280,8 @@ mod tests {
             score,
             strength: Strength::Certain,
             evidence: Vec::new(),
+            shared_by: None,
+            holders: Vec::new(),
             metadata: None,
         };
         let mut matches: Vec<Match> = (0..30_000_u32)

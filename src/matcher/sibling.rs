@@ -19,6 +19,7 @@ use crate::deadline::Pacer;
 use crate::error::Result;
 use crate::fingerprint::ValueKind;
 use crate::index::{PlacedValue, Values};
+use crate::text::{Mark, Zone};
 
 /// Symbols between two passages that are joined, at most, on each side.
 const MAX_JOINED_GAP: u32 = 2000;
@@ -156,6 +157,8 @@ pub(super) struct Texts<'a, D> {
     /// The values of the query, in the order of its text.
     pub(super) query: &'a [PlacedValue],
     pub(super) query_symbols: u32,
+    /// The zones of the query.
+    pub(super) marks: &'a [Mark],
     pub(super) item: Values<'a>,
     pub(super) item_symbols: u32,
     /// Symbols that all passages cover.
@@ -294,7 +297,12 @@ pub(super) fn compare<D: Fn(u32, u32) -> u32>(
     let is_flush = |(query, item): (u32, u32)| query.max(item) <= MAX_FLUSH;
     let is_foreign = |(query, item): (u32, u32)| query.min(item) > MAX_FLUSH;
     if comparison.of_item < MAX_EDGE_SHARE {
-        comparison.is_tail = is_flush(tail) && is_foreign(head);
+        // A message that is quoted in full is no footer.
+        let is_message = texts
+            .marks
+            .iter()
+            .any(|mark| mark.zone == Zone::Message && mark.at.abs_diff(first.query.0) <= MARGIN);
+        comparison.is_tail = is_flush(tail) && is_foreign(head) && !is_message;
         comparison.is_head = is_flush(head) && is_foreign(tail);
     }
     let others = segments.len() as f64 - 1.0 - f64::from(errors);
@@ -529,6 +537,11 @@ impl Comparison {
             .map(|(agreed, replaced)| odds(agreed, replaced, survive))
             .fold(all, f64::min)
             .max(-MAX_VALUE_COST * count)
+    }
+
+    /// Notes that the passages are known to be content, and not the edge of a template.
+    pub(super) fn set_content(&mut self) {
+        (self.is_head, self.is_tail) = (false, false);
     }
 
     /// Returns whether the passages are most of the item.

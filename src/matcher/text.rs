@@ -1,6 +1,6 @@
 //! Matching of text: the hits of each item part are aligned to passages.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use super::chain::{self, Bridge, Chain, Hit, Run};
 use super::evidence::{Evidence, Strength};
@@ -11,7 +11,7 @@ use crate::deadline::{Deadline, Pacer};
 use crate::error::Result;
 use crate::exec::sort_until;
 use crate::fingerprint::{Fingerprinter, TextPrints, ValuePrint};
-use crate::index::IndexSet;
+use crate::index::{IndexSet, IndexView};
 use crate::index::{ItemId, PartId, PlacedValue};
 use crate::media::PartPath;
 use crate::text::GRAM_LEN;
@@ -85,10 +85,15 @@ pub(super) fn find(
     passages.retain(|passage| {
         passage.chain.distinctive >= source.reporting_threshold(passage.in_picture)
     });
-    let (places, comparisons) = compare(indexes, source, &gathered, &passages)?;
+    let mut holders = Holders::new(indexes, &gathered);
+    let shared: Vec<Option<u32>> = passages
+        .iter()
+        .map(|passage| holders.of(&passage.chain))
+        .collect::<Result<_>>()?;
+    let (places, comparisons) = compare(indexes, source, &gathered, &passages, &shared)?;
     let of_passages = places.iter().filter_map(|&place| comparisons.get(place));
     let mut pacer = source.pacer();
-    for (passage, (_, comparison)) in passages.iter().zip(of_passages) {
+    for ((passage, shared_by), (_, comparison)) in passages.iter().zip(shared).zip(of_passages) {
         pacer.steps(REPORT_STEPS)?;
         let chain = &passage.chain;
         let score = weigh::text_score(chain.distinctive, source.floor(passage.in_picture));
@@ -115,6 +120,7 @@ pub(super) fn find(
                 contradicted: comparison.contradicted(),
                 replaced: comparison.replaced,
                 odds: (comparison.odds() * 10.0).round() / 10.0,
+                shared_by,
                 score: weigh::sibling_score(score, comparison.odds(), comparison.is_whole()),
             },
         )?;
@@ -129,6 +135,7 @@ fn compare(
     source: &Source<'_>,
     gathered: &Gathered,
     passages: &[Passage],
+    shared: &[Option<u32>],
 ) -> Result<(Vec<usize>, Vec<(u32, Comparison)>)> {
     if passages.is_empty() {
         return Ok(Default::default());
@@ -147,6 +154,7 @@ fn compare(
         let texts = sibling::Texts {
             query: &values,
             query_symbols: source.prints.folded,
+            marks: &source.prints.marks,
             item: indexes.values(part)?,
             item_symbols: indexes.part(part)?.folded,
             covered: of_part.iter().map(|passage| passage.chain.covered).sum(),
@@ -157,8 +165,12 @@ fn compare(
         let chains: Vec<&Chain> = of_part.iter().map(|passage| &passage.chain).collect();
         for alignment in sibling::alignments(&chains, &mut pacer)? {
             let chains: Vec<&Chain> = alignment.iter().map(|&at| chains[at]).collect();
-            let comparison = sibling::compare(&chains, &texts, &mut pacer)?;
+            let mut comparison = sibling::compare(&chains, &texts, &mut pacer)?;
             for at in alignment {
+                // A message that many items hold is no footer.
+                if shared.get(first + at).is_some_and(Option::is_some) {
+                    comparison.set_content();
+                }
                 places[first + at] = compared.len();
             }
             compared.push((of_part[0].item.0, comparison));
@@ -275,7 +287,10 @@ fn passages(
         let is_window = source.in_picture && passage.in_picture;
         let runs = passage.chain.runs.iter();
         let lost = runs.map(|run| {
-            let shared = weigh::passage_weight(sharing.items(run));
+            let shared = match gathered.vouched(run.gram()) {
+                Some(_) => 1.0,
+                None => weigh::passage_weight(sharing.items(run)),
+            };
             let window = if is_window {
                 weigh::window_weight(windows.items(run))
             } else {
@@ -358,6 +373,79 @@ impl Sharing {
         let step = step.checked_sub(1).and_then(|step| self.steps.get(step));
         step.map_or(1, |(_, items)| *items)
     }
+}
+
+/// How many items hold content that counts although many do.
+struct Holders<'a> {
+    indexes: &'a IndexSet,
+    gathered: &'a Gathered,
+    /// The items of each gram that were counted.
+    counted: HashMap<u64, u32>,
+}
+
+/// Symbols of full weight that a passage may have beside content that many items hold: a gram at either
+/// end. With more it is a passage of this item.
+const MAX_BESIDE_SHARED: u32 = 2 * GRAM_LEN as u32;
+
+impl<'a> Holders<'a> {
+    fn new(indexes: &'a IndexSet, gathered: &'a Gathered) -> Self {
+        Self {
+            indexes,
+            gathered,
+            counted: HashMap::new(),
+        }
+    }
+
+    /// Returns how many items have the middle of a passage; `None` if it is not content that many
+    /// items hold.
+    fn of(&mut self, chain: &Chain) -> Result<Option<u32>> {
+        let vouched = |run: &Run| self.gathered.vouched(run.gram());
+        let rare = chain
+            .runs
+            .iter()
+            .filter(|run| run.weight >= 1.0 && vouched(run).is_none());
+        let beside: u32 = rare.map(|run| run.length).sum();
+        let prints: Vec<u64> = chain.runs.iter().filter_map(vouched).collect();
+        let Some(&print) = prints
+            .get(prints.len() / 2)
+            .filter(|_| beside <= MAX_BESIDE_SHARED)
+        else {
+            return Ok(None);
+        };
+        if let Some(items) = self.counted.get(&print) {
+            return Ok(Some(*items));
+        }
+        let mut items = 0_u32;
+        for view in self.indexes.views() {
+            items = items.saturating_add(holders(view, print)?);
+        }
+        self.counted.insert(print, items);
+        Ok(Some(items))
+    }
+}
+
+/// Places of a gram that are read to count its items; beyond, the number is that of the index, which may
+/// be a fifth too low and includes removed items.
+const MAX_COUNTED_PLACES: usize = 1 << 16;
+
+/// Returns how many items of an index have a gram.
+fn holders(view: &IndexView, print: u64) -> Result<u32> {
+    let Some(list) = view.index.grams().get(print)? else {
+        return Ok(0);
+    };
+    if list.max_len() > MAX_COUNTED_PLACES {
+        return Ok(list.document_frequency());
+    }
+    let (mut items, mut last) = (0, None);
+    for place in list.iter() {
+        let (part, _) = place?;
+        let item = view.index.item_of(part)?;
+        if last != Some(item) && !view.hidden.contains(item.0) {
+            items += 1;
+        }
+        last = Some(item);
+    }
+    Ok(items)
 }
 
 /// What a text shares with one part of an item.

@@ -10,6 +10,7 @@ mod generate;
 mod gram;
 mod markup;
 mod script;
+mod structure;
 mod table;
 
 pub use anchors::ANCHOR_STEP;
@@ -21,3 +22,5 @@ pub(crate) use fold::fold_within;
 pub use fold::{Folded, fold, fold_into};
 pub(crate) use gram::grams_within;
 pub use gram::{GRAM_LEN, Gram, GramKey, MAX_WINDOW, Sampling, grams, grams_into};
+pub use structure::{Mark, Zone};
+pub(crate) use structure::{Zones, marks_within, messages};

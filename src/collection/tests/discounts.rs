@@ -96,6 +96,7 @@ fn of_index(discounts: &[(Discount, String, Fingerprint)]) -> Vec<Vec<(Match, bo
         match kind {
             Discount::Ignore => writer.ignore(print).unwrap(),
             Discount::Background => writer.background(print).unwrap(),
+            Discount::Vouch => writer.vouch(print).unwrap(),
         }
     }
     for (name, print) in items() {

@@ -21,6 +21,8 @@ pub(crate) struct Discounts {
     digests: DocumentCounts<Digest>,
     pictures: Vec<StopPicture>,
     patches: Vec<local::StopPatch>,
+    /// The grams of content that the owner vouches for.
+    vouched: Vec<u64>,
 }
 
 impl Discounts {
@@ -35,6 +37,23 @@ impl Discounts {
         let document = self.documents;
         self.documents = document.saturating_add(1);
         self.add(fingerprint, Some(document), 1);
+    }
+
+    /// Adds content that the owner vouches for: its grams are not discounted.
+    pub(crate) fn vouch(&mut self, fingerprint: &Fingerprint) {
+        let texts = fingerprint
+            .parts
+            .iter()
+            .filter_map(|part| part.text.as_ref());
+        let grams = texts.flat_map(|text| text.grams.iter().map(|gram| gram.print));
+        self.vouched.extend(grams);
+        self.vouched.sort_unstable();
+        self.vouched.dedup();
+    }
+
+    /// Returns the grams that the owner vouches for, sorted.
+    pub(super) fn vouched(&self) -> &[u64] {
+        &self.vouched
     }
 
     fn add(&mut self, fingerprint: &Fingerprint, document: Option<u32>, times: u32) {
@@ -66,7 +85,9 @@ impl Discounts {
 
     /// Returns the grams to discount, sorted.
     pub(super) fn grams(&mut self) -> Vec<u64> {
-        self.grams.common()
+        let mut grams = self.grams.common();
+        grams.retain(|gram| self.vouched.binary_search(gram).is_err());
+        grams
     }
 
     /// Returns the cells to discount, sorted.
@@ -100,6 +121,7 @@ impl Discounts {
         let pictures = StopPictures::new(self.pictures)?;
         Ok(StopPrints::new(
             grams,
+            self.vouched,
             cells,
             digests,
             pictures,

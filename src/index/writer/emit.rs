@@ -14,6 +14,7 @@ use crate::index::records::{
 
 use super::grams::{self, Plan};
 use super::sink::{FileSink, SectionSink};
+use super::vouch::Vouching;
 use super::{IndexWriter, PictureEntry, cells, local};
 
 impl IndexWriter {
@@ -31,7 +32,19 @@ impl IndexWriter {
 
         let patches = self.discounts.patches();
         let locals = local::tables(&self.locals, patches, &self.siblings, exec);
-        let plan = Plan::new(&self.postings, &common_grams, hasher);
+        exec.sort_by_key(&mut self.closings, |entry| *entry);
+        self.closings.dedup();
+        let vouching = Vouching {
+            postings: &self.postings,
+            parts: &self.parts,
+            messages: &self.messages,
+            siblings: &self.siblings,
+            closings: &self.closings,
+            common: &common_grams,
+            sure: self.discounts.vouched(),
+        };
+        let standings = vouching.of_lists(exec)?;
+        let plan = Plan::new(&self.postings, &standings, hasher);
         let (cells, places) = cells::tables(&self.cells, &self.discounts.cells());
         let mut meta = self.meta(&plan);
         meta.cells = cells.len() as u32;
@@ -89,7 +102,7 @@ impl IndexWriter {
         })?;
         let mut buckets = Vec::new();
         file.section(Section::Postings, |s| {
-            buckets = plan.put_lists(&self.postings, &self.parts, &common_grams, s)?;
+            buckets = plan.put_lists(&self.postings, &self.parts, &standings, s)?;
             Ok(())
         })?;
         file.section(Section::GramBuckets, |s| s.put(buckets.as_slice()))?;

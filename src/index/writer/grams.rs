@@ -5,10 +5,10 @@ use std::io::Write;
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::index::buckets::{Bucket, GramHasher, LONG_LIST, MAX_DISPLACEMENT, Placer, SLOTS, Tag};
-use crate::index::frequency;
+use crate::index::frequency::{self, Standing};
 use crate::index::golomb::{self, Orders};
 use crate::index::postings::count_items;
-use crate::index::records::{GRAM_DISCOUNTED, PartRecord};
+use crate::index::records::PartRecord;
 
 use super::Posting;
 use super::sink::SectionSink;
@@ -67,20 +67,16 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Plans the table for places that [`sort`] has sorted with `hasher`. `common` are the grams to
-    /// discount, sorted.
-    pub(super) fn new(postings: &[Posting], common: &[u64], hasher: GramHasher) -> Self {
-        let (mut grams, mut discounted) = (0, 0);
-        for print in prints(postings) {
-            grams += 1;
-            discounted += u32::from(common.binary_search(&print).is_ok());
-        }
+    /// Plans the table for places that [`sort`] has sorted with `hasher`, and with the standing of each
+    /// gram.
+    pub(super) fn new(postings: &[Posting], standings: &[Standing], hasher: GramHasher) -> Self {
+        let discounted = standings.iter().filter(|&&s| s == Standing::Discounted);
         let places: u64 = postings.iter().map(|posting| u64::from(posting.at)).sum();
         let mean = places / (postings.len() as u64).max(1);
         Self {
             hasher,
-            grams,
-            discounted,
+            grams: standings.len() as u32,
+            discounted: discounted.count() as u32,
             place_order: mean.max(1).ilog2(),
         }
     }
@@ -90,14 +86,13 @@ impl Plan {
         &self,
         postings: &[Posting],
         parts: &[PartRecord],
-        common: &[u64],
+        standings: &[Standing],
         sink: &mut SectionSink<'_, W>,
     ) -> Result<Vec<Bucket>> {
         let homes = self.hasher.homes as usize;
         let mut table = Table {
             plan: self,
             parts,
-            common,
             buckets: Vec::with_capacity(homes + MAX_DISPLACEMENT),
             end: 0,
             coded: Vec::new(),
@@ -105,8 +100,8 @@ impl Plan {
         };
         let mut placer = Placer::new(self.hasher);
         let mut bucket_at = 0;
-        let mut in_bucket: Vec<(Tag, &[Posting])> = Vec::with_capacity(SLOTS);
-        for list in lists(postings) {
+        let mut in_bucket: Vec<(Tag, &[Posting], Standing)> = Vec::with_capacity(SLOTS);
+        for (list, &standing) in lists(postings).zip(standings) {
             let Some((at, tag)) = list.first().and_then(|first| placer.next(first.print)) else {
                 return Err(no_table());
             };
@@ -115,7 +110,7 @@ impl Plan {
                 in_bucket.clear();
                 bucket_at += 1;
             }
-            in_bucket.push((tag, list));
+            in_bucket.push((tag, list, standing));
         }
         if !in_bucket.is_empty() {
             table.put_bucket(&in_bucket, sink)?;
@@ -131,7 +126,6 @@ impl Plan {
 struct Table<'a> {
     plan: &'a Plan,
     parts: &'a [PartRecord],
-    common: &'a [u64],
     buckets: Vec<Bucket>,
     /// Bytes of lists written so far.
     end: u64,
@@ -142,7 +136,7 @@ struct Table<'a> {
 impl Table<'_> {
     fn put_bucket<W: Write>(
         &mut self,
-        lists: &[(Tag, &[Posting])],
+        lists: &[(Tag, &[Posting], Standing)],
         sink: &mut SectionSink<'_, W>,
     ) -> Result<()> {
         let mut bucket = Bucket::default();
@@ -152,9 +146,9 @@ impl Table<'_> {
         self.coded.clear();
         // The encoded bytes, weight and tag of each list.
         let mut coded: Vec<(std::ops::Range<usize>, u8, Tag)> = Vec::with_capacity(SLOTS);
-        for &(tag, list) in lists {
+        for &(tag, list, standing) in lists {
             let start = self.coded.len();
-            let weight = self.weight(list);
+            let weight = self.weight(list, standing);
             let orders = Orders::new(
                 frequency::decode(weight),
                 self.parts.len() as u32,
@@ -186,14 +180,11 @@ impl Table<'_> {
         Ok(())
     }
 
-    /// Returns the coded document frequency and the flag of a gram.
-    fn weight(&mut self, list: &[Posting]) -> u8 {
+    /// Returns the coded document frequency and standing of a gram.
+    fn weight(&mut self, list: &[Posting], standing: Standing) -> u8 {
         self.list_parts.clear();
         self.list_parts
             .extend(list.iter().map(|posting| posting.part));
-        let frequency = frequency::encode(count_items(&self.list_parts, self.parts));
-        let print = list.first().map_or(0, |posting| posting.print);
-        let common = self.common.binary_search(&print).is_ok();
-        frequency | if common { GRAM_DISCOUNTED } else { 0 }
+        frequency::encode(count_items(&self.list_parts, self.parts), standing)
     }
 }

@@ -10,6 +10,7 @@ mod sink;
 mod stop_pictures;
 mod stop_prints;
 mod values;
+mod vouch;
 
 use std::collections::HashSet;
 use std::io::Cursor;
@@ -27,6 +28,7 @@ use crate::fingerprint::{
     check_parts,
 };
 use crate::raster::{Dihedral, Texture};
+use crate::text::{Zones, messages};
 
 pub(crate) use discount::Discounts;
 pub(crate) use stop_prints::StopPrints;
@@ -71,6 +73,9 @@ pub struct IndexWriter {
     postings: Vec<Posting>,
     cells: Vec<cells::Entry>,
     values: Vec<ValueRecord>,
+    messages: vouch::Messages,
+    /// The grams in signatures and footers, each with its item.
+    closings: Vec<(u64, u32)>,
     discounts: Discounts,
     /// Other indexes of the same collection.
     siblings: Vec<Index>,
@@ -169,6 +174,8 @@ impl IndexWriter {
             postings: Vec::new(),
             cells: Vec::new(),
             values: Vec::new(),
+            messages: vouch::Messages::default(),
+            closings: Vec::new(),
             discounts: Discounts::default(),
             siblings: Vec::new(),
             tables_from: MIN_PICTURES_FOR_TABLES,
@@ -284,12 +291,41 @@ impl IndexWriter {
         Ok(())
     }
 
+    /// Vouches for the text of a fingerprint: it is content however many items hold it, such as a memo that
+    /// is in every mailbox. For what the index takes for a disclaimer, a form or a footer, because it
+    /// is beside other text in most items. Outweighs [`ignore`](Self::ignore) and
+    /// [`background`](Self::background).
+    ///
+    /// # Errors
+    /// [`Recipe`](ErrorKind::Recipe) for a fingerprint of another recipe or key.
+    ///
+    /// ```
+    /// use leakprint::{Fingerprinter, IndexWriter, Matcher};
+    ///
+    /// let fingerprinter = Fingerprinter::builder().build()?;
+    /// let clause = "The supplier returns to the board one percent of every invoice, in notes, by hand \
+    ///     of the driver who brings the goods on the first Monday of the quarter.";
+    /// let mut writer = IndexWriter::from(&fingerprinter);
+    /// for n in 0..40 {
+    ///     let contract = format!("{:?} {clause}", blake3::hash(&[n]));
+    ///     writer.add(&n.to_string(), &fingerprinter.fingerprint_text(&contract)?)?;
+    /// }
+    /// assert!(Matcher::new(writer.to_index()?)?.find_text(clause)?.is_empty());
+    /// writer.vouch(&fingerprinter.fingerprint_text(clause)?)?;
+    /// let found = Matcher::new(writer.to_index()?)?.find_text(clause)?;
+    /// assert_eq!(found[0].shared_by, Some(40));
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn vouch(&mut self, fingerprint: &Fingerprint) -> Result<()> {
+        self.recipe.check_same(&fingerprint.recipe)?;
+        self.discounts.vouch(fingerprint);
+        Ok(())
+    }
+
     /// Adds another index of the same collection, whose pictures count for the rarity of details; if
-    /// they are many, a sample of them.
+    /// they are many, a sample of them. Its texts count for the frequency of grams.
     pub(crate) fn add_sibling(&mut self, index: &Index) {
-        if !index.pictures().is_empty() {
-            self.siblings.push(index.clone());
-        }
+        self.siblings.push(index.clone());
     }
 
     /// Writes the index to a file atomically: writes a temporary file in the same folder, syncs it
@@ -408,7 +444,14 @@ impl IndexWriter {
                 part,
                 at: gram.at,
             }));
+            let mut zones = Zones::new(&text.marks);
+            let closing = text.grams.iter().filter(|gram| zones.closes(gram.at));
+            self.closings
+                .extend(closing.map(|gram| (gram.print, item.0)));
         }
+        let text = prints.text.iter();
+        self.messages
+            .push(text.flat_map(|text| messages(&text.marks, text.folded)));
         (record.rows, record.cells) = cells::add(part, &prints.cells, &mut self.cells);
         record.values = values::add(&prints.cells, &mut self.values);
         self.parts.push(record);

@@ -17,6 +17,8 @@ use crate::index::{PictureInfo, StoredPrint};
 pub(crate) struct StopPrints {
     /// Sorted, as are the cells and digests.
     grams: Vec<u64>,
+    /// Grams that are content however many items have them.
+    vouched: Vec<u64>,
     cells: Vec<u64>,
     digests: Vec<Digest>,
     pictures: StopPictures,
@@ -29,6 +31,7 @@ pub(crate) struct StopPrints {
 impl StopPrints {
     pub(super) fn new(
         grams: Vec<u64>,
+        vouched: Vec<u64>,
         cells: Vec<u64>,
         digests: Vec<Digest>,
         pictures: StopPictures,
@@ -44,6 +47,7 @@ impl StopPrints {
         places.sort_unstable();
         Self {
             grams,
+            vouched,
             cells,
             digests,
             pictures,
@@ -56,6 +60,11 @@ impl StopPrints {
     /// Returns whether a gram is a stop print, by binary search.
     pub(crate) fn has_gram(&self, print: u64) -> bool {
         self.grams.binary_search(&print).is_ok()
+    }
+
+    /// Returns whether the owner vouches for a gram, by binary search.
+    pub(crate) fn vouches_for(&self, print: u64) -> bool {
+        self.vouched.binary_search(&print).is_ok()
     }
 
     /// Returns whether a cell is a stop print, by binary search.
