@@ -151,6 +151,42 @@ impl FromStr for Strength {
     }
 }
 
+/// Why a region that agrees with an item is no strong match.
+///
+/// ```
+/// use leakprint::Doubt;
+///
+/// assert_eq!(Doubt::Sibling.as_str(), "sibling");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Doubt {
+    /// Too little agrees: an icon, a logo or a button, which unrelated pictures have too.
+    Little,
+    /// Only a strip along the border of a window agrees, where programs have bars and menus.
+    Border,
+    /// Another item agrees with the query where this one differs: the item is another instance of
+    /// the same form, such as another receipt of one shop.
+    Sibling,
+}
+
+impl Doubt {
+    /// Returns the doubt as one lower-case word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Little => "little",
+            Self::Border => "border",
+            Self::Sibling => "sibling",
+        }
+    }
+}
+
+/// Returns whether a measure is left out of the JSON.
+fn is_zero(measure: &f64) -> bool {
+    *measure == 0.0
+}
+
 /// Why a query matches an item: the kind of evidence, its measures, and the places on both sides.
 ///
 /// `part` is the query's part, `item_part` the item's; the empty path is the file itself.
@@ -262,6 +298,21 @@ pub enum Evidence {
         of_query: f64,
         /// The share of the item's area that the query shows, 0..=1.
         of_item: f64,
+        /// The sum of the details that agree, each weighted by how few other pictures of the index have
+        /// it, whatever other matches of the query show.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        own: f64,
+        /// As `own`, of the details in the middle of the item, where windows have their content
+        /// rather than bars and menus.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        middle: f64,
+        /// The share of the item's details that differ from the query where another item agrees with
+        /// it, less half of the reverse.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        contradicted: f64,
+        /// Why the score is that of a possible match although enough details agree, if it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        doubt: Option<Doubt>,
         /// The score of this evidence, 0..=1.
         score: f64,
     },
