@@ -76,7 +76,8 @@ fn metadata<'de, D: Deserializer<'de>>(fields: D) -> Result<Option<Metadata>, D:
 ///   contract of the same company, often as [`Certain`](Self::Certain);
 /// - one or two in ten mails of mailing lists from which mails leaked, for a common signature, footer
 ///   or advert;
-/// - about a quarter of cropped title bars and toolbars of programs that leaked screenshots show.
+/// - one or two in two hundred cropped title bars, side bars and toolbars of programs that leaked
+///   screenshots show, and one in forty receipts of a shop of which receipts leaked.
 ///
 /// [Background](crate::IndexWriter::background) and [ignore](crate::IndexWriter::ignore) files
 /// reduce these. Have a person review a match before acting on it.

@@ -18,9 +18,9 @@ use crate::matcher::evidence::Doubt;
 use crate::matcher::evidence::Strength;
 use crate::raster::Frame;
 
-/// The weight of details that must agree with a screen, about as many as an icon or a short button
-/// has. Of screens, the copies that were found have 10 or more, even crops of a tenth of the area.
-const MIN_OWN_WEIGHT: f64 = 8.0;
+/// The weight of details that must agree with a screen, at different places: more than an icon or a
+/// short button has. Of screens, crops that were found have 8 or more; icons have up to 6.
+const MIN_OWN_WEIGHT: f64 = 6.5;
 
 /// The shares of a screen's width, and of its height, on either side that are its border.
 const BORDER: (f64, f64) = (0.27, 0.14);
@@ -33,9 +33,16 @@ const MIN_MIDDLE_WEIGHT: f64 = 1.5;
 const MAX_STRIP: f64 = 0.4;
 
 /// The share of the weight that another item must contradict for doubt, after subtracting half of
-/// what this item contradicts there. Measured on receipts of one shop: copies reach .02, the
-/// receipts beside them have .04 or more.
-const MAX_CONTRADICTED: f64 = 0.03;
+/// what this item contradicts there. Measured on receipts of one shop: copies stay below .01, the
+/// receipts beside them and those of innocents have .035 or more.
+const MAX_CONTRADICTED: f64 = 0.02;
+
+/// The share of agreement from which on an item may be contradicted twice as much: of siblings, none
+/// agreed so well, while a smaller copy of the same picture lacks its finest details.
+const SURE_SHARE: f64 = 0.8;
+
+/// The weight of details that may be contradicted by chance: two or three of a small crop.
+const CHANCE_WEIGHT: f64 = 2.5;
 
 /// The share of an item's agreement that must be where another item agrees, for both to be about the
 /// same content.
@@ -47,40 +54,97 @@ const MIN_NEARER: u32 = 8;
 /// The weight of details that agree, by their rarity in the index alone.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Own {
-    /// Of all details.
+    /// Of all details, each place counted once: an icon has many details in one place.
     pub(super) all: f64,
-    /// Of those in the middle of the item.
+    /// Of the details in the middle of the item.
     pub(super) middle: f64,
 }
 
 impl Own {
     /// `size` is the working size of the item.
     pub(super) fn of(comparison: &Comparison, credit: Credit, size: (usize, usize)) -> Self {
-        let mut own = Self::default();
+        let mut places: HashMap<(i32, i32, i32), f64> = HashMap::new();
+        let mut middle = 0.0;
         let inside = |v: f32, length: usize, border: f64| {
             let at = f64::from(v) / length.max(1) as f64;
             (border..1.0 - border).contains(&at)
         };
         for patch in &comparison.patches {
             let weight = patch.weight * credit.of(patch.distance);
-            own.all += weight;
+            let place = places.entry(key(&patch.item)).or_default();
+            *place = place.max(weight);
             if inside(patch.item.x, size.0, BORDER.0) && inside(patch.item.y, size.1, BORDER.1) {
-                own.middle += weight;
+                middle += weight;
             }
         }
-        own
+        // In order, so that the sum does not depend on that of the map.
+        let mut weights: Vec<f64> = places.into_values().collect();
+        weights.sort_by(f64::total_cmp);
+        Self {
+            all: weights.iter().sum(),
+            middle,
+        }
     }
 
     /// Returns the doubt about an item that is a screen to the degree `screen`, and of which the query
     /// shows the share `of_item`.
     pub(super) fn doubt(self, screen: f64, of_item: f64) -> Option<Doubt> {
-        if self.all < MIN_OWN_WEIGHT * screen {
-            Some(Doubt::Little)
-        } else if of_item < MAX_STRIP && self.middle < MIN_MIDDLE_WEIGHT * screen {
-            Some(Doubt::Border)
-        } else {
-            None
-        }
+        let doubts = [Doubt::Little, Doubt::Border];
+        let mut failed = doubts.into_iter().zip(self.objections(screen, of_item));
+        failed.find_map(|(doubt, objection)| (!objection.passed).then_some(doubt))
+    }
+
+    /// Returns the measures for [`Doubt::Little`] and [`Doubt::Border`], in this order.
+    pub(super) fn objections(self, screen: f64, of_item: f64) -> [Objection; 2] {
+        let is_strip = of_item < MAX_STRIP;
+        let middle = MIN_MIDDLE_WEIGHT * screen * f64::from(u8::from(is_strip));
+        let own = MIN_OWN_WEIGHT * screen;
+        [
+            Objection {
+                stage: "region_own",
+                measure: self.all,
+                limit: own,
+                passed: self.all >= own,
+                note: "details that agree, each place once, weighted by rarity in the index, at least: \
+                       more than an icon has",
+            },
+            Objection {
+                stage: "region_middle",
+                measure: self.middle,
+                limit: middle,
+                passed: self.middle >= middle,
+                note: "details that agree in the middle of the item, weighted by rarity in the index, at \
+                       least, where the query shows only a strip of a screen: bars and menus lie along \
+                       the borders",
+            },
+        ]
+    }
+}
+
+/// A measure of what may speak against a copy.
+pub(crate) struct Objection {
+    pub(crate) stage: &'static str,
+    pub(crate) measure: f64,
+    pub(crate) limit: f64,
+    pub(crate) passed: bool,
+    pub(crate) note: &'static str,
+}
+
+/// Returns the measure for [`Doubt::Sibling`]: the share that another item contradicts, of an item
+/// with this share of agreement.
+pub(super) fn contradiction(contradicted: f64, share: f64) -> Objection {
+    let limit = if share < SURE_SHARE {
+        MAX_CONTRADICTED
+    } else {
+        2.0 * MAX_CONTRADICTED
+    };
+    Objection {
+        stage: "region_contradicted",
+        measure: contradicted,
+        limit,
+        passed: contradicted <= limit,
+        note: "share of the weight that differs where another item agrees, less half of the reverse, at \
+               most: more has another instance of the same form",
     }
 }
 
@@ -116,7 +180,8 @@ impl<'a> Testimony<'a> {
         if self.share_agreed_with(other) < MIN_SHARED {
             return 0.0;
         }
-        (self.share_contradicted_by(other) - 0.5 * other.share_contradicted_by(self)).max(0.0)
+        let net = self.share_contradicted_by(other) - 0.5 * other.share_contradicted_by(self);
+        (net - CHANCE_WEIGHT / self.weight.max(CHANCE_WEIGHT)).max(0.0)
     }
 
     fn share_agreed_with(&self, other: &Self) -> f64 {
@@ -160,12 +225,7 @@ impl<'a> Testimony<'a> {
     }
 }
 
-/// Returns whether so much is contradicted that the item is a sibling.
-pub(super) fn is_sibling(contradicted: f64) -> bool {
-    contradicted > MAX_CONTRADICTED
-}
-
-/// Returns the coarse place of a frame of the query: half its width, by size.
+/// Returns the coarse place of a frame, in steps of half its width, and its size.
 fn key(frame: &Frame) -> (i32, i32, i32) {
     let size = frame.reach().max(1.0);
     let level = (2.0 * size.log2()).round() as i32;
@@ -188,4 +248,111 @@ pub(super) fn is_distorted(transform: &Transform, patches: &[PatchComparison]) -
         transform.stretch(place) > MAX_STRETCH
     });
     2 * stretched.count() > patches.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: (usize, usize) = (1000, 600);
+    const CREDIT: f64 = 1.0;
+
+    /// A detail with a patch of 24 x 24 pixels.
+    fn detail(x: f32, y: f32, distance: u32) -> PatchComparison {
+        let frame = Frame {
+            x,
+            y,
+            u: (2.0, 0.0),
+            v: (0.0, 2.0),
+        };
+        PatchComparison {
+            distance,
+            frame,
+            background: None,
+            item: frame,
+            scale: 8,
+            weight: 1.0,
+        }
+    }
+
+    fn comparison(patches: Vec<PatchComparison>) -> Comparison {
+        Comparison {
+            transform: Transform::scaling(1.0, 1.0),
+            patches,
+        }
+    }
+
+    /// Details in a row, thirty pixels apart; those of which `differs` is true do not agree.
+    fn row(y: f32, n: usize, differs: impl Fn(usize) -> bool) -> Vec<PatchComparison> {
+        (0..n)
+            .map(|i| detail(20.0 + 30.0 * i as f32, y, if differs(i) { 50 } else { 1 }))
+            .collect()
+    }
+
+    fn doubt(patches: Vec<PatchComparison>, of_item: f64) -> Option<Doubt> {
+        let comparison = comparison(patches);
+        let credit = Credit::new(&comparison.patches, CREDIT);
+        Own::of(&comparison, credit, SIZE).doubt(1.0, of_item)
+    }
+
+    #[test]
+    fn many_details_in_one_place_are_an_icon() {
+        let heap = (0..40).map(|i| detail(500.0 + (i % 5) as f32, 300.0 + (i / 8) as f32, 1));
+        assert_eq!(doubt(heap.collect(), 0.1), Some(Doubt::Little));
+        let line = row(300.0, 32, |_| false);
+        assert_eq!(doubt(line, 0.1), None);
+    }
+
+    #[test]
+    fn a_strip_along_the_border_is_no_content_but_the_whole_is() {
+        let bar = row(20.0, 32, |_| false);
+        assert_eq!(doubt(bar.clone(), 0.1), Some(Doubt::Border));
+        assert_eq!(
+            doubt(bar.clone(), 0.9),
+            None,
+            "a window with an empty middle"
+        );
+        let with_content: Vec<_> = bar.into_iter().chain(row(300.0, 32, |_| false)).collect();
+        assert_eq!(doubt(with_content, 0.1), None);
+    }
+
+    #[test]
+    fn another_item_contradicts_where_it_agrees_and_this_one_differs() {
+        let contradicted = |a: &[PatchComparison], b: &[PatchComparison]| {
+            let (a, b) = (comparison(a.to_vec()), comparison(b.to_vec()));
+            let credit = |c: &Comparison| Credit::new(&c.patches, CREDIT);
+            let (a, b) = (
+                Testimony::new(&a, credit(&a)),
+                Testimony::new(&b, credit(&b)),
+            );
+            a.contradicted_by(&b)
+        };
+        let lines = |differs: &dyn Fn(usize) -> bool| -> Vec<_> {
+            (0..10)
+                .flat_map(|y| row(40.0 + 50.0 * y as f32, 32, differs))
+                .collect()
+        };
+        let (copy, sibling) = (lines(&|_| false), lines(&|i| i > 24));
+        let measure = contradicted(&sibling, &copy);
+        assert!(!contradiction(measure, 0.7).passed, "{measure}");
+        assert_eq!(contradicted(&copy, &sibling), 0.0);
+        // A third instance of the form: neither of the two is it.
+        let third = lines(&|i| (18..25).contains(&i));
+        for (a, b) in [(&sibling, &third), (&third, &sibling)] {
+            let measure = contradicted(a, b);
+            assert!(!contradiction(measure, 0.7).passed, "{measure}");
+        }
+        // Both differ in the same places: something covers the query.
+        assert_eq!(contradicted(&sibling, &sibling), 0.0);
+        // Two pictures side by side say nothing of each other, although one reaches into the other.
+        let (left, right) = (lines(&|i| i >= 16), lines(&|i| i < 16));
+        assert_eq!(contradicted(&left, &right), 0.0);
+    }
+
+    #[test]
+    fn details_on_a_line_determine_no_transform() {
+        let patches = row(300.0, 32, |_| false);
+        assert!(!is_distorted(&Transform::scaling(0.5, 0.9), &patches));
+        assert!(is_distorted(&Transform::scaling(1.0, 0.1), &patches));
+    }
 }

@@ -27,6 +27,7 @@ use crate::media::PartPath;
 use crate::raster::{Frame, working_size};
 
 use candidates::{Candidate, Probe, VoteCounter};
+pub(super) use doubt::Objection;
 use doubt::Testimony;
 use grid::Grid;
 use verdict::{AgreementMap, Comparison, Competitor, Verdict};
@@ -178,27 +179,33 @@ pub(super) fn verdicts(
     Ok(verdicts)
 }
 
-/// Compares what the items that agree with the query say of the same places, and notes for each what
-/// another contradicts.
+/// Compares what the items that agree with the query say of the same places, and notes for each match
+/// what another item contradicts.
 fn weigh_testimonies(
     comparisons: &[(Candidate, Comparison)],
     judged: &mut [(u32, Verdict)],
     deadline: &Deadline,
 ) -> Result<()> {
-    let candidates: Vec<usize> = (0..judged.len())
-        .filter(|&i| judged[i].1.is_candidate())
-        .collect();
-    if candidates.len() < 2 {
+    let is_witness = |&i: &usize| {
+        judged
+            .get(i)
+            .is_some_and(|(_, verdict)| verdict.is_witness())
+    };
+    let witnesses: Vec<usize> = (0..judged.len()).filter(is_witness).collect();
+    if witnesses.len() < 2 || !judged.iter().any(|(_, verdict)| verdict.is_reported()) {
         return Ok(());
     }
-    let testimonies: Vec<Testimony<'_>> = candidates
+    let testimonies: Vec<Testimony<'_>> = witnesses
         .iter()
         .map(|&i| judged[i].1.testimony(&comparisons[i].1))
         .collect();
-    for (&at, testimony) in candidates.iter().zip(&testimonies) {
+    for (&at, testimony) in witnesses.iter().zip(&testimonies) {
         deadline.check()?;
         let (picture, verdict) = &mut judged[at];
-        for (&other, others) in candidates.iter().zip(&testimonies) {
+        if !verdict.is_reported() {
+            continue;
+        }
+        for (&other, others) in witnesses.iter().zip(&testimonies) {
             if comparisons[other].0.picture != *picture {
                 verdict.contradict(testimony.contradicted_by(others));
             }

@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 
 use super::candidates::Kind;
-use super::doubt::{self, Own, Testimony};
+use super::doubt::{self, Objection, Own, Testimony};
 use super::geometry::Transform;
 use crate::matcher::evidence::{Doubt, Evidence, Strength};
 use crate::matcher::{picture, weigh};
@@ -224,7 +224,7 @@ impl Verdict {
                 .inverse()
                 .map_or(0.0, |back| back.share_inside(query, item)),
             screen,
-            own: Own::of(comparison, credit, item),
+            own: Own::default(),
             contradicted: 0.0,
             credit,
             in_query: EMPTY,
@@ -262,6 +262,9 @@ impl Verdict {
         // Beyond this share, details are different rather than occluded.
         let usual = MAX_OCCLUDED_SHARE * (verdict.compared_weight + occluded_weight);
         verdict.compared_weight += (occluded_weight - usual).max(0.0);
+        if verdict.is_reported() {
+            verdict.own = Own::of(comparison, credit, item);
+        }
         verdict
     }
 
@@ -279,23 +282,35 @@ impl Verdict {
 
     /// Returns why the match is [`Possible`](Strength::Possible) at most, if it is.
     pub(crate) fn doubt(&self) -> Option<Doubt> {
-        if doubt::is_sibling(self.contradicted) {
+        if !self.is_reported() {
+            return None;
+        }
+        if !self.contradiction().passed {
             return Some(Doubt::Sibling);
         }
         self.own.doubt(self.screen, self.of_item)
     }
 
+    fn contradiction(&self) -> Objection {
+        doubt::contradiction(self.contradicted, self.share())
+    }
+
+    /// Returns the measures of what speaks against a copy.
+    pub(crate) fn objections(&self) -> Vec<Objection> {
+        if !self.is_reported() {
+            return Vec::new();
+        }
+        let mut objections = Vec::from(self.own.objections(self.screen, self.of_item));
+        objections.push(self.contradiction());
+        objections
+    }
+
     pub(crate) fn score(&self) -> f64 {
-        let score = self.score_of_share();
-        let strong = Strength::Strong.min_score();
-        weigh::rounded(if score >= strong && self.doubt().is_some() {
-            // In the upper half of the possible ones, in the same order.
-            let possible = Strength::Possible.min_score();
-            let beyond = (score - strong) / (1.0 - strong);
-            strong - (strong - possible) * (0.5 - 0.45 * beyond)
-        } else {
-            score
-        })
+        let score = weigh::rounded(self.score_of_share());
+        match self.doubt() {
+            Some(_) => weigh::doubted(score),
+            None => score,
+        }
     }
 
     /// Returns the score that the share of agreement has, without any doubt.
@@ -309,9 +324,14 @@ impl Verdict {
         }
     }
 
-    /// Returns whether the share of agreement is enough to be reported.
-    pub(super) fn is_candidate(&self) -> bool {
+    /// Returns whether the share of agreement is enough for a match.
+    pub(super) fn is_reported(&self) -> bool {
         self.score_of_share() >= Strength::Possible.min_score()
+    }
+
+    /// Returns whether so much agrees that the item has a say in what others contradict.
+    pub(super) fn is_witness(&self) -> bool {
+        self.score_of_share() >= 0.5 * Strength::Strong.min_score()
     }
 
     /// Returns what the item says of the places of the query.
