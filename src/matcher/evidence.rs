@@ -307,8 +307,8 @@ pub enum Evidence {
         /// rather than bars and menus.
         #[serde(default, skip_serializing_if = "is_zero")]
         middle: f64,
-        /// The share of the item's details that differ from the query where another item agrees with
-        /// it, less half of the reverse.
+        /// The share of the item's details, by weight, that differ from the query where other items
+        /// agree with it, less half of the reverse.
         #[serde(default, skip_serializing_if = "is_zero")]
         contradicted: f64,
         /// Why the score is that of a possible match although enough details agree, if it is.

@@ -32,8 +32,8 @@ const MIN_MIDDLE_WEIGHT: f64 = 1.5;
 /// the item, whether it has details or not.
 const MAX_STRIP: f64 = 0.4;
 
-/// The share of the weight that another item must contradict for doubt, after subtracting half of
-/// what this item contradicts there. Measured on receipts of one shop: copies stay below .01, the
+/// The share of the weight that other items must contradict for doubt, after subtracting half of what
+/// this item contradicts of them. Measured on receipts of one shop: copies stay below .01, the
 /// receipts beside them and those of innocents have .035 or more.
 const MAX_CONTRADICTED: f64 = 0.02;
 
@@ -143,7 +143,7 @@ pub(super) fn contradiction(contradicted: f64, share: f64) -> Objection {
         measure: contradicted,
         limit,
         passed: contradicted <= limit,
-        note: "share of the weight that differs where another item agrees, less half of the reverse, at \
+        note: "share of the weight that differs where other items agree, less half of the reverse, at \
                most: more has another instance of the same form",
     }
 }
@@ -170,18 +170,39 @@ impl<'a> Testimony<'a> {
             patches: &comparison.patches,
             credit,
             agreements,
-            weight: comparison.patches.iter().map(|patch| patch.weight).sum(),
+            weight: weight(comparison.patches.iter()),
         }
     }
 
-    /// Returns the share of the weight that `other` contradicts beyond what this item contradicts of
-    /// `other`; zero unless both are about the same content.
-    pub(super) fn contradicted_by(&self, other: &Self) -> f64 {
-        if self.share_agreed_with(other) < MIN_SHARED {
-            return 0.0;
+    /// Returns the share of the weight that `others` contradict, beyond what this item contradicts of
+    /// the one of them that it contradicts least; only those that are about the same content count.
+    pub(super) fn contradicted_by<'b>(&self, others: impl Iterator<Item = &'b Self>) -> f64
+    where
+        Self: 'b,
+    {
+        let mut contradicted = vec![false; self.patches.len()];
+        let mut least = None;
+        for other in others {
+            if self.share_agreed_with(other) < MIN_SHARED {
+                continue;
+            }
+            for (known, patch) in contradicted.iter_mut().zip(self.patches) {
+                *known |= self.is_contradicted(patch, other);
+            }
+            let differs = |patch: &&PatchComparison| other.is_contradicted(patch, self);
+            let reverse = weight(other.patches.iter().filter(differs)) / other.weight.max(1.0);
+            least = Some(least.map_or(reverse, |least: f64| least.min(reverse)));
         }
-        let net = self.share_contradicted_by(other) - 0.5 * other.share_contradicted_by(self);
-        (net - CHANCE_WEIGHT / self.weight.max(CHANCE_WEIGHT)).max(0.0)
+        let Some(least) = least else { return 0.0 };
+        let all = contradicted.iter().zip(self.patches);
+        let own = weight(all.filter_map(|(known, patch)| known.then_some(patch)));
+        let net = (own - CHANCE_WEIGHT) / self.weight.max(1.0) - 0.5 * least;
+        net.max(0.0)
+    }
+
+    fn is_contradicted(&self, patch: &PatchComparison, other: &Self) -> bool {
+        let is_nearer = |distance: u32| distance.saturating_add(MIN_NEARER) < patch.distance;
+        !self.credit.agrees(patch.distance) && other.distance(&patch.frame).is_some_and(is_nearer)
     }
 
     fn share_agreed_with(&self, other: &Self) -> f64 {
@@ -197,25 +218,6 @@ impl<'a> Testimony<'a> {
         if agreed > 0.0 { shared / agreed } else { 0.0 }
     }
 
-    fn share_contradicted_by(&self, other: &Self) -> f64 {
-        let contradicted: f64 = self
-            .patches
-            .iter()
-            .filter(|patch| {
-                !self.credit.agrees(patch.distance)
-                    && other.distance(&patch.frame).is_some_and(|distance| {
-                        distance.saturating_add(MIN_NEARER) < patch.distance
-                    })
-            })
-            .map(|patch| patch.weight)
-            .sum();
-        if self.weight > 0.0 {
-            contradicted / self.weight
-        } else {
-            0.0
-        }
-    }
-
     /// Returns the least distance of a detail that agrees near a place.
     fn distance(&self, frame: &Frame) -> Option<u32> {
         let (x, y, level) = key(frame);
@@ -223,6 +225,10 @@ impl<'a> Testimony<'a> {
         near.filter_map(|key| self.agreements.get(&key).copied())
             .min()
     }
+}
+
+fn weight<'a>(patches: impl Iterator<Item = &'a PatchComparison>) -> f64 {
+    patches.map(|patch| patch.weight).sum()
 }
 
 /// Returns the coarse place of a frame, in steps of half its width, and its size.
@@ -325,7 +331,7 @@ mod tests {
                 Testimony::new(&a, credit(&a)),
                 Testimony::new(&b, credit(&b)),
             );
-            a.contradicted_by(&b)
+            a.contradicted_by(std::iter::once(&b))
         };
         let lines = |differs: &dyn Fn(usize) -> bool| -> Vec<_> {
             (0..10)

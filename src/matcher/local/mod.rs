@@ -180,7 +180,7 @@ pub(super) fn verdicts(
 }
 
 /// Compares what the items that agree with the query say of the same places, and notes for each match
-/// what another item contradicts.
+/// what other items contradict.
 fn weigh_testimonies(
     comparisons: &[(Candidate, Comparison)],
     judged: &mut [(u32, Verdict)],
@@ -205,11 +205,9 @@ fn weigh_testimonies(
         if !verdict.is_reported() {
             continue;
         }
-        for (&other, others) in witnesses.iter().zip(&testimonies) {
-            if comparisons[other].0.picture != *picture {
-                verdict.contradict(testimony.contradicted_by(others));
-            }
-        }
+        let others = witnesses.iter().zip(&testimonies);
+        let others = others.filter(|(other, _)| comparisons[**other].0.picture != *picture);
+        verdict.contradict(testimony.contradicted_by(others.map(|(_, other)| other)));
     }
     Ok(())
 }

@@ -178,7 +178,7 @@ pub(crate) struct Verdict {
     /// How far the item is a screen, 0..=1.
     screen: f64,
     own: Own,
-    /// The share of the weight that another item contradicts.
+    /// The share of the weight that other items contradict.
     contradicted: f64,
     credit: Credit,
     /// Left, top, right, bottom of the details that agree, in working pixels.
@@ -339,9 +339,9 @@ impl Verdict {
         Testimony::new(comparison, self.credit)
     }
 
-    /// Sets the share of the weight that another item contradicts.
+    /// Sets the share of the weight that other items contradict.
     pub(super) fn contradict(&mut self, share: f64) {
-        self.contradicted = self.contradicted.max(share);
+        self.contradicted = share;
     }
 
     /// Returns whether both are about the same region of the query.
