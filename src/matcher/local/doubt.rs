@@ -33,9 +33,9 @@ const MIN_MIDDLE_WEIGHT: f64 = 1.5;
 const MAX_STRIP: f64 = 0.4;
 
 /// The share of the weight that other items must contradict for doubt, after subtracting half of what
-/// this item contradicts of them. Measured on receipts of one shop: copies stay below .01, the
-/// receipts beside them and those of innocents have .035 or more.
-const MAX_CONTRADICTED: f64 = 0.02;
+/// this item contradicts of them. Measured on receipts of one shop: copies stay below .025, the
+/// receipts beside them and those of innocents have .04 or more.
+const MAX_CONTRADICTED: f64 = 0.03;
 
 /// The share of agreement from which on an item may be contradicted twice as much: of siblings, none
 /// agreed so well, while a smaller copy of the same picture lacks its finest details.
