@@ -219,7 +219,8 @@ pub use fingerprint::{Digest, Fingerprint, Fingerprinter, Key, Recipe, Warning};
 pub use index::{Index, IndexWriter};
 pub use limits::{Budget, Limits};
 pub use matcher::{
-    Evidence, Explanation, FalseMatch, FalseScope, Match, MatchOptions, Matcher, Stage, Strength,
+    Doubt, Evidence, Explanation, FalseMatch, FalseScope, Match, MatchOptions, Matcher, Stage,
+    Strength,
 };
 pub use media::PartPath;
 pub use metadata::Metadata;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use leakprint::lines::MatchLine;
-use leakprint::{Error, Evidence, Match, Result, Warning};
+use leakprint::{Doubt, Error, Evidence, Match, Result, Warning};
 use serde::{Deserialize, Serialize};
 
 use crate::Format;
@@ -259,12 +259,19 @@ fn describe(evidence: &Evidence) -> String {
             share,
             mirrored,
             inverted,
+            doubt,
             ..
         } => format!(
             "a part of the picture, {width} x {height} at {x}, {y}: {agreed} of {compared} details \
-             agree, weighed {share:.2}{}{} {}",
+             agree, weighed {share:.2}{}{}{} {}",
             if *mirrored { ", mirrored" } else { "" },
             if *inverted { ", inverted" } else { "" },
+            match doubt {
+                Some(Doubt::Little) => ", but no more than an icon",
+                Some(Doubt::Border) => ", but only of a bar along the border",
+                Some(Doubt::Sibling) => ", but of another instance of the same form",
+                _ => "",
+            },
             place(part, item_part)
         ),
         other => format!("{other:?}"),

@@ -84,7 +84,8 @@ fn metadata<'de, D: Deserializer<'de>>(fields: D) -> Result<Option<Metadata>, D:
 ///   contract of the same company, often as [`Certain`](Self::Certain);
 /// - one or two in ten mails of mailing lists from which mails leaked, for a common signature, footer
 ///   or advert;
-/// - about a quarter of cropped title bars and toolbars of programs that leaked screenshots show.
+/// - one or two in two hundred cropped title bars, side bars and toolbars of programs that leaked
+///   screenshots show, and one in forty receipts of a shop of which receipts leaked.
 ///
 /// [Background](crate::IndexWriter::background) and [ignore](crate::IndexWriter::ignore) files
 /// reduce these. Have a person review a match before acting on it.
@@ -157,6 +158,42 @@ impl FromStr for Strength {
                 )
             })
     }
+}
+
+/// Why a region that agrees with an item is no strong match.
+///
+/// ```
+/// use leakprint::Doubt;
+///
+/// assert_eq!(Doubt::Sibling.as_str(), "sibling");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Doubt {
+    /// Too little agrees: an icon, a logo or a button, which unrelated pictures have too.
+    Little,
+    /// Only a strip along the border of a window agrees, where programs have bars and menus.
+    Border,
+    /// Another item agrees with the query where this one differs: the item is another instance of
+    /// the same form, such as another receipt of one shop.
+    Sibling,
+}
+
+impl Doubt {
+    /// Returns the doubt as one lower-case word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Little => "little",
+            Self::Border => "border",
+            Self::Sibling => "sibling",
+        }
+    }
+}
+
+/// Returns whether a measure is left out of the JSON.
+fn is_zero(measure: &f64) -> bool {
+    *measure == 0.0
 }
 
 /// Why a query matches an item: the kind of evidence, its measures, and the places on both sides.
@@ -270,6 +307,21 @@ pub enum Evidence {
         of_query: f64,
         /// The share of the item's area that the query shows, 0..=1.
         of_item: f64,
+        /// The sum of the details that agree, each weighted by how few other pictures of the index have
+        /// it, whatever other matches of the query show.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        own: f64,
+        /// As `own`, of the details in the middle of the item, where windows have their content
+        /// rather than bars and menus.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        middle: f64,
+        /// The share of the item's details, by weight, that differ from the query where other items
+        /// agree with it, less half of the reverse.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        contradicted: f64,
+        /// Why the score is that of a possible match although enough details agree, if it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        doubt: Option<Doubt>,
         /// The score of this evidence, 0..=1.
         score: f64,
     },

@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::Strength;
+use super::evidence::{Doubt, Strength};
+use super::local::Objection;
 use super::search::is_distinctive;
 use super::{Matcher, local, picture, record, text, weigh};
 use crate::deadline::Deadline;
@@ -23,6 +24,9 @@ struct Region {
     share: f64,
     needed: f64,
     score: f64,
+    doubt: Option<Doubt>,
+    /// What speaks against a copy: the stage, the measure, its limit, and what it is.
+    objections: Vec<Objection>,
 }
 
 /// The measure of one stage.
@@ -50,7 +54,7 @@ pub struct Explanation {
 #[non_exhaustive]
 pub struct Stage {
     /// The stage: `bytes`, `pixels`, `quality`, `pdq`, `gradient`, `sketch`, `image`,
-    /// `region_pose`, `region_details`, `region`, `grams`, `discounted`, `text` or `record`.
+    /// `region_pose`, `region_details`, `region_own`, `region_middle`, `region_contradicted`, `region`, `grams`, `discounted`, `text` or `record`.
     pub stage: String,
     /// The query's part.
     pub part: PartPath,
@@ -137,6 +141,8 @@ impl Matcher {
                     share: verdict.share(),
                     needed: verdict.needed(),
                     score: verdict.score(),
+                    doubt: verdict.doubt(),
+                    objections: verdict.objections(),
                 });
                 Ok(region.collect())
             }
@@ -149,7 +155,7 @@ impl Matcher {
             for (part, regions) in query.parts.iter().zip(&regions) {
                 deadline.check()?;
                 self.explain_digests(part, item_part, &mut explanation)?;
-                self.explain_picture(part, item_part, &mut explanation)?;
+                self.explain_picture(part, item_part, regions, &mut explanation)?;
                 self.explain_regions(part, item_part, regions, &mut explanation)?;
                 self.explain_text(part, item_part, deadline, &mut explanation)?;
                 self.explain_record(part, item_part, deadline, &mut explanation)?;
@@ -204,6 +210,7 @@ impl Matcher {
         &self,
         part: &PartPrints,
         item_part: PartId,
+        regions: &[Region],
         explanation: &mut Explanation,
     ) -> Result<()> {
         let (view, own) = self.index_set().locate_part(item_part);
@@ -256,9 +263,21 @@ impl Matcher {
         } else {
             0.0
         };
+        let number_in_set = view.first_picture + number;
+        let is_sibling = regions
+            .iter()
+            .any(|r| r.picture == number_in_set && r.doubt == Some(Doubt::Sibling));
+        let score = if is_sibling {
+            weigh::doubted(score)
+        } else {
+            score
+        };
         let least = self.options().min_strength.min_score();
         let note = if item.discounted {
             "score of the hash that agrees least, 0 because the item is discounted; at least"
+        } else if is_sibling {
+            "score of the hash that agrees least, lowered because another item contradicts the details; \
+             at least"
         } else {
             "score of the hash that agrees least; at least"
         };
@@ -323,13 +342,30 @@ impl Matcher {
             ),
         };
         self.push(explanation, part, item_part, measure)?;
+        for objection in &best.objections {
+            let measure = Measure {
+                stage: objection.stage,
+                measure: objection.measure,
+                threshold: objection.limit,
+                passed: objection.passed,
+                note: objection.note,
+            };
+            self.push(explanation, part, item_part, measure)?;
+        }
         let discounted = self.index_set().picture(view, number)?.discounted;
-        let note = if discounted {
-            "share of details that agree, weighted by rarity, but the item is discounted; at least"
-        } else {
-            "share of details that agree, weighted by rarity, reduced where there are few; at least"
+        let note = match (discounted, best.doubt) {
+            (true, _) => {
+                "share of details that agree, weighted by rarity, but the item is discounted; at least"
+            }
+            (_, Some(_)) => {
+                "share of details that agree, weighted by rarity, but a stage above speaks against a \
+                 copy; at least"
+            }
+            _ => {
+                "share of details that agree, weighted by rarity, reduced where there are few; at least"
+            }
         };
-        let passed = best.share >= best.needed && !discounted;
+        let passed = best.share >= best.needed && !discounted && best.doubt.is_none();
         let measure = Measure {
             stage: "region",
             measure: best.share,

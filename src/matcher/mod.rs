@@ -21,7 +21,7 @@ mod weigh;
 use std::sync::Arc;
 
 pub(crate) use catalog::Catalog;
-pub use evidence::{Evidence, Match, Strength};
+pub use evidence::{Doubt, Evidence, Match, Strength};
 pub use explain::{Explanation, Stage};
 pub(crate) use false_matches::FalseMatches;
 pub use false_matches::{FalseMatch, FalseScope};

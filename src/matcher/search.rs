@@ -1,9 +1,9 @@
 //! The search for one query: passes its parts through all stages and collects the evidence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use super::evidence::{Evidence, Match, Strength};
-use super::{Matcher, local, picture, recognised, record, text};
+use super::evidence::{Doubt, Evidence, Match, Strength};
+use super::{Matcher, local, picture, recognised, record, text, weigh};
 use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::exec::sort_until;
@@ -17,6 +17,26 @@ const STEPS_PER_CHECK: u32 = 1 << 10;
 
 /// Names that are sorted without a check of the deadline, at most.
 const MAX_NAMES_PER_SORT: usize = 1 << 12;
+
+/// Lowers the scores of whole pictures of which the regions say that the item is a sibling: hashes of
+/// the whole see no difference between two forms with other values.
+fn doubt_siblings(found: &mut [(PartId, Evidence)]) {
+    let is_sibling = |(part, evidence): &(PartId, Evidence)| match evidence {
+        Evidence::Region {
+            doubt: Some(Doubt::Sibling),
+            ..
+        } => Some(*part),
+        _ => None,
+    };
+    let siblings: HashSet<PartId> = found.iter().filter_map(is_sibling).collect();
+    for (part, evidence) in found {
+        if let Evidence::Image { score, .. } = evidence
+            && siblings.contains(part)
+        {
+            *score = weigh::doubted(*score);
+        }
+    }
+}
 
 /// A search in progress, with the evidence found so far.
 pub(super) struct Search<'a> {
@@ -70,6 +90,7 @@ impl<'a> Search<'a> {
             text::find(indexes, &source, &mut report)?;
         }
         record::find(indexes, &part.path, &part.cells, self.deadline, &mut report)?;
+        doubt_siblings(&mut found);
         if let (Some(recogniser), Some(raster)) = (&self.matcher.recogniser, &part.raster) {
             let explained = found.iter().any(|(_, evidence): &(_, Evidence)| {
                 evidence.score() >= Strength::Strong.min_score()

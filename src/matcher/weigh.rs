@@ -84,6 +84,17 @@ pub(crate) fn text_distinctive(score: f64, floor: f64) -> f64 {
     floor * (1.0 - score).ln() / (1.0 - Strength::Strong.min_score()).ln()
 }
 
+/// Returns the score of a match about which there is a doubt: below [`Strong`](Strength::Strong), and
+/// among the possible ones in the same order.
+pub(super) fn doubted(score: f64) -> f64 {
+    let (possible, strong) = (Strength::Possible.min_score(), Strength::Strong.min_score());
+    if score < strong {
+        return score;
+    }
+    let beyond = (score - strong) / (1.0 - strong);
+    rounded(strong - (strong - possible) * (0.5 - 0.45 * beyond))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -74,6 +74,14 @@ impl Transform {
         (a * d - b * c).abs().sqrt()
     }
 
+    /// Returns how much more lengths at a place are scaled in one direction than in another.
+    pub(super) fn stretch(&self, place: (f64, f64)) -> f64 {
+        let [a, b, c, d] = self.derivative(place);
+        // The singular values, by their sum and difference.
+        let (sum, difference) = ((a + d).hypot(b - c), (a - d).hypot(b + c));
+        (sum + difference) / (sum - difference).abs()
+    }
+
     /// Returns the composition: `self`, then `after`.
     pub(super) fn then(&self, after: &Self) -> Self {
         let (a, b) = (&after.0, &self.0);

@@ -7,6 +7,7 @@
 //! pictures of the index have it.
 
 mod candidates;
+mod doubt;
 mod geometry;
 mod grid;
 mod verdict;
@@ -25,9 +26,11 @@ use crate::index::{PartId, SearchStats, StoredPrint};
 use crate::media::PartPath;
 use crate::raster::{Frame, working_size};
 
-use candidates::{Probe, VoteCounter};
+use candidates::{Candidate, Probe, VoteCounter};
+pub(super) use doubt::Objection;
+use doubt::Testimony;
 use grid::Grid;
-use verdict::{AgreementMap, Competitor, Verdict};
+use verdict::{AgreementMap, Comparison, Competitor, Verdict};
 
 /// Prints of the query that are looked up.
 const MAX_PROBES: usize = 1400;
@@ -132,7 +135,7 @@ pub(super) fn verdicts(
         .iter()
         .map(|(_, comparison)| AgreementMap::of(comparison))
         .collect();
-    let mut verdicts: Vec<(u32, Verdict)> = Vec::new();
+    let mut judged = Vec::with_capacity(comparisons.len());
     for (candidate, comparison) in &comparisons {
         deadline.check()?;
         let (view, picture) = indexes.locate_picture(candidate.picture);
@@ -158,17 +161,55 @@ pub(super) fn verdicts(
             item.texture,
             sizes,
         );
+        judged.push((candidate.picture, verdict));
+    }
+    weigh_testimonies(&comparisons, &mut judged, deadline)?;
+    let mut verdicts: Vec<(u32, Verdict)> = Vec::new();
+    for (picture, verdict) in judged {
         // Upright and mirrored candidates may have the same transform.
-        match verdicts.iter_mut().find(|(p, _)| *p == candidate.picture) {
+        match verdicts.iter_mut().find(|(p, _)| *p == picture) {
             Some((_, known)) if known.overlaps(&verdict) => {
                 if verdict.score() > known.score() {
                     *known = verdict;
                 }
             }
-            _ => verdicts.push((candidate.picture, verdict)),
+            _ => verdicts.push((picture, verdict)),
         }
     }
     Ok(verdicts)
+}
+
+/// Compares what the items that agree with the query say of the same places, and notes for each match
+/// what other items contradict.
+fn weigh_testimonies(
+    comparisons: &[(Candidate, Comparison)],
+    judged: &mut [(u32, Verdict)],
+    deadline: &Deadline,
+) -> Result<()> {
+    let is_witness = |&i: &usize| {
+        judged
+            .get(i)
+            .is_some_and(|(_, verdict)| verdict.is_witness())
+    };
+    let witnesses: Vec<usize> = (0..judged.len()).filter(is_witness).collect();
+    if witnesses.len() < 2 || !judged.iter().any(|(_, verdict)| verdict.is_reported()) {
+        return Ok(());
+    }
+    let testimonies: Vec<Testimony<'_>> = witnesses
+        .iter()
+        .map(|&i| judged[i].1.testimony(&comparisons[i].1))
+        .collect();
+    for (&at, testimony) in witnesses.iter().zip(&testimonies) {
+        deadline.check()?;
+        let (picture, verdict) = &mut judged[at];
+        if !verdict.is_reported() {
+            continue;
+        }
+        let others = witnesses.iter().zip(&testimonies);
+        let others = others.filter(|(other, _)| comparisons[**other].0.picture != *picture);
+        verdict.contradict(testimony.contradicted_by(others.map(|(_, other)| other)));
+    }
+    Ok(())
 }
 
 /// The picture of the query, prepared for comparison with many items.

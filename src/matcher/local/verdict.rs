@@ -10,8 +10,9 @@
 use std::collections::HashMap;
 
 use super::candidates::Kind;
+use super::doubt::{self, Objection, Own, Testimony};
 use super::geometry::Transform;
-use crate::matcher::evidence::{Evidence, Strength};
+use crate::matcher::evidence::{Doubt, Evidence, Strength};
 use crate::matcher::{picture, weigh};
 use crate::media::PartPath;
 use crate::raster::{Frame, SCALE_STEPS, Texture, working_size};
@@ -81,13 +82,13 @@ const MIN_COVERAGE: f64 = 0.4;
 
 /// The function from distance to credit.
 #[derive(Clone, Copy)]
-struct Credit {
+pub(super) struct Credit {
     full: f64,
     none: f64,
 }
 
 impl Credit {
-    fn new(patches: &[PatchComparison], screen: f64) -> Self {
+    pub(super) fn new(patches: &[PatchComparison], screen: f64) -> Self {
         let mut distances: Vec<u32> = patches.iter().map(|patch| patch.distance).collect();
         let quarter = distances.len() / 4;
         let typical = if distances.is_empty() {
@@ -102,8 +103,13 @@ impl Credit {
         }
     }
 
-    fn of(&self, distance: u32) -> f64 {
+    pub(super) fn of(&self, distance: u32) -> f64 {
         ((self.none - f64::from(distance)) / (self.none - self.full)).clamp(0.0, 1.0)
+    }
+
+    /// Returns whether a detail at this distance counts as one that agrees.
+    pub(super) fn agrees(&self, distance: u32) -> bool {
+        self.of(distance) >= 0.5
     }
 }
 
@@ -135,7 +141,7 @@ impl AgreementMap {
         let credit = Credit::new(&comparison.patches, 0.5);
         let mut agreements = HashMap::new();
         for patch in &comparison.patches {
-            if credit.of(patch.distance) < 0.5 {
+            if !credit.agrees(patch.distance) {
                 continue;
             }
             let (x, y, level) = Self::key(&patch.frame);
@@ -171,6 +177,10 @@ pub(crate) struct Verdict {
     of_item: f64,
     /// How far the item is a screen, 0..=1.
     screen: f64,
+    own: Own,
+    /// The share of the weight that other items contradict.
+    contradicted: f64,
+    credit: Credit,
     /// Left, top, right, bottom of the details that agree, in working pixels.
     in_query: [f64; 4],
     in_item: [f64; 4],
@@ -214,6 +224,9 @@ impl Verdict {
                 .inverse()
                 .map_or(0.0, |back| back.share_inside(query, item)),
             screen,
+            own: Own::default(),
+            contradicted: 0.0,
+            credit,
             in_query: EMPTY,
             in_item: EMPTY,
         };
@@ -249,6 +262,9 @@ impl Verdict {
         // Beyond this share, details are different rather than occluded.
         let usual = MAX_OCCLUDED_SHARE * (verdict.compared_weight + occluded_weight);
         verdict.compared_weight += (occluded_weight - usual).max(0.0);
+        if verdict.is_reported() {
+            verdict.own = Own::of(comparison, credit, item);
+        }
         verdict
     }
 
@@ -264,14 +280,68 @@ impl Verdict {
         STRONG_SHARE.of(self.screen)
     }
 
+    /// Returns why the match is [`Possible`](Strength::Possible) at most, if it is.
+    pub(crate) fn doubt(&self) -> Option<Doubt> {
+        if !self.is_reported() {
+            return None;
+        }
+        if !self.contradiction().passed {
+            return Some(Doubt::Sibling);
+        }
+        self.own.doubt(self.screen, self.of_item)
+    }
+
+    fn contradiction(&self) -> Objection {
+        doubt::contradiction(self.contradicted, self.share())
+    }
+
+    /// Returns the measures of what speaks against a copy.
+    pub(crate) fn objections(&self) -> Vec<Objection> {
+        if !self.is_reported() {
+            return Vec::new();
+        }
+        let mut objections = Vec::from(self.own.objections(self.screen, self.of_item));
+        objections.push(self.contradiction());
+        objections
+    }
+
     pub(crate) fn score(&self) -> f64 {
+        let score = weigh::rounded(self.score_of_share());
+        match self.doubt() {
+            Some(_) => weigh::doubted(score),
+            None => score,
+        }
+    }
+
+    /// Returns the score that the share of agreement has, without any doubt.
+    fn score_of_share(&self) -> f64 {
         let (share, needed) = (self.share(), self.needed());
         let strong = Strength::Strong.min_score();
-        weigh::rounded(if share < needed {
+        if share < needed {
             strong * share / needed
         } else {
             strong + (1.0 - strong) * (share - needed) / (1.0 - needed)
-        })
+        }
+    }
+
+    /// Returns whether the share of agreement is enough for a match.
+    pub(super) fn is_reported(&self) -> bool {
+        self.score_of_share() >= Strength::Possible.min_score()
+    }
+
+    /// Returns whether so much agrees that the item has a say in what others contradict.
+    pub(super) fn is_witness(&self) -> bool {
+        self.score_of_share() >= 0.5 * Strength::Strong.min_score()
+    }
+
+    /// Returns what the item says of the places of the query.
+    pub(super) fn testimony<'c>(&self, comparison: &'c Comparison) -> Testimony<'c> {
+        Testimony::new(comparison, self.credit)
+    }
+
+    /// Sets the share of the weight that other items contradict.
+    pub(super) fn contradict(&mut self, share: f64) {
+        self.contradicted = share;
     }
 
     /// Returns whether both are about the same region of the query.
@@ -329,6 +399,10 @@ impl Verdict {
             share: weigh::rounded(self.share()),
             of_query: weigh::rounded(self.of_query),
             of_item: weigh::rounded(self.of_item),
+            own: weigh::rounded(self.own.all),
+            middle: weigh::rounded(self.own.middle),
+            contradicted: weigh::rounded(self.contradicted),
+            doubt: self.doubt(),
             score: self.score(),
         }
     }
@@ -344,7 +418,7 @@ const MIN_BACKGROUND_RARITY: u32 = 40;
 /// Returns which details are occluded, or so near an occlusion that it cuts their patch: where the
 /// query has a solid background that hardly any agreeing detail has.
 fn occluded(patches: &[PatchComparison], credit: Credit) -> Vec<bool> {
-    let agrees = |patch: &PatchComparison| credit.of(patch.distance) >= 0.5;
+    let agrees = |patch: &PatchComparison| credit.agrees(patch.distance);
     let agreeing = patches.iter().filter(|patch| agrees(patch));
     let mut tones = [0_u32; 256];
     let mut total = 0;

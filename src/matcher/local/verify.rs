@@ -3,6 +3,7 @@
 
 use super::Query;
 use super::candidates::{Kind, Pose};
+use super::doubt;
 use super::geometry::{self, Pair, Transform};
 use super::grid;
 use super::verdict::{Comparison, PatchComparison};
@@ -146,7 +147,8 @@ pub(super) fn verify(
             },
         });
     }
-    (!patches.is_empty()).then_some(Comparison { transform, patches })
+    let usable = !patches.is_empty() && !doubt::is_distorted(&transform, &patches);
+    usable.then_some(Comparison { transform, patches })
 }
 
 /// Returns the least distance in bits around the place of a print, and its frame. Returns `None` where
