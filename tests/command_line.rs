@@ -489,3 +489,72 @@ fn matches_are_drawn() {
     );
     refused(folder, &[&explain[..], &["posts/two.png"]].concat());
 }
+
+/// A form below forty contracts is listed once; its answer is obeyed, and it is not listed again.
+#[test]
+fn what_many_items_hold_is_listed_for_the_owner_to_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    fs::create_dir(at.join("leak")).unwrap();
+    for n in 0..20_u8 {
+        let own = letters_of(n);
+        let text = format!("{own}\n{own} is the number of this paper.\n\n{MEMO}\n");
+        fs::write(at.join(format!("leak/{n}.txt")), text).unwrap();
+    }
+    fs::write(at.join("post.txt"), MEMO).unwrap();
+    fs::write(at.join("key"), [7; 32]).unwrap();
+    let index = |more: &[&str]| {
+        let command = [
+            "index",
+            "leak",
+            "-o",
+            "a.lpx",
+            "--key",
+            "key",
+            "--unknown",
+            "list",
+        ];
+        lines(at, &[&command[..], more].concat());
+        parse(&fs::read(at.join("list")).unwrap())
+    };
+    let found = || lines(at, &["match", "a.lpx", "post.txt", "--key", "key"])[0]["matches"].clone();
+    let mut list = index(&[]);
+    assert_eq!(list.len(), 1, "{list:?}");
+    assert_eq!(
+        (&list[0]["holders"], &list[0]["taken_for"]),
+        (&20.into(), &"boilerplate".into())
+    );
+    assert!(
+        list[0]["excerpt"]
+            .as_str()
+            .unwrap()
+            .contains("press screening")
+    );
+    assert_eq!(found().as_array().unwrap().len(), 0);
+    list[0]["answer"] = "vouch".into();
+    fs::write(at.join("answers"), list[0].to_string()).unwrap();
+    assert!(index(&["--answers", "answers"]).is_empty());
+    let matches = found();
+    assert_eq!(matches.as_array().unwrap().len(), 1);
+    assert_eq!(matches[0]["shared_by"], 20);
+    list[0]["answer"] = "ignore".into();
+    fs::write(at.join("answers"), list[0].to_string()).unwrap();
+    assert!(index(&["--answers", "answers"]).is_empty());
+    assert_eq!(found().as_array().unwrap().len(), 0);
+    list[0]["excerpt"] = Value::Null;
+    fs::write(at.join("answers"), list[0].to_string()).unwrap();
+    let command = ["index", "leak", "-o", "a.lpx", "--answers", "answers"];
+    assert!(refused(at, &command).contains("an answer needs the excerpt"));
+}
+
+/// Letters that depend on a number.
+fn letters_of(n: u8) -> String {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(u64::from(n) + 1);
+    let letters = (0..60).map(|_| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        char::from(b'a' + (state >> 59) as u8 % 26)
+    });
+    letters.collect()
+}

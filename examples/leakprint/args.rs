@@ -56,11 +56,14 @@ pub(crate) enum Command {
         #[arg(required = true)]
         names: Vec<String>,
         /// The names are those of ignore files.
-        #[arg(long, conflicts_with = "background")]
+        #[arg(long, conflicts_with_all = ["background", "vouch"])]
         ignore: bool,
         /// The names are those of background files.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "vouch")]
         background: bool,
+        /// The names are those of files that you vouch for.
+        #[arg(long)]
+        vouch: bool,
     },
     /// List the items of a collection, one JSON line each.
     List {
@@ -144,6 +147,18 @@ pub(crate) struct IndexArgs {
     /// several times.
     #[arg(long, value_name = "PATH")]
     pub(crate) background: Vec<PathBuf>,
+    /// A file or folder whose text counts however many items hold it, such as a memo that went to
+    /// everybody. May be given several times.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) vouch: Vec<PathBuf>,
+    /// Write a list of passages that ten or more items hold, one JSON line each: whether they are content
+    /// or boilerplate, only you can know. Write "ignore" or "vouch" into the field `answer` of a line, and
+    /// give the list to the next run with --answers.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) unknown: Option<PathBuf>,
+    /// A list that --unknown wrote, with your answers. Answered passages are not listed again.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) answers: Option<PathBuf>,
     /// Also read the text in pictures, with the program tesseract, in these languages (as for its
     /// option -l); eng if none are given. Takes about a second per picture.
     #[arg(long, value_name = "LANGUAGES", num_args = 0..=1, default_missing_value = "eng")]
@@ -186,6 +201,10 @@ pub(crate) struct AddArgs {
     /// on. Kept in the collection; may be given several times.
     #[arg(long, value_name = "PATH")]
     pub(crate) background: Vec<PathBuf>,
+    /// A file or folder whose text counts from now on however many items hold it. Kept in the
+    /// collection; may be given several times.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) vouch: Vec<PathBuf>,
     /// Winnowing window of a new collection in letters, 1 to 64 [default: 8].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64), allow_negative_numbers = true)]
     pub(crate) window: Option<u32>,

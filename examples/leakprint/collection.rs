@@ -100,6 +100,7 @@ impl Batch<'_> {
             let status = match result {
                 Ok(AddOutcome::Added) => match item.content {
                     Content::Discount(Discount::Ignore, _) => "ignored",
+                    Content::Discount(Discount::Vouch, _) => "vouched",
                     Content::Discount(..) => "background",
                     _ => "added",
                 },
@@ -124,7 +125,7 @@ impl Batch<'_> {
 
 pub(crate) fn add(args: &AddArgs) -> Result<(), Failure> {
     let input = &args.input;
-    let discounts = [&args.ignore, &args.background];
+    let discounts = [&args.ignore, &args.background, &args.vouch];
     if input.paths.is_empty() && input.jsonl.is_empty() && discounts.iter().all(|d| d.is_empty()) {
         return Err("nothing to add: name files, folders or --jsonl FILE".into());
     }
@@ -140,6 +141,7 @@ pub(crate) fn add(args: &AddArgs) -> Result<(), Failure> {
     written.extend(input.errors.as_deref());
     let ignore = Sources::existing("--ignore", &args.ignore, &input.base)?;
     let background = Sources::existing("--background", &args.background, &input.base)?;
+    let vouch = Sources::existing("--vouch", &args.vouch, &input.base)?;
     let items = Sources::new(&input.paths, &input.base, &input.jsonl)?;
     let mut errors = {
         let read = input.paths.iter().chain(&input.jsonl).chain(&input.key);
@@ -201,6 +203,7 @@ pub(crate) fn add(args: &AddArgs) -> Result<(), Failure> {
     // Before the items, so that nothing is ever matched without them.
     each("ignoring", ignore, &discount(Discount::Ignore))?;
     each("background", background, &discount(Discount::Background))?;
+    each("vouching", vouch, &discount(Discount::Vouch))?;
     each("adding", items, &|name, print| {
         NewItem::new(name, print).with_metadata(of_items.clone())
     })?;

@@ -19,6 +19,7 @@ use crate::resume::{
 };
 use crate::settings::Settings;
 use crate::target::key;
+use crate::unknown::{self, Answer};
 use crate::writable::{Writes, check_writable};
 use crate::{Failure, IndexArgs};
 
@@ -46,6 +47,9 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
     }
     let ignore = Sources::existing("--ignore", &args.ignore, &input.base)?;
     let background = Sources::existing("--background", &args.background, &input.base)?;
+    let vouch = Sources::existing("--vouch", &args.vouch, &input.base)?;
+    let answers = args.answers.as_deref().map(unknown::lines).transpose()?;
+    let answers = answers.unwrap_or_default();
     let items = Sources::new(&input.paths, &input.base, &input.jsonl)?;
     let key = key(input.key.as_deref())?;
     // A key that the owner keeps stays out of the file; a random one must be in it.
@@ -74,6 +78,7 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
     let mut writer = IndexWriter::new(fingerprinter.recipe().clone(), stored_key.clone())?;
     let mut written: Vec<&Path> = vec![&args.output];
     written.extend(input.errors.as_deref());
+    written.extend(args.unknown.as_deref());
     written.extend(journal.as_deref());
     // Last: they replace a file.
     let mut errors = {
@@ -89,8 +94,8 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
         Resume::begin(path, locked, &settings, &Otherwise::DoAgain)
     };
     let mut resume = journal.as_ref().zip(locked).map(begin).transpose()?;
-    let [ignore, background, items] =
-        [ignore, background, items].map(|sources| sources.without(&written));
+    let [ignore, background, vouch, items] =
+        [ignore, background, vouch, items].map(|sources| sources.without(&written));
     let mut run = Run {
         fingerprinter: &fingerprinter,
         exec: &exec,
@@ -101,6 +106,16 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
     run.each("background", background, &mut |_, print| {
         writer.background(print)
     })?;
+    run.each("vouching", vouch, &mut |_, print| writer.vouch(print))?;
+    for line in &answers {
+        if let (Some(answer), Some(excerpt)) = (line.answer, &line.excerpt) {
+            let print = fingerprinter.fingerprint_text(excerpt)?;
+            match answer {
+                Answer::Ignore => writer.ignore(&print)?,
+                Answer::Vouch => writer.vouch(&print)?,
+            }
+        }
+    }
     let items = run.each("indexing", items, &mut |name, print| {
         writer.add(name, print).map(drop)
     })?;
@@ -108,6 +123,11 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
         return Err("no input could be read, no index written".into());
     }
     writer.save(&args.output, &exec)?;
+    if let Some(path) = &args.unknown {
+        let index = Index::open(&args.output)?;
+        let limits = fingerprinter.limits();
+        unknown::write(path, &index, &input.base, limits, &answers)?;
+    }
     let finish = |resume: Resume| resume.finish("fingerprinted");
     let resumed = resume.map(finish).transpose()?;
     let written = Written {
@@ -127,6 +147,7 @@ fn read(args: &IndexArgs) -> Vec<&Path> {
     let input = &args.input;
     let read = input.paths.iter().chain(&input.jsonl).chain(&input.key);
     let read = read.chain(&args.ignore).chain(&args.background);
+    let read = read.chain(&args.vouch).chain(&args.answers);
     read.map(PathBuf::as_path).collect()
 }
 

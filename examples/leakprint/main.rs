@@ -27,6 +27,7 @@ mod settings;
 mod sink;
 mod stamp;
 mod target;
+mod unknown;
 mod values;
 mod walk;
 #[path = "../common/writable.rs"]
@@ -77,10 +78,12 @@ fn main() -> ExitCode {
             names,
             ignore,
             background,
+            vouch,
         } => {
-            let kind = match (ignore, background) {
-                (true, _) => Some(Discount::Ignore),
-                (_, true) => Some(Discount::Background),
+            let kind = match (ignore, background, vouch) {
+                (true, ..) => Some(Discount::Ignore),
+                (_, true, _) => Some(Discount::Background),
+                (.., true) => Some(Discount::Vouch),
                 _ => None,
             };
             collection::remove(&collection, &names, kind)

@@ -94,6 +94,38 @@ fn class(items: u32) -> u8 {
     items.ilog2() as u8
 }
 
+/// Which prints are those of no closing, by some of their bits: of most it is known without a search.
+struct ClosingFilter(Vec<u64>);
+
+impl ClosingFilter {
+    /// Bits of a print that are looked at: two megabytes.
+    const BITS: u32 = 24;
+
+    fn new(closings: &[(u64, u32)]) -> Self {
+        if closings.is_empty() {
+            return Self(Vec::new());
+        }
+        let mut words = vec![0_u64; 1 << (Self::BITS - 6)];
+        for (print, _) in closings {
+            let (word, bit) = Self::place(*print);
+            if let Some(word) = words.get_mut(word) {
+                *word |= bit;
+            }
+        }
+        Self(words)
+    }
+
+    fn place(print: u64) -> (usize, u64) {
+        let place = print >> (64 - Self::BITS);
+        ((place >> 6) as usize, 1 << (place & 63))
+    }
+
+    fn may_have(&self, print: u64) -> bool {
+        let (word, bit) = Self::place(print);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
+    }
+}
+
 /// How many items have a gram.
 #[derive(Clone, Copy)]
 struct Count {
@@ -134,21 +166,29 @@ impl Vouching<'_> {
             true => self.foreign_classes(&of_tasks, exec),
             false => Vec::new(),
         };
+        let filter = ClosingFilter::new(self.closings);
         let standings = exec.map(&of_tasks, |(task, counts)| {
             let lists = self.lists(task).zip(counts.iter());
             lists
-                .map(|(list, count)| self.standing(list, *count, &foreign))
+                .map(|(list, count)| self.standing(list, *count, &foreign, &filter))
                 .collect::<Vec<Standing>>()
         });
         Ok(standings.concat())
     }
 
-    fn standing(&self, list: &[Posting], count: Count, foreign: &[u8]) -> Standing {
+    fn standing(
+        &self,
+        list: &[Posting],
+        count: Count,
+        foreign: &[u8],
+        filter: &ClosingFilter,
+    ) -> Standing {
         let print = list.first().map_or(0, |posting| posting.print);
         let is_in = |grams: &[u64]| grams.binary_search(&print).is_ok();
         if is_in(self.sure) {
             Standing::Vouched
-        } else if is_in(self.common) || self.closes(print, count.items) {
+        } else if is_in(self.common) || (filter.may_have(print) && self.closes(print, count.items))
+        {
             Standing::Discounted
         } else if count.class > 0 && self.is_vouched(list, count.class, foreign) {
             Standing::Vouched
