@@ -217,14 +217,22 @@ fn describe(evidence: &Evidence) -> String {
             item_part,
             pipeline,
             distance,
+            gradient_distance,
             transform,
             inverted,
             ..
-        } => format!(
-            "a hash of a hash list, {distance} of 256 bits off ({pipeline}), {transform:?}{} {}",
-            if *inverted { ", inverted" } else { "" },
-            place(part, item_part)
-        ),
+        } => {
+            let second = match gradient_distance {
+                Some(distance) => format!("the second print {distance} of 256"),
+                None => "no second print".to_owned(),
+            };
+            format!(
+                "a hash of a hash list, {distance} of 256 bits off ({pipeline}), {second}, \
+                 {transform:?}{} {}",
+                if *inverted { ", inverted" } else { "" },
+                place(part, item_part)
+            )
+        }
         Evidence::Text {
             part,
             item_part,

@@ -274,6 +274,10 @@ pub(crate) struct ExportArgs {
     /// Which of PDQ's pipelines to print hashes of: full (HMA, pdqhash) or nn512 (the C++ program).
     #[arg(long, default_value_t = leakprint::fingerprint::Pipeline::Full)]
     pub(crate) pipeline: leakprint::fingerprint::Pipeline,
+    /// Also print the second print of each picture, its gradient hash, which confirms a match. Whoever
+    /// has both can forge both: give this list to services only.
+    #[arg(long)]
+    pub(crate) gradient: bool,
 }
 
 #[derive(Args)]
@@ -285,6 +289,10 @@ pub(crate) struct MatchArgs {
     /// Report matches of this strength and above: possible, strong or certain.
     #[arg(long, value_name = "STRENGTH", default_value = "strong")]
     pub(crate) min: leakprint::Strength,
+    /// Treat a hash of a hash list as strong by itself. By default it is possible at most, unless the
+    /// list has a second print: whoever knows a hash can change an innocent picture until it matches.
+    #[arg(long)]
+    pub(crate) trust_hash_lists: bool,
     /// The format of the answers: JSON lines for programs, a table for people.
     #[arg(long, value_enum, default_value_t = Format::Jsonl)]
     pub(crate) format: Format,

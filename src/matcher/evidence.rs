@@ -213,7 +213,8 @@ pub enum Evidence {
         /// The score of this evidence, 0..=1.
         score: f64,
     },
-    /// A perceptual hash of a hash list, with no second hash to confirm it.
+    /// A perceptual hash of a hash list, confirmed by a second print of the picture only where the
+    /// list has one.
     #[non_exhaustive]
     Code {
         /// The query's part.
@@ -224,11 +225,16 @@ pub enum Evidence {
         pipeline: Pipeline,
         /// Bits of 256 in which they differ, at most 31.
         distance: u32,
+        /// Bits of 256 in which the gradient hashes differ, if the list has that of its picture.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gradient_distance: Option<u32>,
         /// How the listed picture was turned or mirrored to get the query.
         transform: Dihedral,
         /// Whether its colours were inverted too.
         inverted: bool,
-        /// The score of this evidence, always below [`Certain`](Strength::Certain).
+        /// The score of this evidence, always below [`Certain`](Strength::Certain); without a second
+        /// print below [`Strong`](Strength::Strong) too, unless
+        /// [hash lists are trusted](crate::MatchOptions::trust_hash_lists).
         score: f64,
     },
     /// A region of the item's picture in a region of the query.

@@ -24,6 +24,7 @@ pub use explain::{Explanation, Stage};
 pub(crate) use false_matches::FalseMatches;
 pub use false_matches::{FalseMatch, FalseScope};
 pub use options::MatchOptions;
+pub(crate) use picture::GRADIENT_RADIUS;
 
 #[cfg(doc)]
 use crate::error::ErrorKind;

@@ -28,6 +28,11 @@ pub struct MatchOptions {
     pub text_floor: u32,
     /// Pieces of evidence reported for one item: the strongest.
     pub max_evidence: usize,
+    /// Whether a hash of a hash list is a [`Strong`](Strength::Strong) match by itself. By default it
+    /// is [`Possible`](Strength::Possible) at most, unless the list has a second print of the picture:
+    /// anyone who knows a hash can change an innocent picture until it has nearly this hash.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub trust_hash_lists: bool,
 }
 
 impl Default for MatchOptions {
@@ -36,6 +41,7 @@ impl Default for MatchOptions {
             min_strength: Strength::Strong,
             text_floor: 80,
             max_evidence: 8,
+            trust_hash_lists: false,
         }
     }
 }
@@ -59,6 +65,13 @@ impl MatchOptions {
     #[must_use]
     pub fn with_max_evidence(mut self, max_evidence: usize) -> Self {
         self.max_evidence = max_evidence;
+        self
+    }
+
+    /// Sets whether a hash of a hash list is a strong match by itself.
+    #[must_use]
+    pub fn with_trust_hash_lists(mut self, trust: bool) -> Self {
+        self.trust_hash_lists = trust;
         self
     }
 

@@ -22,7 +22,7 @@ use crate::raster::{Dihedral, Texture};
 pub(super) const CANDIDATE_RADIUS: u32 = 64;
 
 /// Bits of 256 in which the gradient hash of a copy may differ.
-pub(super) const GRADIENT_RADIUS: u32 = 72;
+pub(crate) const GRADIENT_RADIUS: u32 = 72;
 
 /// Bits of 2,048 in which the sketch of a photograph's copy may differ (a correlation of .6) ...
 const MAX_PHOTO_SKETCH_DISTANCE: f64 = 600.0;

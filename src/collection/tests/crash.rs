@@ -163,11 +163,7 @@ fn run(
                         let Content::Code { code, quality, .. } = item.content else {
                             unreachable!("a code item")
                         };
-                        CodeItem {
-                            code,
-                            quality,
-                            metadata: item.metadata,
-                        }
+                        CodeItem::new(code, quality, item.metadata)
                     })
                     .collect();
                 open.import_many_of(Pipeline::Full, list).map(drop)
