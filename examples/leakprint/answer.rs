@@ -162,6 +162,10 @@ fn table(
     for m in matches {
         let item = printable(&m.item);
         writeln!(out, "    {:8} {:.3}  {item}", m.strength, m.score)?;
+        if let Some(expected) = m.expected.filter(|&expected| expected > 0.0) {
+            let like_it = "matches like it per million unrelated uploads, at most";
+            writeln!(out, "             {expected} {like_it}")?;
+        }
         for e in &m.evidence {
             writeln!(out, "             {}", printable(&describe(e)))?;
         }

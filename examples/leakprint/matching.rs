@@ -38,6 +38,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
     let exec = Executor::with_threads(input.threads)?;
     let options = MatchOptions::default()
         .with_min_strength(args.min)
+        .with_max_expected(args.max_expected)
         .with_trust_hash_lists(args.trust_hash_lists);
     let verify = (!args.no_verify).then_some(&exec);
     let target = Target::open(&args.index, input.key.as_deref(), options, verify)?;
@@ -50,6 +51,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
     if let Some(info) = info
         && info.codes > 0
         && args.min > Strength::Possible
+        && args.max_expected.is_none()
         && !args.trust_hash_lists
     {
         note(&format!(

@@ -44,14 +44,46 @@ impl StateCatalog {
         Self { state, recipe }
     }
 
+    /// Returns the hashes that pictures of the query are near to.
+    fn near(
+        &self,
+        query: &Fingerprint,
+        radius: u32,
+        deadline: &Deadline,
+        stats: &mut SearchStats,
+    ) -> Result<Near> {
+        let has = |p: &Pipeline| {
+            let mut slots = self.state.slots.iter();
+            slots.any(|slot| slot.segment.codes[*p as usize].is_some())
+        };
+        let mut found: Near = BTreeMap::new();
+        let mut seen = HashSet::new();
+        for pipeline in Pipeline::ALL.into_iter().filter(has) {
+            for (place, part) in query.parts.iter().enumerate() {
+                let Some(raster) = &part.raster else { continue };
+                deadline.check()?;
+                let quality = raster.pdq.quality.max(raster.exchange_pdq().quality);
+                if quality < MIN_QUALITY || !seen.insert((pipeline, raster.pdq_nn512)) {
+                    continue;
+                }
+                let queries = Queries::new(pipeline, raster);
+                self.search(
+                    pipeline, &queries, place, radius, deadline, stats, &mut found,
+                )?;
+            }
+        }
+        Ok(found)
+    }
+
     fn search(
         &self,
         pipeline: Pipeline,
         queries: &Queries,
         part: usize,
+        radius: u32,
         deadline: &Deadline,
         stats: &mut SearchStats,
-        found: &mut BTreeMap<(usize, u32), Vec<Hit>>,
+        found: &mut Near,
     ) -> Result<()> {
         let serial = Executor::serial();
         for (place, slot) in self.state.slots.iter().enumerate() {
@@ -59,7 +91,7 @@ impl StateCatalog {
                 continue;
             };
             let view = codes.view();
-            let (hits, search) = view.search_until(&queries.codes, RADIUS, &serial, deadline)?;
+            let (hits, search) = view.search_until(&queries.codes, radius, &serial, deadline)?;
             stats.add(&search);
             let mut pacer = deadline.pacer(STEPS);
             let first = slot.segment.records.counts().first_code(pipeline as usize);
@@ -101,6 +133,21 @@ impl Catalog for StateCatalog {
         Ok(slot.segment.record(item.0)?.metadata)
     }
 
+    fn codes(&self) -> u64 {
+        self.state.codes()
+    }
+
+    fn nearest_code(
+        &self,
+        query: &Fingerprint,
+        radius: u32,
+        deadline: &Deadline,
+    ) -> Result<Option<u32>> {
+        let near = self.near(query, radius, deadline, &mut SearchStats::default())?;
+        let hits = near.into_values().flatten();
+        Ok(hits.map(|hit| hit.distance).min())
+    }
+
     /// The hashes of hash lists that pictures of the query are near to.
     fn find_codes(
         &self,
@@ -110,25 +157,7 @@ impl Catalog for StateCatalog {
         stats: &mut SearchStats,
         matches: &mut Vec<Match>,
     ) -> Result<()> {
-        let has = |p: &Pipeline| {
-            let mut slots = self.state.slots.iter();
-            slots.any(|slot| slot.segment.codes[*p as usize].is_some())
-        };
-        // By position of the slot and number of the item.
-        let mut found: BTreeMap<(usize, u32), Vec<Hit>> = BTreeMap::new();
-        let mut seen = HashSet::new();
-        for pipeline in Pipeline::ALL.into_iter().filter(has) {
-            for (place, part) in query.parts.iter().enumerate() {
-                let Some(raster) = &part.raster else { continue };
-                deadline.check()?;
-                let quality = raster.pdq.quality.max(raster.exchange_pdq().quality);
-                if quality < MIN_QUALITY || !seen.insert((pipeline, raster.pdq_nn512)) {
-                    continue;
-                }
-                let queries = Queries::new(pipeline, raster);
-                self.search(pipeline, &queries, place, deadline, stats, &mut found)?;
-            }
-        }
+        let found = self.near(query, RADIUS, deadline, stats)?;
         let mut pacer = deadline.pacer(STEPS);
         for ((place, item), hits) in found {
             pacer.step()?;
@@ -152,12 +181,13 @@ impl Catalog for StateCatalog {
             let Some(strength) = Strength::from_score(score) else {
                 continue;
             };
-            if quality >= MIN_QUALITY && strength >= options.min_strength {
+            if quality >= MIN_QUALITY && strength >= options.least_strength() {
                 matches.push(Match {
                     item: record.key.name().into_owned(),
                     score,
                     strength,
                     evidence,
+                    expected: None,
                     metadata: Some(record.metadata),
                 });
             }
@@ -165,6 +195,9 @@ impl Catalog for StateCatalog {
         Ok(())
     }
 }
+
+/// The hashes that pictures of the query are near to, by position of the slot and number of the item.
+type Near = BTreeMap<(usize, u32), Vec<Hit>>;
 
 /// A hash of a list that a picture of the query is near to.
 struct Hit {

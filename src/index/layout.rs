@@ -11,6 +11,7 @@ use super::records::{
     CellPlace, CellRecord, DigestRecord, ItemRecord, LocalEntry, LocalRecord, MetaRecord,
     PartRecord, PictureRecord,
 };
+use crate::calibration::RECORD_LEN;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::Sketch;
 
@@ -44,10 +45,11 @@ pub(super) enum Section {
     LocalEntries,
     Cells,
     CellPlaces,
+    Calibration,
 }
 
 impl Section {
-    pub(super) const COUNT: usize = 19;
+    pub(super) const COUNT: usize = 20;
 
     pub(super) const ALL: [Self; Self::COUNT] = [
         Self::Meta,
@@ -69,6 +71,7 @@ impl Section {
         Self::LocalEntries,
         Self::Cells,
         Self::CellPlaces,
+        Self::Calibration,
     ];
 
     /// Returns the name of the section in `FORMAT.md`, [`IndexInfo`](super::IndexInfo) and errors.
@@ -94,6 +97,7 @@ impl Section {
             Self::LocalEntries => "local_entries",
             Self::Cells => "cells",
             Self::CellPlaces => "cell_places",
+            Self::Calibration => "calibration",
         }
     }
 
@@ -113,6 +117,7 @@ impl Section {
             Self::GramBuckets => size_of::<Bucket>(),
             Self::Cells => size_of::<CellRecord>(),
             Self::CellPlaces => size_of::<CellPlace>(),
+            Self::Calibration => RECORD_LEN,
             Self::LocalBuckets => 4,
             Self::PdqCodes | Self::GradientCodes => ALIGN,
             Self::ItemOrder | Self::Anchors => 4,

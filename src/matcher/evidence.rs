@@ -40,6 +40,13 @@ pub struct Match {
     pub strength: Strength,
     /// The evidence, strongest first; never empty.
     pub evidence: Vec<Evidence>,
+    /// How many matches at least as significant as this one a million unrelated uploads have, by the
+    /// [calibration](crate::Matcher::calibration) and with its error: an upper bound. 0 for
+    /// identical bytes or pixels, else never below a millionth. Other documents of the same template,
+    /// screenshots of the same program and uploads made to match are not unrelated: no rate covers
+    /// them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<f64>,
     /// The owner's metadata of the item, if it is in a collection. Its fields are serialised next to
     /// the others, not as an object.
     #[serde(flatten, deserialize_with = "metadata")]

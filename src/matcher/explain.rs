@@ -360,6 +360,7 @@ impl Matcher {
             prints,
             in_picture: part.raster.is_some(),
             floor: self.options().floor(),
+            least_score: Strength::Possible.min_score(),
             deadline,
         };
         let shared = text::shared(self.index_set(), &source, item_part)?;

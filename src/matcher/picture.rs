@@ -7,6 +7,7 @@
 //! document, which consists of flat areas, is not.
 
 use super::evidence::{Evidence, Strength};
+use super::reach::Reach;
 use super::weigh;
 use crate::code::Code256;
 use crate::deadline::Deadline;
@@ -47,6 +48,7 @@ pub(super) fn find(
     indexes: &IndexSet,
     part: &PartPath,
     prints: &RasterPrints,
+    reach: Reach,
     deadline: &Deadline,
     stats: &mut SearchStats,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
@@ -64,7 +66,7 @@ pub(super) fn find(
         let (hits, search) =
             pictures
                 .pdq()
-                .search_until(&queries, CANDIDATE_RADIUS, &serial, deadline)?;
+                .search_until(&queries, reach.pdq_radius, &serial, deadline)?;
         stats.add(&search);
         let mut pacer = deadline.pacer(CANDIDATES_PER_CHECK);
         for hit in hits {
@@ -80,7 +82,7 @@ pub(super) fn find(
             let variant = Dihedral::ALL[hit.query as usize % Dihedral::ALL.len()];
             let distances = Distances::between(prints, &picture, variant, inverted);
             let score = distances.score(picture.texture);
-            if Strength::from_score(score).is_none() {
+            if score < reach.least_score {
                 continue;
             }
             report(
