@@ -188,6 +188,7 @@
 //! which made it could read.
 
 mod arch;
+pub mod calibration;
 pub mod code;
 pub mod collection;
 mod deadline;
@@ -210,6 +211,7 @@ pub mod text;
 mod text_serde;
 mod time;
 
+pub use calibration::Calibration;
 pub use code::Code256;
 pub use collection::{Collection, CollectionWriter};
 pub use deadline::{CancellationToken, Deadline};

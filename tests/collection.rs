@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use leakprint::collection::{CollectionWriter, WriterOptions};
-use leakprint::{Collection, ErrorKind, Executor};
+use leakprint::{Collection, ErrorKind, Executor, MatchOptions};
 use serde_json::{Value, json};
 
 use programs::program;
@@ -371,12 +371,33 @@ fn lists_and_fingerprints_are_exchanged() {
             .unwrap()
             .contains("list.csv:3")
     );
-    let found = lines(at, &["match", "p", "leak/photo.png"]);
+    let hashes = lines(at, &["hash", "leak/photo.png"]);
+    let gradient = hashes[0]["gradient"].as_str().unwrap().to_owned();
+    let trusting = ["match", "p", "leak/photo.png", "--trust-hash-lists"];
+    let found = lines(at, &trusting);
     let found = &found[0]["matches"][0];
     assert_eq!(
         (&found["label"], &found["evidence"][0]["kind"]),
         (&json!("leak/photo.png"), &json!("code"))
     );
+    // Without that option a hash alone is possible at most; with its second print it is strong.
+    assert_eq!(lines(at, &trusting[..3])[0]["matches"], json!([]));
+    let said = run(at, &trusting[..3]).stderr;
+    assert!(String::from_utf8_lossy(&said).contains("--trust-hash-lists"));
+    for form in ["pdq-csv", "threatexchange"] {
+        export(&["export", "a", "--as", form, "--gradient"], "second");
+        let collection = format!("second {form}");
+        lines(at, &["import", &collection, "second", "--as", form]);
+        let found = &lines(at, &["match", &collection, "leak/photo.png"])[0]["matches"][0];
+        assert_eq!(found["strength"], "strong");
+        assert_eq!(found["evidence"][0]["gradient_distance"], 0);
+        // It survives its own export.
+        let again = run(at, &["export", &collection, "--as", form, "--gradient"]).stdout;
+        let hash = |text: &[u8]| String::from_utf8_lossy(text).matches(&gradient).count();
+        assert_eq!(hash(&again), 1, "{form}");
+        let plain = run(at, &["export", &collection, "--as", form]).stdout;
+        assert_eq!(hash(&plain), 0, "only where it is asked for");
+    }
     let other = [
         "import",
         "p",
@@ -775,7 +796,9 @@ fn collections_of_every_version_open() {
         picture(1)
             .write_to(&mut png, image::ImageFormat::Png)
             .unwrap();
-        let found = snapshot.find_media(png.get_ref(), None).unwrap();
+        let trusting = MatchOptions::default().with_trust_hash_lists(true);
+        let matcher = snapshot.matcher(trusting).unwrap();
+        let found = matcher.find_media(png.get_ref(), None).unwrap();
         assert_eq!(found.len(), 2, "the picture, and its hash in a list");
         assert_eq!(snapshot.false_matches().count(), 1);
         let version = from.file_name().unwrap().to_str().unwrap();

@@ -318,8 +318,16 @@ fn summary(located: &Located) -> String {
             let rows: Vec<String> = rows.iter().take(8).map(u32::to_string).collect();
             format!("{cells} values from the item's rows {}", rows.join(", "))
         }
-        Evidence::Code { distance, .. } => {
-            format!("the hash of a listed picture, {distance} of 256 bits differ")
+        Evidence::Code {
+            distance,
+            gradient_distance,
+            ..
+        } => {
+            let second = match gradient_distance {
+                Some(distance) => format!("of its second print {distance}"),
+                None => "with no second print to confirm it".to_owned(),
+            };
+            format!("the hash of a listed picture, {distance} of 256 bits differ, {second}")
         }
         other => other.kind().to_owned(),
     };

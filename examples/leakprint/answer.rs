@@ -162,6 +162,10 @@ fn table(
     for m in matches {
         let item = printable(&m.item);
         writeln!(out, "    {:8} {:.3}  {item}", m.strength, m.score)?;
+        if let Some(expected) = m.expected.filter(|&expected| expected > 0.0) {
+            let like_it = "matches like it per million unrelated uploads, at most";
+            writeln!(out, "             {expected} {like_it}")?;
+        }
         for e in &m.evidence {
             writeln!(out, "             {}", printable(&describe(e)))?;
         }
@@ -225,14 +229,22 @@ fn describe(evidence: &Evidence) -> String {
             item_part,
             pipeline,
             distance,
+            gradient_distance,
             transform,
             inverted,
             ..
-        } => format!(
-            "a hash of a hash list, {distance} of 256 bits off ({pipeline}), {transform:?}{} {}",
-            if *inverted { ", inverted" } else { "" },
-            place(part, item_part)
-        ),
+        } => {
+            let second = match gradient_distance {
+                Some(distance) => format!("the second print {distance} of 256"),
+                None => "no second print".to_owned(),
+            };
+            format!(
+                "a hash of a hash list, {distance} of 256 bits off ({pipeline}), {second}, \
+                 {transform:?}{} {}",
+                if *inverted { ", inverted" } else { "" },
+                place(part, item_part)
+            )
+        }
         Evidence::Text {
             part,
             item_part,

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use leakprint::collection::Timestamp;
 
 use crate::limits::LimitArgs;
-use crate::values::{expires, tag, threads};
+use crate::values::{expires, rate, tag, threads};
 
 /// Recognises leaked material when it is posted again.
 #[derive(Parser)]
@@ -40,6 +40,9 @@ pub(crate) enum Command {
         /// The index file or the collection's folder.
         index: PathBuf,
     },
+    /// Measure how often unrelated uploads match, by a sample of ordinary traffic, and store it in the
+    /// index or collection; every match then says how many like it are expected.
+    Calibrate(CalibrateArgs),
     /// Read a whole index or collection and check every byte of it.
     Verify {
         /// The index file or the collection's folder.
@@ -304,6 +307,10 @@ pub(crate) struct ExportArgs {
     /// Which of PDQ's pipelines to print hashes of: full (HMA, pdqhash) or nn512 (the C++ program).
     #[arg(long, default_value_t = leakprint::fingerprint::Pipeline::Full)]
     pub(crate) pipeline: leakprint::fingerprint::Pipeline,
+    /// Also print the second print of each picture, its gradient hash, which confirms a match. Whoever
+    /// has both can forge both: give this list to services only.
+    #[arg(long)]
+    pub(crate) gradient: bool,
 }
 
 #[derive(Args)]
@@ -315,6 +322,14 @@ pub(crate) struct MatchArgs {
     /// Report matches of this strength and above: possible, strong or certain.
     #[arg(long, value_name = "STRENGTH", default_value = "strong")]
     pub(crate) min: leakprint::Strength,
+    /// Report matches by significance instead: those of which a million unrelated uploads have at
+    /// most this many, by the calibration of the index or collection. See `calibrate`.
+    #[arg(long, value_name = "RATE", value_parser = rate, conflicts_with = "min", allow_negative_numbers = true)]
+    pub(crate) max_expected: Option<f64>,
+    /// Treat a hash of a hash list as strong by itself. By default it is possible at most, unless the
+    /// list has a second print: whoever knows a hash can change an innocent picture until it matches.
+    #[arg(long)]
+    pub(crate) trust_hash_lists: bool,
     /// The format of the answers: JSON lines for programs, a table for people.
     #[arg(long, value_enum, default_value_t = Format::Jsonl)]
     pub(crate) format: Format,
@@ -341,6 +356,36 @@ pub(crate) struct MatchArgs {
     /// Do not read the whole index or collection first to check it for damage.
     #[arg(long)]
     pub(crate) no_verify: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct CalibrateArgs {
+    /// The index file, which is replaced once the work is done, or the collection's folder.
+    pub(crate) index: PathBuf,
+    /// A file or folder of ordinary traffic in its usual mixture, without leaked content, and other
+    /// files than those that the index was given as background. May be given several times.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) background: Vec<PathBuf>,
+    /// Also read texts from a file of JSON lines {"id": ..., "text": ...}; "-" is standard input. May be
+    /// given several times.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) jsonl: Vec<PathBuf>,
+    /// The folder that names in messages are relative to.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) base: PathBuf,
+    /// The file with the owner's key, 32 bytes or 64 hex digits, if the index or collection does not
+    /// hold it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Number of threads, 0 to 1024; 0 means one per core.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads, allow_negative_numbers = true)]
+    pub(crate) threads: usize,
+    /// Write uploads and parts that could not be read to this file as JSON lines, instead of to
+    /// standard error.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) errors: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

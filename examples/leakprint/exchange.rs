@@ -7,7 +7,7 @@ use std::path::Path;
 use leakprint::collection::{
     AddOutcome, CodeItem, CollectionWriter, Content, FalseMatch, Metadata, NewItem, Timestamp,
 };
-use leakprint::exchange::{ItemLine, PdqList, ThreatEntry, write_pdq_line};
+use leakprint::exchange::{ItemLine, PdqList, ThreatEntry, write_pdq_line, write_pdq_line_with};
 use leakprint::fingerprint::Pipeline;
 use leakprint::{Collection, Error, ErrorKind};
 use serde::Serialize;
@@ -131,7 +131,8 @@ fn csv(
                     }
                     None => metadata.label = said,
                 }
-                codes.push(CodeItem::new(line.code, line.quality, metadata));
+                let item = CodeItem::new(line.code, line.quality, metadata);
+                codes.push(item.with_gradient(line.gradient));
             }
             Err(e) => broken.line(number, &e)?,
         }
@@ -176,14 +177,14 @@ fn threats(
         report.lines += 1;
         let read = entry
             .map_err(|e| Error::new(ErrorKind::Malformed, e.to_string()))
-            .and_then(|entry| Ok((entry.code()?, entry)));
+            .and_then(|entry| Ok((entry.code()?, entry.gradient_code()?, entry)));
         match read {
-            Ok(((code, quality), entry)) => {
+            Ok(((code, quality), gradient, entry)) => {
                 let mut metadata = Metadata::added(Timestamp::now());
                 metadata.tags = entry.tag_pairs();
                 metadata.label = label.map(str::to_owned).or(entry.label);
                 metadata.note = entry.description;
-                codes.push(CodeItem::new(code, quality, metadata));
+                codes.push(CodeItem::new(code, quality, metadata).with_gradient(gradient));
             }
             Err(e) => broken.line(number, &e)?,
         }
@@ -308,7 +309,8 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
         return Ok(());
     }
     if args.form == Form::PdqCsv {
-        writeln!(out, "hash,quality,label")?;
+        let second = if args.gradient { ",gradient" } else { "" };
+        writeln!(out, "hash,quality,label{second}")?;
     }
     // Not items, but they affect matching.
     let discounts = snapshot.discounts();
@@ -325,7 +327,8 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
                 pipeline,
                 code,
                 quality,
-            } if pipeline == args.pipeline => hashes.push((code, quality)),
+                gradient,
+            } if pipeline == args.pipeline => hashes.push((code, quality, gradient)),
             Content::Prints(fingerprint) => {
                 let rasters = fingerprint
                     .parts
@@ -333,15 +336,17 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
                     .filter_map(|part| part.raster.as_ref());
                 hashes.extend(rasters.map(|raster| {
                     let full = raster.exchange_pdq();
-                    match args.pipeline {
-                        Pipeline::Full => (full.code, full.quality),
-                        Pipeline::Nn512 => (raster.pdq_nn512, full.quality),
-                    }
+                    let code = match args.pipeline {
+                        Pipeline::Full => full.code,
+                        Pipeline::Nn512 => raster.pdq_nn512,
+                    };
+                    (code, full.quality, Some(raster.gradient.upright[0]))
                 }));
             }
             _ => {}
         }
-        for (code, quality) in hashes {
+        for (code, quality, gradient) in hashes {
+            let gradient = gradient.filter(|_| args.gradient);
             // The label of a hash of a list is kept; that of a picture is the item's name.
             let label = if is_code {
                 info.metadata.label.clone()
@@ -349,16 +354,18 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
                 Some(info.item.clone())
             };
             if args.form == Form::PdqCsv {
-                write_pdq_line(
-                    &mut out,
-                    &code,
-                    quality,
-                    label.as_deref().unwrap_or_default(),
-                )?;
+                let label = label.as_deref().unwrap_or_default();
+                match args.gradient {
+                    true => {
+                        write_pdq_line_with(&mut out, &code, quality, label, gradient.as_ref())?
+                    }
+                    false => write_pdq_line(&mut out, &code, quality, label)?,
+                }
                 continue;
             }
             let mut entry = ThreatEntry::new(&code, quality);
             entry.label = label;
+            entry.gradient = gradient.map(|code| code.to_string());
             entry.description = info.metadata.note.clone();
             if !info.metadata.tags.is_empty() {
                 entry.tags = Some(leakprint::exchange::Tags::Pairs(info.metadata.tags.clone()));

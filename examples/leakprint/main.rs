@@ -7,6 +7,7 @@ mod advice;
 mod answer;
 mod answers;
 mod args;
+mod calibrate;
 mod canvas;
 mod collection;
 mod draw;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         Command::Hash(args) => hash::run(&args),
         Command::Info { index } => index::info(&index),
         Command::Verify { index } => index::verify(&index),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Explain(args) => matching::explain(&args),
         Command::Add(args) => collection::add(&args),
         Command::Remove {

@@ -13,7 +13,7 @@ use crate::draw::{Drawings, Query};
 use crate::input::{Input, Origin, Sources, read_file, recogniser};
 use crate::interrupt::on_interrupt;
 use crate::journal::Locked;
-use crate::output::{Errors, check_apart, json_pretty, progress};
+use crate::output::{Errors, check_apart, json_pretty, note, progress};
 use crate::resume::{Otherwise, Resume, journal_path, kept, known_or};
 use crate::settings::Settings;
 use crate::target::Target;
@@ -50,12 +50,29 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
         Errors::new(input.errors.as_ref(), &used)?
     };
     let exec = Executor::with_threads(input.threads)?;
-    let options = MatchOptions::default().with_min_strength(args.min);
+    let options = MatchOptions::default()
+        .with_min_strength(args.min)
+        .with_max_expected(args.max_expected)
+        .with_trust_hash_lists(args.trust_hash_lists);
     let verify = (!args.no_verify).then_some(&exec);
     let target = Target::open(&args.index, input.key.as_deref(), options, verify)?;
     let mut matcher = target.matcher.clone().with_limits(input.limits.read()?);
     if let Some(languages) = &args.recognise {
         matcher = matcher.with_recogniser(recogniser(languages)?);
+    }
+
+    let info = target.source.snapshot().map(|snapshot| snapshot.info());
+    if let Some(info) = info
+        && info.codes > 0
+        && args.min > Strength::Possible
+        && args.max_expected.is_none()
+        && !args.trust_hash_lists
+    {
+        note(&format!(
+            "leakprint: {} items are hashes of hash lists; those without a second print are not \
+             reported: see --min possible and --trust-hash-lists",
+            info.codes
+        ));
     }
 
     let drawings = args

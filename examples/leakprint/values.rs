@@ -15,6 +15,14 @@ pub(crate) fn tag(argument: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A rate per million uploads.
+pub(crate) fn rate(argument: &str) -> Result<f64, String> {
+    match argument.parse() {
+        Ok(rate) if (0.0..=1e6).contains(&rate) => Ok(rate),
+        _ => Err("it must be a number from 0 to 1000000".to_owned()),
+    }
+}
+
 /// A number of threads that a machine can have.
 pub(crate) fn threads(argument: &str) -> Result<usize, String> {
     match argument.parse() {

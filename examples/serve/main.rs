@@ -70,6 +70,10 @@ struct Args {
     /// A file with the owner's key, 32 bytes or 64 hex digits, if it is not stored in the collection.
     #[arg(long)]
     key: Option<PathBuf>,
+    /// Treat a hash of a hash list as strong by itself. By default it is possible at most, unless the
+    /// list has a second print: whoever knows a hash can change an innocent picture until it matches.
+    #[arg(long)]
+    trust_hash_lists: bool,
     /// Number of matching threads; 0 means one per core.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=1024))]
     threads: u16,
@@ -202,6 +206,7 @@ fn app(args: &Args) -> Result<App, Failure> {
     } else {
         (store::Store::follow(folder, key)?, None)
     };
+    let store = store.trusting_hash_lists(args.trust_hash_lists);
     let stalled = Duration::from_millis(args.stalled_ms);
     let mut limits = args
         .limits

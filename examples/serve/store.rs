@@ -15,6 +15,8 @@ pub(crate) struct Store {
     current: ArcSwap<Collection>,
     /// Whether another process writes.
     follows: bool,
+    /// Whether a hash of a hash list is a strong match by itself.
+    trusts_hash_lists: bool,
 }
 
 impl Store {
@@ -28,6 +30,7 @@ impl Store {
             key,
             current: ArcSwap::from_pointee(collection),
             follows: true,
+            trusts_hash_lists: false,
         })
     }
 
@@ -39,7 +42,14 @@ impl Store {
             key: None,
             current: ArcSwap::from_pointee(collection.clone()),
             follows: false,
+            trusts_hash_lists: false,
         })
+    }
+
+    /// Sets whether a hash of a hash list is a strong match by itself.
+    pub(crate) fn trusting_hash_lists(mut self, trust: bool) -> Self {
+        self.trusts_hash_lists = trust;
+        self
     }
 
     /// Whether another process writes.
@@ -54,7 +64,9 @@ impl Store {
 
     /// A matcher for the current snapshot.
     pub(crate) fn matcher(&self, min_strength: Strength) -> Result<Matcher> {
-        let options = MatchOptions::default().with_min_strength(min_strength);
+        let options = MatchOptions::default()
+            .with_min_strength(min_strength)
+            .with_trust_hash_lists(self.trusts_hash_lists);
         self.snapshot().matcher(options)
     }
 

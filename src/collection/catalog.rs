@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::fingerprint::{Fingerprint, Pipeline, RasterPrints, Recipe};
 use crate::index::{ItemId, SearchStats};
-use crate::matcher::{Catalog, Evidence, Match, MatchOptions, Strength};
+use crate::matcher::{Catalog, Evidence, GRADIENT_RADIUS, Match, MatchOptions, Strength};
 use crate::media::PartPath;
 use crate::metadata::Metadata;
 use crate::raster::Dihedral;
@@ -23,9 +23,11 @@ const RADIUS: u32 = 31;
 /// The quality below which they advise against matching.
 const MIN_QUALITY: u8 = 50;
 
-/// The score of equal hashes. Two pictures may have one hash, and no other print confirms it: never
-/// certain.
+/// The score of equal hashes. Two pictures may have one hash: never certain.
 const EQUAL: f64 = 0.94;
+
+/// The score of equal hashes that nothing confirms: just below [`Strength::Strong`].
+const EQUAL_ALONE: f64 = 0.69;
 
 /// Matches, hits or parts between two checks of the deadline: less than a millisecond.
 const STEPS: u32 = 1 << 8;
@@ -42,14 +44,46 @@ impl StateCatalog {
         Self { state, recipe }
     }
 
+    /// Returns the hashes that pictures of the query are near to.
+    fn near(
+        &self,
+        query: &Fingerprint,
+        radius: u32,
+        deadline: &Deadline,
+        stats: &mut SearchStats,
+    ) -> Result<Near> {
+        let has = |p: &Pipeline| {
+            let mut slots = self.state.slots.iter();
+            slots.any(|slot| slot.segment.codes[*p as usize].is_some())
+        };
+        let mut found: Near = BTreeMap::new();
+        let mut seen = HashSet::new();
+        for pipeline in Pipeline::ALL.into_iter().filter(has) {
+            for (place, part) in query.parts.iter().enumerate() {
+                let Some(raster) = &part.raster else { continue };
+                deadline.check()?;
+                let quality = raster.pdq.quality.max(raster.exchange_pdq().quality);
+                if quality < MIN_QUALITY || !seen.insert((pipeline, raster.pdq_nn512)) {
+                    continue;
+                }
+                let queries = Queries::new(pipeline, raster);
+                self.search(
+                    pipeline, &queries, place, radius, deadline, stats, &mut found,
+                )?;
+            }
+        }
+        Ok(found)
+    }
+
     fn search(
         &self,
         pipeline: Pipeline,
         queries: &Queries,
-        part: &PartPath,
+        part: usize,
+        radius: u32,
         deadline: &Deadline,
         stats: &mut SearchStats,
-        found: &mut BTreeMap<(usize, u32), Vec<Evidence>>,
+        found: &mut Near,
     ) -> Result<()> {
         let serial = Executor::serial();
         for (place, slot) in self.state.slots.iter().enumerate() {
@@ -57,7 +91,7 @@ impl StateCatalog {
                 continue;
             };
             let view = codes.view();
-            let (hits, search) = view.search_until(&queries.codes, RADIUS, &serial, deadline)?;
+            let (hits, search) = view.search_until(&queries.codes, radius, &serial, deadline)?;
             stats.add(&search);
             let mut pacer = deadline.pacer(STEPS);
             let first = slot.segment.records.counts().first_code(pipeline as usize);
@@ -70,21 +104,19 @@ impl StateCatalog {
                 if slot.removed.contains(item) {
                     continue;
                 }
-                let evidence = Evidence::Code {
-                    part: part.clone(),
-                    item_part: PartPath::root(),
+                let hit = Hit {
+                    part,
                     pipeline,
                     distance: hit.distance,
-                    transform: variant.inverse(),
+                    variant,
                     inverted,
-                    score: score(hit.distance),
                 };
                 let known = found.entry((place, item)).or_default();
                 // One piece of evidence for a picture, under the symmetry with the least distance.
-                match known.iter_mut().find(|e| e.parts().0 == part) {
-                    Some(other) if other.score() < evidence.score() => *other = evidence,
+                match known.iter_mut().find(|other| other.part == part) {
+                    Some(other) if hit.distance < other.distance => *other = hit,
                     Some(_) => {}
-                    None => known.push(evidence),
+                    None => known.push(hit),
                 }
             }
         }
@@ -101,6 +133,21 @@ impl Catalog for StateCatalog {
         Ok(slot.segment.record(item.0)?.metadata)
     }
 
+    fn codes(&self) -> u64 {
+        self.state.codes()
+    }
+
+    fn nearest_code(
+        &self,
+        query: &Fingerprint,
+        radius: u32,
+        deadline: &Deadline,
+    ) -> Result<Option<u32>> {
+        let near = self.near(query, radius, deadline, &mut SearchStats::default())?;
+        let hits = near.into_values().flatten();
+        Ok(hits.map(|hit| hit.distance).min())
+    }
+
     /// The hashes of hash lists that pictures of the query are near to.
     fn find_codes(
         &self,
@@ -110,42 +157,31 @@ impl Catalog for StateCatalog {
         stats: &mut SearchStats,
         matches: &mut Vec<Match>,
     ) -> Result<()> {
-        let has = |p: &Pipeline| {
-            let mut slots = self.state.slots.iter();
-            slots.any(|slot| slot.segment.codes[*p as usize].is_some())
-        };
-        // By position of the slot and number of the item.
-        let mut found: BTreeMap<(usize, u32), Vec<Evidence>> = BTreeMap::new();
-        let mut seen = HashSet::new();
-        for pipeline in Pipeline::ALL.into_iter().filter(has) {
-            for part in &query.parts {
-                let Some(raster) = &part.raster else { continue };
-                deadline.check()?;
-                let quality = raster.pdq.quality.max(raster.exchange_pdq().quality);
-                if quality < MIN_QUALITY || !seen.insert((pipeline, raster.pdq_nn512)) {
-                    continue;
-                }
-                let queries = Queries::new(pipeline, raster);
-                self.search(pipeline, &queries, &part.path, deadline, stats, &mut found)?;
-            }
-        }
+        let found = self.near(query, RADIUS, deadline, stats)?;
         let mut pacer = deadline.pacer(STEPS);
-        for ((place, item), mut evidence) in found {
+        for ((place, item), hits) in found {
             pacer.step()?;
             let Some(slot) = self.state.slots.get(place) else {
                 continue;
             };
             let record = slot.segment.record(item)?;
-            let Content::Code { quality, .. } = record.content(&self.recipe)? else {
+            let Content::Code {
+                quality, gradient, ..
+            } = record.content(&self.recipe)?
+            else {
                 continue;
             };
+            let evidence = hits
+                .iter()
+                .map(|hit| hit.evidence(query, gradient, options));
+            let mut evidence: Vec<Evidence> = evidence.collect();
             evidence.sort_by(|a, b| b.score().total_cmp(&a.score()));
             evidence.truncate(options.max_evidence.max(1));
             let score = evidence.first().map_or(0.0, Evidence::score);
             let Some(strength) = Strength::from_score(score) else {
                 continue;
             };
-            if quality >= MIN_QUALITY && strength >= options.min_strength {
+            if quality >= MIN_QUALITY && strength >= options.least_strength() {
                 matches.push(Match {
                     item: record.key.name().into_owned(),
                     score,
@@ -153,6 +189,7 @@ impl Catalog for StateCatalog {
                     evidence,
                     shared_by: None,
                     holders: Vec::new(),
+                    expected: None,
                     metadata: Some(record.metadata),
                 });
             }
@@ -161,10 +198,64 @@ impl Catalog for StateCatalog {
     }
 }
 
-/// 0.7 at the recommended radius, falling with the square of the distance.
-fn score(distance: u32) -> f64 {
+/// The hashes that pictures of the query are near to, by position of the slot and number of the item.
+type Near = BTreeMap<(usize, u32), Vec<Hit>>;
+
+/// A hash of a list that a picture of the query is near to.
+struct Hit {
+    /// The position of the picture's part in the query.
+    part: usize,
+    pipeline: Pipeline,
+    distance: u32,
+    /// The symmetry of the query under which they are near.
+    variant: Dihedral,
+    inverted: bool,
+}
+
+impl Hit {
+    fn evidence(
+        &self,
+        query: &Fingerprint,
+        gradient: Option<Code256>,
+        options: &MatchOptions,
+    ) -> Evidence {
+        let part = query.parts.get(self.part);
+        let raster = part.and_then(|part| part.raster.as_ref());
+        let second = gradient.zip(raster).map(|(gradient, raster)| {
+            let own = raster.gradient.variant(self.variant, self.inverted);
+            own.distance(&gradient)
+        });
+        Evidence::Code {
+            part: part.map(|part| part.path.clone()).unwrap_or_default(),
+            item_part: PartPath::root(),
+            pipeline: self.pipeline,
+            distance: self.distance,
+            gradient_distance: second,
+            transform: self.variant.inverse(),
+            inverted: self.inverted,
+            score: score(self.distance, second, options.trust_hash_lists),
+        }
+    }
+}
+
+/// The score of a hash at a distance from that of the query, and of the gradient hash if the list has
+/// it.
+///
+/// With a second print that agrees, or if lists are trusted: 0.7 at the recommended radius, falling with the square of
+/// the distance. A hash alone is possible at most: whoever knows it can change an innocent picture
+/// until it is near. A second print that disagrees refutes the match, whatever is trusted.
+fn score(distance: u32, second: Option<u32>, trusted: bool) -> f64 {
     let share = f64::from(distance) / f64::from(RADIUS);
-    let score = EQUAL - (EQUAL - Strength::Strong.min_score()) * share * share;
+    let (equal, least, share) = match second {
+        Some(second) if second > GRADIENT_RADIUS => return 0.0,
+        Some(second) => {
+            let second = f64::from(second) / f64::from(GRADIENT_RADIUS);
+            (EQUAL, Strength::Strong.min_score(), share.max(second))
+        }
+        None if trusted => (EQUAL, Strength::Strong.min_score(), share),
+        None => (EQUAL_ALONE, Strength::Possible.min_score(), share),
+    };
+    let score = equal - (equal - least) * share * share;
     (score * 1e6).round() / 1e6
 }
 
@@ -203,10 +294,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_opinion_is_strong_at_most() {
-        assert_eq!(Strength::from_score(score(0)), Some(Strength::Strong));
-        assert_eq!(Strength::from_score(score(RADIUS)), Some(Strength::Strong));
-        assert_eq!(score(RADIUS), Strength::Strong.min_score());
-        assert!(score(10) > score(20));
+    fn a_hash_alone_is_possible_and_never_certain() {
+        let strength = |distance, second, trusted| {
+            let score = score(distance, second, trusted);
+            Strength::from_score(score)
+        };
+        for distance in [0, 12, RADIUS] {
+            let (possible, strong) = (Some(Strength::Possible), Some(Strength::Strong));
+            assert_eq!(strength(distance, None, false), possible, "{distance}");
+            assert_eq!(strength(distance, None, true), strong, "{distance}");
+            for second in [0, GRADIENT_RADIUS] {
+                assert_eq!(strength(distance, Some(second), false), strong);
+            }
+            for trusted in [false, true] {
+                let refuted = strength(distance, Some(GRADIENT_RADIUS + 1), trusted);
+                assert_eq!(refuted, None);
+            }
+        }
+        for trusted in [false, true] {
+            assert!(score(10, None, trusted) > score(20, None, trusted));
+        }
+        assert_eq!(score(RADIUS, None, true), Strength::Strong.min_score());
     }
 }

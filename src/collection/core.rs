@@ -10,6 +10,7 @@ use super::manifest::{COLLECTION_VERSION, Manifest, SegmentEntry};
 use super::segment::{Segment, Slot};
 use super::state::{Carried, State, is_of_log, on_disk};
 use super::storage::Claim;
+use crate::calibration::Calibration;
 use crate::error::{Error, Result};
 use crate::index::ItemSet;
 
@@ -95,6 +96,35 @@ impl Core {
             self.commit_manifest(in_force, current, token, manifest)?;
             *current = log;
             Ok((next, ()))
+        })
+    }
+
+    /// Commits a manifest with another calibration; returns the generation.
+    pub(super) fn calibrate(
+        &self,
+        inner: &mut Inner,
+        calibration: Option<Arc<Calibration>>,
+    ) -> Result<u64> {
+        let shared = &self.collection.shared;
+        inner.log.check_usable()?;
+        let Inner {
+            manifest: in_force,
+            log,
+            token,
+        } = inner;
+        shared.cell.advance(token, |state, token| {
+            let mut manifest = in_force.clone();
+            let generation = token.next_generation()?;
+            manifest.generation = generation;
+            manifest.calibration.clone_from(&calibration);
+            let (slots, marks) = (state.slots.clone(), Arc::clone(&state.false_matches));
+            let carried = Carried {
+                calibration,
+                ..state.carried()
+            };
+            let next = State::new(generation, slots, marks, &shared.context, carried)?;
+            self.commit_manifest(in_force, log, token, manifest)?;
+            Ok((next, generation))
         })
     }
 

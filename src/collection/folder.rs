@@ -33,6 +33,7 @@ pub(super) fn create(storage: &dyn Storage, options: &WriterOptions) -> Result<(
         segments: Vec::new(),
         logs: vec![1],
         false_matches: Default::default(),
+        calibration: None,
     };
     // The collection is complete without the copy; the next writer writes it.
     manifest.commit(storage)?;

@@ -30,6 +30,11 @@ pub struct CodeItem {
     pub quality: u8,
     /// The owner's metadata.
     pub metadata: Metadata,
+    /// The [gradient hash](crate::fingerprint::GradientPrints) of the same picture, upright, if it is
+    /// known. It is a second, independent print: see
+    /// [`MatchOptions::trust_hash_lists`](crate::MatchOptions::trust_hash_lists).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient: Option<Code256>,
 }
 
 impl CodeItem {
@@ -39,7 +44,15 @@ impl CodeItem {
             code,
             quality,
             metadata,
+            gradient: None,
         }
+    }
+
+    /// Sets the second print: the gradient hash of the same picture, or `None`.
+    #[must_use]
+    pub fn with_gradient(mut self, gradient: impl Into<Option<Code256>>) -> Self {
+        self.gradient = gradient.into();
+        self
     }
 }
 
@@ -236,6 +249,7 @@ fn content(pipeline: Pipeline, item: &CodeItem) -> Content {
         pipeline,
         code: item.code,
         quality: item.quality,
+        gradient: item.gradient,
     }
 }
 

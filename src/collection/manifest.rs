@@ -1,10 +1,12 @@
 //! The manifest: the current state of a collection. One small file, replaced atomically, and a copy of it.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use super::codec::{Decoder, Encoder};
 use super::false_matches;
 use super::storage::{Storage, read_all, unwritable};
+use crate::calibration::{Calibration, StoredCalibration};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Key, KeyId, Recipe};
 use crate::index::ItemSet;
@@ -94,7 +96,7 @@ impl SegmentEntry {
 }
 
 /// The content of the manifest file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Manifest {
     /// The version that was read; the version of this build is written.
     pub(super) version: u32,
@@ -108,6 +110,8 @@ pub(super) struct Manifest {
     /// The logs to replay, oldest first; the writer appends to the last one.
     pub(super) logs: Vec<u64>,
     pub(super) false_matches: FalseMatches,
+    /// How often unrelated uploads match, if it was measured.
+    pub(super) calibration: Option<Arc<Calibration>>,
 }
 
 impl Manifest {
@@ -164,6 +168,9 @@ impl Manifest {
         out.varint(self.logs.len() as u64);
         self.logs.iter().for_each(|&log| out.u64(log));
         false_matches::put_all(&self.false_matches, &mut out);
+        if let Some(calibration) = &self.calibration {
+            out.raw(&calibration.to_bytes());
+        }
 
         let mut file = Encoder::default();
         file.raw(&MAGIC);
@@ -221,7 +228,9 @@ impl Manifest {
         let logs = (0..read.count(8)?).map(|_| read.u64());
         let logs = logs.collect::<Result<_>>()?;
         let false_matches = false_matches::take_all(&mut read)?;
-        read.end()?;
+        // One of other scores counts as none, and is not written again.
+        let stored = StoredCalibration::read(read.rest())?;
+        let calibration = stored.calibration().cloned().map(Arc::new);
         Ok(Self {
             version,
             generation,
@@ -231,6 +240,7 @@ impl Manifest {
             segments,
             logs,
             false_matches,
+            calibration,
         })
     }
 

@@ -174,6 +174,7 @@ pub(super) fn load(
         filter: old
             .map(|(state, _)| state.filter.clone())
             .unwrap_or_default(),
+        calibration: manifest.calibration.clone(),
         ..Carried::default()
     };
     let mut state = State::new(manifest.generation, slots, marks, &context, carried)?;

@@ -27,6 +27,9 @@ pub enum Content {
         code: Code256,
         /// PDQ's quality, 0..=100.
         quality: u8,
+        /// The [gradient hash](crate::fingerprint::GradientPrints) of the same picture, upright, if the
+        /// list has it: the second print, which confirms or refutes a match.
+        gradient: Option<Code256>,
     },
     /// The fingerprint of an ignore or background file, which is not an item.
     Discount(Discount, Box<Fingerprint>),
@@ -120,11 +123,15 @@ pub(super) fn encode(name: &str, metadata: &Metadata, content: &Content) -> Resu
             pipeline,
             code,
             quality,
+            gradient,
         } => {
             out.u8(1 + *pipeline as u8);
             metadata::put(metadata, &mut out);
             out.raw(&code.to_le_bytes());
             out.u8(*quality);
+            if let Some(gradient) = gradient {
+                out.raw(&gradient.to_le_bytes());
+            }
         }
     }
     Ok(out.0)
@@ -212,6 +219,10 @@ impl<'a> Record<'a> {
                 pipeline,
                 code,
                 quality: read.u8()?,
+                gradient: match read.is_empty() {
+                    true => None,
+                    false => Some(Code256::from_le_bytes(&read.array()?)),
+                },
             },
         };
         read.end()?;

@@ -10,9 +10,10 @@ use super::merge_status::MergeFailure;
 use super::record::{Content, ItemKey, Record};
 use super::segment::Location;
 use super::state::State;
+use crate::calibration::{CalibrationInfo, CalibrationSource};
 use crate::error::Result;
 use crate::fingerprint::Recipe;
-use crate::matcher::{FalseMatch, Match, MatchOptions, Matcher};
+use crate::matcher::{FalseMatch, Match, MatchOptions, Matcher, sizes};
 use crate::metadata::Metadata;
 
 /// A collection at one moment. Cheap to clone, and independent of later changes of the collection.
@@ -60,7 +61,7 @@ impl ItemInfo {
 }
 
 /// Figures about a collection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CollectionInfo {
     /// The version of the file format.
@@ -79,11 +80,22 @@ pub struct CollectionInfo {
     pub false_matches: usize,
     /// The number of ignore and background files.
     pub discounts: u64,
+    /// Whether the calibration in effect was measured for this collection.
+    #[serde(default = "built_in")]
+    pub calibration: CalibrationSource,
+    /// The measured calibration, and by how much the collection has grown since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrated: Option<CalibrationInfo>,
     /// The segments, on disk and in memory.
     pub segments: Vec<SegmentSummary>,
     /// Why the last merge failed; `None` if it succeeded. See [`Collection::merge_failure`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merge_failure: Option<MergeFailure>,
+}
+
+/// The calibration in effect in descriptions by builds that had no other.
+fn built_in() -> CalibrationSource {
+    CalibrationSource::BuiltIn
 }
 
 /// One segment.
@@ -144,21 +156,19 @@ impl Snapshot {
     /// ```
     pub fn info(&self) -> CollectionInfo {
         let state = &self.state;
-        let codes = state.slots.iter().map(|slot| {
-            let counts = slot.segment.records.counts();
-            let gone = slot.removed.count_below(counts.items());
-            let gone = gone - slot.removed.count_below(counts.prints);
-            u64::from(counts.items() - counts.prints - gone)
-        });
         CollectionInfo {
             format_version: super::COLLECTION_VERSION,
             generation: state.generation,
             recipe: self.collection.recipe().clone(),
             key_stored: self.collection.shared.key_stored,
             items: state.len(),
-            codes: codes.sum(),
+            codes: state.codes(),
             false_matches: state.false_matches.len(),
             discounts: state.discounts(),
+            calibration: (state.calibration.as_ref())
+                .map_or(CalibrationSource::BuiltIn, |measured| measured.source()),
+            calibrated: (state.calibration.as_ref())
+                .and_then(|measured| measured.info(&sizes(&state.indexes, state.codes()))),
             segments: (state.slots.iter())
                 .map(|slot| SegmentSummary {
                     head: matches!(slot.segment.location, Location::Log(_)),
@@ -282,6 +292,10 @@ impl Snapshot {
         let catalog = StateCatalog::new(Arc::clone(&self.state), recipe.clone());
         let marks = Arc::clone(&self.state.false_matches);
         let matcher = Matcher::over(indexes, fingerprinter).with_catalog(Arc::new(catalog), marks);
+        let matcher = match &self.state.calibration {
+            Some(calibration) => matcher.with_calibration(Arc::clone(calibration)),
+            None => matcher,
+        };
         Ok(matcher.with_options(options))
     }
 

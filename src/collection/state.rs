@@ -11,6 +11,7 @@ use super::merge::Plan;
 use super::record::{Discount, ItemKey, Record};
 use super::segment::{Location, Segment, Slot};
 use super::stop_prints::StopPrintsCache;
+use crate::calibration::Calibration;
 use crate::error::{Error, Result};
 use crate::fingerprint::Recipe;
 use crate::index::Index;
@@ -96,16 +97,19 @@ pub(super) struct State {
     pub(super) index_slots: Vec<u32>,
     pub(super) stop_prints: StopPrintsCache,
     pub(super) filter: FilterCache,
+    /// How often unrelated uploads match, if it was measured.
+    pub(super) calibration: Option<Arc<Calibration>>,
     head: Arc<PrintFilter>,
 }
 
-/// Caches that a state carries over to the next one.
+/// Caches and the calibration, which a state carries over to the next one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Carried {
     /// A filter over the prints that are or were in the head.
     pub(super) head: Option<Arc<PrintFilter>>,
     pub(super) stop_prints: StopPrintsCache,
     pub(super) filter: FilterCache,
+    pub(super) calibration: Option<Arc<Calibration>>,
 }
 
 /// Values that all states of an open collection share.
@@ -148,6 +152,7 @@ impl State {
             index_slots,
             stop_prints: carried.stop_prints,
             filter: carried.filter,
+            calibration: carried.calibration,
             head,
         })
     }
@@ -158,6 +163,7 @@ impl State {
             head: Some(Arc::clone(&self.head)),
             stop_prints: self.stop_prints.clone(),
             filter: self.filter.clone(),
+            calibration: self.calibration.clone(),
         }
     }
 
@@ -165,6 +171,17 @@ impl State {
     pub(super) fn len(&self) -> u64 {
         let live = self.slots.iter().map(|slot| u64::from(slot.live()));
         live.sum::<u64>().saturating_sub(self.discounts())
+    }
+
+    /// Returns the number of items that are hashes of hash lists.
+    pub(super) fn codes(&self) -> u64 {
+        let codes = self.slots.iter().map(|slot| {
+            let counts = slot.segment.records.counts();
+            let gone = slot.removed.count_below(counts.items());
+            let gone = gone - slot.removed.count_below(counts.prints);
+            u64::from(counts.items() - counts.prints - gone)
+        });
+        codes.sum()
     }
 
     /// Returns the number of ignore and background files.

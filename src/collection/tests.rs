@@ -57,6 +57,7 @@ fn code_item(number: u64, label: &str) -> NewItem {
             pipeline: Pipeline::Full,
             code,
             quality: 80,
+            gradient: None,
         },
     }
 }

@@ -21,6 +21,7 @@ use super::open::{fingerprinter, load, read_log};
 use super::record::{Content, Discount, ItemKey, Record, encode};
 use super::state::Operation;
 use super::storage::{Folder, LOCK, Storage};
+use crate::calibration::Calibration;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::matcher::{FalseMatch, FalseScope};
@@ -327,6 +328,32 @@ impl CollectionWriter {
         let operation = there.then(|| Operation::Unmark(item, scope.clone()));
         let generation = self.commit(inner, operation.into_iter().collect())?;
         Ok((there, generation))
+    }
+
+    /// Stores how often unrelated uploads match this collection, or with `None` removes it; returns the
+    /// generation. Matchers of later snapshots use it.
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io) if it could not be made durable; then nothing has changed.
+    ///
+    /// ```
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # use leakprint::collection::NewItem;
+    /// use leakprint::calibration::CalibrationSource;
+    /// use leakprint::{Calibration, MatchOptions};
+    ///
+    /// writer.add(NewItem::new("memo.txt", print))?;
+    /// let matcher = writer.collection().snapshot().matcher(MatchOptions::default())?;
+    /// let post = matcher.query_fingerprinter().fingerprint_text("Nothing of it.")?;
+    /// writer.set_calibration(Some(Calibration::measure(&matcher, [&post])?))?;
+    /// let info = writer.collection().snapshot().info();
+    /// assert_eq!(info.calibration, CalibrationSource::Measured);
+    /// assert_eq!(info.calibrated.unwrap().growth, 1.0);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn set_calibration(&self, calibration: Option<Calibration>) -> Result<u64> {
+        let mut inner = self.core.lock();
+        self.core.calibrate(&mut inner, calibration.map(Arc::new))
     }
 
     /// Merges everything to one segment without removed and expired items; returns the generation.

@@ -57,6 +57,9 @@ pub struct CodeLine {
     pub hash: Code256,
     /// PDQ's quality, 0..=100.
     pub quality: u8,
+    /// The gradient hash of the same picture, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient: Option<Code256>,
 }
 
 impl ItemLine {
@@ -73,12 +76,14 @@ impl ItemLine {
                 pipeline,
                 code: hash,
                 quality,
+                gradient,
             } => (
                 None,
                 Some(CodeLine {
                     pipeline,
                     hash,
                     quality,
+                    gradient,
                 }),
             ),
         };
@@ -104,6 +109,7 @@ impl ItemLine {
                 pipeline: code.pipeline,
                 code: code.hash,
                 quality: code.quality,
+                gradient: code.gradient,
             },
             _ => {
                 let rule = "an item has either a fingerprint or a code of a quality from 0 to 100";

@@ -14,5 +14,5 @@ mod pdq_csv;
 mod threat;
 
 pub use items::{CodeLine, ItemLine};
-pub use pdq_csv::{ListLine, PdqList, write_pdq_line};
+pub use pdq_csv::{ListLine, PdqList, write_pdq_line, write_pdq_line_with};
 pub use threat::{Id, Tags, ThreatEntry};

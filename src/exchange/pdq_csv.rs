@@ -2,7 +2,7 @@
 //!
 //! A line is `hash,quality,label`, as the reference's `pdq-photo-hasher` prints it: 64 hex digits,
 //! 0 to 100, any text. The last two may be missing. A first line with column names sets another
-//! order. Empty lines and lines that begin with `#` are ignored. Fields may be quoted
+//! order, and may name a column `gradient` with the second print of each picture. Empty lines and lines that begin with `#` are ignored. Fields may be quoted
 //! (RFC 4180), but no field spans several lines.
 
 use std::borrow::Cow;
@@ -30,6 +30,9 @@ pub struct ListLine<'a> {
     pub quality: u8,
     /// Its label.
     pub label: Option<Cow<'a, str>>,
+    /// The gradient hash of the same picture, which confirms or refutes a match; only in a list whose
+    /// first line names a column `gradient`.
+    pub gradient: Option<Code256>,
 }
 
 /// The places of the columns.
@@ -38,6 +41,7 @@ struct Columns {
     hash: usize,
     quality: Option<usize>,
     label: Option<usize>,
+    gradient: Option<usize>,
 }
 
 /// The lines of a hash list: the number of each, from 1, and its content or error.
@@ -73,6 +77,7 @@ impl<'a> PdqList<'a> {
                 hash: 0,
                 quality: Some(1),
                 label: Some(2),
+                gradient: None,
             },
             begun: false,
         }
@@ -84,19 +89,27 @@ impl<'a> PdqList<'a> {
             hash,
             quality,
             label,
+            gradient,
         } = self.columns;
         // The common case: nothing is quoted, and the label may have commas.
         let plain = |text: &'a str| {
             let mut fields = text.splitn(3, ',');
             let mut next = || Some(Cow::Borrowed(fields.next()?.trim()));
-            [next(), next(), next()]
+            [next(), next(), next(), None]
         };
-        let [hash, quality, label] = if !text.contains('"') && hash == 0 && label == Some(2) {
+        let is_plain = hash == 0 && label == Some(2) && gradient.is_none();
+        let [hash, quality, label, gradient] = if !text.contains('"') && is_plain {
             plain(text)
         } else {
             let fields = fields(text)?;
             let get = |place: usize| fields.get(place).cloned();
-            [get(hash), quality.and_then(get), label.and_then(get)]
+            let get_any = |place: Option<usize>| place.and_then(get);
+            [
+                get(hash),
+                get_any(quality),
+                get_any(label),
+                get_any(gradient),
+            ]
         };
         let code = hash
             .as_deref()
@@ -111,10 +124,14 @@ impl<'a> PdqList<'a> {
                 .filter(|&quality| quality <= 100)
                 .ok_or_else(|| Error::malformed("the quality is not a number from 0 to 100"))?,
         };
+        let gradient = gradient.filter(|hash| !hash.is_empty());
+        let gradient = gradient.map(|hash| hash.parse()).transpose();
         Ok(ListLine {
             code,
             quality,
             label: label.filter(|label| !label.is_empty()),
+            gradient: gradient
+                .map_err(|_| Error::malformed("the gradient hash is not 64 hex digits"))?,
         })
     }
 
@@ -138,6 +155,7 @@ impl<'a> PdqList<'a> {
             ])?,
             quality: find(&["quality", "pdq_quality"]),
             label: find(&["label", "name", "filename", "file", "id", "tag", "tags"]),
+            gradient: find(&["gradient"]),
         })
     }
 }
@@ -241,7 +259,40 @@ pub fn write_pdq_line(
     quality: u8,
     label: &str,
 ) -> io::Result<()> {
-    // On one line, and readable without a CSV parser.
+    writeln!(out, "{code},{quality},{}", on_one_line(label))
+}
+
+/// Writes one line of a hash list with a fourth field, the gradient hash of the same picture, empty if
+/// there is none. The list has to begin with the line `hash,quality,label,gradient`.
+///
+/// # Errors
+/// Those of `out`.
+///
+/// ```
+/// use leakprint::exchange::{PdqList, write_pdq_line_with};
+///
+/// let mut list = b"hash,quality,label,gradient\n".to_vec();
+/// let second = "d8f8f0cec0f4a84f0637022a278f67f0b36e2ed596621e1d33e6339c4e9c9b22".parse().unwrap();
+/// write_pdq_line_with(&mut list, &Default::default(), 87, "bridge, old.jpg", Some(&second)).unwrap();
+/// let (_, line) = PdqList::new(&list).next().unwrap();
+/// assert_eq!(line?.gradient, Some(second));
+/// # Ok::<(), leakprint::Error>(())
+/// ```
+pub fn write_pdq_line_with(
+    out: &mut impl Write,
+    code: &Code256,
+    quality: u8,
+    label: &str,
+    gradient: Option<&Code256>,
+) -> io::Result<()> {
+    let gradient = gradient.map(Code256::to_string).unwrap_or_default();
+    let label = on_one_line(label);
+    writeln!(out, "{code},{quality},{label},{gradient}")
+}
+
+/// A label as a field of one line, quoted where that is needed.
+fn on_one_line(label: &str) -> Cow<'_, str> {
+    // Readable without a CSV parser.
     let label: Cow<'_, str> = match label.contains(char::is_control) {
         true => label
             .chars()
@@ -251,9 +302,9 @@ pub fn write_pdq_line(
         false => label.into(),
     };
     if label.contains(['"', ',']) || label.trim() != label {
-        writeln!(out, "{code},{quality},\"{}\"", label.replace('"', "\"\""))
+        format!("\"{}\"", label.replace('"', "\"\"")).into()
     } else {
-        writeln!(out, "{code},{quality},{label}")
+        label
     }
 }
 
@@ -300,6 +351,19 @@ mod tests {
     fn a_line_of_names_sets_the_columns() {
         let list = format!("id,Quality,other,HASH\n7,50,x,{HASH}\nhash,1,2,3\n");
         assert_eq!(read(&list), [(2, Some((50, "7".to_owned()))), (3, None)]);
+    }
+
+    #[test]
+    fn a_named_column_has_the_second_print() {
+        let list = format!(
+            "hash,quality,label,gradient\n{HASH},9,a,{HASH}\n{HASH},9,b,\n{HASH},9,c\n{HASH},9,d,7"
+        );
+        let second = |line: Result<ListLine<'_>>| line.map(|line| line.gradient).ok();
+        let lines: Vec<_> = PdqList::new(list.as_bytes())
+            .map(|(_, line)| second(line))
+            .collect();
+        let known = Some(HASH.parse().unwrap());
+        assert_eq!(lines, [Some(known), Some(None), Some(None), None]);
     }
 
     proptest! {

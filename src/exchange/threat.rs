@@ -43,6 +43,10 @@ pub struct ThreatEntry {
     /// PDQ's quality.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quality: Option<u8>,
+    /// The gradient hash of the same picture, as 64 hex digits: a second print, which no other program
+    /// writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gradient: Option<String>,
     /// Its id in the export.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Id>,
@@ -121,6 +125,16 @@ impl ThreatEntry {
         }
     }
 
+    /// The second print, if the entry has one.
+    ///
+    /// # Errors
+    /// [`Malformed`](ErrorKind::Malformed) for a hash that is not 64 hex digits.
+    pub fn gradient_code(&self) -> Result<Option<Code256>> {
+        let code = self.gradient.as_deref().map(|hash| hash.trim().parse());
+        let code = code.transpose();
+        code.map_err(|_| Error::malformed("the gradient hash is not 64 hex digits"))
+    }
+
     /// The tags as pairs; the tags of a list have empty values.
     pub fn tag_pairs(&self) -> BTreeMap<String, String> {
         match &self.tags {
@@ -154,6 +168,14 @@ mod tests {
         assert_eq!(hma.label.as_deref(), Some("x"));
         let other = read(format!(r#"{{"indicator": "{hash}", "type": "HASH_MD5"}}"#));
         assert_eq!(other.code().unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(graph.gradient_code().unwrap(), None);
+        let second = read(format!(r#"{{"pdq": "{hash}", "gradient": "{hash}"}}"#));
+        assert_eq!(second.gradient_code().unwrap(), Some(hash.parse().unwrap()));
+        let broken = read(format!(r#"{{"pdq": "{hash}", "gradient": "a"}}"#));
+        assert_eq!(
+            broken.gradient_code().unwrap_err().kind(),
+            ErrorKind::Malformed
+        );
         let written = ThreatEntry::new(&hash.parse().unwrap(), 9);
         let back: ThreatEntry = read(serde_json::to_string(&written).unwrap());
         assert_eq!(back, written);

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::layout::{FRAME_LEN, Section};
 use super::records::KEY_STORED;
 use super::{FORMAT_VERSION, Index};
+use crate::calibration::{CalibrationInfo, CalibrationSource};
 use crate::fingerprint::{Digest, Recipe};
 
 /// Counts and sizes of an index, from its header.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct IndexInfo {
     /// The version of the file format.
@@ -35,10 +36,21 @@ pub struct IndexInfo {
     pub cells: u32,
     /// Distinct values that ignore or background files have too.
     pub discounted_cells: u32,
+    /// Whether the calibration in effect was measured for this index.
+    #[serde(default = "built_in")]
+    pub calibration: CalibrationSource,
+    /// The measured calibration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrated: Option<CalibrationInfo>,
     /// Bytes of the file.
     pub file_bytes: u64,
     /// The sections with their sizes, in the order of the file.
     pub sections: Vec<SectionInfo>,
+}
+
+/// The calibration in effect in descriptions by builds that had no other.
+fn built_in() -> CalibrationSource {
+    CalibrationSource::BuiltIn
 }
 
 /// One section of the file.
@@ -53,7 +65,7 @@ pub struct SectionInfo {
 
 impl Index {
     /// Returns a digest that identifies the index: BLAKE3 of the header, which holds the checksum of
-    /// every section. It depends on every byte of the file and is computed from 1,280 bytes.
+    /// every section. It depends on every byte of the file and is computed from 1,344 bytes.
     pub fn digest(&self) -> Digest {
         Digest::of_bytes(self.0.bytes.get(..FRAME_LEN).unwrap_or_default())
     }
@@ -74,6 +86,12 @@ impl Index {
             discounted_grams: meta.discounted_grams,
             cells: meta.cells,
             discounted_cells: meta.discounted_cells,
+            calibration: match self.calibration() {
+                Some(measured) => measured.source(),
+                None => CalibrationSource::BuiltIn,
+            },
+            // An index never grows.
+            calibrated: (self.calibration()).and_then(|measured| measured.info(&[0; 5])),
             file_bytes: self.0.bytes.len() as u64,
             sections: Section::ALL
                 .into_iter()

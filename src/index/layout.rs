@@ -11,6 +11,7 @@ use super::records::{
     CellPlace, CellRecord, DigestRecord, ItemRecord, LocalEntry, LocalRecord, MetaRecord,
     PartRecord, PictureRecord, ValueRecord,
 };
+use crate::calibration::RECORD_LEN;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::Sketch;
 
@@ -45,10 +46,11 @@ pub(super) enum Section {
     Cells,
     CellPlaces,
     Values,
+    Calibration,
 }
 
 impl Section {
-    pub(super) const COUNT: usize = 20;
+    pub(super) const COUNT: usize = 21;
 
     pub(super) const ALL: [Self; Self::COUNT] = [
         Self::Meta,
@@ -71,6 +73,7 @@ impl Section {
         Self::Cells,
         Self::CellPlaces,
         Self::Values,
+        Self::Calibration,
     ];
 
     /// Returns the name of the section in `FORMAT.md`, [`IndexInfo`](super::IndexInfo) and errors.
@@ -97,6 +100,7 @@ impl Section {
             Self::Cells => "cells",
             Self::CellPlaces => "cell_places",
             Self::Values => "values",
+            Self::Calibration => "calibration",
         }
     }
 
@@ -117,6 +121,7 @@ impl Section {
             Self::Cells => size_of::<CellRecord>(),
             Self::CellPlaces => size_of::<CellPlace>(),
             Self::Values => size_of::<ValueRecord>(),
+            Self::Calibration => RECORD_LEN,
             Self::LocalBuckets => 4,
             Self::PdqCodes | Self::GradientCodes => ALIGN,
             Self::ItemOrder | Self::Anchors => 4,

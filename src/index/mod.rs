@@ -22,6 +22,7 @@
 #![doc = include_str!("FORMAT.md")]
 
 mod buckets;
+mod calibrated;
 mod cells;
 mod digests;
 pub(crate) mod filter;
@@ -53,6 +54,7 @@ use std::sync::Arc;
 
 use zerocopy::{FromBytes, Immutable};
 
+use crate::calibration::StoredCalibration;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::Result;
@@ -109,6 +111,7 @@ struct Inner {
     recipe: Recipe,
     pdq: SetLayout,
     gradient: SetLayout,
+    calibration: StoredCalibration,
 }
 
 impl Index {
@@ -177,15 +180,17 @@ impl Index {
             Ok(set)
         };
         let (pdq, gradient) = (set(Section::PdqCodes)?, set(Section::GradientCodes)?);
-        let inner = Inner {
+        let mut inner = Inner {
             bytes,
             layout,
             meta,
             recipe,
             pdq,
             gradient,
+            calibration: StoredCalibration::None,
         };
         inner.check_counts()?;
+        inner.calibration = inner.read_calibration()?;
         Ok(Self(Arc::new(inner)))
     }
 
@@ -249,7 +254,7 @@ impl fmt::Debug for Index {
     }
 }
 
-/// Reads the `meta` section, the only one whose checksum is verified at opening.
+/// Reads the `meta` section. Its checksum and that of `calibration` are verified at opening.
 fn read_meta(bytes: &[u8], layout: &Layout) -> Result<(MetaRecord, Recipe)> {
     let corrupt = |what: &str| Section::Meta.corrupt(what);
     let extent = layout.extent(Section::Meta);

@@ -48,6 +48,13 @@ pub struct Match {
     /// A few of these other items.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holders: Vec<String>,
+    /// How many matches at least as significant as this one a million unrelated uploads have, by the
+    /// [calibration](crate::Matcher::calibration) and with its error: an upper bound. 0 for
+    /// identical bytes or pixels, else never below a millionth. Other documents of the same template,
+    /// screenshots of the same program and uploads made to match are not unrelated: no rate covers
+    /// them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<f64>,
     /// The owner's metadata of the item, if it is in a collection. Its fields are serialised next to
     /// the others, not as an object.
     #[serde(flatten, deserialize_with = "metadata")]
@@ -258,7 +265,8 @@ pub enum Evidence {
         /// The score of this evidence, 0..=1.
         score: f64,
     },
-    /// A perceptual hash of a hash list, with no second hash to confirm it.
+    /// A perceptual hash of a hash list, confirmed by a second print of the picture only where the
+    /// list has one.
     #[non_exhaustive]
     Code {
         /// The query's part.
@@ -269,11 +277,16 @@ pub enum Evidence {
         pipeline: Pipeline,
         /// Bits of 256 in which they differ, at most 31.
         distance: u32,
+        /// Bits of 256 in which the gradient hashes differ, if the list has that of its picture.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gradient_distance: Option<u32>,
         /// How the listed picture was turned or mirrored to get the query.
         transform: Dihedral,
         /// Whether its colours were inverted too.
         inverted: bool,
-        /// The score of this evidence, always below [`Certain`](Strength::Certain).
+        /// The score of this evidence, always below [`Certain`](Strength::Certain); without a second
+        /// print below [`Strong`](Strength::Strong) too, unless
+        /// [hash lists are trusted](crate::MatchOptions::trust_hash_lists).
         score: f64,
     },
     /// A region of the item's picture in a region of the query.

@@ -397,6 +397,7 @@ impl Matcher {
             values: &part.cells,
             in_picture: part.raster.is_some(),
             floor: self.options().floor(),
+            least_score: Strength::Possible.min_score(),
             deadline,
         };
         let shared = text::shared(self.index_set(), &source, item_part)?;

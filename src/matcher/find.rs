@@ -257,6 +257,16 @@ impl Matcher {
         if self.catalog.is_some() || !self.false_matches.is_empty() {
             matches = self.reported(query, matches, now, deadline)?;
         }
+        let mut pacer = deadline.pacer(STEPS_PER_CHECK);
+        for found in &mut matches {
+            pacer.step()?;
+            self.set_expected(found);
+        }
+        matches.retain(|found| {
+            found
+                .expected
+                .is_none_or(|expected| self.options.allows(expected))
+        });
         rank_until(&mut matches, deadline)?;
         Ok((name_once(matches, deadline)?, stats))
     }
@@ -270,7 +280,7 @@ impl Matcher {
         deadline: &Deadline,
     ) -> Result<Vec<Match>> {
         let mut pacer = deadline.pacer(STEPS_PER_CHECK);
-        let (marks, least) = (&self.false_matches, self.options.min_strength);
+        let (marks, least) = (&self.false_matches, self.options.least_strength());
         let mut reported = Vec::with_capacity(matches.len());
         for mut found in matches {
             pacer.step()?;

@@ -1,5 +1,6 @@
 //! Matching: candidates from the index are verified, weighted and reported with evidence.
 
+mod calibrator;
 mod catalog;
 mod chain;
 mod evidence;
@@ -11,22 +12,28 @@ mod holders;
 mod local;
 mod options;
 mod picture;
+mod reach;
 mod recognised;
 mod record;
 mod search;
 mod sibling;
+mod significance;
 mod text;
 mod weigh;
 
 use std::sync::Arc;
 
+pub use calibrator::{Calibrator, Observation};
 pub(crate) use catalog::Catalog;
 pub use evidence::{Doubt, Evidence, Match, Strength};
 pub use explain::{Explanation, Stage};
 pub(crate) use false_matches::FalseMatches;
 pub use false_matches::{FalseMatch, FalseScope};
 pub use options::MatchOptions;
+pub(crate) use picture::GRADIENT_RADIUS;
+pub(crate) use significance::sizes;
 
+use crate::calibration::{Calibration, PerKind};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::Result;
@@ -66,6 +73,9 @@ pub struct Matcher {
     recogniser: Option<Arc<dyn TextFromImage>>,
     catalog: Option<Arc<dyn Catalog>>,
     false_matches: Arc<FalseMatches>,
+    calibration: Arc<Calibration>,
+    /// How much content of each kind there is.
+    sizes: PerKind<u64>,
 }
 
 impl Matcher {
@@ -104,8 +114,13 @@ impl Matcher {
             .key(key)
             .window(index.recipe().window)
             .build()?;
+        let calibration = index.calibration().cloned();
         let indexes = IndexSet::new([(index, Default::default())])?;
-        Ok(Self::over(indexes, fingerprinter))
+        let matcher = Self::over(indexes, fingerprinter);
+        Ok(match calibration {
+            Some(calibration) => matcher.with_calibration(calibration),
+            None => matcher,
+        })
     }
 
     /// Makes a matcher over several indexes of the fingerprinter's recipe.
@@ -113,8 +128,11 @@ impl Matcher {
         if (indexes.views().iter()).all(|view| !view.index.has_values()) {
             fingerprinter = fingerprinter.without_cells();
         }
+        let sizes = sizes(&indexes, 0);
         Self {
             indexes,
+            sizes,
+            calibration: Arc::new(Calibration::built_in()),
             options: MatchOptions::default(),
             fingerprinter,
             recogniser: None,
@@ -129,6 +147,7 @@ impl Matcher {
         catalog: Arc<dyn Catalog>,
         false_matches: Arc<FalseMatches>,
     ) -> Self {
+        self.sizes = sizes(&self.indexes, catalog.codes());
         self.catalog = Some(catalog);
         self.false_matches = false_matches;
         self
@@ -214,6 +233,37 @@ impl Matcher {
         let all = Arc::make_mut(&mut self.false_matches);
         marks.into_iter().for_each(|mark| all.insert(mark));
         self
+    }
+
+    /// Sets the calibration that [`Match::expected`] is computed by, instead of that of the index or
+    /// collection.
+    #[must_use]
+    pub fn with_calibration(mut self, calibration: impl Into<Arc<Calibration>>) -> Self {
+        self.calibration = calibration.into();
+        self
+    }
+
+    /// Returns the calibration in effect: that of the index or collection, or the built-in one if it
+    /// has none.
+    ///
+    /// ```
+    /// # let index = leakprint::example::memo_index()?;
+    /// # let memo = leakprint::example::MEMO;
+    /// use leakprint::Matcher;
+    /// use leakprint::calibration::CalibrationSource;
+    ///
+    /// let matcher = Matcher::new(index)?;
+    /// assert_eq!(matcher.calibration().source(), CalibrationSource::BuiltIn);
+    /// assert_eq!(matcher.find_text(memo)?[0].expected, Some(0.0)); // the same bytes
+    /// let expected = |letters: usize| -> leakprint::Result<f64> {
+    ///     let matches = matcher.find_text(&memo[..letters])?;
+    ///     Ok(matches[0].expected.unwrap())
+    /// };
+    /// assert!(expected(160)? < expected(110)?);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn calibration(&self) -> &Calibration {
+        &self.calibration
     }
 
     /// Returns the indexes that are searched: one, or those of a collection's segments.

@@ -28,6 +28,17 @@ pub struct MatchOptions {
     pub text_floor: u32,
     /// Pieces of evidence reported for one item: the strongest.
     pub max_evidence: usize,
+    /// Reports matches by their significance instead of their strength: those of which unrelated
+    /// uploads have at most this many per million uploads, as [`Match::expected`](super::Match::expected)
+    /// states it. `min_strength` then has no effect; matches below [`Possible`](Strength::Possible) are not
+    /// reported whatever the rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_expected: Option<f64>,
+    /// Whether a hash of a hash list is a [`Strong`](Strength::Strong) match by itself. By default it
+    /// is [`Possible`](Strength::Possible) at most, unless the list has a second print of the picture:
+    /// anyone who knows a hash can change an innocent picture until it has nearly this hash.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub trust_hash_lists: bool,
 }
 
 impl Default for MatchOptions {
@@ -36,6 +47,8 @@ impl Default for MatchOptions {
             min_strength: Strength::Strong,
             text_floor: 80,
             max_evidence: 8,
+            max_expected: None,
+            trust_hash_lists: false,
         }
     }
 }
@@ -60,6 +73,48 @@ impl MatchOptions {
     pub fn with_max_evidence(mut self, max_evidence: usize) -> Self {
         self.max_evidence = max_evidence;
         self
+    }
+
+    /// Sets the rate, in matches per million unrelated uploads, up to which matches are reported; with
+    /// `None` their strength decides.
+    ///
+    /// ```
+    /// # let index = leakprint::example::memo_index()?;
+    /// use leakprint::{MatchOptions, Matcher, Strength};
+    ///
+    /// let post = "So Lighthouse opens in fourteen territories with no press screening before the sale.";
+    /// let matcher = Matcher::new(index)?;
+    /// let rare = MatchOptions::default().with_max_expected(1e-3);
+    /// assert!(matcher.clone().with_options(rare).find_text(post)?.is_empty());
+    /// let wide = MatchOptions::default().with_max_expected(1e5);
+    /// let found = matcher.with_options(wide).find_text(post)?;
+    /// assert_eq!(found[0].strength, Strength::Possible);
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_max_expected(mut self, max_expected: impl Into<Option<f64>>) -> Self {
+        self.max_expected = max_expected.into();
+        self
+    }
+
+    /// Sets whether a hash of a hash list is a strong match by itself.
+    #[must_use]
+    pub fn with_trust_hash_lists(mut self, trust: bool) -> Self {
+        self.trust_hash_lists = trust;
+        self
+    }
+
+    /// Returns the least strength of matches in effect.
+    pub(crate) fn least_strength(&self) -> Strength {
+        match self.max_expected {
+            Some(_) => Strength::Possible,
+            None => self.min_strength,
+        }
+    }
+
+    /// Returns whether a match that is expected so often is reported.
+    pub(super) fn allows(&self, expected: f64) -> bool {
+        self.max_expected.is_none_or(|most| expected <= most)
     }
 
     /// Returns the floor in effect, at least the length of a gram.

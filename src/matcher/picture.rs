@@ -7,6 +7,7 @@
 //! document, which consists of flat areas, is not.
 
 use super::evidence::{Evidence, Strength};
+use super::reach::Reach;
 use super::weigh;
 use crate::code::Code256;
 use crate::deadline::Deadline;
@@ -22,7 +23,7 @@ use crate::raster::{Dihedral, Texture};
 pub(super) const CANDIDATE_RADIUS: u32 = 64;
 
 /// Bits of 256 in which the gradient hash of a copy may differ.
-pub(super) const GRADIENT_RADIUS: u32 = 72;
+pub(crate) const GRADIENT_RADIUS: u32 = 72;
 
 /// Bits of 2,048 in which the sketch of a photograph's copy may differ (a correlation of .6) ...
 const MAX_PHOTO_SKETCH_DISTANCE: f64 = 600.0;
@@ -47,6 +48,7 @@ pub(super) fn find(
     indexes: &IndexSet,
     part: &PartPath,
     prints: &RasterPrints,
+    reach: Reach,
     deadline: &Deadline,
     stats: &mut SearchStats,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
@@ -64,7 +66,7 @@ pub(super) fn find(
         let (hits, search) =
             pictures
                 .pdq()
-                .search_until(&queries, CANDIDATE_RADIUS, &serial, deadline)?;
+                .search_until(&queries, reach.pdq_radius, &serial, deadline)?;
         stats.add(&search);
         let mut pacer = deadline.pacer(CANDIDATES_PER_CHECK);
         for hit in hits {
@@ -80,7 +82,7 @@ pub(super) fn find(
             let variant = Dihedral::ALL[hit.query as usize % Dihedral::ALL.len()];
             let distances = Distances::between(prints, &picture, variant, inverted);
             let score = distances.score(picture.texture);
-            if Strength::from_score(score).is_none() {
+            if score < reach.least_score {
                 continue;
             }
             report(

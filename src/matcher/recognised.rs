@@ -1,6 +1,6 @@
 //! Matching of text that a recogniser reads in a picture of the query.
 
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Strength};
 use super::{Matcher, record, text};
 use crate::deadline::Deadline;
 use crate::error::Result;
@@ -55,8 +55,10 @@ pub(super) fn find(
         values: &cells,
         in_picture: true,
         floor: matcher.options().floor(),
+        least_score: Strength::Possible.min_score(),
         deadline,
     };
     text::find(indexes, &source, &mut place)?;
-    record::find(indexes, part, &cells, deadline, &mut place)
+    let least = Strength::Possible.min_score();
+    record::find(indexes, part, &cells, least, deadline, &mut place)
 }

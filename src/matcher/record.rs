@@ -10,7 +10,7 @@
 
 use std::collections::HashSet;
 
-use super::evidence::{Evidence, Strength};
+use super::evidence::Evidence;
 use super::weigh;
 use crate::deadline::{Deadline, Pacer};
 use crate::error::Result;
@@ -110,12 +110,13 @@ pub(super) fn find(
     indexes: &IndexSet,
     part: &PartPath,
     cells: &[ValuePrint],
+    least_score: f64,
     deadline: &Deadline,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
     for records in search(indexes, cells, deadline)? {
         let score = records.score();
-        if score < Strength::Possible.min_score() {
+        if score < least_score {
             continue;
         }
         report(

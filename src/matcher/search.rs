@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::evidence::{Doubt, Evidence, Match, Strength};
+use super::reach::Reach;
 use super::{Matcher, local, picture, recognised, record, text, weigh};
 use crate::deadline::Deadline;
 use crate::error::Result;
@@ -60,37 +61,7 @@ impl<'a> Search<'a> {
     pub(super) fn part(&mut self, part: &PartPrints) -> Result<()> {
         self.deadline.check()?;
         self.digests(part)?;
-        let indexes = &self.matcher.indexes;
-        let mut found = Vec::new();
-        let mut report = |item_part, evidence| {
-            found.push((item_part, evidence));
-            Ok(())
-        };
-        if let Some(raster) = &part.raster {
-            let (path, deadline, stats) = (&part.path, self.deadline, &mut self.stats);
-            picture::find(indexes, path, raster, deadline, stats, &mut report)?;
-            let source = local::Source {
-                key: self.matcher.fingerprinter.local_key(),
-                part: path,
-                prints: raster,
-                deadline,
-            };
-            local::find(indexes, &source, stats, &mut report)?;
-        }
-        if let Some(text) = &part.text {
-            let source = text::Source {
-                fingerprinter: &self.matcher.fingerprinter,
-                part: &part.path,
-                prints: text,
-                values: &part.cells,
-                in_picture: part.raster.is_some(),
-                floor: self.matcher.options.floor(),
-                deadline: self.deadline,
-            };
-            text::find(indexes, &source, &mut report)?;
-        }
-        record::find(indexes, &part.path, &part.cells, self.deadline, &mut report)?;
-        doubt_siblings(&mut found);
+        let mut found = self.found(part, Reach::of_matches())?;
         if let (Some(recogniser), Some(raster)) = (&self.matcher.recogniser, &part.raster) {
             let explained = found.iter().any(|(_, evidence): &(_, Evidence)| {
                 evidence.score() >= Strength::Strong.min_score()
@@ -112,6 +83,50 @@ impl<'a> Search<'a> {
             self.add(item_part, evidence)?;
         }
         Ok(())
+    }
+
+    /// Returns what a part of the query shares with items, without identical bytes and pixels and
+    /// without recognised text.
+    pub(super) fn found(
+        &mut self,
+        part: &PartPrints,
+        reach: Reach,
+    ) -> Result<Vec<(PartId, Evidence)>> {
+        let indexes = &self.matcher.indexes;
+        let least = reach.least_score;
+        let mut found = Vec::new();
+        let mut report = |item_part, evidence| {
+            found.push((item_part, evidence));
+            Ok(())
+        };
+        if let Some(raster) = &part.raster {
+            let (path, deadline, stats) = (&part.path, self.deadline, &mut self.stats);
+            picture::find(indexes, path, raster, reach, deadline, stats, &mut report)?;
+            let source = local::Source {
+                key: self.matcher.fingerprinter.local_key(),
+                part: path,
+                prints: raster,
+                deadline,
+            };
+            local::find(indexes, &source, least, stats, &mut report)?;
+        }
+        if let Some(text) = &part.text {
+            let source = text::Source {
+                fingerprinter: &self.matcher.fingerprinter,
+                part: &part.path,
+                prints: text,
+                values: &part.cells,
+                in_picture: part.raster.is_some(),
+                floor: self.matcher.options.floor(),
+                least_score: least,
+                deadline: self.deadline,
+            };
+            text::find(indexes, &source, &mut report)?;
+        }
+        let (path, cells) = (&part.path, &part.cells);
+        record::find(indexes, path, cells, least, self.deadline, &mut report)?;
+        doubt_siblings(&mut found);
+        Ok(found)
     }
 
     /// Returns whether an index has an identical picture.
@@ -194,7 +209,7 @@ impl<'a> Search<'a> {
             let Some(strength) = Strength::from_score(score) else {
                 continue;
             };
-            if strength < options.min_strength {
+            if strength < options.least_strength() {
                 continue;
             }
             let catalog = self.matcher.catalog.as_ref();
@@ -205,6 +220,7 @@ impl<'a> Search<'a> {
                 evidence,
                 shared_by: None,
                 holders: Vec::new(),
+                expected: None,
                 metadata: catalog.map(|catalog| catalog.metadata(item)).transpose()?,
             });
         }
@@ -303,6 +319,7 @@ mod tests {
             evidence: Vec::new(),
             shared_by: None,
             holders: Vec::new(),
+            expected: None,
             metadata: None,
         };
         let mut matches: Vec<Match> = (0..30_000_u32)

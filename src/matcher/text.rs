@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::chain::{self, Bridge, Chain, Hit, Run};
-use super::evidence::{Evidence, Strength};
+use super::evidence::Evidence;
 use super::gather::{Gathered, gather};
 use super::sibling::{self, Comparison};
 use super::weigh;
@@ -36,6 +36,8 @@ pub(super) struct Source<'a> {
     pub(super) in_picture: bool,
     /// Weighted symbols that make a strong match.
     pub(super) floor: f64,
+    /// The least score of a passage that is found.
+    pub(super) least_score: f64,
     pub(super) deadline: &'a Deadline,
 }
 
@@ -61,7 +63,7 @@ impl Source<'_> {
 
     /// Returns the weighted symbols that a match with an item's part needs to be reported.
     fn reporting_threshold(&self, in_picture: bool) -> f64 {
-        weigh::text_distinctive(Strength::Possible.min_score(), self.floor(in_picture))
+        weigh::text_distinctive(self.least_score, self.floor(in_picture))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The options of the example program `leakprint`: exit codes, limits, `--quiet`, completions,
 //! interrupts, and outputs that survive a failure.
 
+mod calibrating;
 mod interrupts;
 mod limits;
 mod outputs;

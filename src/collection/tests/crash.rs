@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
+use crate::calibration::{Calibration, PerKind, Tail};
 use crate::collection::simulator::Random;
 use crate::collection::verify::verify_on;
 use crate::collection::{CodeItem, Discount, FalseMatch, FalseScope};
@@ -17,6 +18,8 @@ struct Model {
     items: BTreeMap<String, String>,
     false_items: BTreeMap<String, String>,
     discounts: BTreeMap<String, String>,
+    /// The uploads of the sample of the calibration.
+    calibrated: Option<u64>,
 }
 
 impl Model {
@@ -32,6 +35,7 @@ impl Model {
                 .map(|file| file.unwrap().0)
                 .map(|file| (file.item, file.metadata.label.unwrap_or_default()))
                 .collect(),
+            calibrated: (snapshot.info().calibrated).map(|measured| measured.tails[0].uploads),
         }
     }
 }
@@ -81,6 +85,13 @@ fn run_with_readers(disk: &Simulator, seed: u64, prints: &[Fingerprint]) -> (Mod
     })
 }
 
+/// A calibration that can be told from others by the uploads of its sample.
+fn calibration(uploads: u64) -> Calibration {
+    let mut tails: PerKind<Tail> = Calibration::built_in().tails().try_into().unwrap();
+    tails[0].uploads = uploads;
+    Calibration::measured(tails)
+}
+
 /// A run of random operations; `opened` is called with every writer. Gives what was acknowledged, and what would be there if the call
 /// that failed had succeeded.
 fn run(
@@ -98,7 +109,7 @@ fn run(
     for step in 0..14 {
         let mut next = model.clone();
         let label = format!("{seed}.{step}");
-        let result = match random.below(19) {
+        let result = match random.below(20) {
             0..=6 => {
                 let items: Vec<NewItem> = (0..1 + random.below(3))
                     .map(|_| match random.below(3) {
@@ -155,6 +166,14 @@ fn run(
                 open.remove_discounts(Discount::Ignore, &names)
                     .map(|(found, _)| assert_eq!(found, there))
             }
+            19 => {
+                next.calibrated = match random.below(4) {
+                    0 => None,
+                    _ => Some(1_000_000 + step),
+                };
+                let calibration = next.calibrated.map(calibration);
+                open.set_calibration(calibration).map(drop)
+            }
             12 => {
                 let list: Vec<CodeItem> = (0..2)
                     .map(|_| {
@@ -163,11 +182,7 @@ fn run(
                         let Content::Code { code, quality, .. } = item.content else {
                             unreachable!("a code item")
                         };
-                        CodeItem {
-                            code,
-                            quality,
-                            metadata: item.metadata,
-                        }
+                        CodeItem::new(code, quality, item.metadata)
                     })
                     .collect();
                 open.import_many_of(Pipeline::Full, list).map(drop)

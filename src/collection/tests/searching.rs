@@ -307,6 +307,48 @@ fn metadata_comes_with_matches_and_expiry_ends_them() {
     );
 }
 
+fn trusting(snapshot: &Snapshot, query: &Fingerprint) -> Vec<Match> {
+    let options = MatchOptions::default().with_trust_hash_lists(true);
+    snapshot.matcher(options).unwrap().find(query).unwrap()
+}
+
+#[test]
+fn a_second_print_confirms_or_refutes_a_hash() {
+    let disk = Simulator::new(1);
+    let open = writer(&disk).unwrap();
+    let print = sample::picture(4);
+    let other = sample::picture(5);
+    let raster = |print: &Fingerprint| print.parts[0].raster.clone().unwrap();
+    let code = raster(&print).pdq.code();
+    let possible = MatchOptions::default().with_min_strength(Strength::Possible);
+    let found = |gradient| {
+        let content = Content::Code {
+            pipeline: Pipeline::Full,
+            code,
+            quality: 90,
+            gradient,
+        };
+        let metadata = Metadata::added(Timestamp(0));
+        let name = String::new();
+        open.add(NewItem {
+            name,
+            metadata,
+            content,
+        })
+        .unwrap();
+        open.flush().unwrap();
+        let snapshot = open.collection().snapshot();
+        let matcher = snapshot.matcher(possible.clone()).unwrap();
+        let found = matcher.find(&print).unwrap();
+        found.first().map(|found| found.strength)
+    };
+    assert_eq!(found(None), Some(Strength::Possible));
+    let own = raster(&print).gradient.upright[0];
+    assert_eq!(found(Some(own)), Some(Strength::Strong));
+    let foreign = raster(&other).gradient.upright[0];
+    assert_eq!(found(Some(foreign)), None);
+}
+
 #[test]
 fn codes_are_matched_by_their_own_pipeline_alone() {
     let disk = Simulator::new(1);
@@ -326,6 +368,7 @@ fn codes_are_matched_by_their_own_pipeline_alone() {
                 pipeline,
                 code,
                 quality: 90,
+                gradient: None,
             };
             let metadata = Metadata::added(Timestamp(0));
             let name = String::new();
@@ -337,7 +380,9 @@ fn codes_are_matched_by_their_own_pipeline_alone() {
             .unwrap();
         }
         for _ in 0..2 {
-            let found = find(&open.collection().snapshot(), &print);
+            let alone = find(&open.collection().snapshot(), &print);
+            assert!(alone.iter().all(|m| m.strength == Strength::Possible) && !alone.is_empty());
+            let found = trusting(&open.collection().snapshot(), &print);
             let names: Vec<_> = found.iter().map(|m| m.item.clone()).collect();
             assert!(names.contains(&pipeline.item_name(&near)), "{names:?}");
             assert!(!names.contains(&pipeline.item_name(&other)));
@@ -351,7 +396,7 @@ fn codes_are_matched_by_their_own_pipeline_alone() {
     let (pixels, width, height) = turned.apply(raster.pixels().as_bytes(), 320, 240, 3);
     let pixels = crate::raster::Pixels::Rgb8(pixels);
     let raster = crate::raster::Raster::new(width, height, pixels).unwrap();
-    let found = find(
+    let found = trusting(
         &open.collection().snapshot(),
         &sample::fingerprinter().fingerprint_raster(&raster),
     );

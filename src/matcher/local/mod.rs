@@ -57,6 +57,7 @@ pub(super) struct Source<'a> {
 pub(super) fn find(
     indexes: &IndexSet,
     source: &Source<'_>,
+    least_score: f64,
     stats: &mut SearchStats,
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
@@ -64,7 +65,7 @@ pub(super) fn find(
     for (picture, verdict) in verdicts(indexes, source, stats)? {
         let (view, picture) = indexes.locate_picture(picture);
         let picture = indexes.picture(view, picture)?;
-        if picture.discounted || verdict.score() < super::Strength::Possible.min_score() {
+        if picture.discounted || verdict.score() < least_score {
             continue;
         }
         let query_size = (prints.width, prints.height);
