@@ -20,6 +20,9 @@ const HAS_CELLS: u8 = 8;
 /// The text has marks; older builds wrote none.
 const HAS_MARKS: u8 = 16;
 
+/// The cells have places in folded text; older builds wrote none.
+const HAS_SYMBOLS: u8 = 32;
+
 const IS_TABULAR: u8 = 16;
 const IS_UNIQUE: u8 = 32;
 /// The kind of a cell, beside these.
@@ -60,6 +63,7 @@ pub(super) fn pack(out: &mut Encoder, fingerprint: &Fingerprint) {
             | flag(part.raster.is_some(), HAS_RASTER)
             | flag(part.text.is_some(), HAS_TEXT)
             | flag(!part.cells.is_empty(), HAS_CELLS)
+            | flag(!part.cells.is_empty(), HAS_SYMBOLS)
             | flag(marks.is_some(), HAS_MARKS));
         out.str(part.path.as_str());
         if let Some(digest) = &part.bytes {
@@ -76,6 +80,7 @@ pub(super) fn pack(out: &mut Encoder, fingerprint: &Fingerprint) {
         }
         if !part.cells.is_empty() {
             pack_cells(out, &part.cells);
+            pack_symbols(out, &part.cells);
         }
     }
 }
@@ -92,7 +97,7 @@ pub(super) fn unpack(read: &mut Decoder<'_>, recipe: &Recipe) -> Result<Fingerpr
     let warnings = warnings.collect::<Result<_>>()?;
     let parts = (0..read.count(2)?).map(|_| {
         let flags = read.u8()?;
-        if flags & !(HAS_BYTES | HAS_RASTER | HAS_TEXT | HAS_CELLS | HAS_MARKS) != 0 {
+        if flags & !(HAS_BYTES | HAS_RASTER | HAS_TEXT | HAS_CELLS | HAS_SYMBOLS | HAS_MARKS) != 0 {
             return Err(Error::corrupt("unknown flags of a part"));
         }
         let path = PartPath::from(read.str()?);
@@ -104,12 +109,16 @@ pub(super) fn unpack(read: &mut Decoder<'_>, recipe: &Recipe) -> Result<Fingerpr
             let text = text.ok_or_else(|| Error::corrupt("marks of a part without a text"))?;
             text.marks = unpack_marks(read)?;
         }
+        let mut cells = optional(flags & HAS_CELLS, || unpack_cells(read))?.unwrap_or_default();
+        if flags & HAS_SYMBOLS != 0 {
+            unpack_symbols(read, &mut cells)?;
+        }
         Ok(PartPrints {
             path,
             bytes,
             raster,
             text,
-            cells: optional(flags & HAS_CELLS, || unpack_cells(read))?.unwrap_or_default(),
+            cells,
         })
     });
     let parts = parts.collect::<Result<_>>()?;
@@ -305,26 +314,36 @@ fn pack_cells(out: &mut Encoder, cells: &[ValuePrint]) {
         out.u8(cell.bits);
         out.u64(cell.print);
         let [start, end] = cell.span;
-        let [from, to] = cell.symbols;
-        let place = [start, end.wrapping_sub(start), from, to.wrapping_sub(from)];
-        for number in [cell.row, cell.column].into_iter().chain(place) {
+        for number in [cell.row, cell.column, start, end.wrapping_sub(start)] {
             out.varint(u64::from(number));
         }
     }
 }
 
+fn pack_symbols(out: &mut Encoder, cells: &[ValuePrint]) {
+    for cell in cells {
+        let [start, end] = cell.symbols;
+        out.varint(u64::from(start));
+        out.varint(u64::from(end.wrapping_sub(start)));
+    }
+}
+
+fn unpack_symbols(read: &mut Decoder<'_>, cells: &mut [ValuePrint]) -> Result<()> {
+    for cell in cells {
+        let start = read.varint32()?;
+        cell.symbols = [start, start.wrapping_add(read.varint32()?)];
+    }
+    Ok(())
+}
+
 fn unpack_cells(read: &mut Decoder<'_>) -> Result<Vec<ValuePrint>> {
-    let cells = (0..read.count(16)?).map(|_| {
+    let cells = (0..read.count(14)?).map(|_| {
         let flags = read.u8()?;
         let kind = ValueKind::of_number(flags & KIND)
             .filter(|_| flags & !(KIND | IS_TABULAR | IS_UNIQUE) == 0)
             .ok_or_else(|| Error::corrupt("a cell of no kind"))?;
         let (bits, print) = (read.u8()?, read.u64()?);
-        let (row, column) = (read.varint32()?, read.varint32()?);
-        let mut span = || -> Result<[u32; 2]> {
-            let start = read.varint32()?;
-            Ok([start, start.wrapping_add(read.varint32()?)])
-        };
+        let (row, column, start) = (read.varint32()?, read.varint32()?, read.varint32()?);
         Ok(ValuePrint {
             print,
             kind,
@@ -333,8 +352,8 @@ fn unpack_cells(read: &mut Decoder<'_>) -> Result<Vec<ValuePrint>> {
             unique: flags & IS_UNIQUE != 0,
             row,
             column,
-            span: span()?,
-            symbols: span()?,
+            span: [start, start.wrapping_add(read.varint32()?)],
+            symbols: [0; 2],
         })
     });
     cells.collect()
