@@ -38,6 +38,7 @@ impl IndexWriter {
             postings: &self.postings,
             parts: &self.parts,
             messages: &self.messages,
+            window: self.recipe.window,
             siblings: &self.siblings,
             closings: &self.closings,
             common: &common_grams,

@@ -449,9 +449,11 @@ impl IndexWriter {
             self.closings
                 .extend(closing.map(|gram| (gram.print, item.0)));
         }
-        let text = prints.text.iter();
-        self.messages
-            .push(text.flat_map(|text| messages(&text.marks, text.folded)));
+        let (marks, grams, folded) = match &prints.text {
+            Some(text) => (text.marks.as_slice(), text.grams.as_slice(), text.folded),
+            None => Default::default(),
+        };
+        self.messages.push(messages(marks, folded), grams);
         (record.rows, record.cells) = cells::add(part, &prints.cells, &mut self.cells);
         record.values = values::add(&prints.cells, &mut self.values);
         self.parts.push(record);

@@ -11,7 +11,7 @@
 //! Nothing is learnt from a gram that a handful of items have: it has its full weight anyway.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Posting;
 use crate::error::Result;
@@ -19,19 +19,20 @@ use crate::exec::Executor;
 use crate::index::Index;
 use crate::index::frequency::Standing;
 use crate::index::records::PartRecord;
-use crate::text::GRAM_LEN;
+use crate::text::Gram;
 
 /// Items from which on a gram is looked at.
 pub(crate) const MIN_ITEMS: u32 = 5;
 
-/// Symbols of a cell; what is known of a text is how frequent the grams in each cell are.
-const CELL: u32 = 8;
+/// Symbols of rarer text that a message may have, whatever its length: a salutation, "see below", and
+/// the grams that begin in them and end in what follows.
+const MAX_FOREIGN_SYMBOLS: u32 = 36;
 
-/// Cells with rarer text that a message may have, whatever its length: a salutation, "see below".
-const MAX_FOREIGN_CELLS: u32 = 2;
-
-/// The share of a message that may be rarer text, as a divisor.
+/// The share of the grams of a message that may be rarer, as a divisor.
 const MAX_FOREIGN_SHARE: u32 = 20;
+
+/// Classes that are told apart; the last has all higher frequencies.
+const CLASSES: usize = 20;
 
 /// Classes of frequencies by which rarer text is rarer: two, that is by a factor between two and eight.
 const RARER: u8 = 2;
@@ -50,16 +51,29 @@ const TASK: usize = 1 << 16;
 /// The messages of the texts added so far.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
-    /// First symbol and one past the last, without the closing.
-    spans: Vec<(u32, u32)>,
+    spans: Vec<Message>,
     /// The end of the messages of each part.
     ends: Vec<u32>,
 }
 
+/// A message without its closing.
+#[derive(Clone, Copy, Debug)]
+struct Message {
+    /// First symbol and one past the last.
+    start: u32,
+    end: u32,
+    grams: u32,
+}
+
 impl Messages {
-    /// Adds the messages of the next part.
-    pub(super) fn push(&mut self, messages: impl Iterator<Item = (u32, u32)>) {
-        self.spans.extend(messages);
+    /// Adds the messages of the next part, whose grams are in the order of their places.
+    pub(super) fn push(&mut self, messages: impl Iterator<Item = (u32, u32)>, grams: &[Gram]) {
+        let before = |at: u32| grams.partition_point(|gram| gram.at < at) as u32;
+        self.spans.extend(messages.map(|(start, end)| Message {
+            start,
+            end,
+            grams: before(end) - before(start),
+        }));
         self.ends.push(self.spans.len() as u32);
     }
 
@@ -68,21 +82,17 @@ impl Messages {
         part.checked_sub(1).map_or(0, end)..end(part)
     }
 
-    fn of_part(&self, part: u32) -> &[(u32, u32)] {
-        self.spans.get(self.range(part)).unwrap_or_default()
-    }
-
-    /// Returns the message with a symbol of a part; one in a closing counts to the message before it.
-    fn find(&self, part: u32, at: u32) -> Option<usize> {
-        let range = self.range(part);
+    /// Returns the message with a symbol of a part; `None` for one in a closing.
+    fn find(&self, posting: &Posting) -> Option<usize> {
+        let range = self.range(posting.part);
         let first = range.start;
-        if range.len() < 2 {
-            return (range.len() == 1).then_some(first);
-        }
-        let begun = self
-            .of_part(part)
-            .partition_point(|(start, _)| *start <= at);
-        Some(first + begun.saturating_sub(1))
+        let of_part = self.spans.get(range)?;
+        let begun = match of_part {
+            [_] => 1,
+            _ => of_part.partition_point(|message| message.start <= posting.at),
+        };
+        let message = of_part.get(begun.checked_sub(1)?)?;
+        (posting.at < message.end).then(|| first + begun - 1)
     }
 }
 
@@ -91,7 +101,7 @@ fn class(items: u32) -> u8 {
     if items < MIN_ITEMS {
         return 0;
     }
-    items.ilog2() as u8
+    (items.ilog2() as u8).min(CLASSES as u8 - 1)
 }
 
 /// Which prints are those of no closing, by some of their bits: of most it is known without a search.
@@ -144,6 +154,8 @@ pub(super) struct Vouching<'a> {
     pub(super) postings: &'a [Posting],
     pub(super) parts: &'a [PartRecord],
     pub(super) messages: &'a Messages,
+    /// The window of the recipe.
+    pub(super) window: u32,
     /// Other indexes of the same collection.
     pub(super) siblings: &'a [Index],
     /// The grams in signatures and footers, each with its items, sorted.
@@ -263,56 +275,49 @@ impl Vouching<'_> {
         part.map_or(u32::MAX, |part| part.item)
     }
 
-    /// Writes the class of the most frequent gram that touches a cell into it.
-    fn mark(&self, task: &Range<usize>, counts: &[Count], cells_at: &[usize], cells: &[AtomicU8]) {
-        for (list, &Count { class, .. }) in self.lists(task).zip(counts) {
-            if class == 0 {
-                continue;
-            }
-            for posting in list {
-                let Some(&first) = cells_at.get(posting.part as usize) else {
+    /// Returns for each message the least class of grams to which the rest of the message is foreign.
+    fn foreign_classes(&self, of_tasks: &[Task<'_>], exec: &Executor) -> Vec<u8> {
+        let messages = &self.messages.spans;
+        // How many grams of each class a message has.
+        let counts: Vec<AtomicU32> = std::iter::repeat_with(AtomicU32::default)
+            .take(messages.len() * CLASSES)
+            .collect();
+        exec.map(of_tasks, |(task, of_lists)| {
+            for (list, count) in self.lists(task).zip(of_lists.iter()) {
+                if count.class == 0 {
                     continue;
-                };
-                let last = posting.at + GRAM_LEN as u32 - 1;
-                let touched = first + (posting.at / CELL) as usize..=first + (last / CELL) as usize;
-                for cell in cells.get(touched).unwrap_or_default() {
-                    if cell.load(Ordering::Relaxed) < class {
-                        cell.fetch_max(class, Ordering::Relaxed);
+                }
+                for message in list
+                    .iter()
+                    .filter_map(|posting| self.messages.find(posting))
+                {
+                    if let Some(count) = counts.get(message * CLASSES + usize::from(count.class)) {
+                        count.fetch_add(1, Ordering::Relaxed);
                     }
                 }
             }
-        }
+        });
+        let of_messages = messages.iter().zip(counts.chunks(CLASSES));
+        of_messages
+            .map(|(message, counts)| self.foreign_class(message, counts))
+            .collect()
     }
 
-    /// Returns for each message the least class of grams to which the rest of the message is foreign.
-    fn foreign_classes(&self, of_tasks: &[Task<'_>], exec: &Executor) -> Vec<u8> {
-        const PARTS: usize = 1 << 10;
-        let mut cells_at = Vec::with_capacity(self.parts.len());
-        let mut count = 0_usize;
-        for part in self.parts {
-            cells_at.push(count);
-            count += part.folded.div_ceil(CELL) as usize;
-        }
-        let cells: Vec<AtomicU8> = std::iter::repeat_with(AtomicU8::default)
-            .take(count)
-            .collect();
-        exec.map(of_tasks, |(task, counts)| {
-            self.mark(task, counts, &cells_at, &cells);
-        });
-        let firsts: Vec<usize> = (0..self.parts.len()).step_by(PARTS).collect();
-        let of_parts = exec.map(&firsts, |&first| {
-            let parts = first..self.parts.len().min(first + PARTS);
-            let mut foreign = Vec::new();
-            for (part, &start) in parts.clone().zip(cells_at.get(parts).unwrap_or_default()) {
-                for &(from, to) in self.messages.of_part(part as u32) {
-                    let inside = from.div_ceil(CELL) as usize..(to / CELL) as usize;
-                    let inside = start + inside.start..start + inside.end.max(inside.start);
-                    foreign.push(foreign_class(cells.get(inside).unwrap_or_default()));
-                }
+    /// Returns the least class of grams for which so many grams of a message are far rarer that the
+    /// message is more than these grams; 255 if there is none.
+    fn foreign_class(&self, message: &Message, counts: &[AtomicU32]) -> u8 {
+        let count = |count: &AtomicU32| count.load(Ordering::Relaxed);
+        let common: u32 = counts.iter().map(count).sum();
+        let usual = 2 * MAX_FOREIGN_SYMBOLS / (self.window + 1);
+        let max = (message.grams / MAX_FOREIGN_SHARE).max(usual);
+        let mut rarer = message.grams.saturating_sub(common);
+        for (class_of, counted) in (0_u8..).zip(counts) {
+            rarer += count(counted);
+            if rarer > max {
+                return (class_of + RARER).max(class(MIN_ITEMS));
             }
-            foreign
-        });
-        of_parts.concat()
+        }
+        u8::MAX
     }
 
     fn is_vouched(&self, list: &[Posting], class: u8, foreign: &[u8]) -> bool {
@@ -328,8 +333,10 @@ impl Vouching<'_> {
                 (last, vouches) = (Some(item), false);
             }
             if !vouches {
-                let message = self.messages.find(posting.part, posting.at);
-                let foreign = message.and_then(|message| foreign.get(message));
+                let foreign = self
+                    .messages
+                    .find(posting)
+                    .and_then(|message| foreign.get(message));
                 vouches = foreign.is_some_and(|foreign| class < *foreign);
             }
         }
@@ -339,24 +346,4 @@ impl Vouching<'_> {
         2 * MAX_FOREIGN_ITEMS * foreign_items
             <= 2 * items + MAX_FOREIGN_ITEMS * more.min(MORE_FOREIGN_HALVES)
     }
-}
-
-/// Returns the least class of grams for which so many cells of a message are far rarer that the message
-/// is more than these grams; 255 if there is none.
-fn foreign_class(cells: &[AtomicU8]) -> u8 {
-    let mut counts = [0_u32; 32];
-    for cell in cells {
-        if let Some(count) = counts.get_mut(usize::from(cell.load(Ordering::Relaxed))) {
-            *count += 1;
-        }
-    }
-    let max = (cells.len() as u32 / MAX_FOREIGN_SHARE).max(MAX_FOREIGN_CELLS);
-    let mut rarer = 0;
-    for (rare, count) in (0_u8..).zip(counts) {
-        rarer += count;
-        if rarer > max {
-            return (rare + RARER).max(class(MIN_ITEMS));
-        }
-    }
-    u8::MAX
 }
