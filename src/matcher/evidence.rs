@@ -87,10 +87,9 @@ fn metadata<'de, D: Deserializer<'de>>(fields: D) -> Result<Option<Metadata>, D:
 /// The levels are thresholds of the score, not probabilities: innocent content is reported if it
 /// shares enough with an item. When last measured, these were reported as
 /// [`Strong`](Self::Strong) or more:
-/// - most documents made from the same template or form as a leaked item, such as another invoice or
-///   contract of the same company, often as [`Certain`](Self::Certain);
-/// - one or two in ten mails of mailing lists from which mails leaked, for a common signature, footer
-///   or advert;
+/// - one in twelve documents made from the same template or form as a leaked item, such as another
+///   invoice or contract of the same company: blank forms, and forms with few values;
+/// - texts that many people forward, such as jokes and calls, if several items of the leak hold them;
 /// - one or two in two hundred cropped title bars, side bars and toolbars of programs that leaked
 ///   screenshots show, and one in forty receipts of a shop of which receipts leaked.
 ///
@@ -372,7 +371,7 @@ pub enum Evidence {
         #[serde(default)]
         replaced: u32,
         /// The natural logarithm of the odds that the passage is a copy, against that both texts were
-        /// made from one template. Below -1 the match is at most
+        /// made from one template. Below -1.4 the match is at most
         /// [`Possible`](Strength::Possible).
         #[serde(default)]
         odds: f64,

@@ -104,6 +104,7 @@ mod tests {
             evidence,
             shared_by: None,
             holders: Vec::new(),
+            expected: None,
             metadata: None,
         }
     }
