@@ -1,7 +1,6 @@
 //! Content that many items hold and whose standing only the owner knows: the list that `index --unknown`
 //! writes, and the owner's answers in it.
 
-use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
@@ -20,6 +19,9 @@ const MIN_HOLDERS: u32 = 10;
 
 /// Characters of an excerpt.
 const MAX_EXCERPT: usize = 20_000;
+
+/// Characters by which two excerpts of one passage may begin or end apart.
+const INEXACT: usize = 16;
 
 /// The owner's decision on a passage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,19 +78,22 @@ pub(crate) fn write(
     limits: &Limits,
     answered: &[Line],
 ) -> Result<(), Failure> {
-    let answered: HashSet<&str> = answered
+    let answered: Vec<&str> = answered
         .iter()
         .filter(|line| line.answer.is_some())
         .filter_map(|line| line.excerpt.as_deref())
         .collect();
+    // Places are exact to a few characters.
+    let is_answered = |line: &Line| {
+        let text = line.excerpt.as_deref().unwrap_or_default();
+        let length = text.chars().count().saturating_sub(2 * INEXACT);
+        let middle: String = text.chars().skip(INEXACT).take(length).collect();
+        !middle.is_empty() && answered.iter().any(|other| other.contains(&middle))
+    };
     let mut out = BufWriter::new(File::create(path)?);
     for passage in index.shared_content(MIN_HOLDERS)? {
         let line = line(index, &passage, base, limits)?;
-        let is_answered = line
-            .excerpt
-            .as_deref()
-            .is_some_and(|text| answered.contains(text));
-        if !is_answered {
+        if !is_answered(&line) {
             json_line(&mut out, &line)?;
         }
     }

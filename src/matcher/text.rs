@@ -402,15 +402,24 @@ impl<'a> Holders<'a> {
     /// items hold.
     fn of(&mut self, chain: &Chain) -> Result<Option<u32>> {
         let vouched = |run: &Run| self.gathered.vouched(run.gram());
-        let rare = chain
-            .runs
-            .iter()
-            .filter(|run| run.weight >= 1.0 && vouched(run).is_none());
-        let beside: u32 = rare.map(|run| run.length).sum();
-        let prints: Vec<u64> = chain.runs.iter().filter_map(vouched).collect();
+        let mut prints = Vec::new();
+        // Symbols of content that many items hold, of full weight beside it, and weighted beside it.
+        let (mut shared, mut rare, mut beside) = (0.0, 0, 0.0);
+        for run in &chain.runs {
+            match vouched(run) {
+                Some(print) => {
+                    prints.push(print);
+                    shared += f64::from(run.length);
+                }
+                None => {
+                    rare += if run.weight < 1.0 { 0 } else { run.length };
+                    beside += f64::from(run.weight) * f64::from(run.length);
+                }
+            }
+        }
         let Some(&print) = prints
             .get(prints.len() / 2)
-            .filter(|_| beside <= MAX_BESIDE_SHARED)
+            .filter(|_| rare <= MAX_BESIDE_SHARED && beside <= shared)
         else {
             return Ok(None);
         };

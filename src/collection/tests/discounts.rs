@@ -244,3 +244,33 @@ fn ignore_files_do_not_expire() {
     let one = NewItem::discount(Discount::Ignore, "x", text(FOOTER)).with_metadata(metadata);
     assert_eq!(open.add(one).unwrap_err().kind(), ErrorKind::InvalidInput);
 }
+
+/// What the owner vouches for counts in every segment, and so does the removal of the file.
+#[test]
+fn vouched_content_counts_however_many_items_hold_it() {
+    let disk = Simulator::new(1);
+    let open = writer(&disk).unwrap();
+    for n in 0..24 {
+        let own = sample::words(&format!("own {n}"), 40);
+        let item = NewItem::new(format!("{n:02}"), text(&format!("{own} {FOOTER}")));
+        open.add(item).unwrap();
+        if n % 7 == 6 {
+            open.flush().unwrap();
+        }
+    }
+    let find = || {
+        let snapshot = open.collection().snapshot();
+        let matcher = snapshot.matcher(MatchOptions::default()).unwrap();
+        matcher.find(&text(FOOTER)).unwrap()
+    };
+    assert!(find().is_empty());
+    open.add(NewItem::discount(Discount::Vouch, "footer", text(FOOTER)))
+        .unwrap();
+    for _ in 0..2 {
+        let found = find();
+        assert_eq!((found.len(), found[0].shared_by), (1, Some(24)));
+        open.compact().unwrap();
+    }
+    open.remove_discounts(Discount::Vouch, &["footer"]).unwrap();
+    assert!(find().is_empty());
+}
