@@ -195,12 +195,12 @@ fn built_in(groups: &[Group], exec: &Executor) -> Result<String, Failure> {
             let all = pooled.entry(kind).or_default();
             all.measures.extend(&sample.measures);
             all.uploads += sample.uploads;
-            // The smallest: rates are multiplied by how much larger an index is.
-            all.size = match all.size {
-                0 => sample.size,
-                size => size.min(sample.size),
-            };
+            // The sum over all uploads, for the mean: rates are proportional to the size.
+            all.size += sample.uploads * sample.size;
         }
+    }
+    for sample in pooled.values_mut() {
+        sample.size /= sample.uploads.max(1);
     }
     let mut source = "//! The calibration that is used where none was measured. Written by `benches/calibration.rs`; not \
         to be\n//! edited.\n\nuse super::{Kind, Pareto, PerKind, Tail};\n\n\

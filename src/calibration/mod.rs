@@ -164,8 +164,9 @@ impl Tail {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum CalibrationSource {
-    /// From the samples that came with the crate: innocent photos, documents, mails and screenshots,
-    /// against other leaks than yours.
+    /// From samples of the crate's authors: 2,152 texts, 1,025 of which have values, and 879 pictures, against three
+    /// leaks of photos, documents, and mails with screenshots. Rates are those of uploads that
+    /// have a text, a picture or values at all.
     BuiltIn,
     /// From a sample of your traffic, against your index.
     Measured,

@@ -1,5 +1,6 @@
 //! Round trips through the file, and detection of damage.
 
+mod calibrated;
 mod content;
 mod damage;
 

@@ -2,15 +2,12 @@
 
 use proptest::prelude::*;
 
+use super::calibrated::sample_bytes;
 use super::*;
 use crate::ErrorKind;
 use crate::index::layout::{Extent, FRAME_LEN, Layout, Section};
 use crate::index::{DigestHit, ItemId, PartId};
 use crate::matcher::{MatchOptions, Matcher, Strength};
-
-fn sample_bytes() -> Vec<u8> {
-    sample().to_bytes(&Executor::serial()).unwrap()
-}
 
 /// Calls everything that reads the file, and ignores the results.
 fn exercise(index: &Index) {
@@ -69,7 +66,7 @@ fn exercise(index: &Index) {
 }
 
 /// Computes the checksums again, as a forger would.
-fn forge(bytes: &mut [u8], layout: &Layout) {
+pub(super) fn forge(bytes: &mut [u8], layout: &Layout) {
     let extents = Section::ALL.map(|section| {
         let extent = layout.extent(section);
         Extent {
