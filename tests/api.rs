@@ -83,8 +83,8 @@ fn every_kind_of_evidence_is_read_back() {
         r#"{"kind":"image","part":"","item_part":"","distance":12,"gradient_distance":9,"sketch_distance":31,"transform":"rotate90","inverted":false,"score":0.98}"#,
         r#"{"kind":"code","part":"","item_part":"","pipeline":"nn512","distance":3,"transform":"identity","inverted":true,"score":0.9}"#,
         r#"{"kind":"region","part":"","item_part":"","region":[1,2,3,4],"item_region":[5,6,7,8],"transform":[1.0,0.0,0.0,0.0,1.0,0.0,0.0,0.0,1.0],"mirrored":false,"inverted":false,"agreed":40,"compared":50,"distinctive":31.5,"share":0.75,"of_query":0.5,"of_item":0.25,"score":0.8}"#,
-        r#"{"kind":"text","part":"","item_part":"","covered":96,"distinctive":90.5,"discounted":0,"query_span":[0,120],"item_span":[4,124],"score":0.9}"#,
-        r#"{"kind":"text","part":"","item_part":"","covered":96,"distinctive":90.5,"discounted":0,"query_span":[0,120],"region":[1,2,3,4],"item_span":[4,124],"score":0.9}"#,
+        r#"{"kind":"text","part":"","item_part":"","covered":96,"distinctive":90.5,"discounted":0,"query_span":[0,120],"item_span":[4,124],"agreed":3,"contradicted":1,"replaced":2,"odds":1.5,"score":0.9}"#,
+        r#"{"kind":"text","part":"","item_part":"","covered":96,"distinctive":90.5,"discounted":0,"query_span":[0,120],"region":[1,2,3,4],"item_span":[4,124],"agreed":3,"contradicted":1,"replaced":2,"odds":1.5,"score":0.9}"#,
         r#"{"kind":"record","part":"","item_part":"","rows":[2,5],"records":2,"cells":6,"surprise":40.5,"query_span":[0,80],"score":0.9}"#,
     ];
     for json in kinds {

@@ -252,10 +252,13 @@ fn describe(evidence: &Evidence) -> String {
             query_span,
             item_span,
             discounted,
+            agreed,
+            contradicted,
             ..
         } => format!(
-            "{covered} letters and digits in order ({discounted} discounted), characters {}..{} \
-             of the query, {}..{} of the item {}",
+            "{covered} letters and digits in order ({discounted} discounted), {agreed} of {} values \
+             agree, characters {}..{} of the query, {}..{} of the item {}",
+            agreed + contradicted,
             query_span[0],
             query_span[1],
             item_span[0],

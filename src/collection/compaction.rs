@@ -208,7 +208,7 @@ impl Core {
             let exec = &self.options.exec;
             let entry = plan.on_disk(storage, prepared.number, recipe, &prepared.around, exec);
             let entry = entry.map_err(|e| within(&shared.path, e))?;
-            let segment = Arc::new(Segment::open(storage, &entry)?);
+            let segment = Arc::new(Segment::open(storage, &entry, recipe)?);
             self.state().filter.follow(&segment);
             Some((entry, segment))
         };

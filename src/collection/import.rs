@@ -208,7 +208,7 @@ impl CollectionWriter {
         let number = inner.manifest.take_number()?;
         let recipe = &shared.context.recipe;
         let entry = plan.on_disk(&*shared.storage, number, recipe, &[], &core.options.exec)?;
-        let segment = Arc::new(Segment::open(&*shared.storage, &entry)?);
+        let segment = Arc::new(Segment::open(&*shared.storage, &entry, recipe)?);
         imported.generation = core.put_in_force(&mut inner, |state| {
             let mut kept = state.slots.clone();
             for (place, items) in replaced {

@@ -160,7 +160,7 @@ pub(super) fn load(
         });
         let segment = match open {
             Some(slot) => Arc::clone(&slot.segment),
-            None => Arc::new(Segment::open(storage, entry)?),
+            None => Arc::new(Segment::open(storage, entry, &context.recipe)?),
         };
         check_recipe(&segment, &context.recipe)?;
         slots.push(Slot {

@@ -119,7 +119,7 @@ pub(super) fn repair_on(storage: &dyn Storage, exec: &Executor) -> Result<Repair
 
     let mut damaged = Vec::new();
     for entry in std::mem::take(&mut manifest.segments) {
-        match Segment::verify(storage, &entry, exec) {
+        match Segment::verify(storage, &entry, &manifest.recipe, exec) {
             Ok(()) => {
                 manifest.segments.push(entry);
                 continue;

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use super::manifest::{CHECKED_AT_OPENING, FileEntry, FileKind, SegmentEntry};
-use super::record::{ItemKey, Record};
+use super::record::{Content, ItemKey, Record};
 use super::records::Records;
 use super::storage::Storage;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exec::Executor;
+use crate::fingerprint::Recipe;
 use crate::index::ItemSet;
-use crate::index::{Bytes, CodeSet, Index};
+use crate::index::{Bytes, CodeSet, Index, IndexWriter};
 
 /// Where a segment's items are durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,21 +78,31 @@ impl Slot {
 }
 
 impl Segment {
-    /// Opens the files of a segment: their sizes and first kilobytes are checked.
+    /// Opens the files of a segment: their sizes and first kilobytes are checked. An index of another
+    /// format version is built again from the records, in memory: the next merge writes it.
     ///
     /// # Errors
     /// [`Corrupt`](ErrorKind::Corrupt) if a file is missing, cut or another one.
-    pub(super) fn open(storage: &dyn Storage, entry: &SegmentEntry) -> Result<Self> {
+    pub(super) fn open(
+        storage: &dyn Storage,
+        entry: &SegmentEntry,
+        recipe: &Recipe,
+    ) -> Result<Self> {
         let mut records = None;
         let mut index = None;
         let mut codes = [None, None];
+        let mut is_old = false;
         for file in &entry.files {
             let name = file.kind.file_name(entry.number);
             let mut open = || -> Result<()> {
                 let bytes = map(storage, &name, file)?;
                 match file.kind {
                     FileKind::Records => records = Some(Records::open(bytes)?),
-                    FileKind::Index => index = Some(Index::from_mapped(bytes)?),
+                    FileKind::Index => match Index::from_mapped(bytes) {
+                        Ok(opened) => index = Some(opened),
+                        Err(e) if e.kind() == ErrorKind::Version => is_old = true,
+                        Err(e) => return Err(e),
+                    },
                     FileKind::FullCodes => codes[0] = Some(Codes(CodeSet::from_stored(bytes)?)),
                     FileKind::Nn512Codes => codes[1] = Some(Codes(CodeSet::from_stored(bytes)?)),
                 }
@@ -105,10 +116,14 @@ impl Segment {
                 }
             })?;
         }
+        let records = records.ok_or_else(|| Error::corrupt("a segment without records"))?;
+        if is_old {
+            index = Some(index_of(&records, recipe)?);
+        }
         let segment = Self {
             location: Location::Disk(entry.number),
             id: entry.id(),
-            records: records.ok_or_else(|| Error::corrupt("a segment without records"))?,
+            records,
             index,
             codes,
             bytes: entry.files.iter().map(|file| file.len).sum(),
@@ -189,6 +204,7 @@ impl Segment {
     pub(super) fn verify(
         storage: &dyn Storage,
         entry: &SegmentEntry,
+        recipe: &Recipe,
         exec: &Executor,
     ) -> Result<()> {
         for file in &entry.files {
@@ -201,7 +217,7 @@ impl Segment {
                 .with_path(name));
             }
         }
-        let segment = Self::open(storage, entry)?;
+        let segment = Self::open(storage, entry, recipe)?;
         for item in 0..segment.items() {
             segment.record(item)?;
         }
@@ -220,6 +236,18 @@ impl Segment {
         }
         Ok(())
     }
+}
+
+/// Builds the index of the fingerprints in the records of a segment.
+fn index_of(records: &Records, recipe: &Recipe) -> Result<Index> {
+    let mut writer = IndexWriter::new(recipe.clone(), None)?;
+    for item in 0..records.counts().prints {
+        let record = records.get(item)?;
+        if let Content::Prints(fingerprint) = record.content(recipe)? {
+            writer.add(&record.key.name(), &fingerprint)?;
+        }
+    }
+    writer.to_index()
 }
 
 /// A file of a segment, if its size and start are those that were written.

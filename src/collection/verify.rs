@@ -86,7 +86,7 @@ pub(super) fn verify_on(storage: &dyn Storage, exec: &Executor) -> Result<Verify
         ..VerifyReport::default()
     };
     for segment in &manifest.segments {
-        match Segment::verify(storage, segment, exec) {
+        match Segment::verify(storage, segment, &manifest.recipe, exec) {
             Ok(()) => report.files += segment.files.len() as u64,
             Err(e) => report.damage.push(e.to_string()),
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::evidence::{Doubt, Strength};
 use super::local::Objection;
 use super::search::is_distinctive;
-use super::{Matcher, local, picture, record, text, weigh};
+use super::{Matcher, local, picture, reach, record, text, weigh};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fingerprint::{Fingerprint, PartPrints, Sketch};
@@ -233,7 +233,7 @@ impl Matcher {
             return Ok(());
         };
         let limits = [
-            ("pdq", best.pdq, f64::from(picture::CANDIDATE_RADIUS), 256),
+            ("pdq", best.pdq, f64::from(reach::CANDIDATE_RADIUS), 256),
             (
                 "gradient",
                 best.gradient,
@@ -258,7 +258,7 @@ impl Matcher {
             };
             self.push(explanation, part, item_part, measure)?;
         }
-        let score = if enough && best.pdq <= picture::CANDIDATE_RADIUS && !item.discounted {
+        let score = if enough && best.pdq <= reach::CANDIDATE_RADIUS && !item.discounted {
             best.score(item.texture)
         } else {
             0.0
@@ -440,6 +440,32 @@ impl Matcher {
                    contain the passage, at least",
         };
         self.push(explanation, part, item_part, measure)?;
+        let Some(comparison) = &shared.comparison else {
+            explanation.score = explanation.score.max(score);
+            return Ok(());
+        };
+        let (agreed, contradicted) = (comparison.agreed(), comparison.contradicted());
+        let values = f64::from((agreed + contradicted).max(1));
+        let measure = Measure {
+            stage: "text_values",
+            measure: f64::from(agreed) / values,
+            threshold: 0.5,
+            passed: agreed >= contradicted,
+            note: "share of the item's numbers, dates and names between these words that the query                    has in the same place, usually at least",
+        };
+        if agreed + contradicted > 0 {
+            self.push(explanation, part, item_part, measure)?;
+        }
+        let measure = Measure {
+            stage: "text_copy",
+            measure: comparison.odds(),
+            threshold: weigh::SIBLING_ODDS,
+            passed: comparison.odds() >= weigh::SIBLING_ODDS,
+            note: "logarithm of the odds of a copy, against that both were made from one template, \
+                   at least",
+        };
+        self.push(explanation, part, item_part, measure)?;
+        let score = weigh::sibling_score(score, comparison.odds(), comparison.is_whole());
         explanation.score = explanation.score.max(score);
         Ok(())
     }

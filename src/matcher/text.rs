@@ -83,19 +83,10 @@ pub(super) fn find(
     mut report: impl FnMut(PartId, Evidence) -> Result<()>,
 ) -> Result<()> {
     let prints = source.prints;
-    let (gathered, mut passages) = weighted_passages(indexes, source)?;
-    passages.retain(|passage| {
-        passage.chain.distinctive >= source.reporting_threshold(passage.in_picture)
-    });
-    let mut holders = Holders::new(indexes, &gathered);
-    let shared: Vec<Option<u32>> = passages
-        .iter()
-        .map(|passage| holders.of(&passage.chain))
-        .collect::<Result<_>>()?;
-    let (places, comparisons) = compare(indexes, source, &gathered, &passages, &shared)?;
-    let of_passages = places.iter().filter_map(|&place| comparisons.get(place));
+    let compared = compared_passages(indexes, source)?;
+    let gathered = &compared.gathered;
     let mut pacer = source.pacer();
-    for ((passage, shared_by), (_, comparison)) in passages.iter().zip(shared).zip(of_passages) {
+    for (passage, shared_by, comparison) in compared.iter() {
         pacer.steps(REPORT_STEPS)?;
         let chain = &passage.chain;
         let score = weigh::text_score(chain.distinctive, source.floor(passage.in_picture));
@@ -128,6 +119,48 @@ pub(super) fn find(
         )?;
     }
     Ok(())
+}
+
+/// The passages that are long enough, and how the texts around them compare.
+struct Compared {
+    gathered: Gathered,
+    passages: Vec<Passage>,
+    /// How many items share each passage, if that makes it content.
+    shared: Vec<Option<u32>>,
+    /// The place of the comparison of each passage.
+    places: Vec<usize>,
+    /// The comparisons with their items.
+    comparisons: Vec<(u32, Comparison)>,
+}
+
+impl Compared {
+    fn iter(&self) -> impl Iterator<Item = (&Passage, Option<u32>, &Comparison)> {
+        let passages = self.passages.iter().zip(&self.shared).zip(&self.places);
+        passages.filter_map(|((passage, shared), place)| {
+            let (_, comparison) = self.comparisons.get(*place)?;
+            Some((passage, *shared, comparison))
+        })
+    }
+}
+
+fn compared_passages(indexes: &IndexSet, source: &Source<'_>) -> Result<Compared> {
+    let (gathered, mut passages) = weighted_passages(indexes, source)?;
+    passages.retain(|passage| {
+        passage.chain.distinctive >= source.reporting_threshold(passage.in_picture)
+    });
+    let mut holders = Holders::new(indexes, &gathered);
+    let shared: Vec<Option<u32>> = passages
+        .iter()
+        .map(|passage| holders.of(&passage.chain))
+        .collect::<Result<_>>()?;
+    let (places, comparisons) = compare(indexes, source, &gathered, &passages, &shared)?;
+    Ok(Compared {
+        gathered,
+        passages,
+        shared,
+        places,
+        comparisons,
+    })
 }
 
 /// Compares the texts around passages; those of one part must be neighbours. Returns the place of the
@@ -467,6 +500,8 @@ pub(super) struct Shared {
     pub(super) discounted: u32,
     /// Weighted symbols in the best chain.
     pub(super) distinctive: f64,
+    /// How the texts around it compare, if it is long enough to be reported.
+    pub(super) comparison: Option<Comparison>,
     /// Weighted symbols that make a strong match.
     pub(super) floor: f64,
 }
@@ -484,20 +519,37 @@ pub(super) fn shared(indexes: &IndexSet, source: &Source<'_>, item_part: PartId)
     let before = |query| gathered.discounted_before(query);
     let best = chain::chains(&hits, before, Bridge::NARROW, 0.0, 1, &mut source.pacer())?;
     let alone = best.first().map_or(0.0, |chain| chain.distinctive);
+    let floor = source.floor(is_picture(indexes, item_part));
     // A chain above the threshold is weighted by the other items that share it, as in `find`.
+    let mut comparison = None;
     let distinctive = if alone < source.reporting_threshold(false) {
         alone
     } else {
-        let (_, passages) = weighted_passages(indexes, source)?;
-        let own = passages.iter().filter(|passage| passage.part == item_part);
-        own.map(|passage| passage.chain.distinctive)
-            .fold(0.0, f64::max)
+        let compared = compared_passages(indexes, source)?;
+        let own = compared.iter();
+        let own = own.filter(|(passage, ..)| passage.part == item_part);
+        let score = |passage: &Passage, comparison: &Comparison| {
+            let score = weigh::text_score(passage.chain.distinctive, floor);
+            weigh::sibling_score(score, comparison.odds(), comparison.is_whole())
+        };
+        let best = own.max_by(|a, b| score(a.0, a.2).total_cmp(&score(b.0, b.2)));
+        comparison = best.map(|(_, _, comparison)| comparison.clone());
+        match best {
+            Some((passage, ..)) => passage.chain.distinctive,
+            None => {
+                let (_, passages) = weighted_passages(indexes, source)?;
+                let own = passages.iter().filter(|passage| passage.part == item_part);
+                own.map(|passage| passage.chain.distinctive)
+                    .fold(0.0, f64::max)
+            }
+        }
     };
     Ok(Shared {
         grams: hits.len(),
         discounted: before(u32::MAX),
         distinctive,
-        floor: source.floor(is_picture(indexes, item_part)),
+        comparison,
+        floor,
     })
 }
 

@@ -61,13 +61,17 @@ pub(crate) const SIBLING_ODDS: f64 = -1.4;
 /// Logarithm of the odds of a copy that a certain match needs.
 const CERTAIN_ODDS: f64 = 2.0;
 
+/// The best score of a sibling, and of a passage that is not certain.
+const MAX_SIBLING_SCORE: f64 = 0.65;
+const MAX_STRONG_SCORE: f64 = 0.94;
+
 /// Returns the score of a passage by the odds that it is a copy and not the text of a template.
 /// With most of the item, no values need to agree for a certain match.
 pub(crate) fn sibling_score(score: f64, odds: f64, is_whole: bool) -> f64 {
     if odds < SIBLING_ODDS {
-        score.min(0.65)
+        score.min(MAX_SIBLING_SCORE)
     } else if odds < if is_whole { 0.0 } else { CERTAIN_ODDS } {
-        score.min(0.94)
+        score.min(MAX_STRONG_SCORE)
     } else {
         score
     }

@@ -126,10 +126,10 @@ fn files_that_are_no_index_are_refused_with_the_reason() {
         assert!(error.message().contains("no leakprint index"), "{error}");
     }
     let mut newer = sample_bytes();
-    newer[8] = 3;
+    newer[8] = 4;
     let error = Index::from_bytes(newer).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Version);
-    assert!(error.message().contains("version 3"), "{error}");
+    assert!(error.message().contains("version 4"), "{error}");
 }
 
 /// Each case is a value that only a forger could have written, and the section of the error.
@@ -162,8 +162,9 @@ fn forged_content_is_detected_by_its_structure() {
         (start(Section::GramBuckets) + 48, 0x81, "gram_lines"),
         (start(Section::GramBuckets) + 56, 9, "gram_lines"),
         (start(Section::GramBuckets) + 62, 3, "gram_lines"),
-        (start(Section::Parts) + 5 * 48 + 40, 2, "cells"),
-        (start(Section::Parts) + 5 * 48 + 44, 8, "cells"),
+        (start(Section::Parts) + 5 * 56 + 40, 2, "cells"),
+        (start(Section::Parts) + 5 * 56 + 44, 8, "cells"),
+        (start(Section::Parts) + 52, 1, "values"),
         (start(Section::Cells), 99, "cells"),
         (start(Section::Cells) + 8, 1, "cells"),
         (start(Section::Cells) + 16 + 8, 0, "cells"),

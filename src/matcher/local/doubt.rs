@@ -11,8 +11,8 @@
 
 use std::collections::HashMap;
 
+use super::comparison::{Comparison, Credit, PatchComparison};
 use super::geometry::Transform;
-use super::verdict::{Comparison, Credit, PatchComparison};
 use crate::matcher::evidence::Doubt;
 #[cfg(doc)]
 use crate::matcher::evidence::Strength;

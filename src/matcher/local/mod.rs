@@ -7,6 +7,7 @@
 //! pictures of the index have it.
 
 mod candidates;
+mod comparison;
 mod doubt;
 mod geometry;
 mod grid;
@@ -27,10 +28,11 @@ use crate::media::PartPath;
 use crate::raster::{Frame, working_size};
 
 use candidates::{Candidate, Probe, VoteCounter};
+use comparison::Comparison;
 pub(super) use doubt::Objection;
 use doubt::Testimony;
 use grid::Grid;
-use verdict::{AgreementMap, Comparison, Competitor, Verdict};
+use verdict::{AgreementMap, Competitor, Verdict};
 
 /// Prints of the query that are looked up.
 const MAX_PROBES: usize = 1400;

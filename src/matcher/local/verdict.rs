@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 
 use super::candidates::Kind;
+use super::comparison::{Comparison, Credit, PatchComparison, Rule};
 use super::doubt::{self, Objection, Own, Testimony};
 use super::geometry::Transform;
 use crate::matcher::evidence::{Doubt, Evidence, Strength};
@@ -17,53 +18,6 @@ use crate::matcher::{picture, weigh};
 use crate::media::PartPath;
 use crate::raster::{Frame, SCALE_STEPS, Texture, working_size};
 
-/// One print of an item, compared with the same place of the query.
-#[derive(Clone, Copy)]
-pub(super) struct PatchComparison {
-    /// The distance in bits of 128; more than that where the query is flat.
-    pub(super) distance: u32,
-    /// The patch in the query.
-    pub(super) frame: Frame,
-    /// The tone of the patch's background in the query, if it is solid; known where the distance is
-    /// large, and for a sample of the others.
-    pub(super) background: Option<u8>,
-    /// The patch in the item.
-    pub(super) item: Frame,
-    pub(super) scale: u8,
-    /// 1 if no other picture of the index has a like detail, less the more pictures have.
-    pub(super) weight: f64,
-}
-
-/// The comparison of one candidate with the query.
-pub(super) struct Comparison {
-    /// From the item's working pixels to the query's.
-    pub(super) transform: Transform,
-    /// Never empty.
-    pub(super) patches: Vec<PatchComparison>,
-}
-
-/// A parameter that depends on the kind of the item's picture.
-struct Rule {
-    photograph: f64,
-    screen: f64,
-}
-
-impl Rule {
-    fn of(&self, screen: f64) -> f64 {
-        self.photograph + (self.screen - self.photograph) * screen
-    }
-}
-
-/// The least distance in bits up to which a detail has full credit.
-const FULL_CREDIT_DISTANCE: Rule = Rule {
-    photograph: 24.0,
-    screen: 3.0,
-};
-/// The distance in bits from which on a detail has no credit.
-const NO_CREDIT_DISTANCE: Rule = Rule {
-    photograph: 44.0,
-    screen: 24.0,
-};
 /// The weight of disagreeing details that is added to every comparison, so that a few details that
 /// agree are not enough.
 const PRIOR_WEIGHT: Rule = Rule {
@@ -79,39 +33,6 @@ const STRONG_SHARE: Rule = Rule {
 /// The share of the item that a copy shows, or of the query that the item fills, at least. Below it
 /// the share of a photograph is reduced: two photographs of one wall or floor overlap in part.
 const MIN_COVERAGE: f64 = 0.4;
-
-/// The function from distance to credit.
-#[derive(Clone, Copy)]
-pub(super) struct Credit {
-    full: f64,
-    none: f64,
-}
-
-impl Credit {
-    pub(super) fn new(patches: &[PatchComparison], screen: f64) -> Self {
-        let mut distances: Vec<u32> = patches.iter().map(|patch| patch.distance).collect();
-        let quarter = distances.len() / 4;
-        let typical = if distances.is_empty() {
-            0
-        } else {
-            *distances.select_nth_unstable(quarter).1
-        };
-        let full = (0.8 * f64::from(typical) + 3.0).max(FULL_CREDIT_DISTANCE.of(screen));
-        Self {
-            full,
-            none: NO_CREDIT_DISTANCE.of(screen).max(full + 4.0),
-        }
-    }
-
-    pub(super) fn of(&self, distance: u32) -> f64 {
-        ((self.none - f64::from(distance)) / (self.none - self.full)).clamp(0.0, 1.0)
-    }
-
-    /// Returns whether a detail at this distance counts as one that agrees.
-    pub(super) fn agrees(&self, distance: u32) -> bool {
-        self.of(distance) >= 0.5
-    }
-}
 
 /// The coarse places of the query where a candidate's details agree, with the weight of the details
 /// in its index.

@@ -3,10 +3,10 @@
 
 use super::Query;
 use super::candidates::{Kind, Pose};
+use super::comparison::{Comparison, PatchComparison};
 use super::doubt;
 use super::geometry::{self, Pair, Transform};
 use super::grid;
-use super::verdict::{Comparison, PatchComparison};
 use crate::index::StoredPrint;
 use crate::raster::Frame;
 
