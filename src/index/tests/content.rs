@@ -248,22 +248,48 @@ fn pictures_are_discounted_if_both_hashes_are_near() {
     }
 }
 
+/// Beside rarer grams the frequency decides the weight; alone in its messages a gram is vouched for.
 #[test]
 fn document_frequencies_are_exact_or_up_to_an_eighth_low() {
-    for (items, expected) in [(47, 47), (48, 48), (53, 48), (54, 54), (300, 297)] {
+    let plain = [(47, 47), (48, 48), (53, 48), (54, 54), (300, 297)];
+    let vouched = [(5, 5), (16, 16), (19, 16), (20, 20), (53, 47)];
+    let cases = plain.map(|case| (12, case)).into_iter();
+    for (own, (items, expected)) in cases.chain(vouched.map(|case| (0, case))) {
         let mut writer = writer();
         for i in 0..items {
-            writer
-                .add(
-                    &i.to_string(),
-                    &fingerprint(vec![text("a", &[5, 5]), text("b", &[5])]),
-                )
-                .unwrap();
+            let own = (0..own).map(|n| 1000 + 20 * u64::from(i) + n);
+            let grams = |first: &[u64]| [first, &own.clone().collect::<Vec<_>>()].concat();
+            let parts = vec![text("a", &grams(&[5, 5])), text("b", &grams(&[5]))];
+            writer.add(&i.to_string(), &fingerprint(parts)).unwrap();
         }
         let index = index(&mut writer);
         let list = index.grams().get(5).unwrap().unwrap();
+        assert_eq!(list.vouched(), own == 0);
         assert_eq!(list.document_frequency(), expected);
         assert_eq!(list.len() as u32, 3 * items);
+    }
+}
+
+/// A gram that half of its items have in a signature is discounted, in a third it is not.
+#[test]
+fn grams_that_close_messages_are_discounted() {
+    use crate::text::{Mark, Zone};
+    for (closing, discounted) in [(1, false), (2, true), (3, true)] {
+        let mut writer = writer();
+        for i in 0..3 {
+            let mut part = text("", &[5, 6]);
+            if i < closing {
+                part.text.as_mut().unwrap().marks = vec![Mark::new(1, Zone::Closing)];
+            }
+            writer
+                .add(&i.to_string(), &fingerprint(vec![part]))
+                .unwrap();
+        }
+        let index = index(&mut writer);
+        let list = |print| index.grams().get(print).unwrap().unwrap();
+        assert_eq!(list(6).discounted(), discounted, "{closing}");
+        assert!(!list(5).discounted());
+        assert_eq!((list(6).len(), list(6).document_frequency()), (3, 3));
     }
 }
 

@@ -41,7 +41,7 @@ const MIN_PICTURES_FOR_TABLES: usize = 1 << 18;
 /// Collects fingerprints and writes them as an index file.
 ///
 /// Memory: 16 bytes a gram, 24 a cell, 40 a digest and 370 a picture, plus names and paths; saving
-/// adds ten bytes a distinct gram. The bytes written depend only on what was added and in which
+/// adds twenty bytes a distinct gram and eighty a message. The bytes written depend only on what was added and in which
 /// order, not on the number of threads, the time or the machine.
 ///
 /// ```
