@@ -7,6 +7,7 @@
 //! document, which consists of flat areas, is not.
 
 use super::evidence::{Evidence, Strength};
+pub(super) use super::reach::CANDIDATE_RADIUS;
 use super::reach::Reach;
 use super::weigh;
 use crate::code::Code256;
@@ -18,9 +19,6 @@ use crate::index::IndexSet;
 use crate::index::{PartId, PictureInfo, SearchStats};
 use crate::media::PartPath;
 use crate::raster::{Dihedral, Texture};
-
-/// Bits of 256 in which the PDQ of a candidate may differ.
-pub(super) const CANDIDATE_RADIUS: u32 = 64;
 
 /// Bits of 256 in which the gradient hash of a copy may differ.
 pub(crate) const GRADIENT_RADIUS: u32 = 72;

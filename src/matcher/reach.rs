@@ -1,8 +1,10 @@
 //! How far a search goes: as far as matches are reported, or as far as a calibration needs.
 
 use super::Strength;
-use super::picture::CANDIDATE_RADIUS;
 use crate::calibration::LEAST_MEASURE;
+
+/// Bits of 256 in which the PDQ of a candidate may differ.
+pub(super) const CANDIDATE_RADIUS: u32 = 64;
 
 /// The bounds of a search.
 #[derive(Clone, Copy, Debug)]
