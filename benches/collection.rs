@@ -271,7 +271,7 @@ fn searching(writer: &CollectionWriter, fingerprinter: &Fingerprinter, sizes: &S
     let [apart, together] = times.map(|mut times| median(&mut times));
     let each = |time: Duration| time.as_secs_f64() * 1e6 / queries.len() as f64;
     say(format_args!(
-        "searching: {:.1} us a query of 45 words in 8 segments and a head, {:.1} in one segment, {:.2} times",
+        "searching: {:.1} µs per query of 45 words in 8 segments and a head, {:.1} in one segment, {:.2} times",
         each(apart),
         each(together),
         each(apart) / each(together)

@@ -98,7 +98,7 @@ def main():
                 orb.best(query)
             theirs.append(time.process_time() - before)
     a, b = (statistics.median(t) / len(queries) * 1e3 for t in (ours, theirs))
-    print("| items | queries | leakprint, ms a query | ORB 1,000 + RANSAC | ratio |")
+    print("| items | queries | leakprint, ms per query | ORB 1,000 + RANSAC | ratio |")
     print("|---|---|---|---|---|")
     print(f"| {len(items)} | {len(queries)} | {a:.1f} | {b:.0f} | {b / a:.1f} |")
 

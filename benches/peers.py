@@ -213,12 +213,12 @@ def main():
     arguments.add_argument("--threads", action="store_true")
     arguments = arguments.parse_args()
     if arguments.threads:
-        print("| queries | codes | radius | one thread, us a query | two | ratio | of the fastest |")
+        print("| queries | codes | radius | one thread, µs per query | two | ratio | of the fastest |")
         print("|---|---|---|---|---|---|---|")
     else:
         print(
-            "| queries | codes | radius | engine | leakprint, us a query | FAISS flat | ratio "
-            "| mapped / built | loaded / built | bytes a code | build, M codes/CPU-s |"
+            "| queries | codes | radius | engine | leakprint, µs per query | FAISS flat | ratio "
+            "| mapped / built | loaded / built | bytes per code | build, M codes/CPU-s |"
         )
         print("|---|---|---|---|---|---|---|---|---|---|---|")
     forms = arguments.forms.split(",")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Draws the table of searches beside FAISS in RESULTS.md: `python3 benches/plots.py`.
 
-Takes the first table under the heading "Tables as they are: AVX-512" and writes plots/codes.svg and
+Takes the first table under the heading "Current tables: AVX-512" and writes plots/codes.svg and
 plots/radius.svg beside RESULTS.md. Standard library only.
 """
 from pathlib import Path
@@ -41,7 +41,7 @@ def main():
         ("batch of 4,096", line("batch of 4,096, no match", lambda row: row[3])),
         ("batch of 65,536", line("batch of 65,536, no match", lambda row: row[3])),
     ]
-    svg = chart("Exact search, radius 31", "codes of 256 bits", "µs a query", series, log_x=True, log_y=True)
+    svg = chart("Exact search, radius 31", "codes of 256 bits", "µs per query", series, log_x=True, log_y=True)
     (HERE / "plots/codes.svg").write_text(svg, encoding="utf-8")
 
     single = [row for row in table if row[0].startswith("single") and row[0].endswith("no match")]
@@ -51,7 +51,7 @@ def main():
         ("FAISS flat", [(radius, faiss) for radius, _, faiss in single]),
         ("one at a time", [(radius, ours) for radius, ours, _ in single]),
     ]
-    svg = chart("Ten million codes", "radius, bits", "µs a query", series, log_y=True)
+    svg = chart("Ten million codes", "radius, bits", "µs per query", series, log_y=True)
     (HERE / "plots/radius.svg").write_text(svg, encoding="utf-8")
 
 

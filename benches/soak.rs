@@ -249,7 +249,7 @@ fn main() -> Result<()> {
     let mut out = io::stdout().lock();
     let mut say = |line: String| writeln!(out, "{line}").expect("standard output");
     say(
-        "| queries | s | queries/s | CPU ms a query | resident MiB |\n|---|---|---|---|---|"
+        "| queries | s | queries/s | CPU ms per query | resident MiB |\n|---|---|---|---|---|"
             .to_owned(),
     );
     let mut tenths = Vec::new();

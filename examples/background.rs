@@ -1,4 +1,4 @@
-//! Ordinary traffic as background: what everybody writes is no leak. `cargo run --example background`
+//! Background: content of ordinary traffic does not count. `cargo run --example background`
 //!
 //! A disclaimer, a signature or a blank form is in the leak and in innocent mails as well. `ignore` takes
 //! such content itself; `background` takes a sample of ordinary traffic and learns what two of its files

@@ -1,7 +1,7 @@
-//! A collection: items come and go while everybody goes on matching. `cargo run --example collection`
+//! A collection: items are added and removed while others match. `cargo run --example collection`
 //!
-//! The owner keeps one folder and changes it item by item; a platform reads the same folder. A
-//! snapshot stays as it is, so a search that is under way sees one state from beginning to end.
+//! The owner changes one folder item by item; a platform reads the same folder. A snapshot never
+//! changes, so a search sees one state from beginning to end.
 
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let post = format!("they write: {}", &MEMO[..120]);
     println!("{} items: {}", before.len(), show(&before, &post)?);
 
-    // The memo turns out to be public. What was open before goes on with what it has.
+    // The memo turns out to be public. Snapshots that were taken before still have it.
     writer.remove(&["memo.txt"])?;
     collection.refresh()?;
     let after = collection.snapshot();

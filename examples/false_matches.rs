@@ -1,4 +1,4 @@
-//! A reviewer says no: a false match is not reported again. `cargo run --example false_matches`
+//! False matches: a reviewer rejects a match, and it is not reported again. `cargo run --example false_matches`
 //!
 //! A mark names an item and either one upload, by its digest, or one part of the item for every upload.
 //! It records who decided and why, and can be taken back.
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     show("at first")?;
 
-    // This upload and this item are no match, as ada has decided.
+    // Ada decides that this upload is no match of this item.
     let upload = FalseScope::Digest(Digest::of_bytes(report.as_bytes()));
     let mark = FalseMatch::new(
         "drafts/statement.txt",

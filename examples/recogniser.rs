@@ -1,6 +1,6 @@
-//! A recogniser of text of your own: `cargo run --example recogniser`
+//! A custom recogniser of text: `cargo run --example recogniser`
 //!
-//! Implement `TextFromImage` for whatever reads text in pictures: a program, a model, another machine. The
+//! Implement `TextFromImage` for anything that reads text in pictures: a program, a model, a service. The
 //! matcher queries it for pictures that look like text and match nothing otherwise. This one reads one font on
 //! a grid, by comparing every cell with the letters of the font.
 

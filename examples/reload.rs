@@ -1,10 +1,10 @@
 //! A new index without downtime: `cargo run --example reload`
 //!
-//! Whoever matches takes the matcher that is current, a cheap clone; whoever reloads opens and checks the new
-//! index first, then changes what is current. Nobody waits, and no query is answered by half of each. A file
-//! that is open must be replaced by another, never written over: `IndexWriter::save` does so. (A `Collection`
-//! needs no new file: after `refresh` its next snapshot has the changes, but a matcher of an earlier snapshot
-//! does not, so that a new matcher is put in its place in the same way.)
+//! Each query clones the current matcher, which is cheap. A reload opens and checks the new index first, then
+//! replaces the current matcher. No query waits, and each is answered by one index. An open file must be
+//! replaced by another, never overwritten: `IndexWriter::save` does so. (A `Collection` needs no new file:
+//! after `refresh` its next snapshot has the changes. A matcher of an earlier snapshot does not, so replace it
+//! in the same way.)
 
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
@@ -66,7 +66,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        // Uploads come in all the while.
+        // Uploads continue during the reload.
         let uploads = scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 current.get().find_text(MEMO)?;

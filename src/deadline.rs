@@ -59,6 +59,8 @@ impl CancellationToken {
 pub struct Deadline {
     at: Option<(Instant, Duration)>,
     token: Option<CancellationToken>,
+    /// Whether a quarter of the time is kept for matching: see [`for_reading`](Self::for_reading).
+    is_reading: bool,
 }
 
 impl Deadline {
@@ -80,6 +82,7 @@ impl Deadline {
             && self.at.is_none_or(|(old, _)| new < old)
         {
             self.at = Some((new, duration));
+            self.is_reading = false;
         }
         self
     }
@@ -103,7 +106,8 @@ impl Deadline {
 
     /// Returns the deadline for reading where matching must end at this one: a quarter of the
     /// remaining time earlier. For callers that read and match separately rather than by
-    /// [`Matcher::find_media_until`](crate::Matcher::find_media_until).
+    /// [`Matcher::find_media_until`](crate::Matcher::find_media_until). An error says that reading took
+    /// too long, with the whole time as the limit.
     ///
     /// ```
     /// use std::time::Duration;
@@ -120,6 +124,7 @@ impl Deadline {
         let mut sooner = self.clone();
         if let (Some((at, _)), Some(left)) = (&mut sooner.at, self.remaining()) {
             *at -= left / 4;
+            sooner.is_reading = true;
         }
         sooner
     }
@@ -142,7 +147,10 @@ impl Deadline {
             Some((at, given)) if Instant::now() >= at => Err(Error::limit(
                 "time_ms",
                 given.as_millis(),
-                "the deadline has passed",
+                match self.is_reading {
+                    true => "reading took more than three quarters of it",
+                    false => "the deadline has passed",
+                },
             )),
             _ => Ok(()),
         }
@@ -206,6 +214,17 @@ mod tests {
         );
         assert!(Deadline::after(Duration::MAX).check().is_ok());
         assert_eq!(Deadline::after(Duration::MAX).remaining(), None);
+    }
+
+    #[test]
+    fn an_error_says_that_reading_took_its_share_of_the_time() {
+        let message = |deadline: &Deadline| deadline.check().unwrap_err().to_string();
+        let over = Deadline::after(Duration::ZERO);
+        assert!(message(&over).contains("the deadline has passed"));
+        assert!(message(&over.for_reading()).contains("three quarters of it"));
+        // An earlier limit of the caller is no share of anything.
+        let hour = Deadline::after(Duration::from_secs(3600)).for_reading();
+        assert!(message(&hour.within(Duration::ZERO)).contains("the deadline has passed"));
     }
 
     #[test]

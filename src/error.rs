@@ -148,6 +148,17 @@ struct Inner {
 /// [`Error::limit_name`] recognises a limit: errors that were stored as text are, too.
 const MISSING_KEY: &str = "does not hold its key";
 
+/// The limit on the time of an input, in [`Limits`](crate::Limits).
+pub(crate) const TIME_MS: &str = "time_ms";
+
+/// Returns the name of the limit that an error is about. Parsed from the message, so that an error
+/// that was stored as text, such as a [`Warning`](crate::Warning), has the name too.
+pub(crate) fn limit_name(kind: ErrorKind, message: &str) -> Option<&str> {
+    let limit = message.strip_prefix("limit ")?;
+    let (name, _) = limit.split_once(" = ")?;
+    (kind == ErrorKind::Limit).then_some(name)
+}
+
 impl Error {
     /// Makes an error, for implementations of traits of this crate.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
@@ -192,7 +203,7 @@ impl Error {
 
     /// Makes the error that `what`, an index or a collection, does not hold its key; `id` is the key's.
     pub(crate) fn missing_key(what: &str, id: impl fmt::Display) -> Self {
-        let remedy = format!("the owner kept it apart: open it with the key {id}");
+        let remedy = format!("the owner kept it apart: give the key whose ID is {id}");
         Self::new(
             ErrorKind::Recipe,
             format!("the {what} {MISSING_KEY}, {remedy}"),
@@ -228,7 +239,7 @@ impl Error {
     /// assert!(Deadline::after(Duration::ZERO).check().unwrap_err().is_timeout());
     /// ```
     pub fn is_timeout(&self) -> bool {
-        self.limit_name() == Some("time_ms")
+        self.limit_name() == Some(TIME_MS)
     }
 
     /// The name of the limit that was exceeded: a field of [`Limits`](crate::Limits), which may be
@@ -245,10 +256,7 @@ impl Error {
     /// # Ok::<(), leakprint::Error>(())
     /// ```
     pub fn limit_name(&self) -> Option<&str> {
-        // Parsed from the message, so that an error that was stored as text has the name too.
-        let limit = self.message().strip_prefix("limit ")?;
-        let (name, _) = limit.split_once(" = ")?;
-        (self.kind() == ErrorKind::Limit).then_some(name)
+        limit_name(self.kind(), self.message())
     }
 
     /// Returns whether an index or a collection cannot be searched because it does not hold its key,

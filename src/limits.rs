@@ -36,31 +36,36 @@ use crate::error::{Error, Result};
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of one input file or upload.
+    /// Bytes of one input file or upload. The default is 256 MiB.
     pub input_bytes: u64,
-    /// Width times height of one picture.
+    /// Width times height of one picture. The default is 67,108,864.
     pub pixels: u64,
-    /// Width of one picture, and its height: hashing keeps some rows in memory.
+    /// Width of one picture, and its height: hashing keeps some rows in memory. The default is
+    /// 65,535.
     pub side: u32,
     /// Bytes of all pictures, texts and members decoded from one input together; and separately,
-    /// bytes of the prints of all its texts.
+    /// bytes of the prints of all its texts. The default is 1 GiB.
     pub decoded_bytes: u64,
-    /// Parts in one input: bodies, attachments, pages, pictures.
+    /// Parts in one input: bodies, attachments, pages, pictures. The default is 10,000.
     pub parts: u32,
-    /// Frames of one animation that become parts, in addition to the first: those that differ.
+    /// Frames of one animation that become parts, in addition to the first: those that differ. The
+    /// default is 16.
     pub frames: u32,
-    /// Nested containers: an attachment of a forwarded mail is at depth 2.
+    /// Nested containers: an attachment of a forwarded mail is at depth 2. The default is 8.
     pub depth: u32,
     /// Decompressed bytes for each compressed byte of an archive member, and of all members of an
     /// input together for each byte of the input. A member may always have 1 MiB, an input 16 MiB. The
-    /// prints of an input's texts may take twice as many bytes, or 256 MiB if that is more.
+    /// prints of an input's texts may take twice as many bytes, or 256 MiB if that is more. The default
+    /// is 200.
     pub archive_ratio: u32,
     /// Characters of text in one part. A character that [folds](crate::text::fold) to several symbols
     /// counts as that many: an ideograph as two, a syllable of Hangul as two or three, a ligature of
-    /// words as up to 15.
+    /// words as up to 15. The default is 67,108,864.
     pub text_chars: u64,
     /// Wall-clock milliseconds for one input, reading and matching together. Checked in every loop
-    /// whose length depends on the input; see [`Deadline`].
+    /// whose length depends on the input; see [`Deadline`]. The default is 30,000. A matcher that also
+    /// reads, such as [`find_media`](crate::Matcher::find_media), fails with this limit once reading has
+    /// taken three quarters of it.
     pub time_ms: u64,
 }
 

@@ -59,12 +59,42 @@ impl Source {
     /// # Errors
     /// As [`open`](Self::open), and [`Recipe`](ErrorKind::Recipe) if the key is another one.
     pub fn open_with_key(path: impl AsRef<Path>, key: impl Into<Option<Key>>) -> Result<Self> {
-        let (path, key) = (path.as_ref(), key.into());
+        Self::open_by(path.as_ref(), key.into(), |path| Index::open(path))
+    }
+
+    /// As [`open_with_key`](Self::open_with_key), but reads an index file into memory, as
+    /// [`Index::load`]: searches are faster, and no other program can change what is searched. The files
+    /// of a collection are mapped; its writer never changes them.
+    ///
+    /// # Errors
+    /// As [`open_with_key`](Self::open_with_key).
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let file = folder.path().join("leak.lpx");
+    /// # leakprint::example::memo_writer()?.save(&file, &leakprint::Executor::serial())?;
+    /// use leakprint::{Key, MatchOptions, Source};
+    ///
+    /// let source = Source::load(&file, None::<Key>)?;
+    /// std::fs::write(&file, "written over")?;
+    /// let matcher = source.matcher(MatchOptions::default())?;
+    /// assert_eq!(matcher.find_text(leakprint::example::MEMO)?.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn load(path: impl AsRef<Path>, key: impl Into<Option<Key>>) -> Result<Self> {
+        Self::open_by(path.as_ref(), key.into(), |path| Index::load(path))
+    }
+
+    fn open_by(
+        path: &Path,
+        key: Option<Key>,
+        open: impl Fn(&Path) -> Result<Index>,
+    ) -> Result<Self> {
         let kind = if path.is_dir() {
             let collection = Collection::open_with_key(path, key.clone())?;
             Kind::Collection(collection.snapshot())
         } else {
-            let index = Index::open(path)?;
+            let index = open(path)?;
             let checked = key.iter().try_for_each(|key| index.recipe().check_key(key));
             checked.map_err(|e| e.with_path(path))?;
             Kind::Index(index)
@@ -117,6 +147,32 @@ impl Source {
             Kind::Index(index) => u64::from(index.item_count()),
             Kind::Collection(snapshot) => snapshot.len(),
         }
+    }
+
+    /// Returns whether there is an item of this name, such as the one that a
+    /// [false match](crate::FalseMatch) names.
+    ///
+    /// # Errors
+    /// [`Corrupt`](ErrorKind::Corrupt) if a file is damaged.
+    ///
+    /// ```
+    /// # let (folder, writer, print) = leakprint::example::collection()?;
+    /// # let collection = writer.collection().path().to_owned();
+    /// # writer.add(leakprint::collection::NewItem::new("memo.txt", print))?;
+    /// # let file = folder.path().join("leak.lpx");
+    /// # leakprint::example::memo_writer()?.save(&file, &leakprint::Executor::serial())?;
+    /// for path in [&file, &collection] {
+    ///     let source = leakprint::Source::open(path)?;
+    ///     assert!(source.contains("memo.txt")? && !source.contains("memo")?);
+    /// }
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn contains(&self, item: &str) -> Result<bool> {
+        let result = match &self.kind {
+            Kind::Index(index) => index.item_by_name(item).map(|item| item.is_some()),
+            Kind::Collection(snapshot) => snapshot.item(item).map(|item| item.is_some()),
+        };
+        result.map_err(|e| self.named(e))
     }
 
     /// Returns the recipe of the fingerprints.

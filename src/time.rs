@@ -28,6 +28,32 @@ impl Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         Self(since.map_or(0, |since| since.as_secs() as i64))
     }
+
+    /// Parses the time at which an item is to expire, for
+    /// [`Metadata::expires`](crate::collection::Metadata::expires). An item that has expired is never
+    /// matched, and nothing else would show that.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if it is no time, or not in the future.
+    ///
+    /// ```
+    /// use leakprint::collection::Timestamp;
+    ///
+    /// assert!(Timestamp::parse_expiry("9999-12-31").is_ok());
+    /// let error = Timestamp::parse_expiry("2001-01-01").unwrap_err();
+    /// assert!(error.message().contains("is in the past"));
+    /// ```
+    pub fn parse_expiry(text: &str) -> Result<Self, Error> {
+        let time: Self = text.parse()?;
+        let now = Self::now();
+        if time > now {
+            return Ok(time);
+        }
+        let message = format!(
+            "{time} is in the past, it is {now} now, so the item would never be matched: give a later time"
+        );
+        Err(Error::new(ErrorKind::InvalidInput, message))
+    }
 }
 
 /// The civil date of a day since 1970 (Hinnant, "chrono-compatible low-level date

@@ -289,15 +289,15 @@ fn errors_say_what_to_do() {
     for (message, remedy) in [
         (
             error_message(Matcher::new(index.clone())),
-            format!("open it with the key {id}"),
+            format!("give the key whose ID is {id}"),
         ),
         (
             error_message(Matcher::with_key(index, foreign.key().clone())),
-            format!("made with {id}: give that one"),
+            format!("give the key whose ID is {id}"),
         ),
         (
             error_message(Collection::open(&leak).unwrap().fingerprinter()),
-            format!("open it with the key {id}"),
+            format!("give the key whose ID is {id}"),
         ),
         (
             error_message(matcher.find(&stranger)),
@@ -330,6 +330,10 @@ fn errors_say_what_to_do() {
         (
             error_message(Collection::open(at("none"))),
             "no such folder".to_owned(),
+        ),
+        (
+            error_message(Source::open(folder.path())),
+            "this folder is no collection: it holds no manifest".to_owned(),
         ),
         (
             error_message(CollectionWriter::open(folder.path(), options())),

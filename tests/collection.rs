@@ -223,6 +223,74 @@ fn false_matches_are_kept_and_exchanged() {
         run(at, &["export", "c", "--as", "false-matches"]).stdout,
         exported
     );
+
+    // A name that is not there is reported, and kept for an item that is added later.
+    let mark: Value = serde_json::from_slice(&exported).unwrap();
+    let mut elsewhere = mark.clone();
+    elsewhere["item"] = json!("leak/memo");
+    let mut misspelt = mark.clone();
+    misspelt["expire"] = json!("never");
+    fs::write(at.join("more.jsonl"), format!("{elsewhere}\n{misspelt}\n")).unwrap();
+    let done = run(at, &["import", "c", "more.jsonl", "--as", "false-matches"]);
+    let said = String::from_utf8(done.stderr).unwrap();
+    let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(
+        (&report["added"], &report["broken"]),
+        (&json!(1), &json!(1))
+    );
+    for expected in [
+        r#"more.jsonl:1: warning: the collection has no item "leak/memo""#,
+        "unknown field `expire`",
+    ] {
+        assert!(said.contains(expected), "{said}");
+    }
+    assert!(
+        run(at, &["export", "c", "--as", "false-matches"])
+            .stdout
+            .len()
+            > exported.len()
+    );
+}
+
+#[test]
+fn a_false_match_of_a_picture_is_about_the_picture_or_about_its_bytes() {
+    let folder = folder();
+    let at = folder.path();
+    lines(at, &["add", "c", "leak/photo.png"]);
+    // The same picture in other bytes.
+    let photo = image::open(at.join("leak/photo.png")).unwrap();
+    photo.save(at.join("copy.bmp")).unwrap();
+    let is_found = || {
+        let line = &lines(at, &["match", "c", "copy.bmp"])[0];
+        !line["matches"].as_array().unwrap().is_empty()
+    };
+    let mark = |more: &[&str]| {
+        let mark = [
+            "mark-false",
+            "c",
+            "leak/photo.png",
+            "--query",
+            "leak/photo.png",
+        ];
+        lines(at, &[&mark[..], more].concat())[0]["status"].clone()
+    };
+    assert!(is_found());
+    assert_eq!(mark(&[]), "marked");
+    assert!(is_found(), "only the bytes are marked");
+    assert_eq!(mark(&["--of", "picture"]), "marked");
+    assert!(!is_found());
+    assert_eq!(mark(&["--of", "picture", "--undo"]), "unmarked");
+    assert!(is_found());
+    let text = [
+        "mark-false",
+        "c",
+        "leak/photo.png",
+        "--query",
+        "post.txt",
+        "--of",
+        "picture",
+    ];
+    assert!(refused(at, &text).contains("post.txt: --of picture: this is none"));
 }
 
 #[test]

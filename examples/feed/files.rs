@@ -1,38 +1,10 @@
-//! Output files: checked before the work starts, and replaced when it is done.
+//! Output files, replaced when they are complete.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::Failure;
-
-/// Fails if the output file of `option` cannot be written.
-pub(crate) fn check_writable(option: &str, path: &Path) -> Result<(), Failure> {
-    let named = |what: String| -> Failure { format!("{option} {}: {what}", path.display()).into() };
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => {
-            return Err(named("is a folder, give a file name".to_owned()));
-        }
-        Ok(metadata) if metadata.is_file() => {
-            let opened = OpenOptions::new().append(true).open(path);
-            return opened
-                .map(drop)
-                .map_err(|e| named(format!("cannot write: {e}")));
-        }
-        // A pipe or a device.
-        Ok(_) => return Ok(()),
-        Err(_) => {}
-    }
-    let folder = path.parent().unwrap_or(Path::new(""));
-    if !folder.as_os_str().is_empty() && !folder.is_dir() {
-        let message = format!("there is no folder {}, make it first", folder.display());
-        return Err(named(message));
-    }
-    let probe = beside(path);
-    File::create_new(&probe).map_err(|e| named(format!("cannot write there: {}", e.kind())))?;
-    let _ = fs::remove_file(&probe);
-    Ok(())
-}
 
 /// Writes a file, which replaces the old one when it is complete.
 pub(crate) fn replace(

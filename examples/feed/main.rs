@@ -10,6 +10,8 @@ mod files;
 mod posts;
 mod report;
 mod show;
+#[path = "../common/writable.rs"]
+mod writable;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -20,8 +22,9 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use leakprint::{Executor, Key, MatchOptions, Matcher, Source, Strength};
 
-use files::{check_writable, replace};
+use files::replace;
 use posts::{Line, Posts};
+use writable::{Writes, check_writable};
 
 /// Scans posts for a leak and reports who posted what.
 #[derive(Parser)]
@@ -87,7 +90,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     let read = [Some(&args.index), Some(&args.posts), args.key.as_ref()];
     for (option, path) in written {
         let Some(path) = path else { continue };
-        check_writable(option, path)?;
+        check_writable(option, path, Writes::InPlace)?;
         let of_collection =
             args.index.is_dir() && path.parent().is_some_and(|p| same(&args.index, p));
         if of_collection || read.into_iter().flatten().any(|r| same(r, path)) {

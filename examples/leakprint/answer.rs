@@ -13,7 +13,7 @@ use crate::input::Read;
 use crate::output::{json_line, printable};
 use crate::resume::{Payload, are_settled, is_settled, settled_kind};
 
-/// What was found out about one query.
+/// The result of one query.
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) matches: Vec<Match>,
@@ -26,17 +26,17 @@ pub(crate) struct Found {
 struct Line<'a> {
     #[serde(flatten)]
     answer: MatchLine<'a>,
-    /// The drawing of it, where drawings were asked for.
+    /// The drawing, if drawings were requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     drawing: Option<Option<&'a Path>>,
 }
 
-/// An answer, and what of it is told elsewhere too.
+/// An answer as it is printed, with the parts that are also reported elsewhere.
 pub(crate) struct Answer {
     pub(crate) query: String,
     /// Whether anything was found.
     pub(crate) matched: bool,
-    /// What is printed: a line, or rows of a table. Fails for a drawing whose path is no text.
+    /// The printed form: a line, or rows of a table. An error for a drawing whose path is not UTF-8.
     pub(crate) printed: io::Result<Vec<u8>>,
     pub(crate) error: Option<Error>,
     pub(crate) warnings: Vec<Warning>,
@@ -83,7 +83,7 @@ impl Answer {
     }
 }
 
-/// The line itself.
+/// Stored as the line itself.
 impl Payload for Answer {
     fn name(&self) -> &str {
         &self.query
@@ -97,35 +97,35 @@ impl Payload for Answer {
     }
 
     fn unpack(bytes: &[u8]) -> Option<Self> {
-        let told: Told = serde_json::from_slice(bytes).ok()?;
-        // A drawing that somebody took away is made again.
-        if told.drawing.is_some_and(|path| !path.exists()) {
+        let stored: StoredAnswer = serde_json::from_slice(bytes).ok()?;
+        // A drawing that was deleted is made again.
+        if stored.drawing.is_some_and(|path| !path.exists()) {
             return None;
         }
-        let error = match told.error {
-            Some(ToldError { kind, message }) => {
+        let error = match stored.error {
+            Some(StoredError { kind, message }) => {
                 let kind = settled_kind(&kind, &message)?;
                 Some(Error::new(kind, message))
             }
             None => None,
         };
         Some(Self {
-            query: told.query,
-            matched: !told.matches.is_empty(),
+            query: stored.query,
+            matched: !stored.matches.is_empty(),
             printed: Ok(bytes.to_vec()),
             error,
-            warnings: told.warnings,
+            warnings: stored.warnings,
             undrawn: None,
         })
     }
 }
 
-/// What a line says beside its matches.
+/// The fields of a stored line that are needed.
 #[derive(Deserialize)]
-struct Told {
+struct StoredAnswer {
     query: String,
     matches: Vec<serde::de::IgnoredAny>,
-    error: Option<ToldError>,
+    error: Option<StoredError>,
     #[serde(default)]
     warnings: Vec<Warning>,
     #[serde(default)]
@@ -133,7 +133,7 @@ struct Told {
 }
 
 #[derive(Deserialize)]
-struct ToldError {
+struct StoredError {
     kind: String,
     message: String,
 }
@@ -152,7 +152,7 @@ fn table(
     }
     writeln!(out, "{name}")?;
     if matches.is_empty() {
-        // What was not read may hold anything.
+        // A part that was not read may match.
         let nothing = match warnings.is_empty() {
             true => "nothing",
             false => "nothing in what was read",

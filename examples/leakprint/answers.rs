@@ -8,20 +8,20 @@ use crate::Failure;
 use crate::output::complain;
 use crate::sink::Sink;
 
-/// What a run has found.
+/// The totals of a run.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Outcome {
     /// Queries.
     pub(crate) queries: u64,
     /// Queries that match something.
     pub(crate) matched: u64,
-    /// Queries of which some part could not be read.
+    /// Queries with a part that could not be read.
     pub(crate) unread: u64,
 }
 
 impl Outcome {
-    /// The exit code of `match --exit-code`. What could not be read may hold anything, so that
-    /// nothing is certain without it.
+    /// Returns the exit code of `match --exit-code`. Unread content may match, so "nothing found" is
+    /// reported only if everything was read.
     pub(crate) fn exit_code(self) -> u8 {
         match self {
             Self { matched: 1.., .. } => 0,
@@ -38,27 +38,27 @@ impl Outcome {
     }
 }
 
-/// Takes one answer after the other.
+/// The destination of answers, in order.
 pub(crate) enum Answers {
     Output(Sink),
     File(PathBuf, Sink),
     Continued(Continued),
 }
 
-/// A file that an earlier run may have written in part. As long as it holds the answers that come
-/// anyhow it is not touched; what differs, half a line or the answer to a query that has changed,
-/// is cut off with all that follows.
+/// A file that an earlier run may have written in part. As long as it holds the same answers, it is
+/// not written; at the first difference, such as half a line or the answer to a query that has changed,
+/// it is truncated.
 pub(crate) struct Continued {
     path: PathBuf,
-    /// What is there and not compared yet.
+    /// Existing content that is not compared yet.
     old: Option<BufReader<File>>,
     new: BufWriter<File>,
-    /// Where the next answer goes.
+    /// The offset of the next answer.
     at: u64,
 }
 
 impl Answers {
-    /// To standard output, or to a file that is replaced.
+    /// Writes to standard output, or to a file that is replaced.
     pub(crate) fn new(path: Option<&Path>) -> Self {
         let Some(path) = path else {
             return Self::Output(Sink::output());
@@ -66,7 +66,7 @@ impl Answers {
         Self::File(path.to_owned(), Sink::file(path))
     }
 
-    /// To a file behind what it has of them already.
+    /// Continues a file after the answers that it already holds.
     pub(crate) fn continued(path: &Path) -> Result<Self, Failure> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
@@ -82,7 +82,7 @@ impl Answers {
 
     pub(crate) fn put(&mut self, answer: &[u8]) -> Result<(), Failure> {
         match self {
-            // Not renamed: a reader that went away is told by its error.
+            // The error is returned as it is, so that a closed pipe is recognised.
             Self::Output(out) => Ok(out.write_all(answer)?),
             Self::File(path, out) => Ok(out.write_all(answer).map_err(unwritable(path))?),
             Self::Continued(continued) => {
@@ -102,7 +102,7 @@ impl Answers {
         }
     }
 
-    /// Behind the last answer: what an earlier run had beyond it is cut off.
+    /// Truncates the file after the last answer.
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         self.flush()?;
         match self {

@@ -70,7 +70,7 @@ pub(crate) enum Command {
         /// The collection's folder.
         collection: PathBuf,
     },
-    /// Merge the files of a collection into one segment; matching goes on meanwhile.
+    /// Merge the files of a collection into one segment; matching continues meanwhile.
     Compact {
         /// The collection's folder.
         collection: PathBuf,
@@ -200,9 +200,13 @@ pub(crate) struct MarkArgs {
     pub(crate) collection: PathBuf,
     /// The item's name, as `list` prints it.
     pub(crate) item: String,
-    /// The upload whose matches with the item are false.
+    /// The upload whose matches with the item are false; --of says which uploads count as this one.
     #[arg(long, value_name = "FILE", conflicts_with = "part")]
     pub(crate) query: Option<PathBuf>,
+    /// With --query: mark uploads of exactly these bytes, or of this picture, also recompressed or
+    /// scaled.
+    #[arg(long, value_enum, requires = "query", default_value_t = MarkOf::Bytes)]
+    pub(crate) of: MarkOf,
     /// The part of the item whose matches are false for every upload; "" is the item's own text or
     /// picture.
     #[arg(long, value_name = "PATH")]
@@ -226,6 +230,13 @@ pub(crate) struct MarkArgs {
     /// Remove the mark.
     #[arg(long)]
     pub(crate) undo: bool,
+}
+
+/// Which uploads a false match with `--query` is about.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MarkOf {
+    Bytes,
+    Picture,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -11,8 +11,9 @@ use serde::Serialize;
 use crate::collection::writer;
 use crate::input::Sources;
 use crate::interrupt::on_interrupt;
-use crate::output::{Errors, Writes, check_writable, json_pretty, note, printable, progress};
+use crate::output::{Errors, json_pretty, note, printable, progress};
 use crate::target::Target;
+use crate::writable::{Writes, check_writable};
 use crate::{CalibrateArgs, Failure};
 
 /// Uploads below which the error of every rate is larger than the rate.

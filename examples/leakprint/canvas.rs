@@ -12,7 +12,7 @@ const WHITE: Rgb<u8> = Rgb([255, 255, 255]);
 /// The side of a letter in dots.
 const LETTER: u32 = 8;
 
-/// A picture that is drawn on.
+/// A picture to draw on.
 pub(crate) struct Canvas {
     picture: RgbImage,
     /// Pixels to the side of a dot: letters and lines grow with the picture.
@@ -35,8 +35,8 @@ impl Canvas {
         self.picture
     }
 
-    /// Draws a closed line of `dots` dots in width, with an edge that shows on any ground. What
-    /// would lie outside the picture is moved to its border.
+    /// Draws a closed line of `dots` dots in width, with an edge that is visible on any background.
+    /// Points outside the picture are moved to its border.
     pub(crate) fn outline(&mut self, corners: &[Point], dots: u32, colour: Rgb<u8>) {
         let width = dots * self.dot;
         let edge = self.dot.div_ceil(2);
@@ -54,7 +54,7 @@ impl Canvas {
         }
     }
 
-    /// A line of squares. Both ends lie in the picture, so it has no more of them than the
+    /// Draws a line of squares. Both ends are in the picture, so it has no more of them than the
     /// picture has pixels along its sides.
     fn line(&mut self, from: Point, to: Point, width: u32, colour: Rgb<u8>) {
         let (dx, dy) = (to.0 - from.0, to.1 - from.1);
@@ -131,8 +131,8 @@ impl Canvas {
     }
 }
 
-/// The letters of a label of at most `room` letters. The end of a name tells more than its
-/// start, which is a folder.
+/// The letters of a label of at most `room` letters. The end of a name is kept: its start
+/// is a folder.
 fn fitted(name: &str, measure: &str, room: usize) -> Vec<[u8; 8]> {
     let measure: Vec<char> = " ".chars().chain(measure.chars()).collect();
     let name: Vec<char> = name.chars().collect();
@@ -159,7 +159,7 @@ fn rows_of(letter: char) -> [u8; 8] {
     glyph.or_else(unknown).unwrap_or_default()
 }
 
-/// What can be read on a ground.
+/// Returns a colour that is legible on a background.
 fn ink_on(ground: Rgb<u8>) -> Rgb<u8> {
     let [r, g, b] = ground.0.map(u32::from);
     if 299 * r + 587 * g + 114 * b > 140_000 {

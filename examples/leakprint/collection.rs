@@ -1,5 +1,5 @@
-//! `add`, `remove`, `list`, `compact`, `repair` and `mark-false`: a line that is printed is a
-//! promise that survives a power cut.
+//! `add`, `remove`, `list`, `compact`, `repair` and `mark-false`. A line is printed once the change is
+//! on disk.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
@@ -11,9 +11,12 @@ use leakprint::collection::{
     Timestamp, WriterOptions, repair,
 };
 use leakprint::lines::{ChangeLine, ListLine};
-use leakprint::{Collection, Digest, Error, ErrorKind, Executor, Fingerprint, PartPath};
+use leakprint::{
+    Collection, Digest, Error, ErrorKind, Executor, Fingerprint, Fingerprinter, PartPath,
+};
 use serde::Serialize;
 
+use crate::args::MarkOf;
 use crate::input::{Read, Sources, read_file};
 use crate::interrupt::on_interrupt;
 use crate::output::{Errors, json_line, json_pretty, progress};
@@ -22,7 +25,7 @@ use crate::{AddArgs, Failure, MarkArgs};
 
 /// Items that share one sync, and how long the first of them waits for the others.
 const BATCH: usize = 256;
-const PATIENCE: Duration = Duration::from_millis(100);
+const MAX_WAIT: Duration = Duration::from_millis(100);
 
 /// Opens a collection for writing, or makes one.
 pub(crate) fn writer(
@@ -35,7 +38,7 @@ pub(crate) fn writer(
         options.window = window;
     }
     let writer = CollectionWriter::open(folder, options)?;
-    // One that is there keeps its own, and nobody would notice.
+    // An existing collection keeps its window, which would go unnoticed.
     let own = writer.collection().recipe().window;
     match window.filter(|window| *window != own) {
         Some(window) => Err(format!(
@@ -48,7 +51,7 @@ pub(crate) fn writer(
     }
 }
 
-/// As [`writer`] of one that is there.
+/// As [`writer`], for an existing collection.
 pub(crate) fn existing(folder: &Path) -> Result<CollectionWriter, Failure> {
     if !folder.is_dir() {
         return Err(format!(
@@ -60,11 +63,11 @@ pub(crate) fn existing(folder: &Path) -> Result<CollectionWriter, Failure> {
     writer(folder, None, None)
 }
 
-/// What is added next, in the order of the input.
+/// The next items to add, in the order of the input.
 struct Batch<'a> {
     writer: &'a CollectionWriter,
     items: Vec<NewItem>,
-    /// Names with errors, and where in the order they stand.
+    /// Names with errors, and their positions in the order.
     failed: Vec<(usize, String, Error)>,
     since: Option<Instant>,
     most: usize,
@@ -73,10 +76,10 @@ struct Batch<'a> {
 impl Batch<'_> {
     fn is_due(&self) -> bool {
         self.items.len() + self.failed.len() >= self.most
-            || self.since.is_some_and(|since| since.elapsed() >= PATIENCE)
+            || self.since.is_some_and(|since| since.elapsed() >= MAX_WAIT)
     }
 
-    /// Adds all, then says so.
+    /// Adds all, then prints their lines.
     fn flush(&mut self, out: &mut impl Write, errors: &mut Errors) -> Result<u64, Failure> {
         let (results, generation) = self.writer.add_batch(&self.items)?;
         let mut failed = std::mem::take(&mut self.failed).into_iter().peekable();
@@ -157,7 +160,7 @@ pub(crate) fn add(args: &AddArgs) -> Result<(), Failure> {
     };
     let collection = args.collection.display();
     on_interrupt(format!(
-        "items whose line was printed are in {collection}; the same command adds the others"
+        "items whose lines were printed are in {collection}; the same command adds the others"
     ))?;
     let mut out = BufWriter::new(io::stdout());
     let mut added = 0;
@@ -167,7 +170,7 @@ pub(crate) fn add(args: &AddArgs) -> Result<(), Failure> {
     };
     let mut each =
         |what, sources: Sources, item: &(dyn Fn(String, Fingerprint) -> NewItem + Sync)| {
-            // The folder is there by now, and no input.
+            // The folder exists by now, and is not an input.
             let sources = sources.without(&written);
             let bar = progress(what, &sources);
             exec.map_stream(
@@ -205,7 +208,7 @@ pub(crate) fn add(args: &AddArgs) -> Result<(), Failure> {
     errors.finish()?;
     if added == 0 {
         return Err(match failed {
-            0 => "nothing to add: the folders and files given hold nothing".into(),
+            0 => "nothing to add: the given folders and files hold nothing".into(),
             _ => "no input could be read, nothing was added".into(),
         });
     }
@@ -269,13 +272,25 @@ pub(crate) fn run_repair(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The uploads that count as a file.
+fn scope_of(file: &Path, of: MarkOf) -> Result<FalseScope, Error> {
+    let bytes = read_file(file, &leakprint::Limits::default())?;
+    if of == MarkOf::Bytes {
+        return Ok(FalseScope::Digest(Digest::of_bytes(&bytes)));
+    }
+    // The hash of a picture depends on no key.
+    let fingerprinter = Fingerprinter::builder().build()?;
+    let print = fingerprinter.fingerprint(&bytes, file.to_str())?;
+    let raster = print.parts.first().and_then(|part| part.raster.as_ref());
+    let raster =
+        raster.ok_or_else(|| Error::new(ErrorKind::InvalidInput, "--of picture: this is none"))?;
+    Ok(FalseScope::Picture(raster.pdq.code()))
+}
+
 pub(crate) fn mark_false(args: &MarkArgs) -> Result<(), Failure> {
     let writer = existing(&args.collection)?;
     let scope = match (&args.query, &args.part) {
-        (Some(file), _) => {
-            let limits = leakprint::Limits::default();
-            FalseScope::Digest(Digest::of_bytes(&read_file(file, &limits)?))
-        }
+        (Some(file), _) => scope_of(file, args.of).map_err(|e| e.with_path(file))?,
         (None, Some(part)) => FalseScope::ItemPart(PartPath::from(part.as_str())),
         (None, None) => {
             return Err("say which matches are false: --query FILE or --part PATH".into());

@@ -11,21 +11,21 @@ use leakprint::{Digest, Error, ErrorKind, Evidence, Limits, Match, Matcher, Resu
 
 use crate::Failure;
 use crate::canvas::{Canvas, Point};
-use crate::output::folder_of;
+use crate::writable::folder_of;
 
-/// The longer side of a drawing, at most: for people to look at, and quickly written.
+/// The largest longer side of a drawing in pixels: enough to look at, and fast to write.
 const MOST_SIDE: u32 = 2000;
 
 /// Regions drawn on one picture, the strongest matches first.
 const MOST_REGIONS: usize = 24;
 
-/// What a decoder may hold at once.
+/// The most memory of a decoder in bytes.
 const WORKING_BYTES: u64 = 768 << 20;
 
 /// Bytes of a drawing's name that come from the query's name; file systems take 255.
 const MOST_NAME: usize = 180;
 
-/// One colour an item, told apart on grey and on each other.
+/// One colour per item, distinguishable on grey and on each other.
 const COLOURS: [Rgb<u8>; 8] = [
     Rgb([230, 25, 75]),
     Rgb([0, 130, 200]),
@@ -37,7 +37,7 @@ const COLOURS: [Rgb<u8>; 8] = [
     Rgb([200, 190, 0]),
 ];
 
-/// A folder of drawings, one file a query.
+/// A folder of drawings, one file per query.
 pub(crate) struct Drawings {
     folder: PathBuf,
 }
@@ -46,7 +46,7 @@ impl Drawings {
     /// Makes the folder.
     ///
     /// # Errors
-    /// If it cannot be made, or if one of the `inputs` lies in it: drawings are no queries.
+    /// If it cannot be created, or if one of the `inputs` is in it: drawings are no queries.
     pub(crate) fn new(folder: &Path, inputs: &[PathBuf]) -> Result<Self, Failure> {
         let named = |e| format!("--draw {}: cannot make that folder: {e}", folder.display());
         fs::create_dir_all(folder).map_err(named)?;
@@ -55,13 +55,13 @@ impl Drawings {
             |input: &&PathBuf| fs::canonicalize(input).is_ok_and(|p| p.starts_with(&full));
         if let Some(input) = inputs.iter().find(lies_in) {
             return Err(format!(
-                "--draw {}: {} lies in it; give a folder of its own",
+                "--draw {}: {} is in it; give a separate folder",
                 folder.display(),
                 input.display()
             )
             .into());
         }
-        // Before the work: what cannot be drawn later costs a warning each.
+        // Before the work: later, each drawing that cannot be written is only a warning.
         tempfile::tempfile_in(folder).map_err(|e| {
             format!(
                 "--draw {}: cannot write there: {}",
@@ -74,20 +74,20 @@ impl Drawings {
         })
     }
 
-    /// Where the drawings go.
+    /// Returns the folder.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Draws a query's picture with what was found in it, if anything was, and returns the
-    /// file. Equal names make equal files.
+    /// Draws a query's picture with its matches, if there are any, and returns the file. Queries of
+    /// equal names share a file.
     pub(crate) fn draw(&self, name: &str, query: &Query<'_>) -> Result<Option<PathBuf>> {
         let path = self.folder.join(file_name(name));
         Ok(query.draw(&path)?.then_some(path))
     }
 }
 
-/// A picture and what was found in it.
+/// A picture and its matches.
 pub(crate) struct Query<'a> {
     pub(crate) bytes: &'a [u8],
     /// Width and height, if the query is a picture.
@@ -98,7 +98,7 @@ pub(crate) struct Query<'a> {
 }
 
 impl Query<'_> {
-    /// Writes the drawing to `path`, unless there is nothing to draw; tells which.
+    /// Writes the drawing to `path`, unless there is nothing to draw; returns whether there was.
     pub(crate) fn draw(&self, path: &Path) -> Result<bool> {
         let Some(size) = self.size else {
             return Ok(false);
@@ -107,7 +107,7 @@ impl Query<'_> {
         if regions.is_empty() {
             return Ok(false);
         }
-        // The library's own panic border has let these bytes pass, but through other decoders.
+        // The library has decoded these bytes without a panic, but by other decoders.
         let drawn = catch_unwind(AssertUnwindSafe(|| {
             let picture = decode(self.bytes, self.limits, size)?;
             Ok(paint(picture, size, &regions))
@@ -140,7 +140,7 @@ impl Query<'_> {
                         let outline = item.map(|item| projected(transform, item, size));
                         (outline.unwrap_or_default(), Some(corners(*region)))
                     }
-                    // Parts say more, where there are any.
+                    // Regions are more precise, if there are any.
                     _ if by_region => continue,
                     _ => (corners([0, 0, size.0, size.1]).to_vec(), None),
                 };
@@ -164,9 +164,9 @@ impl Query<'_> {
 
 /// One region to be drawn, in the pixels of the query.
 struct Region {
-    /// Of the whole item, clipped to the query; may be empty.
+    /// The outline of the whole item, clipped to the query; may be empty.
     outline: Vec<Point>,
-    /// Of what was compared and agrees.
+    /// The outlines of the parts that agree.
     agreeing: Option<[Point; 4]>,
     name: String,
     measure: String,
@@ -183,8 +183,8 @@ fn corners([left, top, width, height]: [u32; 4]) -> [Point; 4] {
 
 /// The outline of a picture of size `item` under a homography, clipped to one of size `query`.
 ///
-/// Clipped before the division (Sutherland and Hodgman in homogeneous coordinates): what lies
-/// behind the horizon has no place in the query.
+/// Clipped before the division (Sutherland and Hodgman in homogeneous coordinates): points
+/// behind the horizon have no place in the query.
 fn projected(homography: &[f64; 9], item: (u32, u32), query: (u32, u32)) -> Vec<Point> {
     let mut polygon: Vec<[f64; 3]> = corners([0, 0, item.0, item.1])
         .iter()
@@ -194,7 +194,7 @@ fn projected(homography: &[f64; 9], item: (u32, u32), query: (u32, u32)) -> Vec<
         })
         .collect();
     let (right, bottom) = (f64::from(query.0) - 0.5, f64::from(query.1) - 0.5);
-    // What is inside has a positive product with each.
+    // Points inside have a positive product with each.
     let sides = [
         [0.0, 0.0, 1.0],
         [1.0, 0.0, 0.5],
@@ -319,7 +319,7 @@ fn file_name(query: &str) -> String {
         }
     }
     if name.len() > MOST_NAME {
-        // What stands for a long one has two percent signs in a row, which no other name has.
+        // A shortened name has two percent signs in a row, which no other name has.
         let digest = Digest::of_bytes(query.as_bytes()).to_string();
         name.truncate(name.floor_char_boundary(MOST_NAME - 40));
         name = format!("{}%%{}", name.trim_end_matches('%'), &digest[..32]);

@@ -35,7 +35,7 @@ struct Report {
     generation: u64,
 }
 
-/// Counts what is broken and says where.
+/// Counts and reports lines that cannot be read.
 struct Broken<'a> {
     path: &'a Path,
     errors: Errors,
@@ -43,8 +43,19 @@ struct Broken<'a> {
 
 impl Broken<'_> {
     fn line(&mut self, number: u64, e: &Error) -> Result<(), Failure> {
-        let name = format!("{}:{number}", self.path.display());
-        self.errors.failed(&name, e)
+        self.errors.failed(&self.place(number), e)
+    }
+
+    /// Warns that a mark has no effect yet.
+    fn unknown_item(&mut self, number: u64, item: &str) -> Result<(), Failure> {
+        let message = format!(
+            "the collection has no item {item:?}: the mark has no effect until it is added"
+        );
+        self.errors.noted(&self.place(number), message)
+    }
+
+    fn place(&self, number: u64) -> String {
+        format!("{}:{number}", self.path.display())
     }
 }
 
@@ -111,7 +122,7 @@ fn csv(
         match line {
             Ok(line) => {
                 let mut metadata = Metadata::added(now);
-                // What the list says goes to the note where the label is given.
+                // If a label was given, the label in the list becomes the note.
                 let said = line.label.map(|label| label.into_owned());
                 match label {
                     Some(label) => {
@@ -129,8 +140,8 @@ fn csv(
     Ok(codes)
 }
 
-/// JSON lines, an array, or an object that holds one. In an array the number of an entry is told,
-/// since it has no line of its own.
+/// JSON lines, an array, or an object that holds one. Errors name the number of an
+/// entry in an array, and the line otherwise.
 fn threats(
     bytes: &[u8],
     label: Option<&str>,
@@ -268,10 +279,16 @@ fn false_matches(
 ) -> Result<Report, Failure> {
     let mut report = Report::default();
     let mut marks = Vec::new();
+    let snapshot = writer.collection().snapshot();
     each_line(file, |number, line| {
         report.lines += 1;
         match line.and_then(|line| serde_json::from_slice::<FalseMatch>(line).map_err(malformed)) {
-            Ok(mark) => marks.push(mark),
+            Ok(mark) => {
+                if snapshot.item(&mark.item)?.is_none() {
+                    broken.unknown_item(number, &mark.item)?;
+                }
+                marks.push(mark);
+            }
             Err(e) => broken.line(number, &e)?,
         }
         Ok(())
@@ -295,7 +312,7 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
         let second = if args.gradient { ",gradient" } else { "" };
         writeln!(out, "hash,quality,label{second}")?;
     }
-    // Those are no items, but belong to what is matched.
+    // Not items, but they affect matching.
     let discounts = snapshot.discounts();
     let discounts = discounts.filter(|_| args.form == Form::Fingerprints);
     for item in snapshot.contents().chain(discounts) {
@@ -330,7 +347,7 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
         }
         for (code, quality, gradient) in hashes {
             let gradient = gradient.filter(|_| args.gradient);
-            // A hash of a list has its label, a picture of ours the item's name.
+            // The label of a hash of a list is kept; that of a picture is the item's name.
             let label = if is_code {
                 info.metadata.label.clone()
             } else {

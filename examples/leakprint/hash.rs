@@ -1,4 +1,4 @@
-//! `hash`: the prints of files that others can compare.
+//! `hash`: the hashes of files that other programs can compare.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;

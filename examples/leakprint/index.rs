@@ -12,15 +12,14 @@ use serde::Serialize;
 use crate::input::{Read, Sources, recogniser};
 use crate::interrupt::on_interrupt;
 use crate::journal::Locked;
-use crate::output::{
-    Errors, Writes, check_apart, check_writable, json_line, json_pretty, progress,
-};
+use crate::output::{Errors, check_apart, json_line, json_pretty, progress};
 use crate::resume::{
     Otherwise, Payload, Resume, Tally, are_settled, is_settled, journal_path, kept, known_or,
     settled_kind,
 };
 use crate::settings::Settings;
 use crate::target::key;
+use crate::writable::{Writes, check_writable};
 use crate::{Failure, IndexArgs};
 
 #[derive(Serialize)]
@@ -30,7 +29,7 @@ struct Written<'a> {
     failed: u64,
     warnings: u64,
     bytes: u64,
-    /// What became of the inputs of a run with `--resume`.
+    /// The outcome of the inputs of a run with `--resume`.
     #[serde(skip_serializing_if = "Option::is_none")]
     resumed: Option<Tally>,
 }
@@ -52,7 +51,7 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
     // A key that the owner keeps stays out of the file; a random one must be in it.
     let keep_apart = key.is_some();
     let locked = journal.as_deref().map(Locked::open).transpose()?;
-    // Fingerprints of two random keys are of no use to each other.
+    // Fingerprints of two random keys cannot be compared.
     let known = locked.as_ref().and_then(Locked::settings);
     let limits = input.limits.read()?;
     let mut builder = Fingerprinter::builder().window(args.window).limits(limits);
@@ -66,7 +65,7 @@ pub(crate) fn run(args: &IndexArgs) -> Result<(), Failure> {
     let exec = Executor::with_threads(input.threads)?;
     on_interrupt(match &journal {
         Some(path) => format!(
-            "no index was written; the same command goes on from {}",
+            "no index was written; the same command continues from {}",
             path.display()
         ),
         None => "no index was written; with --resume the work so far is kept".to_owned(),
@@ -133,7 +132,7 @@ fn read(args: &IndexArgs) -> Vec<&Path> {
 
 type Add<'a> = dyn FnMut(&str, &Fingerprint) -> Result<()> + Send + 'a;
 
-/// What all kinds of inputs go through.
+/// The steps that all kinds of inputs share.
 struct Run<'a> {
     fingerprinter: &'a Fingerprinter,
     exec: &'a Executor,
@@ -179,7 +178,7 @@ impl Run<'_> {
     }
 }
 
-/// The name, and the fingerprint or why there is none.
+/// A name, and the fingerprint or the error.
 impl Payload for Read<Fingerprint> {
     fn name(&self) -> &str {
         &self.name
@@ -221,7 +220,7 @@ impl Payload for Read<Fingerprint> {
     }
 }
 
-/// What a payload holds behind the name.
+/// The content of a payload after the name.
 const PRINTS: u8 = 0;
 const FAILED: u8 = 1;
 

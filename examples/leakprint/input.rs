@@ -19,10 +19,10 @@ use crate::walk::files;
 /// The longest line of a JSON-lines file.
 const MAX_LINE: usize = 16 << 20;
 
-/// Lines that are read but not fingerprinted yet take no more bytes together (or are one).
+/// The most bytes of lines that are read but not fingerprinted yet, unless one line is larger.
 const MAX_IN_FLIGHT: usize = 32 << 20;
 
-/// One thing to index or to match, not read yet.
+/// One input to index or to match, not read yet.
 pub(crate) struct Input {
     name: String,
     content: Content,
@@ -32,12 +32,12 @@ enum Content {
     File(PathBuf),
     /// A file that was read before its turn.
     Loaded(PathBuf, Vec<u8>),
-    /// A line of a JSON-lines file, which names itself.
+    /// A line of a JSON-lines file, which holds its name.
     Line(Vec<u8>, Taken),
     Unreadable(Error),
 }
 
-/// What a fingerprint was made of.
+/// The source of a fingerprint.
 pub(crate) struct Origin<'a> {
     pub(crate) name: &'a str,
     /// The content of a file.
@@ -47,18 +47,18 @@ pub(crate) struct Origin<'a> {
 /// An input that was read.
 pub(crate) struct Read<T> {
     pub(crate) name: String,
-    /// The digest of a file that was read but has no fingerprint, where it would stand.
+    /// The digest of a file that was read but could not be fingerprinted, in place of the fingerprint.
     pub(crate) undecoded: Option<Digest>,
     pub(crate) result: Result<T>,
 }
 
 impl Input {
-    /// What it is called; of a line that was not parsed yet, by its place.
+    /// Returns the name; for a line that is not parsed yet, its position in the file.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where it lies, for a file.
+    /// Returns the path, for a file.
     pub(crate) fn file(&self) -> Option<&Path> {
         match &self.content {
             Content::File(path) | Content::Loaded(path, _) => Some(path),
@@ -66,7 +66,7 @@ impl Input {
         }
     }
 
-    /// All of it, for a line.
+    /// Returns the bytes, for a line.
     pub(crate) fn line(&self) -> Option<&[u8]> {
         match &self.content {
             Content::Line(line, _) => Some(line),
@@ -74,7 +74,7 @@ impl Input {
         }
     }
 
-    /// A file whose bytes the caller has read.
+    /// Sets the bytes of a file that the caller has read.
     pub(crate) fn with_bytes(mut self, bytes: Vec<u8>) -> Self {
         if let Content::File(path) = self.content {
             self.content = Content::Loaded(path, bytes);
@@ -82,8 +82,7 @@ impl Input {
         self
     }
 
-    /// Reads and fingerprints it, and does with the fingerprint what is to be
-    /// done: work for any thread.
+    /// Reads and fingerprints it, and passes the fingerprint to `then`. May run on any thread.
     pub(crate) fn read<T>(
         self,
         fingerprinter: &Fingerprinter,
@@ -97,7 +96,7 @@ impl Input {
         let mut content = None;
         let mut file = |path: &Path, bytes: Vec<u8>| {
             let bytes = content.insert(bytes);
-            // Not the whole path: what an input is called decides, not where it lies.
+            // Not the whole path: the result depends on the name, not on the location.
             let name = path.file_name().and_then(OsStr::to_str);
             fingerprinter
                 .fingerprint(bytes, name)
@@ -126,7 +125,7 @@ impl Input {
     }
 }
 
-/// The fields of a line that count; others cost nothing.
+/// The fields of a line that are read; others are skipped without allocating.
 #[derive(Deserialize)]
 struct Line {
     #[serde(default)]
@@ -135,7 +134,7 @@ struct Line {
     text: Field,
 }
 
-/// A string, or whatever else stands there.
+/// A string, or a value of another type.
 #[derive(Default, Deserialize)]
 #[serde(untagged)]
 enum Field {
@@ -195,18 +194,18 @@ pub(crate) fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The program tesseract, if it is there and knows the languages.
+/// Returns the program tesseract as a recogniser, if it is installed with the languages.
 pub(crate) fn recogniser(languages: &str) -> Result<Arc<dyn TextFromImage>> {
     let recogniser = Tesseract::default().with_languages(languages);
     recogniser.check()?;
     Ok(Arc::new(recogniser))
 }
 
-/// What to read, checked before the first of it is read.
+/// The inputs of a command, checked before the first one is read.
 pub(crate) struct Sources {
     roots: Vec<Named>,
     jsonl: Vec<(PathBuf, Box<dyn BufRead + Send>)>,
-    /// Files and folders that the command writes, and that are no inputs of it.
+    /// Files and folders that the command writes, which are not inputs.
     skip: Vec<PathBuf>,
 }
 
@@ -233,8 +232,8 @@ impl Sources {
         })
     }
 
-    /// As [`new`](Self::new) of paths that must exist: what a typing error
-    /// leaves out of `option` would go unnoticed.
+    /// As [`new`](Self::new), but fails for a path that does not exist: a typing error in `option` would
+    /// go unnoticed.
     pub(crate) fn existing(option: &str, paths: &[PathBuf], base: &Path) -> Result<Self, Failure> {
         for path in paths {
             fs::metadata(path)
@@ -243,7 +242,7 @@ impl Sources {
         Self::new(paths, base, &[])
     }
 
-    /// Leaves out files, and what lies in folders, that the command itself writes.
+    /// Leaves out files, and the content of folders, that the command itself writes.
     pub(crate) fn without(mut self, written: &[&Path]) -> Self {
         let files = written
             .iter()
@@ -260,7 +259,7 @@ impl Sources {
             .then_some(move || files.count() as u64)
     }
 
-    /// All inputs, one after the other; nothing is read before its turn.
+    /// Iterates over the inputs; each is read when it is processed.
     pub(crate) fn inputs(self) -> impl Iterator<Item = Input> {
         let room = Room::new(MAX_IN_FLIGHT);
         let files = files(self.roots, self.skip).map(|(named, error)| Input {
@@ -299,8 +298,8 @@ impl Lines {
         }
     }
 
-    /// Reads a line without its end, at most [`MAX_LINE`] bytes of it; tells
-    /// whether that was all of it. `None` at the end of the file.
+    /// Reads a line without its end, at most [`MAX_LINE`] bytes of it; returns
+    /// whether that was the whole line. `None` at the end of the file.
     fn read_line(&mut self, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
         line.clear();
         let Some(reader) = &mut self.reader else {

@@ -1,4 +1,4 @@
-//! What Ctrl-C leaves behind, said before the program ends.
+//! Ctrl-C: reports what is kept, then ends the program.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
@@ -7,18 +7,18 @@ use std::time::Duration;
 use crate::Failure;
 use crate::output::complain;
 
-/// The exit code of a program that SIGINT ended, as shells have it.
+/// The exit code that shells give a program ended by SIGINT.
 const INTERRUPTED: i32 = 130;
 
-/// How long buffers may take to be written: whoever reads a pipe may have stopped reading.
+/// How long writing the buffers may take: the reader of a pipe may have stopped reading.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 type Buffer = Mutex<dyn Write + Send>;
 
-/// Buffers that are written before the program ends.
+/// Buffers to write before the program ends.
 static BUFFERS: Mutex<Vec<Weak<Buffer>>> = Mutex::new(Vec::new());
 
-/// Writes what is in a buffer before an interrupt ends the program.
+/// Registers a buffer to be written before an interrupt ends the program.
 pub(crate) fn flush_at_end<W: Write + Send + 'static>(buffer: &Arc<Mutex<W>>) {
     let buffer: Weak<Mutex<W>> = Arc::downgrade(buffer);
     let mut buffers = BUFFERS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -33,10 +33,10 @@ fn flush() {
     }
 }
 
-/// Says `kept` and ends the program when the user interrupts it.
+/// Prints `kept` and ends the program when the user interrupts it.
 ///
-/// Nothing needs to be tidied up: outputs are replaced whole or appended line by line, a journal and
-/// a collection survive being cut off anywhere.
+/// No clean-up is needed: outputs are replaced whole or appended line by line, and a journal and a
+/// collection survive an interruption at any point.
 pub(crate) fn on_interrupt(kept: String) -> Result<(), Failure> {
     ctrlc::set_handler(move || {
         let (done, wait) = mpsc::channel();
@@ -45,7 +45,7 @@ pub(crate) fn on_interrupt(kept: String) -> Result<(), Failure> {
             let _ = done.send(());
         });
         let _ = wait.recv_timeout(PATIENCE);
-        // Behind the terminal's ^C.
+        // A new line after the ^C of the terminal.
         complain("");
         complain(&format!("leakprint: interrupted: {kept}"));
         std::process::exit(INTERRUPTED);

@@ -1,4 +1,4 @@
-//! `--limits`: what one input may cost.
+//! `--limits`: the limits on each input.
 
 use std::path::{Path, PathBuf};
 
@@ -63,7 +63,7 @@ fn read(path: &Path) -> Result<Limits, Failure> {
             return Err(format!("{name} must be a whole number from 0, not {value}").into());
         }
     }
-    // Again, for what only this says: fields given twice, and numbers that are too large.
+    // Parsed again for errors that only this reports: fields given twice, and numbers too large.
     let limits: Limits = serde_json::from_slice(&text)?;
     match NEVER_ZERO
         .iter()

@@ -30,6 +30,8 @@ mod stamp;
 mod target;
 mod values;
 mod walk;
+#[path = "../common/writable.rs"]
+mod writable;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -40,7 +42,7 @@ use leakprint::collection::Discount;
 
 pub(crate) use args::*;
 
-/// What a command failed of, before anything was done.
+/// Why a command failed.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Prints the manual page, or writes one per command.
@@ -102,7 +104,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // A reader that went away (`| head`) has what it wanted.
+            // A reader that has closed the pipe (`| head`) has what it wanted.
             if output::is_broken_pipe(failure.as_ref()) {
                 return ExitCode::SUCCESS;
             }

@@ -13,12 +13,11 @@ use crate::draw::{Drawings, Query};
 use crate::input::{Input, Origin, Sources, read_file, recogniser};
 use crate::interrupt::on_interrupt;
 use crate::journal::Locked;
-use crate::output::{
-    Errors, Writes, check_apart, check_writable, folder_of, json_pretty, note, progress,
-};
+use crate::output::{Errors, check_apart, json_pretty, note, progress};
 use crate::resume::{Otherwise, Resume, journal_path, kept, known_or};
 use crate::settings::Settings;
 use crate::target::Target;
+use crate::writable::{Writes, check_writable, folder_of};
 use crate::{ExplainArgs, Failure, Format, MatchArgs};
 
 pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
@@ -27,14 +26,29 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
         return Err("nothing to match: name files, folders or --jsonl FILE".into());
     }
     if args.resume && args.format != Format::Jsonl {
-        return Err("--resume goes on with JSON lines, not with a table".into());
+        return Err("--resume works with JSON lines, not with a table".into());
     }
-    // Reading the index to check it may take long.
-    for (option, path) in [("-o", &args.output), ("--errors", &input.errors)] {
-        if let Some(path) = path {
-            check_writable(option, path, Writes::InPlace)?;
+    // Before the index is read, which may take long.
+    let output = args.output.as_deref();
+    let journal = output.filter(|_| args.resume).map(journal_path);
+    if let Some(path) = output {
+        check_writable("-o", path, Writes::InPlace)?;
+    }
+    let mut errors = {
+        let mut used: Vec<&Path> = vec![&args.index];
+        let read = input.paths.iter().chain(&input.jsonl).chain(&input.key);
+        used.extend(read.map(PathBuf::as_path));
+        for (option, path) in [("-o", output), ("--resume", journal.as_deref())] {
+            let Some(path) = path else { continue };
+            check_apart(option, path, &used)?;
+            if same(folder_of(path), &args.index) {
+                let message = "would be among the files of the collection";
+                return Err(format!("{option} {}: {message}", path.display()).into());
+            }
         }
-    }
+        used.extend(output.into_iter().chain(journal.as_deref()));
+        Errors::new(input.errors.as_ref(), &used)?
+    };
     let exec = Executor::with_threads(input.threads)?;
     let options = MatchOptions::default()
         .with_min_strength(args.min)
@@ -66,28 +80,11 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
         .as_deref()
         .map(|folder| Drawings::new(folder, &input.paths));
     let drawings = drawings.transpose()?;
-    let output = args.output.as_deref();
-    let journal = output.filter(|_| args.resume).map(journal_path);
-    let mut errors = {
-        let mut used: Vec<&Path> = vec![&args.index];
-        let read = input.paths.iter().chain(&input.jsonl).chain(&input.key);
-        used.extend(read.map(PathBuf::as_path));
-        for (option, path) in [("-o", output), ("--resume", journal.as_deref())] {
-            let Some(path) = path else { continue };
-            check_apart(option, path, &used)?;
-            if same(folder_of(path), &args.index) {
-                let message = "would lie among the files of the collection";
-                return Err(format!("{option} {}: {message}", path.display()).into());
-            }
-        }
-        used.extend(output.into_iter().chain(journal.as_deref()));
-        Errors::new(input.errors.as_ref(), &used)?
-    };
     let sources = Sources::new(&input.paths, &input.base, &input.jsonl)?;
     on_interrupt(match (output, &journal) {
         (Some(path), Some(_)) => {
             let path = path.display();
-            format!("what was done is kept; the same command goes on and completes {path}")
+            format!("completed work is kept; the same command continues and completes {path}")
         }
         (Some(path), None) => format!("the answers so far are in {}", path.display()),
         (None, _) => "the answers so far were printed".to_owned(),
@@ -106,7 +103,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
     written.extend(journal.as_deref());
     written.extend(drawings.as_ref().map(Drawings::folder));
     let sources = sources.without(&written);
-    // Whoever asks line by line wants each answer at once.
+    // An interactive caller needs each answer at once.
     let interactive = input.jsonl.iter().any(|path| path == Path::new("-"));
     let bar = progress("matching", &sources);
     let mut outcome = Outcome::default();
@@ -139,11 +136,11 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
             let answer = kept(&mut keeper, known, &bar, "matching")?;
             outcome.matched += u64::from(answer.matched);
             outcome.unread += u64::from(answer.error.is_some() || !answer.warnings.is_empty());
-            // Nothing else says why there is none.
+            // The answer itself does not say why there is no drawing.
             if let Some(e) = &answer.undrawn {
                 bar.suspend(|| errors.undrawn(&answer.query, e))?;
             }
-            // Its line says it too, so it is repeated only where that was asked for.
+            // The answer has it too, so it is repeated only in the file of `--errors`.
             if errors.is_file() {
                 if let Some(e) = &answer.error {
                     errors.failed(&answer.query, e)?;
@@ -159,9 +156,9 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
         },
     )?;
     bar.finish_and_clear();
-    // Before anything is cut off: a disk that is not mounted holds no query either.
+    // Before the output is truncated: a disk that is not mounted has no queries either.
     if outcome.queries == 0 {
-        return Err("nothing to match: the folders and files given hold no query".into());
+        return Err("nothing to match: the given folders and files hold no query".into());
     }
     out.finish()?;
     if let Some(resume) = resume {
@@ -171,7 +168,7 @@ pub(crate) fn run(args: &MatchArgs) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-/// The journal of an output, made under the same settings or not yet.
+/// Opens the journal of an output, which must have been made with the same settings.
 fn resumed(
     output: &Path,
     journal: &Path,
@@ -180,10 +177,10 @@ fn resumed(
     matcher: &Matcher,
 ) -> Result<Resume, Failure> {
     let holds_something = |path: &Path| fs::metadata(path).is_ok_and(|file| file.len() > 0);
-    // Answers that nobody vouches for are neither believed nor overwritten.
+    // Answers without a journal are neither used nor overwritten.
     if holds_something(output) && !holds_something(journal) {
         return Err(format!(
-            "{}: is there without {}, so it was not written with --resume: remove it, or give \
+            "{}: exists without {}, so it was not written with --resume: remove it, or give \
              another file with -o",
             output.display(),
             journal.display()
@@ -221,7 +218,7 @@ fn query<'a>(
     }
 }
 
-/// Whether both are one file that is there.
+/// Returns whether both are the same existing file.
 fn same(a: &Path, b: &Path) -> bool {
     let place = |path: &Path| fs::canonicalize(path).ok();
     place(a).is_some_and(|a| Some(a) == place(b))

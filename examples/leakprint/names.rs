@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::Failure;
-use crate::output::folder_of;
+use crate::writable::folder_of;
 
 /// The folder that names are relative to.
 pub(crate) struct Base(PathBuf);
@@ -26,7 +26,7 @@ impl Base {
         }
     }
 
-    /// The name of a path: relative to the base, or as given where it does not lie below.
+    /// The name of a path: relative to the base, or as given if it is not below the base.
     pub(crate) fn name(&self, path: &Path) -> Named {
         let name = match resolved(path) {
             Some(full) => match full.strip_prefix(&self.0) {
@@ -43,7 +43,7 @@ impl Base {
 }
 
 impl Named {
-    /// Something in this folder.
+    /// Returns an entry of this folder.
     pub(crate) fn child(&self, name: &OsStr) -> Self {
         let own = escaped(name);
         Self {

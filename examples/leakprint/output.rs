@@ -1,7 +1,7 @@
-//! What a command writes: JSON lines, error lists, a progress line.
+//! The output of commands: JSON lines, error lists, a progress line.
 
 use std::borrow::Cow;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,10 +15,11 @@ use crate::Failure;
 use crate::advice::explained_message;
 use crate::input::Sources;
 use crate::sink::Sink;
+use crate::writable::{Writes, check_writable, folder_of};
 
 /// Writes one value as a JSON line.
 pub(crate) fn json_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    // At once: an interrupt must not leave half a line.
+    // In one write, so that an interrupt leaves no half line.
     let mut line = serde_json::to_vec(value).map_err(io::Error::from)?;
     line.push(b'\n');
     out.write_all(&line)
@@ -30,7 +31,7 @@ pub(crate) fn json_pretty(out: &mut impl Write, value: &impl Serialize) -> io::R
     out.write_all(b"\n")
 }
 
-/// Where failures of single inputs go: a file of JSON lines, or standard error.
+/// The destination of errors of single inputs: a file of JSON lines, or standard error.
 pub(crate) struct Errors {
     file: Option<(PathBuf, Sink)>,
     /// Inputs that could not be read.
@@ -70,8 +71,13 @@ impl Errors {
 
     /// A drawing that could not be made.
     pub(crate) fn undrawn(&mut self, name: &str, error: &Error) -> Result<(), Failure> {
+        self.noted(name, format!("no drawing: {error}"))
+    }
+
+    /// A warning about an input that was read.
+    pub(crate) fn noted(&mut self, name: &str, message: String) -> Result<(), Failure> {
         self.warnings += 1;
-        self.report(name, "", "warning", format!("no drawing: {error}"))
+        self.report(name, "", "warning", message)
     }
 
     /// A part of an input that could not be read.
@@ -113,16 +119,9 @@ impl Errors {
     }
 }
 
-/// The folder that a path lies in.
-pub(crate) fn folder_of(path: &Path) -> &Path {
-    let folder = path.parent();
-    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
-}
-
 /// Fails if what `option` writes is one of `others`, which it would overwrite.
 pub(crate) fn check_apart(option: &str, path: &Path, others: &[&Path]) -> Result<(), Failure> {
-    // Also where neither is there yet.
+    // Also for files that do not exist yet.
     let place = |path: &Path| {
         let folder = fs::canonicalize(folder_of(path)).ok()?;
         let named = || Some(folder.join(path.file_name()?));
@@ -138,73 +137,17 @@ pub(crate) fn check_apart(option: &str, path: &Path, others: &[&Path]) -> Result
 }
 
 fn create(path: &Path, others: &[&Path]) -> Result<(PathBuf, Sink), Failure> {
-    check_apart("--errors", path, others)?;
     check_writable("--errors", path, Writes::InPlace)?;
+    check_apart("--errors", path, others)?;
     Ok((path.to_owned(), Sink::file(path)))
 }
 
-/// How a file is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Writes {
-    /// What is there is written over.
-    InPlace,
-    /// By another file that takes its place.
-    ByRename,
-}
-
-/// Fails before the work is done if what `option` names cannot be written. Leaves no trace.
-pub(crate) fn check_writable(option: &str, path: &Path, writes: Writes) -> Result<(), Failure> {
-    let named = |what: String| -> Failure { format!("{option} {}: {what}", path.display()).into() };
-    let folder = folder_of(path);
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => {
-            return Err(named("is a folder, give the name of a file".to_owned()));
-        }
-        // A pipe or a device takes what it is given, but must not be replaced by a file.
-        Ok(metadata) if !metadata.is_file() => {
-            return match writes {
-                Writes::InPlace => Ok(()),
-                Writes::ByRename => Err(named("is no regular file".to_owned())),
-            };
-        }
-        Ok(_) if writes == Writes::InPlace => {
-            let opened = OpenOptions::new().append(true).open(path);
-            return opened
-                .map(drop)
-                .map_err(|e| named(format!("cannot write: {e}")));
-        }
-        _ => {}
-    }
-    let last = path.as_os_str().as_encoded_bytes().last();
-    if last.is_some_and(|&byte| std::path::is_separator(char::from(byte))) {
-        return Err(named("names a folder, give the name of a file".to_owned()));
-    }
-    match fs::metadata(folder) {
-        Ok(metadata) if metadata.is_dir() => {}
-        Ok(_) => return Err(named(format!("{} is no folder", folder.display()))),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let message = format!("there is no folder {}, make it first", folder.display());
-            return Err(named(message));
-        }
-        Err(e) => return Err(named(format!("cannot read {}: {e}", folder.display()))),
-    }
-    match tempfile::tempfile_in(folder) {
-        Ok(_) => Ok(()),
-        // The temporary file's own name says nothing to anybody.
-        Err(e) => Err(named(format!(
-            "cannot write in {}: {}",
-            folder.display(),
-            e.kind()
-        ))),
-    }
-}
-
-/// A line on standard error, which may be gone.
+/// Prints a line on standard error, which may be closed.
 pub(crate) fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{}", printable(line));
 }
 
-/// Control characters escaped: a file's name must not speak to the terminal.
+/// Escapes control characters, so that a file name cannot control the terminal.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return text.into();
@@ -216,7 +159,7 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     escaped.collect::<String>().into()
 }
 
-/// As [`complain`] of what `--quiet` keeps back.
+/// As [`complain`], but prints nothing with `--quiet`.
 pub(crate) fn note(line: &str) {
     if !is_quiet() {
         complain(line);
@@ -248,7 +191,7 @@ pub(crate) fn progress(what: &'static str, sources: &Sources) -> ProgressBar {
     }
     bar.set_message(what);
     bar.enable_steady_tick(std::time::Duration::from_millis(120));
-    // Counting costs a walk over the folders, so only where somebody sees it.
+    // Counting walks over the folders, so only if the progress is visible.
     if let Some(count) = sources.counting().filter(|_| !bar.is_hidden()) {
         let bar = bar.clone();
         std::thread::spawn(move || {
@@ -262,7 +205,7 @@ pub(crate) fn progress(what: &'static str, sources: &Sources) -> ProgressBar {
     bar
 }
 
-/// Whether the reader of standard output went away.
+/// Returns whether the reader of standard output has closed it.
 pub(crate) fn is_broken_pipe(failure: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     failure
         .downcast_ref::<io::Error>()

@@ -1,4 +1,4 @@
-//! `--resume`: what an earlier run found out about an input is taken, if the input is the same.
+//! `--resume`: uses the result of an earlier run for an input that has not changed.
 
 use std::path::{Path, PathBuf};
 
@@ -8,22 +8,22 @@ use serde::Serialize;
 
 use crate::Failure;
 use crate::input::{Input, read_file};
-use crate::journal::{Appender, Entry, Journal, Key, Locked, MOST_PAYLOAD, Record, State};
+use crate::journal::{Appender, Entry, Journal, Key, Locked, MAX_PAYLOAD, Record, State};
 use crate::output::note;
 use crate::settings::Settings;
 use crate::stamp::Stamp;
 
-/// What a command finds out about an input, as a journal keeps it.
+/// The result of a command for an input, as a journal stores it.
 pub(crate) trait Payload: Sized {
     /// The input's name.
     fn name(&self) -> &str;
-    /// None for what may turn out otherwise when it is done again.
+    /// Returns `None` for a result that may differ when the input is processed again.
     fn pack(&self) -> Option<Vec<u8>>;
-    /// None for what is not what this build packs, or no longer holds.
+    /// Returns `None` for bytes that this build does not write, or a result that is no longer valid.
     fn unpack(bytes: &[u8]) -> Option<Self>;
 }
 
-/// Something found out about an input, and how.
+/// A result for an input, and where it comes from.
 pub(crate) struct Known<T> {
     pub(crate) value: T,
     source: Source,
@@ -38,14 +38,14 @@ enum Source {
 }
 
 enum Kept {
-    /// Nothing is to be kept.
+    /// Nothing is stored.
     Nothing,
-    /// A record of the journal is good as it is: where it lies, and its bytes.
+    /// A record of the journal is still valid: its offset and its size in bytes.
     Used(u64, u64),
     New(Record),
 }
 
-/// How many inputs were known by what.
+/// The number of inputs by where their results come from.
 #[derive(Clone, Copy, Default, Serialize)]
 pub(crate) struct Tally {
     by_time: u64,
@@ -66,14 +66,14 @@ pub(crate) struct Keeper {
     pub(crate) tally: Tally,
 }
 
-/// What is to be done about a journal of other settings.
+/// What to do about a journal of other settings.
 pub(crate) enum Otherwise<'a> {
     DoAgain,
-    /// The output was made with them too.
+    /// The output was made with these settings too.
     Refuse(&'a Path),
 }
 
-/// Where the journal of an output lies.
+/// Returns the path of the journal of an output.
 pub(crate) fn journal_path(output: &Path) -> PathBuf {
     let mut path = output.as_os_str().to_owned();
     path.push(".resume");
@@ -81,7 +81,7 @@ pub(crate) fn journal_path(output: &Path) -> PathBuf {
 }
 
 impl Resume {
-    /// What is read by any thread, and what is written in order.
+    /// Returns the part that any thread reads, and the part that is written in order.
     pub(crate) fn parts(resume: Option<&mut Self>) -> (Option<&Journal>, Option<&mut Keeper>) {
         match resume {
             Some(Self { journal, keeper }) => (Some(journal), Some(keeper)),
@@ -89,7 +89,7 @@ impl Resume {
         }
     }
 
-    /// Goes on with a journal, and says on standard error if it cannot.
+    /// Continues with a journal, or reports on standard error why it cannot.
     pub(crate) fn begin(
         path: &Path,
         locked: Locked,
@@ -100,10 +100,10 @@ impl Resume {
         let differences = locked.settings().map(|known| settings.differences(known));
         match (locked.state(), differences, otherwise) {
             (State::Unreadable, ..) => note(&format!(
-                "{shown}: damaged at its beginning, or of another version: everything is done again"
+                "{shown}: damaged at its beginning, or of another version: everything is processed again"
             )),
             (_, Some(what), Otherwise::DoAgain) if !what.is_empty() => note(&format!(
-                "{shown}: made with another {what}: everything is done again"
+                "{shown}: made with another {what}: everything is processed again"
             )),
             (_, Some(what), Otherwise::Refuse(output)) if !what.is_empty() => {
                 return Err(format!(
@@ -119,7 +119,7 @@ impl Resume {
         if journal.lost > 0 {
             let lost = journal.lost;
             note(&format!(
-                "{shown}: {lost} bytes are damaged: what they held is done again"
+                "{shown}: {lost} bytes are damaged: their inputs are processed again"
             ));
         }
         Ok(Self {
@@ -132,7 +132,7 @@ impl Resume {
         })
     }
 
-    /// Ends a run that has come to all of its inputs, and says what it took from earlier ones.
+    /// Ends a run that has processed all inputs, and reports how many results were reused.
     pub(crate) fn finish(self, done: &str) -> Result<Tally, Failure> {
         let Keeper {
             path,
@@ -161,7 +161,7 @@ impl Resume {
 }
 
 impl Keeper {
-    /// Keeps what was found out about the next input.
+    /// Stores the result for the next input.
     pub(crate) fn keep<T>(&mut self, known: Known<T>) -> Result<T, Failure> {
         match known.source {
             Source::Fresh => self.tally.afresh += 1,
@@ -177,7 +177,7 @@ impl Keeper {
     }
 }
 
-/// Keeps what was found out about the next input, if anything is kept, and shows what was taken.
+/// Stores the result for the next input, if there is a journal, and shows how many were reused.
 pub(crate) fn kept<T>(
     keeper: &mut Option<&mut Keeper>,
     known: Known<T>,
@@ -193,13 +193,13 @@ pub(crate) fn kept<T>(
 }
 
 impl Tally {
-    /// Inputs that nothing had to be done about.
+    /// Returns the number of inputs whose results were reused.
     pub(crate) fn unchanged(&self) -> u64 {
         self.by_time + self.by_digest
     }
 }
 
-/// Takes what is known of an input, or makes it: work for any thread.
+/// Returns the stored result for an input, or makes it. May run on any thread.
 pub(crate) fn known_or<T: Payload>(
     journal: Option<&Journal>,
     input: Input,
@@ -240,7 +240,7 @@ fn known_line<T: Payload>(
     }
     let by_place = input.name().to_owned();
     let mut known = fresh(make(input));
-    // What has no name of its own is called by its place, which may be another one next time.
+    // A line without an id is named by its position, which may change until the next run.
     if known.value.name() != by_place {
         known.kept = keep(key, Stamp::default(), digest, &known.value);
     }
@@ -263,7 +263,7 @@ fn known_file<T: Payload>(
     });
     let before = Stamp::of(path).ok();
     if let Some((entry, value)) =
-        known.take_if(|(entry, _)| before.is_some_and(|now| entry.stamp.vouches_for(&now)))
+        known.take_if(|(entry, _)| before.is_some_and(|now| entry.stamp.is_unchanged(&now)))
     {
         return Known {
             value,
@@ -271,12 +271,12 @@ fn known_file<T: Payload>(
             kept: Kept::Used(entry.at, entry.bytes()),
         };
     }
-    // Of what cannot be read the usual way says so.
+    // `make` reports the error of a file that cannot be read.
     let Ok(bytes) = read_file(path, limits) else {
         return fresh(make(input));
     };
     let digest = Digest::of_bytes(&bytes);
-    // While it was read it must not have changed, or nobody knows what the digest is of.
+    // If the file changed while it was read, the digest may belong to neither content.
     let after = Stamp::of(path).ok();
     let stamp = before.filter(|before| after.is_some_and(|after| after.same_times(before)));
     if let Some((entry, value)) = known.filter(|(entry, _)| entry.digest == digest) {
@@ -293,7 +293,7 @@ fn known_file<T: Payload>(
     known
 }
 
-/// A record of the same content: with the times of today, if they can vouch for it.
+/// Keeps the record of the same content, with the current times if these prove that it is unchanged.
 fn kept_on(key: Key, stamp: Option<Stamp>, entry: Entry) -> Kept {
     match stamp.filter(|stamp| *stamp != entry.stamp) {
         None => Kept::Used(entry.at, entry.bytes()),
@@ -307,7 +307,7 @@ fn kept_on(key: Key, stamp: Option<Stamp>, entry: Entry) -> Kept {
 }
 
 fn keep(key: Key, stamp: Stamp, digest: Digest, value: &impl Payload) -> Kept {
-    match value.pack().filter(|bytes| bytes.len() <= MOST_PAYLOAD) {
+    match value.pack().filter(|bytes| bytes.len() <= MAX_PAYLOAD) {
         None => Kept::Nothing,
         Some(payload) => Kept::New(Record {
             key,
@@ -318,19 +318,18 @@ fn keep(key: Key, stamp: Stamp, digest: Digest, value: &impl Payload) -> Kept {
     }
 }
 
-/// Whether an error says something about the input alone: not about the disk it lies on, nor about
-/// the time that a busy machine took for it.
+/// Returns whether an error depends on the input alone, not on the disk or on how busy the machine was.
 pub(crate) fn is_settled(error: &Error) -> bool {
     settled_kind(error.kind().as_str(), error.message()).is_some()
 }
 
-/// As [`is_settled`], of all of them.
+/// As [`is_settled`], for all warnings.
 pub(crate) fn are_settled(warnings: &[Warning]) -> bool {
     let mut warnings = warnings.iter();
     warnings.all(|warning| settled_kind(&warning.kind, &warning.message).is_some())
 }
 
-/// The kind of a settled error.
+/// Returns the kind of a settled error.
 pub(crate) fn settled_kind(kind: &str, message: &str) -> Option<ErrorKind> {
     use ErrorKind::{Empty, Limit, Malformed, Unsupported};
     let kind = kind.parse().ok()?;

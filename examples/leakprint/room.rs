@@ -1,8 +1,8 @@
-//! Bytes in flight: lines are few or many, but never too much together.
+//! A limit on the bytes in flight, for lines of any length.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-/// Room for so many bytes, shared by whoever takes some of it.
+/// A number of bytes that threads take and give back.
 #[derive(Clone)]
 pub(crate) struct Room {
     bytes: usize,

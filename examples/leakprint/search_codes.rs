@@ -8,7 +8,8 @@ use leakprint::index::{CodeSet, Engine, SearchStats};
 use leakprint::{Code256, Executor};
 use serde::Serialize;
 
-use crate::output::{Writes, check_writable, json_line};
+use crate::output::json_line;
+use crate::writable::{Writes, check_writable};
 use crate::{EngineArg, Failure, SearchCodesArgs};
 
 #[derive(Serialize)]
@@ -26,7 +27,7 @@ struct Line {
     digest: String,
     /// `built`, `mapped` or `loaded`.
     form: &'static str,
-    /// Processor time of all threads; absent where the system does not tell.
+    /// Processor time of all threads; absent where the system does not report it.
     build_cpu_s: Option<f64>,
     search_cpu_s: Option<f64>,
     /// What one run of the queries cost.
@@ -49,7 +50,7 @@ impl Spent {
     }
 }
 
-/// What all threads that live have used of the processors, as Linux counts it.
+/// The processor time of all running threads, as Linux counts it.
 fn cpu_seconds() -> Option<f64> {
     let mut sum = 0.0;
     for thread in fs::read_dir("/proc/self/task").ok()? {
@@ -63,7 +64,7 @@ fn cpu_seconds() -> Option<f64> {
     (sum > 0.0).then_some(sum)
 }
 
-/// The middle one; of two the larger.
+/// The median; the larger of two.
 fn median(mut times: Vec<f64>) -> Option<f64> {
     times.sort_by(f64::total_cmp);
     times.get(times.len() / 2).copied()

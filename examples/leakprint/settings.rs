@@ -1,4 +1,4 @@
-//! Under which settings a journal was made: under others, what it holds is of no use.
+//! The settings that a journal was made with: its records are valid for these only.
 
 use std::fs;
 use std::time::UNIX_EPOCH;
@@ -13,7 +13,7 @@ const MAGIC: [u8; 8] = *b"\x89LKJ\r\n\x1a\n";
 const VERSION: u32 = 1;
 const SUM: usize = 32;
 
-/// Everything that decides what is found out about an input, but the input.
+/// Everything but the input that determines the result for an input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Settings {
     task: Task,
@@ -34,16 +34,16 @@ enum Task {
     Match,
 }
 
-/// Which program it was: formats are read better by the next one, whatever its recipe.
+/// The build of the program: another build may read formats differently with the same recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Program {
     version: String,
-    /// Size and time of the program's own file, where that can be told: another build has another
-    /// time, and reading it whole took longer than what was left to do.
+    /// Size and time of the program's file, where they are known: another build has another time, and
+    /// hashing the file could take longer than the run.
     build: Option<(u64, u64)>,
 }
 
-/// What only matters for matches.
+/// Settings of `match` only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Matching {
     /// The index, or the state of a collection.
@@ -67,10 +67,10 @@ impl Program {
 }
 
 impl Settings {
-    /// Bytes of the head that holds them, at most.
-    pub(crate) const MOST_HEAD: u64 = 1 << 20;
+    /// The largest size of the head in bytes.
+    pub(crate) const MAX_HEAD: u64 = 1 << 20;
 
-    /// Those of fingerprints for an index. `stored` is the key that the index is to hold.
+    /// Returns the settings of fingerprints for an index. `stored` is the key that the index is to hold.
     pub(crate) fn of_index(
         recipe: &Recipe,
         limits: &Limits,
@@ -89,7 +89,7 @@ impl Settings {
         }
     }
 
-    /// Those of the lines of `match`.
+    /// Returns the settings of the lines of `match`.
     pub(crate) fn of_match(
         target: &Target,
         matcher: &Matcher,
@@ -117,7 +117,7 @@ impl Settings {
         Key::from_file_bytes(self.key.as_ref()?.as_bytes()).ok()
     }
 
-    /// What differs, in words.
+    /// Returns the names of the settings that differ.
     pub(crate) fn differences(&self, other: &Self) -> String {
         let matching = |settings: &Self| settings.matching.clone();
         let target = |settings: &Self| matching(settings).map(|m| m.target);
@@ -143,7 +143,7 @@ impl Settings {
         differ.join(" and ")
     }
 
-    /// The head of a journal: magic, version, length, the settings as JSON, and BLAKE3 of all that.
+    /// Returns the head of a journal: magic, version, length, the settings as JSON, and BLAKE3 of all that.
     pub(crate) fn head(&self) -> Result<Vec<u8>, Failure> {
         let json = serde_json::to_vec(self)?;
         let mut bytes = MAGIC.to_vec();
@@ -155,13 +155,13 @@ impl Settings {
         Ok(bytes)
     }
 
-    /// Whether these are the first bytes of a journal, or of one that could not be finished.
+    /// Returns whether these are the first bytes of a journal, or of one whose head is incomplete.
     pub(crate) fn is_journal(start: &[u8]) -> bool {
         let len = start.len().min(MAGIC.len());
         start[..len] == MAGIC[..len]
     }
 
-    /// The settings in the head of a journal, and the bytes of it.
+    /// Returns the settings in the head of a journal, and the bytes of the head.
     pub(crate) fn read_head(start: &[u8]) -> Option<(Self, &[u8])> {
         let rest = start.strip_prefix(&MAGIC)?;
         let rest = rest.strip_prefix(&VERSION.to_le_bytes())?;

@@ -12,8 +12,7 @@ pub(crate) struct Sink(Arc<Mutex<BufWriter<Place>>>);
 
 enum Place {
     Output(io::Stdout),
-    /// A file that is emptied once there is something to write, so that a failure before that
-    /// costs nobody what was there.
+    /// A file that is truncated at the first write, so that an earlier failure leaves its content.
     Later(PathBuf),
     File(File),
 }
@@ -37,7 +36,7 @@ impl Sink {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes all, and makes the file even if that is nothing.
+    /// Writes the rest of the buffer, and creates the file even if there is nothing to write.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         self.flush()?;
         self.lock().get_mut().open()
@@ -60,7 +59,7 @@ impl Write for Sink {
 }
 
 impl Place {
-    /// Opens what is not open yet.
+    /// Opens the file if it is not open yet.
     fn open(&mut self) -> io::Result<()> {
         if let Self::Later(path) = self {
             *self = Self::File(File::create(path)?);

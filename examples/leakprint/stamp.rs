@@ -1,31 +1,31 @@
-//! What tells without reading a file whether it is the one that was read.
+//! File sizes and times, which show without reading whether a file has changed.
 
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Times of files are as coarse as this on some file systems: what was changed less long ago
-/// than this before it was read may have been changed again without its time showing it.
+/// The resolution of file times on some file systems. A file that was modified within this time before it
+/// was read may have been modified again without a new time.
 const COARSE: Duration = Duration::from_secs(2);
 
 /// The state of a file: its size, when it was modified and, where the system says so, when anything
-/// about it was changed, which nobody can set back as he can the other.
+/// about it was changed, which a program cannot set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stamp {
     size: u64,
     /// Nanoseconds since 1970.
     modified: i64,
     changed: i64,
-    /// Whether the times were too near to the reading to vouch for what was read.
+    /// Whether the times were too close to the reading to prove that the content is the same.
     young: bool,
 }
 
 impl Stamp {
-    /// Bytes of a stamp.
+    /// The size of a stamp in bytes.
     pub(crate) const LEN: usize = 25;
 
-    /// That of a file now.
+    /// Returns the stamp of a file as it is now.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(path)?;
         let modified = nanoseconds(metadata.modified()?);
@@ -39,12 +39,12 @@ impl Stamp {
         })
     }
 
-    /// Whether a file that had this stamp when it was read, and has `now`, was not changed since.
-    pub(crate) fn vouches_for(&self, now: &Self) -> bool {
+    /// Returns whether a file that had this stamp when it was read, and has `now`, is unchanged.
+    pub(crate) fn is_unchanged(&self, now: &Self) -> bool {
         !self.young && self.same_times(now)
     }
 
-    /// Whether size and times are the same.
+    /// Returns whether size and times are the same.
     pub(crate) fn same_times(&self, other: &Self) -> bool {
         (self.size, self.modified, self.changed) == (other.size, other.modified, other.changed)
     }

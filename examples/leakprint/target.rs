@@ -1,4 +1,4 @@
-//! What is matched against: an index file or a collection's folder.
+//! The target of matching: an index file or a collection's folder.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ pub(crate) fn key(path: Option<&Path>) -> Result<Option<Key>> {
     path.map(Key::from_file).transpose()
 }
 
-/// What is matched against, and how.
+/// An opened index or collection with its matcher.
 pub(crate) struct Target {
     pub(crate) source: Source,
     pub(crate) matcher: Matcher,
@@ -23,7 +23,7 @@ impl Target {
         options: MatchOptions,
         verify: Option<&Executor>,
     ) -> Result<Self> {
-        // What is to be replaced by another: the key, or the index that lacks one.
+        // The file to replace: the key file, or the index for which no key was given.
         let wrong = key_file.unwrap_or(path);
         let blame = |e: Error| match e.kind() {
             ErrorKind::Recipe => e.with_path(wrong),

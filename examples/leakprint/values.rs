@@ -2,19 +2,9 @@
 
 use leakprint::collection::Timestamp;
 
-/// A time to come: items that expired already would never be matched, and nobody would notice.
+/// An expiry time, which must be in the future.
 pub(crate) fn expires(argument: &str) -> Result<Timestamp, String> {
-    let time: Timestamp = argument
-        .parse()
-        .map_err(|e: leakprint::Error| e.to_string())?;
-    let now = Timestamp::now();
-    if time <= now {
-        return Err(format!(
-            "{time} is in the past, it is {now} now, so the items would never be matched: give a \
-             later time, or leave the option out"
-        ));
-    }
-    Ok(time)
+    Timestamp::parse_expiry(argument).map_err(|e| format!("{e}, or leave the option out"))
 }
 
 /// A tag.

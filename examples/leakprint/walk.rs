@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::names::Named;
 
-/// The files below all roots, but those to skip.
+/// Iterates over the files below all roots except those to skip.
 pub(crate) fn files(
     roots: Vec<Named>,
     skip: Vec<PathBuf>,
@@ -21,7 +21,7 @@ pub(crate) fn files(
 /// The files below a path, depth first, every folder sorted by name. Links to
 /// folders are not followed, so that a walk always ends.
 struct Walk {
-    /// What is still to be visited, last first.
+    /// A stack of the paths still to be visited.
     stack: Vec<Named>,
     at_root: bool,
 }

@@ -105,25 +105,15 @@ fn metadata(uri: &Uri) -> Result<Metadata, ApiError> {
                 }
                 _ => return Err(ApiError::invalid("tag must be KEY=VALUE")),
             },
-            "expires" => metadata.expires = Some(expires(&value)?),
+            "expires" => {
+                let time = Timestamp::parse_expiry(&value);
+                let time = time.map_err(|e| ApiError::invalid(format!("expires: {e}")))?;
+                metadata.expires = Some(time);
+            }
             _ => return Err(unknown(&key)),
         }
     }
     Ok(metadata)
-}
-
-/// Parses an expiry time, which must be in the future: nobody would notice that an expired item is
-/// never matched.
-fn expires(value: &str) -> Result<Timestamp, ApiError> {
-    let time: Timestamp = value.parse()?;
-    let now = Timestamp::now();
-    if time <= now {
-        let message = format!(
-            "expires: {time} is in the past, it is {now} now, so the item would never be matched"
-        );
-        return Err(ApiError::invalid(message));
-    }
-    Ok(time)
 }
 
 /// `DELETE`: the item is no longer matched once the response is sent.

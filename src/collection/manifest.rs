@@ -230,7 +230,7 @@ impl Manifest {
         let false_matches = false_matches::take_all(&mut read)?;
         // One of other scores counts as none, and is not written again.
         let stored = StoredCalibration::read(read.rest())?;
-        let calibration = stored.calibration().cloned().map(Arc::new);
+        let calibration = stored.calibration().cloned();
         Ok(Self {
             version,
             generation,
@@ -331,7 +331,15 @@ fn write_new(storage: &dyn Storage, bytes: &[u8]) -> std::io::Result<()> {
 fn read_named(storage: &dyn Storage, name: &str) -> Result<(Manifest, [u8; 32])> {
     let limits = storage.limits();
     let most = limits.manifest_bytes;
-    let bytes = read_all(storage, name, most, |len| limits.check_manifest(len))?;
+    let bytes = read_all(storage, name, most, |len| limits.check_manifest(len));
+    let bytes = bytes.map_err(|e| match name == MANIFEST && holds_none(storage) {
+        true => Error::new(
+            e.kind(),
+            "this folder is no collection: it holds no manifest",
+        )
+        .with_source(e),
+        false => e,
+    })?;
     let manifest = Manifest::from_bytes(&bytes).and_then(|manifest| {
         limits.check_false_matches(manifest.false_matches.len())?;
         Ok(manifest)
@@ -339,6 +347,12 @@ fn read_named(storage: &dyn Storage, name: &str) -> Result<(Manifest, [u8; 32])>
     let id = bytes.get(CHECKSUM_AT..).and_then(|rest| rest.first_chunk());
     let manifest = manifest.map_err(|e| e.with_path(name))?;
     Ok((manifest, id.copied().unwrap_or_default()))
+}
+
+/// Returns whether a folder can be listed and has no file of a collection.
+fn holds_none(storage: &dyn Storage) -> bool {
+    let is_ours = |name: &String| [MANIFEST, COPY].contains(&&**name) || number_of(name).is_some();
+    storage.list().is_ok_and(|names| !names.iter().any(is_ours))
 }
 
 /// Returns the number in the name of a collection's file, including one that `repair` has renamed.

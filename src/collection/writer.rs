@@ -104,9 +104,10 @@ impl CollectionWriter {
                 return Err(Error::new(
                     ErrorKind::Recipe,
                     format!(
-                        "the key given is {}, the collection was made with {} and holds it: give no key",
-                        given.id(),
-                        stored.id()
+                        "made with another key, whose ID is {} and which the collection holds: give no key \
+                         instead of the one whose ID is {}",
+                        stored.id(),
+                        given.id()
                     ),
                 ));
             }

@@ -193,6 +193,10 @@ mod tests {
             .map(|w| (w.part.as_str(), w.kind.as_str()))
             .collect();
         assert_eq!(warnings, [("body", "limit"), ("", "malformed")]);
+        assert_eq!(print.warnings[0].limit_name(), Some("time_ms"));
+        assert_eq!(print.warnings[1].limit_name(), None);
+        let is_timeout = print.warnings.iter().map(|w| w.is_timeout());
+        assert_eq!(is_timeout.collect::<Vec<_>>(), [true, false]);
     }
 
     #[test]

@@ -37,6 +37,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::code::Code256;
+use crate::error::{TIME_MS, limit_name};
 use crate::media::{GreyPicture, PartPath};
 use crate::raster::Texture;
 use crate::text;
@@ -91,6 +92,37 @@ pub struct Warning {
     pub kind: String,
     /// The error message, for people.
     pub message: String,
+}
+
+impl Warning {
+    /// Returns the name of the limit that was exceeded, as [`Error::limit_name`](crate::Error::limit_name);
+    /// `None` for other warnings.
+    ///
+    /// ```
+    /// use leakprint::{Fingerprinter, Limits};
+    ///
+    /// # #[cfg(feature = "mail")] {
+    /// let mail = b"From: ada@example.org\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; \
+    ///     boundary=b\r\n\r\n--b\r\n\r\nA body.\r\n--b\r\nContent-Disposition: attachment\r\n\r\n\
+    ///     A longer attachment.\r\n--b--\r\n";
+    /// let mut limits = Limits::default();
+    /// limits.text_chars = 10;
+    /// let fingerprinter = Fingerprinter::builder().limits(limits).build()?;
+    /// let warning = &fingerprinter.fingerprint(mail, None)?.warnings[0];
+    /// assert_eq!(warning.limit_name(), Some("text_chars"));
+    /// assert!(!warning.is_timeout());
+    /// # }
+    /// # Ok::<(), leakprint::Error>(())
+    /// ```
+    pub fn limit_name(&self) -> Option<&str> {
+        limit_name(self.kind.parse().ok()?, &self.message)
+    }
+
+    /// Returns whether the time was over before the part was read, as
+    /// [`Error::is_timeout`](crate::Error::is_timeout).
+    pub fn is_timeout(&self) -> bool {
+        self.limit_name() == Some(TIME_MS)
+    }
 }
 
 /// The prints of one part.

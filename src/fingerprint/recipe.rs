@@ -68,7 +68,7 @@ impl Recipe {
         Err(Error::new(
             ErrorKind::Recipe,
             format!(
-                "the key given is {}, the prints were made with {}: give that one",
+                "made with another key: the ID of the key given is {}, give the key whose ID is {}",
                 key.id(),
                 self.key_id
             ),

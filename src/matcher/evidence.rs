@@ -100,12 +100,12 @@ fn metadata<'de, D: Deserializer<'de>>(fields: D) -> Result<Option<Metadata>, D:
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Strength {
-    /// Weak: many of these matches are false.
+    /// Scores from 0.5. Weak: many of these matches are false.
     Possible,
-    /// Strong: enough is shared that chance is unlikely. The default threshold of reports.
+    /// Scores from 0.7: enough is shared that chance is unlikely. The default threshold of reports.
     Strong,
-    /// Certain that the content is shared: identical, or so much of it that chance is ruled out. The
-    /// shared content may still be a template or another text that many documents have.
+    /// Scores from 0.95. Certain that the content is shared: identical, or so much of it that chance is
+    /// ruled out. The shared content may still be a template or another text that many documents have.
     Certain,
 }
 

@@ -70,10 +70,13 @@ pub enum FalseScope {
 /// assert_eq!(writer.collection().snapshot().find_text(memo)?.len(), 1);
 /// # Ok::<(), leakprint::Error>(())
 /// ```
+/// Reading JSON refuses unknown fields and more than one scope.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Fields")]
 #[non_exhaustive]
 pub struct FalseMatch {
-    /// The item's name.
+    /// The item's name. A decision about an item that does not exist has no effect until there is one;
+    /// [`Source::contains`](crate::Source::contains) finds a misspelt name.
     pub item: String,
     /// Which of its matches are false.
     #[serde(flatten)]
@@ -84,6 +87,42 @@ pub struct FalseMatch {
     pub at: Timestamp,
     /// The reason for it.
     pub why: String,
+}
+
+/// The fields of a decision as JSON. Serde cannot refuse unknown fields beside a flattened enum.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    item: String,
+    digest: Option<Digest>,
+    picture: Option<Code256>,
+    item_part: Option<PartPath>,
+    by: String,
+    at: Timestamp,
+    why: String,
+}
+
+impl TryFrom<Fields> for FalseMatch {
+    type Error = &'static str;
+
+    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
+        let Fields {
+            item, by, at, why, ..
+        } = fields;
+        let scope = match (fields.digest, fields.picture, fields.item_part) {
+            (Some(digest), None, None) => FalseScope::Digest(digest),
+            (None, Some(code), None) => FalseScope::Picture(code),
+            (None, None, Some(part)) => FalseScope::ItemPart(part),
+            _ => return Err("give exactly one of the fields digest, picture and item_part"),
+        };
+        Ok(Self {
+            item,
+            scope,
+            by,
+            at,
+            why,
+        })
+    }
 }
 
 impl FalseMatch {
@@ -275,4 +314,34 @@ fn covers(
         }
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_with_unknown_fields_or_not_exactly_one_scope_is_refused() {
+        let read = |more: &str| {
+            let line = format!(
+                r#"{{"item": "a", "by": "b", "at": "2026-03-01T12:00:00Z", "why": "c"{more}}}"#
+            );
+            serde_json::from_str::<FalseMatch>(&line).map_err(|e| e.to_string())
+        };
+        let mark = read(r#", "item_part": "attachment:1""#).unwrap();
+        let line = serde_json::to_string(&mark).unwrap();
+        assert_eq!(serde_json::from_str::<FalseMatch>(&line).unwrap(), mark);
+        let hash = "0".repeat(64);
+        for (more, expected) in [
+            (r#", "item_part": "", "part": """#.to_owned(), "`part`"),
+            (String::new(), "exactly one of"),
+            (
+                format!(r#", "digest": "{hash}", "picture": "{hash}""#),
+                "exactly one of",
+            ),
+        ] {
+            let message = read(&more).unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
 }

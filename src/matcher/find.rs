@@ -41,7 +41,8 @@ impl Matcher {
     }
 
     /// As [`find_media`](Self::find_media), but ends at a deadline as well as after
-    /// [`Limits::time_ms`]. Three quarters of the time are for reading. If that is not enough for all
+    /// [`Limits::time_ms`]. Three quarters of the time are for reading; one text or picture that takes
+    /// longer to read is an error. If they are not enough for all
     /// parts of a container, only the parts read so far are matched, and the result does not say so: an
     /// empty result means that nothing was found in what could be read. For the parts that could not be
     /// read, use [`find_media_with_warnings`](Self::find_media_with_warnings).

@@ -112,7 +112,7 @@ impl Matcher {
             .key(key)
             .window(index.recipe().window)
             .build()?;
-        let calibration = index.calibration().cloned();
+        let calibration = index.shared_calibration().cloned();
         let indexes = IndexSet::new([(index, Default::default())])?;
         let matcher = Self::over(indexes, fingerprinter);
         Ok(match calibration {
@@ -208,7 +208,9 @@ impl Matcher {
     }
 
     /// Adds decisions of reviewers that matches are false, to those of the collection if there is
-    /// one. Such matches are not reported. Costs nothing for items without such decisions.
+    /// one. Such matches are not reported. Costs nothing for items without such decisions. A decision about
+    /// an item that is not here has no effect: check names with
+    /// [`Source::contains`](crate::Source::contains).
     ///
     /// ```
     /// # let index = leakprint::example::memo_index()?;

@@ -99,7 +99,7 @@ fn a_run_with_resume_continues() {
     feed(&mut input);
     let (_, err) = interrupt(child, input);
     assert!(
-        err.contains("the same command goes on") && err.contains("out.jsonl"),
+        err.contains("the same command continues") && err.contains("out.jsonl"),
         "{err}"
     );
 
@@ -125,7 +125,7 @@ fn no_half_index_is_left() {
             &[
                 "no index was written",
                 "leak.lpx.resume",
-                "the same command goes on",
+                "the same command continues",
             ],
         ),
     ] {

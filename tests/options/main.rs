@@ -235,7 +235,7 @@ fn errors_name_files_and_options() {
         ),
         (&["list", "k.lpx"], &["k.lpx", "folder"]),
         (&["list", "missing"], &["missing", "no such folder"]),
-        (&["list", "leak"], &["leak", "holds no collection"]),
+        (&["list", "leak"], &["leak", "is no collection"]),
         (&["compact", "missing"], &["missing", "`add` makes one"]),
         (&["add", "leak", "posts"], &["leak", "other files"]),
         (

@@ -165,7 +165,7 @@ fn feed_checks_its_outputs_first_and_keeps_existing_ones() {
     for (path, words) in [
         ("missing/out", "no folder missing"),
         ("posts", "is a folder"),
-        ("leak/memo.txt/out", "no folder leak/memo.txt"),
+        ("leak/memo.txt/out", "leak/memo.txt is no folder"),
     ] {
         for option in ["-o", "--report", "--accounts"] {
             let mut arguments = vec!["broken.lpx", "posts.jsonl", option, path];

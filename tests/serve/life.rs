@@ -70,16 +70,16 @@ fn reloading_the_changes_of_another_process_drops_no_request() {
             if round % 5 == 4 {
                 writer.compact().unwrap();
             }
-            // The writer may merge in the background, before or after the reload.
-            let generation = || writer.collection().snapshot().generation();
-            let before = generation();
+            // The writer may merge in the background: another process can see the generation of a
+            // merge before the writer's own snapshot is replaced.
+            let before = writer.collection().snapshot().generation();
             let response = service.request("POST", "/v1/reload", b"");
             assert_eq!(
                 (response.status, &json(&response)["reloaded"]),
                 (200, &Value::Bool(true))
             );
             let reloaded = json(&response)["generation"].as_u64().unwrap();
-            assert!((before..=generation()).contains(&reloaded), "{reloaded}");
+            assert!(reloaded >= before, "{reloaded} after {before}");
             assert!(service.finds(&text).contains(&name), "{name}");
             writer.remove(&[name]).unwrap();
         }

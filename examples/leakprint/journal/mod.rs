@@ -1,15 +1,14 @@
-//! The journal of a resumable run: what was done of each input, so that a run that died, or is
-//! repeated, does not do it again.
+//! The journal of a resumable run: the result for each input, so that a run that was killed, or is
+//! repeated, does not compute it again.
 //!
-//! One file: a head that says under which settings everything in it was made, then records, each
-//! with a key, the state of the input, and a payload that the command chooses. Records are only
-//! ever appended, the last of a key counts, and each goes to the system in one write, so that a run
-//! that is killed loses nothing but what it was at; every few seconds they are synced for the
-//! case that power fails. Checksums cover every byte and are bound to the head and to the place.
-//! Whatever does not hold is damage, and damage costs the work that was written there, no more:
-//! nothing of a journal is believed that the input could contradict.
+//! One file: a head with the settings, then records, each with a key, the state of the input, and a
+//! payload that the command defines. Records are only appended, and the last one of a key is valid.
+//! Each is written in one call, so that a run that is killed loses only the record in progress; every
+//! few seconds they are synced, against a power failure. Checksums cover every byte, the head and the
+//! offset. A damaged record costs only its own work: a record is used only if it belongs to the current
+//! state of its input.
 //!
-//! Memory is 24 bytes an input and the table around them; payloads stay in the file.
+//! Memory is 24 bytes per input in a hash table; payloads stay in the file.
 
 mod record;
 mod rewrite;
@@ -34,10 +33,10 @@ pub(crate) use record::{Entry, Key, Record};
 /// How long records may wait until they are synced.
 const SYNC: Duration = Duration::from_secs(5);
 
-/// Bytes of one payload, at most; larger ones are not kept.
-pub(crate) const MOST_PAYLOAD: usize = 1 << 30;
+/// The largest payload in bytes; larger ones are not stored.
+pub(crate) const MAX_PAYLOAD: usize = 1 << 30;
 
-/// A journal that nobody else writes, its records not read yet.
+/// A locked journal, its records not read yet.
 pub(crate) struct Locked {
     path: PathBuf,
     file: File,
@@ -46,7 +45,7 @@ pub(crate) struct Locked {
     state: State,
 }
 
-/// What was there.
+/// The state of the file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     /// No journal.
@@ -57,12 +56,12 @@ pub(crate) enum State {
     Unreadable,
 }
 
-/// What is known of inputs. Shared by the threads that work.
+/// The stored results of inputs. Shared by all threads.
 pub(crate) struct Journal {
     file: Shared,
     table: HashMap<Key, u64>,
     seal: Seal,
-    /// Records that turned out to be damaged when they were asked for.
+    /// Records that were damaged when they were read.
     damaged: AtomicU64,
     /// Damaged bytes between records.
     pub(crate) lost: u64,
@@ -78,7 +77,7 @@ pub(crate) struct Appender {
     head: Vec<u8>,
     seal: Seal,
     at: u64,
-    /// Where the records lie that this run has used or made.
+    /// The offsets of the records that this run has used or written.
     live: Vec<u64>,
     live_bytes: u64,
 }
@@ -94,14 +93,14 @@ impl Shared {
 }
 
 impl Locked {
-    /// Opens a journal, or makes the file, for its owner alone.
+    /// Opens a journal, or creates it; only its owner can read the file.
     ///
     /// # Errors
-    /// If it cannot be, if another run holds it, or if the file that is there is something else,
-    /// which must not be overwritten.
+    /// If it cannot be opened, if another run uses it, or if the existing file is not a journal and must
+    /// not be overwritten.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let failed = |e: io::Error| format!("{}: cannot go on: {e}", path.display());
-        let other = "is there and is no journal of an earlier run: move it away";
+        let failed = |e: io::Error| format!("{}: cannot continue: {e}", path.display());
+        let other = "exists and is no journal of an earlier run: move it away";
         match fs::symlink_metadata(path) {
             Ok(metadata) if !metadata.is_file() => {
                 return Err(format!("{} {other}", path.display()).into());
@@ -116,12 +115,12 @@ impl Locked {
             Err(TryLockError::WouldBlock) => {
                 return Err(format!("{}: another run is using it", path.display()).into());
             }
-            // Some network file systems have no locks; two runs at once are damage there.
+            // Some network file systems have no locks; two runs at once damage the journal there.
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
         let mut start = Vec::new();
         (&mut file)
-            .take(Settings::MOST_HEAD)
+            .take(Settings::MAX_HEAD)
             .read_to_end(&mut start)
             .map_err(failed)?;
         let (state, head) = if start.is_empty() {
@@ -150,10 +149,10 @@ impl Locked {
         self.head.as_ref().map(|(settings, ..)| settings)
     }
 
-    /// Goes on with what is there if it was made under the same settings, else begins anew.
+    /// Continues a journal with the same settings, or begins a new one.
     pub(crate) fn begin(self, settings: &Settings) -> Result<(Journal, Appender), Failure> {
         let path = self.path;
-        let failed = |e: io::Error| format!("{}: cannot go on: {e}", path.display());
+        let failed = |e: io::Error| format!("{}: cannot continue: {e}", path.display());
         let mut file = self.file;
         let (head, scan) = match self.head {
             Some((known, head)) if known == *settings => {
@@ -170,7 +169,7 @@ impl Locked {
                 (head, scan)
             }
         };
-        // What an earlier run could not finish to write.
+        // Cuts off an incomplete record of an earlier run.
         file.set_len(scan.end).map_err(failed)?;
         file.sync_data().map_err(failed)?;
         let seal = Seal::of(&head);
@@ -204,12 +203,12 @@ impl Journal {
         self.seal.key(b"file", name.as_bytes())
     }
 
-    /// The key of a line by its digest: a line is known by what it says.
+    /// The key of a line by its digest: a line is identified by its content.
     pub(crate) fn key_of_line(&self, digest: &Digest) -> Key {
         self.seal.key(b"line", &digest.0)
     }
 
-    /// What is known of an input. What is damaged is not known.
+    /// Returns the stored result of an input; `None` if it is damaged.
     pub(crate) fn find(&self, key: &Key) -> Option<Entry> {
         let at = *self.table.get(key)?;
         let entry = self.read(at).filter(|entry| entry.key == *key);
@@ -219,7 +218,7 @@ impl Journal {
         entry
     }
 
-    /// Records that were damaged when they were asked for.
+    /// Returns the number of records that were damaged when they were read.
     pub(crate) fn damaged(&self) -> u64 {
         self.damaged.load(Ordering::Relaxed)
     }
@@ -231,7 +230,7 @@ impl Journal {
             let mut head = [0; HEAD];
             file.read_exact(&mut head).ok()?;
             let head = Head::parse(&head, &self.seal, at)?;
-            // Grows with what is there, whatever the head says.
+            // Grows with the bytes in the file, whatever length the head claims.
             let mut payload = Vec::new();
             let len = u64::from(head.len);
             (&mut *file).take(len).read_to_end(&mut payload).ok()?;
@@ -261,14 +260,14 @@ impl Appender {
         Ok(())
     }
 
-    /// A record that was used as it is.
+    /// Notes that a record was used unchanged.
     pub(crate) fn used(&mut self, at: u64, bytes: u64) {
         self.live.push(at);
         self.live_bytes += bytes;
     }
 }
 
-/// Opens a file that nobody else may read; one that is there is made so.
+/// Opens a file that only its owner can read; changes the mode of an existing file.
 fn private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {

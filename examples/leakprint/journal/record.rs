@@ -8,7 +8,7 @@
 
 use leakprint::Digest;
 
-use super::MOST_PAYLOAD;
+use super::MAX_PAYLOAD;
 use crate::stamp::Stamp;
 
 /// No ASCII, and broken by a transfer as text, like that of the index.
@@ -53,7 +53,7 @@ pub(crate) struct Record {
     pub(crate) key: Key,
     pub(crate) stamp: Stamp,
     pub(crate) digest: Digest,
-    /// At most [`MOST_PAYLOAD`] bytes.
+    /// At most [`MAX_PAYLOAD`] bytes.
     pub(crate) payload: Vec<u8>,
 }
 
@@ -110,7 +110,7 @@ impl Head {
         let (digest, rest) = rest.split_first_chunk()?;
         let (len, rest) = rest.split_first_chunk()?;
         let len = u32::from_le_bytes(*len);
-        (len as usize <= MOST_PAYLOAD).then_some(Self {
+        (len as usize <= MAX_PAYLOAD).then_some(Self {
             key: *key,
             stamp: Stamp::from_bytes(stamp),
             digest: Digest(*digest),

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::record::Record;
 use super::{Appender, Journal};
 use crate::Failure;
-use crate::output::folder_of;
+use crate::writable::folder_of;
 
 impl Appender {
     /// Ends a run that has come to all of its inputs: everything is synced, and if more than half

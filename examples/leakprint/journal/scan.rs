@@ -1,4 +1,4 @@
-//! Where the records of a journal lie: the heads are read, payloads are passed over.
+//! Finds the records of a journal: reads the heads and skips the payloads.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -6,16 +6,16 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use super::record::{HEAD, Head, Key, MAGIC, Seal};
 
-/// Bytes that are searched at once behind damage.
+/// Bytes that are searched at once after damage.
 const PIECE: u64 = 64 << 10;
 
-/// What a pass over a journal has found.
+/// The result of a scan of a journal.
 pub(super) struct Scan {
     /// The last record of each key.
     pub(super) table: HashMap<Key, u64>,
-    /// Where the last record ends. What is behind it was torn off.
+    /// The end of the last record. Bytes after it are an incomplete record.
     pub(super) end: u64,
-    /// Damaged bytes with records behind them.
+    /// Damaged bytes that are followed by records.
     pub(super) lost: u64,
 }
 
@@ -52,7 +52,7 @@ pub(super) fn scan(file: &File, start: u64, len: u64, seal: &Seal) -> io::Result
     }
 }
 
-/// The head at a place, if there is one and its record lies in the file.
+/// Returns the head at an offset, if there is one and its record is complete.
 fn head(reader: &mut impl Read, at: u64, len: u64, seal: &Seal) -> io::Result<Option<Head>> {
     if len.saturating_sub(at) < HEAD as u64 {
         return Ok(None);
@@ -62,7 +62,7 @@ fn head(reader: &mut impl Read, at: u64, len: u64, seal: &Seal) -> io::Result<Op
     Ok(Head::parse(&bytes, seal, at).filter(|head| head.end(at) <= len))
 }
 
-/// The first record from a place on.
+/// Returns the first record from an offset on.
 fn next(
     reader: &mut (impl Read + Seek),
     from: u64,
