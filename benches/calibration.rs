@@ -16,6 +16,8 @@
 //! many of the other half reach which rate; then the other way round. Run it in Rust's release mode
 //! and whenever scores change.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -26,7 +28,7 @@ use leakprint::collection::{
 };
 use leakprint::fingerprint::Pipeline;
 use leakprint::matcher::{Calibrator, Observation};
-use leakprint::{Calibration, Executor, Fingerprint, Key, MatchOptions, Matcher};
+use leakprint::{Calibration, Executor, Fingerprint, Fingerprinter, Key, MatchOptions, Matcher};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -90,7 +92,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 /// Fingerprints all files that can be read.
 fn prints(
-    matcher: &leakprint::Fingerprinter,
+    fingerprinter: &Fingerprinter,
     paths: &[PathBuf],
     exec: &Executor,
 ) -> Result<Vec<(String, Fingerprint)>, Failure> {
@@ -98,7 +100,7 @@ fn prints(
     let prints = exec.map(&paths.concat(), |path| {
         let bytes = std::fs::read(path).ok()?;
         let name = path.file_name()?.to_str()?.to_owned();
-        let print = matcher.fingerprint(&bytes, Some(&name)).ok()?;
+        let print = fingerprinter.fingerprint(&bytes, Some(&name)).ok()?;
         Some((path.to_string_lossy().into_owned(), print))
     });
     Ok(prints.into_iter().flatten().collect())

@@ -1,5 +1,7 @@
 //! A calibration as bytes, in an index and in the manifest of a collection.
 
+use std::sync::Arc;
+
 use super::fit::MAX_SHAPE;
 use super::{Calibration, Kind, Pareto, PerKind, Tail};
 use crate::error::{Error, Result};
@@ -21,12 +23,12 @@ pub(crate) enum StoredCalibration {
     None,
     /// One of other scores than those of this build.
     Outdated,
-    Measured(Calibration),
+    Measured(Arc<Calibration>),
 }
 
 impl StoredCalibration {
     /// Returns the calibration that applies.
-    pub(crate) fn calibration(&self) -> Option<&Calibration> {
+    pub(crate) fn calibration(&self) -> Option<&Arc<Calibration>> {
         match self {
             Self::Measured(calibration) => Some(calibration),
             Self::None | Self::Outdated => None,
@@ -61,7 +63,7 @@ impl StoredCalibration {
         }
         let tails: Option<PerKind<Tail>> = tails.try_into().ok();
         let tails = tails.ok_or_else(|| Error::corrupt("a calibration of other kinds"))?;
-        Ok(Self::Measured(Calibration::measured(tails)))
+        Ok(Self::Measured(Arc::new(Calibration::measured(tails))))
     }
 }
 
@@ -159,7 +161,7 @@ mod tests {
         let bytes = calibration().to_bytes();
         assert_eq!(bytes.len(), RECORD_LEN * Kind::ALL.len());
         let read = StoredCalibration::read(&bytes).unwrap();
-        assert_eq!(read, StoredCalibration::Measured(calibration()));
+        assert_eq!(read, StoredCalibration::Measured(Arc::new(calibration())));
         assert_eq!(
             StoredCalibration::read(&[]).unwrap(),
             StoredCalibration::None

@@ -67,9 +67,7 @@ impl StateCatalog {
                     continue;
                 }
                 let queries = Queries::new(pipeline, raster);
-                self.search(
-                    pipeline, &queries, place, radius, deadline, stats, &mut found,
-                )?;
+                self.search(&queries, place, radius, deadline, stats, &mut found)?;
             }
         }
         Ok(found)
@@ -77,7 +75,6 @@ impl StateCatalog {
 
     fn search(
         &self,
-        pipeline: Pipeline,
         queries: &Queries,
         part: usize,
         radius: u32,
@@ -85,6 +82,7 @@ impl StateCatalog {
         stats: &mut SearchStats,
         found: &mut Near,
     ) -> Result<()> {
+        let pipeline = queries.pipeline;
         let serial = Executor::serial();
         for (place, slot) in self.state.slots.iter().enumerate() {
             let Some(Codes(codes)) = &slot.segment.codes[pipeline as usize] else {
@@ -261,6 +259,7 @@ fn score(distance: u32, second: Option<u32>, trusted: bool) -> f64 {
 
 /// The codes of a picture that a list may contain, and the symmetry of each.
 struct Queries {
+    pipeline: Pipeline,
     codes: Vec<Code256>,
     meaning: Vec<(Dihedral, bool)>,
 }
@@ -285,7 +284,11 @@ impl Queries {
             .map(|(d, code)| (code.complement(), (*d, true)));
         let straight = upright.iter().map(|(d, code)| (*code, (*d, false)));
         let (codes, meaning) = straight.chain(inverted).unzip();
-        Self { codes, meaning }
+        Self {
+            pipeline,
+            codes,
+            meaning,
+        }
     }
 }
 

@@ -230,7 +230,7 @@ impl Manifest {
         let false_matches = false_matches::take_all(&mut read)?;
         // One of other scores counts as none, and is not written again.
         let stored = StoredCalibration::read(read.rest())?;
-        let calibration = stored.calibration().cloned().map(Arc::new);
+        let calibration = stored.calibration().cloned();
         Ok(Self {
             version,
             generation,

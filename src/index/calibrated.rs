@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::layout::{Extent, Layout, Section};
 use super::map::ALIGN;
@@ -14,6 +15,10 @@ impl Index {
     /// Returns the calibration that was measured for this index; `None` if there is none, or one of
     /// other scores than those of this build.
     pub fn calibration(&self) -> Option<&Calibration> {
+        self.shared_calibration().map(Arc::as_ref)
+    }
+
+    pub(crate) fn shared_calibration(&self) -> Option<&Arc<Calibration>> {
         self.0.calibration.calibration()
     }
 

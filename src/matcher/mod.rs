@@ -114,7 +114,7 @@ impl Matcher {
             .key(key)
             .window(index.recipe().window)
             .build()?;
-        let calibration = index.calibration().cloned();
+        let calibration = index.shared_calibration().cloned();
         let indexes = IndexSet::new([(index, Default::default())])?;
         let matcher = Self::over(indexes, fingerprinter);
         Ok(match calibration {
