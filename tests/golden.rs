@@ -110,7 +110,7 @@ fn prints_of_a_text() {
     );
     assert_eq!(
         digest(&print),
-        "b2647ef4c37cef9771e628cb58839d9fff666bd68573b30473db694ad5706d26"
+        "07bab83e711e676b39902350a80f447a6e55660c2d7a67db83a326be67914c0c"
     );
 }
 
@@ -153,7 +153,7 @@ fn prints_of_a_table() {
     );
     assert_eq!(
         digest(&print),
-        "7f3af9949640a939c84ec966f72045660ce0c574f67cbe402aec4f0ef9d6e8a5"
+        "a92dd8445ddc5d765d6f25a5ed5181a85c8d799ebb550a4fb08faa818b066b1f"
     );
 }
 

@@ -40,7 +40,8 @@ impl Recipe {
     ///
     /// 2 added the cells of tables, folds ideographs and Hangul syllables to more symbols than 1, reads
     /// text after a right-to-left override backwards, and projects patches on
-    /// orthogonal directions.
+    /// orthogonal directions. Places of values in folded text and marks of messages, which are no prints,
+    /// came later: fingerprints without them are compared by the others.
     pub const VERSION: u32 = 2;
 
     /// The window unless the caller chooses another: density 2 / 9.
