@@ -121,6 +121,9 @@ pub(super) fn find(
     Ok(())
 }
 
+/// How texts compare, with the number of the item.
+type Comparisons = Vec<(u32, Comparison)>;
+
 /// The passages that are long enough, and how the texts around them compare.
 struct Compared {
     gathered: Gathered,
@@ -129,8 +132,7 @@ struct Compared {
     shared: Vec<Option<u32>>,
     /// The place of the comparison of each passage.
     places: Vec<usize>,
-    /// The comparisons with their items.
-    comparisons: Vec<(u32, Comparison)>,
+    comparisons: Comparisons,
 }
 
 impl Compared {
@@ -171,12 +173,12 @@ fn compare(
     gathered: &Gathered,
     passages: &[Passage],
     shared: &[Option<u32>],
-) -> Result<(Vec<usize>, Vec<(u32, Comparison)>)> {
+) -> Result<(Vec<usize>, Comparisons)> {
     if passages.is_empty() {
         return Ok(Default::default());
     }
     let mut places = vec![0; passages.len()];
-    let mut compared: Vec<(u32, Comparison)> = Vec::new();
+    let mut compared: Comparisons = Vec::new();
     let mut pacer = source.pacer();
     let mut values: Vec<PlacedValue> = source.values.iter().map(PlacedValue::of).collect();
     let place = |value: &PlacedValue| u128::from(value.at) << 16 | u128::from(value.tag);
