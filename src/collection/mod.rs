@@ -11,9 +11,11 @@
 //! snapshots that are open stay usable. [`verify`] reads everything and finds every changed bit;
 //! [`repair`] saves the undamaged items and lists what is lost.
 //!
-//! # What a collection reveals The same as an [index](crate::index#what-an-index-reveals), and
-//! more: its records contain the grams in the order of the text, and the metadata in the clear.
-//! Keep the folder as secret as the key. Only the owner of the files may read them.
+//! # What a collection reveals
+//!
+//! The same as an [index](crate::index#what-an-index-reveals), and more: its records contain the grams
+//! in the order of the text, and the metadata in the clear. Keep the folder as secret as the key.
+//! Only the owner of the files may read them.
 #![doc = include_str!("FORMAT.md")]
 
 mod catalog;

@@ -1,7 +1,7 @@
-//! Document frequencies in one byte, with what is known of the gram: small ones exact, large ones up to
-//! an eighth too low, or a fifth for grams whose weight does not depend on it.
+//! Document frequencies and standings of grams, together in one byte. Small frequencies are exact, large
+//! ones up to an eighth too low, or a fifth for grams whose weight does not depend on it.
 
-/// What is known of a gram beside its frequency.
+/// How a gram is weighted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Standing {
     /// Its weight is that of its frequency.

@@ -31,7 +31,7 @@ const MAX_FOREIGN_SYMBOLS: u32 = 36;
 /// The share of the grams of a message that may be rarer, as a divisor.
 const MAX_FOREIGN_SHARE: u32 = 20;
 
-/// Classes that are told apart; the last has all higher frequencies.
+/// The number of classes; the last contains all higher frequencies.
 const CLASSES: usize = 20;
 
 /// Classes of frequencies by which rarer text is rarer: two, that is by a factor between two and eight.
