@@ -15,7 +15,7 @@
 //!
 //! The same as an [index](crate::index#what-an-index-reveals), and more: its records contain the grams
 //! in the order of the text, and the metadata in the clear. Keep the folder as secret as the key.
-//! Only the owner of the files may read them.
+//! New files are readable only by their owner.
 #![doc = include_str!("FORMAT.md")]
 
 mod catalog;

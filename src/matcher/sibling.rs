@@ -1,10 +1,10 @@
 //! Copy or sibling: whether passages that a query shares with an item are the item's content, or the
 //! text of a template that both were made from.
 //!
-//! A copy agrees with the item wherever the item says something: its numbers, dates and names stand
-//! between the same words. Two instances of a template share the words and differ in the values. So the
-//! passages of a query and a part of an item that come in the same order on both sides are joined to an
-//! *alignment*, and what stands in its gaps is compared.
+//! A copy has the same numbers, dates and names between the same words. Two instances of a template
+//! share the words and differ in the values. So the passages of a query and a part of an item that are
+//! in the same order on both sides are joined to an *alignment*, and the values in and between them are
+//! compared.
 //!
 //! - Values of the item within the alignment either agree with the query or are *contradicted*: the
 //!   query has something else in their place, or nothing, as in a blank form. The number of values
@@ -122,7 +122,7 @@ pub(super) struct Comparison {
     agreed: Vec<u16>,
     /// Values of the item that it has not.
     contradicted: Vec<u16>,
-    /// Contradicted values that say nothing new, since they stand in one gap with others.
+    /// Contradicted values that do not count, since they depend on others in the same gap.
     dependent: u32,
     /// Those of them in whose place the query has other values.
     replaced_values: Vec<u16>,

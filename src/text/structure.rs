@@ -2,9 +2,9 @@
 //! a signature or a footer.
 //!
 //! A mail is not one text. It quotes others, and below each message stand lines that hundreds of
-//! messages share. What the grams of a text prove depends on where they are: see
-//! [`closes`](Zones::closes), and `index::writer::vouch` for what is known of a text that is a message
-//! by itself.
+//! messages share. Grams of closings are discounted
+//! ([`closes`](Zones::closes)), and `index::writer::vouch` decides by the messages which common grams are
+//! content.
 //!
 //! A message begins where the quote depth changes, and behind a *head*: the header lines of a forwarded
 //! message, or the line that says who wrote what follows. It closes with what follows a line of two
