@@ -105,27 +105,15 @@ impl Core {
         inner: &mut Inner,
         calibration: Option<Arc<Calibration>>,
     ) -> Result<u64> {
-        let shared = &self.collection.shared;
-        inner.log.check_usable()?;
-        let Inner {
-            manifest: in_force,
-            log,
-            token,
-        } = inner;
-        shared.cell.advance(token, |state, token| {
-            let mut manifest = in_force.clone();
-            let generation = token.next_generation()?;
-            manifest.generation = generation;
+        let (_, generation) = self.advance(inner, |state, manifest| {
             manifest.calibration.clone_from(&calibration);
-            let (slots, marks) = (state.slots.clone(), Arc::clone(&state.false_matches));
             let carried = Carried {
                 calibration,
                 ..state.carried()
             };
-            let next = State::new(generation, slots, marks, &shared.context, carried)?;
-            self.commit_manifest(in_force, log, token, manifest)?;
-            Ok((next, generation))
-        })
+            Ok((state.slots.clone(), carried))
+        })?;
+        Ok(generation)
     }
 
     /// Commits a manifest with a new segment before the slots that are kept; returns the generation.
@@ -134,17 +122,7 @@ impl Core {
         inner: &mut Inner,
         change: impl FnOnce(&State) -> Change,
     ) -> Result<u64> {
-        let shared = &self.collection.shared;
-        inner.log.check_usable()?;
-        let Inner {
-            manifest: in_force,
-            log,
-            token,
-        } = inner;
-        let (old, generation) = shared.cell.advance(token, |state, token| {
-            let mut manifest = in_force.clone();
-            let generation = token.next_generation()?;
-            manifest.generation = generation;
+        let (old, generation) = self.advance(inner, |state, manifest| {
             let change = change(state);
             let mut slots = change.kept;
             let mut entries = std::mem::take(&mut manifest.segments);
@@ -172,23 +150,46 @@ impl Core {
                 manifest.logs.drain(..last);
             }
             manifest.false_matches = (*state.false_matches).clone();
-            let marks = Arc::clone(&state.false_matches);
             // Of the head hardly anything is left.
             let carried = Carried {
                 head: None,
                 ..state.carried()
             };
-            let next = State::new(generation, slots, marks, &shared.context, carried)?;
-            let old = self.commit_manifest(in_force, log, token, manifest)?;
-            Ok((next, (old, generation)))
+            Ok((slots, carried))
         })?;
         let used: Vec<String> = inner.manifest.files().collect();
         for name in old.files().filter(|name| !used.contains(name)) {
             // A reader that has it mapped keeps it. Where a file in use cannot be removed, the next
             // writer removes it.
-            let _ = shared.storage.remove(&name);
+            let _ = self.collection.shared.storage.remove(&name);
         }
         Ok(generation)
+    }
+
+    /// Commits the next manifest and state, with the slots and what is carried over to it that `change`
+    /// returns. Returns the old manifest and the new generation.
+    fn advance(
+        &self,
+        inner: &mut Inner,
+        change: impl FnOnce(&State, &mut Manifest) -> Result<(Vec<Slot>, Carried)>,
+    ) -> Result<(Manifest, u64)> {
+        let shared = &self.collection.shared;
+        inner.log.check_usable()?;
+        let Inner {
+            manifest: in_force,
+            log,
+            token,
+        } = inner;
+        shared.cell.advance(token, |state, token| {
+            let mut manifest = in_force.clone();
+            let generation = token.next_generation()?;
+            manifest.generation = generation;
+            let (slots, carried) = change(state, &mut manifest)?;
+            let marks = Arc::clone(&state.false_matches);
+            let next = State::new(generation, slots, marks, &shared.context, carried)?;
+            let old = self.commit_manifest(in_force, log, token, manifest)?;
+            Ok((next, (old, generation)))
+        })
     }
 
     /// Replaces the current manifest and returns the old one.

@@ -6,9 +6,9 @@
 use std::io::{BufWriter, Cursor, Write};
 
 use super::manifest::{FileEntry, FileKind, SegmentEntry};
-use super::record::{Content, ItemKey, Record};
+use super::record::{ItemKey, Record};
 use super::records::{Counts, RecordWriter, Records};
-use super::segment::{Codes, Location, Segment, Slot, hash_file};
+use super::segment::{Codes, Location, Segment, Slot, hash_file, index_writer};
 use super::storage::{Storage, unwritable};
 use crate::code::Code256;
 use crate::error::{Error, Result};
@@ -110,20 +110,8 @@ impl<'a> Plan<'a> {
 
     /// Returns an index writer with all fingerprints, if there are any.
     fn index_writer(&self, recipe: &Recipe, around: &[Index]) -> Result<Option<IndexWriter>> {
-        if self.prints.is_empty() {
-            return Ok(None);
-        }
-        let mut writer = IndexWriter::new(recipe.clone(), None)?;
-        for index in around {
-            writer.add_sibling(index);
-        }
-        for (bytes, _) in &self.prints {
-            let record = Record::parse(bytes)?;
-            if let Content::Prints(fingerprint) = record.content(recipe)? {
-                writer.add(&record.key.name(), &fingerprint)?;
-            }
-        }
-        Ok(Some(writer))
+        let records = self.prints.iter().map(|(bytes, _)| Record::parse(bytes));
+        index_writer(records, recipe, around)
     }
 
     fn code_set(&self, pipeline: Pipeline, exec: &Executor) -> Result<Option<CodeSet>> {

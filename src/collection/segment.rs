@@ -118,7 +118,9 @@ impl Segment {
         }
         let records = records.ok_or_else(|| Error::corrupt("a segment without records"))?;
         if is_old {
-            index = Some(index_of(&records, recipe)?);
+            let prints = (0..records.counts().prints).map(|item| records.get(item));
+            let writer = index_writer(prints, recipe, &[])?;
+            index = writer.map(|mut writer| writer.to_index()).transpose()?;
         }
         let segment = Self {
             location: Location::Disk(entry.number),
@@ -238,16 +240,28 @@ impl Segment {
     }
 }
 
-/// Builds the index of the fingerprints in the records of a segment.
-fn index_of(records: &Records, recipe: &Recipe) -> Result<Index> {
+/// Makes a writer of the index of a segment, with the fingerprints of its records and beside the indexes
+/// `around` it; `None` without records.
+pub(super) fn index_writer<'r>(
+    records: impl Iterator<Item = Result<Record<'r>>>,
+    recipe: &Recipe,
+    around: &[Index],
+) -> Result<Option<IndexWriter>> {
+    let mut records = records.peekable();
+    if records.peek().is_none() {
+        return Ok(None);
+    }
     let mut writer = IndexWriter::new(recipe.clone(), None)?;
-    for item in 0..records.counts().prints {
-        let record = records.get(item)?;
+    for index in around {
+        writer.add_sibling(index);
+    }
+    for record in records {
+        let record = record?;
         if let Content::Prints(fingerprint) = record.content(recipe)? {
             writer.add(&record.key.name(), &fingerprint)?;
         }
     }
-    writer.to_index()
+    Ok(Some(writer))
 }
 
 /// A file of a segment, if its size and start are those that were written.

@@ -322,20 +322,7 @@ fn a_second_print_confirms_or_refutes_a_hash() {
     let code = raster(&print).pdq.code();
     let possible = MatchOptions::default().with_min_strength(Strength::Possible);
     let found = |gradient| {
-        let content = Content::Code {
-            pipeline: Pipeline::Full,
-            code,
-            quality: 90,
-            gradient,
-        };
-        let metadata = Metadata::added(Timestamp(0));
-        let name = String::new();
-        open.add(NewItem {
-            name,
-            metadata,
-            content,
-        })
-        .unwrap();
+        open.add(listed(Pipeline::Full, code, gradient)).unwrap();
         open.flush().unwrap();
         let snapshot = open.collection().snapshot();
         let matcher = snapshot.matcher(possible.clone()).unwrap();
@@ -347,6 +334,21 @@ fn a_second_print_confirms_or_refutes_a_hash() {
     assert_eq!(found(Some(own)), Some(Strength::Strong));
     let foreign = raster(&other).gradient.upright[0];
     assert_eq!(found(Some(foreign)), None);
+}
+
+/// Makes an item of a hash list.
+fn listed(pipeline: Pipeline, code: Code256, gradient: Option<Code256>) -> NewItem {
+    let content = Content::Code {
+        pipeline,
+        code,
+        quality: 90,
+        gradient,
+    };
+    NewItem {
+        name: String::new(),
+        metadata: Metadata::added(Timestamp(0)),
+        content,
+    }
 }
 
 #[test]
@@ -364,20 +366,7 @@ fn codes_are_matched_by_their_own_pipeline_alone() {
         near.0[1] ^= 0b1011;
         let other = Code256(code.0.map(|word| word.rotate_left(7)));
         for (pipeline, code) in [(pipeline, near), (pipeline, other)] {
-            let content = Content::Code {
-                pipeline,
-                code,
-                quality: 90,
-                gradient: None,
-            };
-            let metadata = Metadata::added(Timestamp(0));
-            let name = String::new();
-            open.add(NewItem {
-                name,
-                metadata,
-                content,
-            })
-            .unwrap();
+            open.add(listed(pipeline, code, None)).unwrap();
         }
         for _ in 0..2 {
             let alone = find(&open.collection().snapshot(), &print);
