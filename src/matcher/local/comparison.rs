@@ -82,3 +82,22 @@ impl Credit {
         self.of(distance) >= 0.5
     }
 }
+
+/// A coarse place: column and row of a cell, and the level of the size, two to an octave.
+pub(super) type Place = (i32, i32, i32);
+
+/// Returns the coarse place of a frame of a size, in cells of so many sizes.
+pub(super) fn place(frame: &Frame, size: f32, cell: f32) -> Place {
+    let level = (2.0 * size.log2()).round() as i32;
+    let cell = cell * (level as f32 / 2.0).exp2();
+    (
+        (frame.x / cell).round() as i32,
+        (frame.y / cell).round() as i32,
+        level,
+    )
+}
+
+/// Returns a place and those next to it.
+pub(super) fn around((x, y, level): Place) -> impl Iterator<Item = Place> {
+    (-1..=1).flat_map(move |dx| (-1..=1).map(move |dy| (x + dx, y + dy, level)))
+}

@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 
-use super::comparison::{Comparison, Credit, PatchComparison};
+use super::comparison::{Comparison, Credit, PatchComparison, Place, around, place};
 use super::geometry::Transform;
 use crate::matcher::evidence::Doubt;
 #[cfg(doc)]
@@ -63,7 +63,7 @@ pub(super) struct Own {
 impl Own {
     /// `size` is the working size of the item.
     pub(super) fn of(comparison: &Comparison, credit: Credit, size: (usize, usize)) -> Self {
-        let mut places: HashMap<(i32, i32, i32), f64> = HashMap::new();
+        let mut places: HashMap<Place, f64> = HashMap::new();
         let mut middle = 0.0;
         let inside = |v: f32, length: usize, border: f64| {
             let at = f64::from(v) / length.max(1) as f64;
@@ -153,7 +153,7 @@ pub(super) struct Testimony<'a> {
     patches: &'a [PatchComparison],
     credit: Credit,
     /// The least distance of a detail that agrees, by place.
-    agreements: HashMap<(i32, i32, i32), u32>,
+    agreements: HashMap<Place, u32>,
     weight: f64,
 }
 
@@ -220,9 +220,8 @@ impl<'a> Testimony<'a> {
 
     /// Returns the least distance of a detail that agrees near a place.
     fn distance(&self, frame: &Frame) -> Option<u32> {
-        let (x, y, level) = key(frame);
-        let near = (-1..=1).flat_map(|dx| (-1..=1).map(move |dy| (x + dx, y + dy, level)));
-        near.filter_map(|key| self.agreements.get(&key).copied())
+        let near = around(key(frame));
+        near.filter_map(|place| self.agreements.get(&place).copied())
             .min()
     }
 }
@@ -232,15 +231,8 @@ fn weight<'a>(patches: impl Iterator<Item = &'a PatchComparison>) -> f64 {
 }
 
 /// Returns the coarse place of a frame, in steps of half its width, and its size.
-fn key(frame: &Frame) -> (i32, i32, i32) {
-    let size = frame.reach().max(1.0);
-    let level = (2.0 * size.log2()).round() as i32;
-    let cell = (level as f32 / 2.0).exp2();
-    (
-        (frame.x / cell).round() as i32,
-        (frame.y / cell).round() as i32,
-        level,
-    )
+fn key(frame: &Frame) -> Place {
+    place(frame, frame.reach().max(1.0), 1.0)
 }
 
 /// The factor by which a copy may be stretched along one direction: beyond it, the details that agree

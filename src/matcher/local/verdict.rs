@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 
 use super::candidates::Kind;
-use super::comparison::{Comparison, Credit, PatchComparison, Rule};
+use super::comparison::{Comparison, Credit, PatchComparison, Place, Rule, around, place};
 use super::doubt::{self, Objection, Own, Testimony};
 use super::geometry::Transform;
 use crate::matcher::evidence::{Doubt, Evidence, Strength};
@@ -36,7 +36,7 @@ const MIN_COVERAGE: f64 = 0.4;
 
 /// The coarse places of the query where a candidate's details agree, with the weight of the details
 /// in its index.
-pub(super) struct AgreementMap(HashMap<(i32, i32, i32), f64>);
+pub(super) struct AgreementMap(HashMap<Place, f64>);
 
 /// Another candidate for the same query.
 pub(super) struct Competitor<'a> {
@@ -46,15 +46,8 @@ pub(super) struct Competitor<'a> {
 }
 
 impl AgreementMap {
-    fn key(frame: &Frame) -> (i32, i32, i32) {
-        let size = frame.u.0.hypot(frame.u.1).max(0.5);
-        let level = (2.0 * size.log2()).round() as i32;
-        let cell = 4.0 * (level as f32 / 2.0).exp2();
-        (
-            (frame.x / cell).round() as i32,
-            (frame.y / cell).round() as i32,
-            level,
-        )
+    fn key(frame: &Frame) -> Place {
+        place(frame, frame.u.0.hypot(frame.u.1).max(0.5), 4.0)
     }
 
     pub(super) fn of(comparison: &Comparison) -> Self {
@@ -65,12 +58,9 @@ impl AgreementMap {
             if !credit.agrees(patch.distance) {
                 continue;
             }
-            let (x, y, level) = Self::key(&patch.frame);
-            for dx in -1..=1 {
-                for dy in -1..=1 {
-                    let weight: &mut f64 = agreements.entry((x + dx, y + dy, level)).or_insert(1.0);
-                    *weight = weight.min(patch.weight);
-                }
+            for place in around(Self::key(&patch.frame)) {
+                let weight: &mut f64 = agreements.entry(place).or_insert(1.0);
+                *weight = weight.min(patch.weight);
             }
         }
         Self(agreements)
