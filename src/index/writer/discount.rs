@@ -47,12 +47,12 @@ impl Discounts {
             .filter_map(|part| part.text.as_ref());
         let grams = texts.flat_map(|text| text.grams.iter().map(|gram| gram.print));
         self.vouched.extend(grams);
-        self.vouched.sort_unstable();
-        self.vouched.dedup();
     }
 
     /// Returns the grams that the owner vouches for, sorted.
-    pub(super) fn vouched(&self) -> &[u64] {
+    pub(super) fn vouched(&mut self) -> &[u64] {
+        self.vouched.sort_unstable();
+        self.vouched.dedup();
         &self.vouched
     }
 
@@ -86,7 +86,8 @@ impl Discounts {
     /// Returns the grams to discount, sorted.
     pub(super) fn grams(&mut self) -> Vec<u64> {
         let mut grams = self.grams.common();
-        grams.retain(|gram| self.vouched.binary_search(gram).is_err());
+        let vouched = self.vouched();
+        grams.retain(|gram| vouched.binary_search(gram).is_err());
         grams
     }
 
