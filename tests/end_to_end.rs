@@ -1,8 +1,10 @@
 //! From bytes to matches, through an index in memory, on generated media.
 
+mod encode;
+
 use std::io::Cursor;
 
-use image::codecs::jpeg::JpegEncoder;
+use encode::{jpeg, png};
 use image::imageops::{self, FilterType};
 use image::{ImageFormat, Rgb, RgbImage};
 use leakprint::{
@@ -44,20 +46,6 @@ fn picture(seed: u32) -> RgbImage {
         }
         Rgb([grey.min(255) as u8, (grey / 2 + 50).min(255) as u8, 90])
     })
-}
-
-fn png(picture: &RgbImage) -> Vec<u8> {
-    let mut bytes = Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
-    bytes.into_inner()
-}
-
-fn jpeg(picture: &RgbImage, quality: u8) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, quality)
-        .encode_image(picture)
-        .unwrap();
-    bytes
 }
 
 fn fingerprinter() -> Fingerprinter {

@@ -1,15 +1,15 @@
 //! Parts of pictures, on generated screens and photo-like pictures: every transform with its true
 //! geometry, look-alikes, background, and changes that must not matter.
 
+mod encode;
 #[path = "../benches/screens/page.rs"]
 mod page;
 
-use std::io::Cursor;
 use std::sync::LazyLock;
 
-use image::codecs::jpeg::JpegEncoder;
+use encode::{jpeg, png};
 use image::imageops::{self, FilterType};
-use image::{ImageFormat, Rgb, RgbImage};
+use image::{Rgb, RgbImage};
 use leakprint::{
     Evidence, Executor, Fingerprinter, Index, IndexWriter, Key, Match, MatchOptions, Matcher,
     Strength,
@@ -54,19 +54,6 @@ fn photo(seed: u64) -> RgbImage {
         pixel.0 = pixel.0.map(|v| (i16::from(v) + grain).clamp(0, 255) as u8);
     }
     picture
-}
-
-fn png(picture: &RgbImage) -> Vec<u8> {
-    let mut bytes = Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
-    bytes.into_inner()
-}
-
-fn jpeg(picture: &RgbImage, quality: u8) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let encoder = &mut JpegEncoder::new_with_quality(&mut bytes, quality);
-    encoder.encode_image(picture).unwrap();
-    bytes
 }
 
 fn fingerprinter(key: u8) -> Fingerprinter {

@@ -1,15 +1,15 @@
 //! Copies beside siblings: receipts of one shop, windows of one program, icons. What belongs to the
 //! form is no reason to accuse; a copy is found all the same, and alone.
 
+mod encode;
 #[path = "../benches/screens/page.rs"]
 mod page;
 
-use std::io::Cursor;
 use std::sync::LazyLock;
 
-use image::codecs::jpeg::JpegEncoder;
+use encode::{jpeg, png};
 use image::imageops::{self, FilterType};
-use image::{ImageFormat, Rgb, RgbImage};
+use image::{Rgb, RgbImage};
 use leakprint::{
     Doubt, Evidence, Executor, Fingerprinter, Index, IndexWriter, Key, Match, MatchOptions,
     Matcher, Strength,
@@ -111,19 +111,6 @@ fn wheel(radius: f64) -> RgbImage {
             PAPER
         }
     })
-}
-
-fn png(picture: &RgbImage) -> Vec<u8> {
-    let mut bytes = Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
-    bytes.into_inner()
-}
-
-fn jpeg(picture: &RgbImage, quality: u8) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let encoder = &mut JpegEncoder::new_with_quality(&mut bytes, quality);
-    encoder.encode_image(picture).unwrap();
-    bytes
 }
 
 fn matcher(items: &[(String, RgbImage)]) -> Matcher {
